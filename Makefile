@@ -1,0 +1,55 @@
+# `make demo` and `make test` need Python 3.10+ and the network to PyPI, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export CNNKIT_RUNS ?= runs
+
+.PHONY: all demo install dev lint fmt test test-slow docs wheel bench clean
+
+all: lint test
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "cnnkit needs Python 3.10 or newer: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+install: $(VENV)/.installed
+
+dev: $(VENV)/.dev
+
+demo: install
+	$(BIN)/cnnkit train configs/digits_lenet5.yaml
+	$(BIN)/cnnkit evaluate --require "accuracy>=0.975"
+	$(BIN)/python scripts/digit_samples.py 5 | $(BIN)/cnnkit predict - --topk 2
+	@echo "The run lies in the newest folder of $(CNNKIT_RUNS)/ (its name is on the lines above)."
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell cnnkit tests scripts docs configs README.md CHANGELOG.md
+
+fmt: dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: dev
+	$(BIN)/pytest
+
+test-slow: dev
+	$(BIN)/pytest -m slow
+
+docs: dev
+	$(BIN)/python scripts/generate_cli_docs.py
+	$(BIN)/python scripts/generate_schema.py
+
+wheel: dev
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,26 @@
+"""Image classification from one YAML file: the verbs of the command line, for Python.
+
+>>> import cnnkit
+>>> run = cnnkit.train("configs/digits_lenet5.yaml")        # doctest: +SKIP
+>>> cnnkit.load_run("runs/digits_lenet5").predict(["a.png"])  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from cnnkit.api import TrainedModel, load_config, load_run, train
+
+__all__ = ["TrainedModel", "__version__", "load_config", "load_run", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a verb when it is first used, so that `import cnnkit` costs nothing."""
+    if name in __all__:
+        from cnnkit import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'cnnkit' has no attribute {name!r}")

@@ -1,0 +1,26 @@
+"""TensorFlow and Keras, imported quietly and set up once: `from cnnkit.backend import keras, tf`.
+
+Only modules that build, train or convert import this one; it takes seconds. GPU memory is taken
+as it is needed, not whole.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cnnkit.quiet import quiet_stderr
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+with quiet_stderr():
+    import keras
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        raise ImportError(
+            f"Keras was imported with its {keras.backend.backend()} backend before cnnkit. "
+            "Set KERAS_BACKEND=tensorflow."
+        )
+    for _gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(_gpu, True)
+
+__all__ = ["keras", "tf"]

@@ -1,0 +1,58 @@
+"""Click's command with our exit codes: an expected failure prints its text, no traceback."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from cnnkit.errors import CnnkitError
+
+INTERRUPTED = 130
+
+
+class Command(click.Command):
+    """Turns CnnkitError into its exit code and Ctrl-C into 130; `--debug` shows the traceback."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(
+            click.Option(
+                ["--debug"], is_flag=True, help="Show the traceback of an expected failure too."
+            )
+        )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        debug = ctx.params.pop("debug", False)
+        try:
+            return super().invoke(ctx)
+        except CnnkitError as error:
+            if debug:
+                raise
+            click.echo(str(error), err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            if debug:
+                raise
+            click.echo("Interrupted.", err=True)
+            sys.exit(INTERRUPTED)
+
+
+class Group(click.Group):
+    """A group whose commands are of our kind."""
+
+    command_class = Command
+    group_class = type
+
+
+def say(text: str) -> None:
+    """Write a line for people to stderr."""
+    click.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Write the one JSON document of `--json` to stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

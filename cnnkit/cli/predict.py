@@ -1,0 +1,105 @@
+"""`cnnkit predict`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from cnnkit.cli.command import Command, say
+from cnnkit.cli.options import json_option, model_option, runs_option
+from cnnkit.errors import UsageError
+
+
+@click.command(cls=Command)
+@click.argument("images", metavar="IMAGE...", nargs=-1)
+@model_option
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "csv", "jsonl"]),
+    default="table",
+    show_default=True,
+    help="How predictions are printed.",
+)
+@click.option(
+    "--topk",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many classes to give an image.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file, whole or not at all, instead of stdout.",
+)
+@click.option(
+    "-0", "null", is_flag=True, help="Paths on stdin end in a NUL byte, not in a newline."
+)
+@click.option("--stdin-image", is_flag=True, help="Read one image file's bytes from stdin.")
+@click.option("--allow-errors", is_flag=True, help="Exit with 0 even where images cannot be read.")
+@runs_option
+@json_option
+def predict(
+    images: tuple[str, ...],
+    model: str | None,
+    format_: str,
+    topk: int,
+    output: Path | None,
+    null: bool,
+    stdin_image: bool,
+    allow_errors: bool,
+    runs_folder: Path,
+    as_json: bool,
+) -> None:
+    """Say what is on images: files, folders, globs, or - for paths on stdin.
+
+    An image that cannot be read gets a row with its error and the others go on; the exit code is
+    then 1. --json is the same as --format jsonl.
+    """
+    if bool(images) == stdin_image:
+        raise UsageError(
+            "Name the images: files, folders, globs, or - for paths on stdin; or give "
+            "--stdin-image alone."
+        )
+    from cnnkit.prediction import predict as predict_images
+    from cnnkit.prediction import write_predictions
+    from cnnkit.runtimes import load_predictor
+
+    predictor = load_predictor(model, runs_folder)
+    if model is None:
+        say(f"model: {predictor.path}")
+    sources = iter([sys.stdin.buffer.read()]) if stdin_image else _paths(images, null)
+    format_ = "jsonl" if as_json else format_
+    total, failed = write_predictions(
+        predict_images(predictor, sources), predictor.info.class_names, format_, topk, output
+    )
+    if failed:
+        say(f"{failed} of {total} images could not be read.")
+        if not allow_errors:
+            sys.exit(1)
+
+
+def _paths(images: tuple[str, ...], null: bool) -> Iterator[str]:
+    from cnnkit.prediction import find_images
+
+    for image in images:
+        yield from _stdin_paths(null) if image == "-" else find_images([image])
+
+
+def _stdin_paths(null: bool) -> Iterator[str]:
+    if not null:
+        for line in sys.stdin:
+            if path := line.rstrip("\r\n"):
+                yield path
+        return
+    rest = b""
+    while chunk := sys.stdin.buffer.read1(1 << 16):
+        *whole, rest = (rest + chunk).split(b"\0")
+        yield from (path.decode(errors="surrogateescape") for path in whole if path)
+    if rest:
+        yield rest.decode(errors="surrogateescape")

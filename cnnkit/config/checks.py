@@ -1,0 +1,53 @@
+"""A `Config` enters; the problems of values that do not fit together leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cnnkit.config.calls import BLOCK
+from cnnkit.config.problems import Row
+from cnnkit.config.schema import Config
+
+CHANNELS = {"rgb": 3, "grayscale": 1}
+
+
+def problems_between(config: Config) -> Iterator[Row]:
+    """Yield a row for each pair of values that do not fit together."""
+    yield from _data_problems(config)
+    yield from _training_problems(config)
+    yield from _stack_problems(config)
+
+
+def _data_problems(config: Config) -> Iterator[Row]:
+    data = config.data
+    held_out = data.split.validation + data.split.test
+    if held_out >= 1:
+        message = (
+            f"validation and test together take {held_out:g} of the images and leave none to "
+            "train on. Keep their sum below 1."
+        )
+        yield ("data", "split"), "value", message
+    if data.source != "shapes" and "shapes" in data.model_fields_set:
+        message = f'only for source: shapes; here source is "{data.source}". Remove this section.'
+        yield ("data", "shapes"), "key", message
+
+
+def _training_problems(config: Config) -> Iterator[Row]:
+    training = config.training
+    if training.warmup_epochs > training.epochs:
+        message = (
+            f"the warm-up takes {training.warmup_epochs:g} epochs, the whole training "
+            f"{training.epochs}. Shorten the warm-up or train longer."
+        )
+        yield ("training", "warmup_epochs"), "value", message
+
+
+def _stack_problems(config: Config) -> Iterator[Row]:
+    from cnnkit.arithmetic import StackError, check_stack
+
+    input_shape = (*config.data.image_size, CHANNELS[config.data.color_mode])
+    try:
+        check_stack(config.model.layers, input_shape)
+    except StackError as error:
+        below = tuple(BLOCK if part == "layers" else part for part in error.path)
+        yield ("model", "layers", *below), "value", error.message

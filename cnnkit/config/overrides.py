@@ -1,0 +1,87 @@
+"""`--set key=value` options enter; the document leaves with those values in place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from cnnkit.config.mistakes import shown
+from cnnkit.config.problems import dotted
+from cnnkit.config.yaml_reader import Document, Path, read_yaml
+from cnnkit.errors import ConfigError, Problem
+
+_KEY = re.compile(r"[^.\[\]=\s][^.\[\]=]*(?:\[[0-9]+\])*(?:\.[^.\[\]=]+(?:\[[0-9]+\])*)*\Z")
+_PART = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
+
+
+class _RefusedError(Exception):
+    pass
+
+
+def apply_overrides(document: Document, overrides: Iterable[str]) -> None:
+    """Put the values of `training.epochs=3`-like options into the document; the last one wins.
+
+    Raises:
+        ConfigError: options that are not key=value, or whose key leads nowhere; all at once.
+    """
+    problems = []
+    for override in overrides:
+        option = f"--set {override}"
+        try:
+            path, value = _read(override)
+            _put(document.data, path, value)
+        except _RefusedError as error:
+            problems.append(Problem("", str(error), option))
+        else:
+            document.options.pop(path, None)
+            document.options[path] = option
+    if problems:
+        raise ConfigError(problems)
+
+
+def _read(override: str) -> tuple[Path, Any]:
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals or not _KEY.match(key):
+        raise _RefusedError("this is not key=value. Write it like training.epochs=3.")
+    path = tuple(int(index) if index else name for index, name in _PART.findall(key))
+    return path, _value(text)
+
+
+def _value(text: str) -> Any:
+    if not text.strip():
+        return None
+    try:
+        return read_yaml(text, "").data
+    except ConfigError as error:
+        messages = " ".join(problem.message for problem in error.problems)
+        raise _RefusedError(f"the value: {messages}") from None
+
+
+def _put(data: Any, path: Path, value: Any) -> None:
+    """Set the value at a path; sections that are missing or null on the way are created."""
+    for depth, part in enumerate(path[:-1]):
+        _check_step(data, path[:depth], part)
+        inner = data[part] if isinstance(part, int) else data.get(part)
+        if inner is None:
+            inner = data[part] = {}
+        elif inner == path[depth + 1]:  # `adam` becomes {adam: {}} on the way to its arguments
+            inner = data[part] = {inner: {}}
+        data = inner
+    _check_step(data, path[:-1], path[-1])
+    data[path[-1]] = value
+
+
+def _check_step(data: Any, path: Path, part: str | int) -> None:
+    where = dotted(path)
+    if isinstance(part, str) and isinstance(data, list):
+        entry = f"{where}[0].{part}"
+        raise _RefusedError(f"{where} is a list. Choose one of its entries, as in {entry}.")
+    if isinstance(part, str) and not isinstance(data, dict):
+        raise _RefusedError(f"{where} is {shown(data)}, not a section, so it has no key {part}.")
+    if isinstance(part, int) and not isinstance(data, list):
+        raise _RefusedError(f"{where} is not a list, so it has no entry [{part}].")
+    if isinstance(part, int) and part >= len(data):
+        last = f"The last entry is [{len(data) - 1}]." if data else "It is empty."
+        raise _RefusedError(f"{where} has no entry [{part}]. {last}")

@@ -1,0 +1,46 @@
+"""A `Config` enters; YAML text leaves that reads back as the same config."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from cnnkit.config.schema import Config
+from cnnkit.config.yaml_reader import read_scalar
+
+
+def dump_config(config: Config) -> str:
+    """Return the config as YAML with every default filled in; loading it gives an equal config."""
+    return yaml.dump(
+        config_as_dict(config),
+        Dumper=_Dumper,
+        sort_keys=False,
+        default_flow_style=None,
+        allow_unicode=True,
+        width=1000,
+    )
+
+
+def config_as_dict(config: Config) -> dict[str, Any]:
+    """Return the config as the plain data of its YAML, every default filled in."""
+    data = config.model_dump()
+    data["data"]["source"] = data["data"]["source"].replace("${", "$${")
+    if config.data.source != "shapes":
+        del data["data"]["shapes"]  # refused beside any other source
+    return data
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's writer, which also quotes what YAML 1.2 would not read as text."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    quoted = "'" if not isinstance(read_scalar(text), str) or text == "<<" else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=quoted)
+
+
+_Dumper.add_representer(str, _represent_text)

@@ -1,0 +1,106 @@
+"""The name of a built-in data set enters; a folder of PNG class folders in the cache leaves."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from cnnkit.data.cache import cache_folder, folder_made_whole
+
+BUILTIN_SOURCES = ("digits", "shapes")
+SHAPE_NAMES = ("circle", "square", "star", "triangle")
+
+_DRAWN_LARGER = 4  # shapes are drawn four times as large and scaled down: smooth edges
+_MIN_COLOR_DISTANCE = 120.0
+_VERSION = 1
+
+
+def write_builtin(name: str, shapes: Any) -> Path:
+    """Return the folder of a built-in, written on the first call.
+
+    Args:
+        name: `digits` (1,797 real handwritten digits of 8 x 8 pixels, scikit-learn's) or `shapes`.
+        shapes: `num_images`, `image_size` and `seed` of the drawn shapes.
+    """
+    parent = cache_folder() / "builtin"
+    if name == "digits":
+        folder = parent / f"digits-v{_VERSION}"
+    else:
+        size, seed, number = shapes.image_size, shapes.seed, shapes.num_images
+        folder = parent / f"shapes-v{_VERSION}-{size}px-seed{seed}-{number}"
+    if not folder.is_dir():
+        with folder_made_whole(folder) as temporary:
+            if name == "digits":
+                _write_digits(temporary)
+            else:
+                _write_shapes(temporary, shapes)
+    return folder
+
+
+def _write_digits(folder: Path) -> None:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    for label in digits.target_names:
+        (folder / str(label)).mkdir()
+    for index, (image, label) in enumerate(zip(images, digits.target, strict=True)):
+        Image.fromarray(image).save(folder / str(label) / f"{index:04d}.png")
+
+
+def _write_shapes(folder: Path, shapes: Any) -> None:
+    for name in SHAPE_NAMES[: shapes.num_images]:
+        (folder / name).mkdir()
+    for index in range(shapes.num_images):
+        name = SHAPE_NAMES[index % len(SHAPE_NAMES)]
+        image = draw_shape(index, image_size=shapes.image_size, seed=shapes.seed)
+        Image.fromarray(image).save(folder / name / f"{index:06d}.png")
+
+
+def draw_shape(index: int, *, image_size: int, seed: int) -> np.ndarray:
+    """Draw shape number `index`: uint8 (image_size, image_size, 3), the same for ever.
+
+    The kind goes round by index, so that classes are balanced; position, size, angle, colours and
+    noise depend on (seed, index) alone, so that a larger set begins with the smaller one.
+    """
+    random = np.random.default_rng([seed, index])
+    background, color = _two_colors(random)
+    side = image_size * _DRAWN_LARGER
+    canvas = Image.new("RGB", (side, side), background)
+    radius = random.uniform(0.18, 0.38) * side
+    center = random.uniform(radius, side - radius, size=2)
+    angle = random.uniform(0, 2 * math.pi)
+    name = SHAPE_NAMES[index % len(SHAPE_NAMES)]
+    _draw(ImageDraw.Draw(canvas), name, center, radius, angle, color)
+    small = canvas.resize((image_size, image_size), Image.Resampling.BOX)
+    noise = random.normal(0, random.uniform(0, 20), size=(image_size, image_size, 3))
+    return np.clip(np.rint(np.asarray(small) + noise), 0, 255).astype(np.uint8)
+
+
+def _two_colors(random: np.random.Generator) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    while True:
+        first, second = random.integers(0, 256, size=(2, 3))
+        if np.linalg.norm(first - second) >= _MIN_COLOR_DISTANCE:
+            return tuple(map(int, first)), tuple(map(int, second))
+
+
+def _draw(
+    draw: ImageDraw.ImageDraw,
+    name: str,
+    center: np.ndarray,
+    radius: float,
+    angle: float,
+    color: tuple[int, ...],
+) -> None:
+    if name == "circle":
+        corners = [*(center - radius), *(center + radius)]
+        draw.ellipse(corners, fill=color)
+        return
+    radii = {"square": [1.0] * 4, "triangle": [1.0] * 3, "star": [1.0, 0.4] * 5}[name]
+    angles = angle + np.arange(len(radii)) * (2 * math.pi / len(radii))
+    steps = np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.array(radii)[:, None]
+    draw.polygon([tuple(point) for point in center + radius * steps], fill=color)

@@ -1,0 +1,205 @@
+"""A config's data section enters; one checked, split and decoded `ImageDataset` leaves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnkit.data.hashing import hash_files
+from cnnkit.data.packed import PixelStore, Progress, open_pixels
+from cnnkit.data.pixels import PixelSettings
+from cnnkit.data.records import SPLITS, ImageRecord, Source, count_of, first_few
+from cnnkit.data.sources import find_images
+from cnnkit.data.split import assign_splits
+from cnnkit.errors import DataError
+
+Note = Callable[[str], None]
+
+_MAX_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One usable image.
+
+    Args:
+        path: as `split.csv` shows it.
+        file: where it is.
+        label: index into the class names.
+        split: `train`, `validation` or `test`.
+        sha256: of its content.
+    """
+
+    path: str
+    file: Path
+    label: int
+    split: str
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset:
+    """Images that all decode, with labels and splits.
+
+    Args:
+        class_names: names in label order.
+        samples: all usable images, sorted by path.
+        skipped: (path, reason) of images that cannot be decoded and were left out.
+        settings: how pixels are made.
+        store: where pixels come from.
+    """
+
+    class_names: tuple[str, ...]
+    samples: tuple[Sample, ...]
+    skipped: tuple[tuple[str, str], ...]
+    settings: PixelSettings
+    store: PixelStore
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Label of every sample, int64 (num_samples,)."""
+        return np.array([sample.label for sample in self.samples], np.int64)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over all (label name, content), whatever the paths and splits."""
+        lines = sorted(f"{self.class_names[s.label]}\t{s.sha256}" for s in self.samples)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        return np.array([self.store.row_of[sample.sha256] for sample in self.samples], np.int64)
+
+    def select(self, split: str) -> np.ndarray:
+        """Return the indices of the samples in a split, int64, in order of path."""
+        chosen = [i for i, sample in enumerate(self.samples) if sample.split == split]
+        return np.array(chosen, np.int64)
+
+    def pixels(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return uint8 (len(indices), height, width, channels)."""
+        return self.store.read(self._rows[np.asarray(indices, np.int64)])
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return the number of images by split and class; classes without images count 0."""
+        found = Counter((sample.split, sample.label) for sample in self.samples)
+        present = {sample.split for sample in self.samples}
+        return {
+            split: {name: found[split, label] for label, name in enumerate(self.class_names)}
+            for split in SPLITS
+            if split in present
+        }
+
+
+def load_dataset(
+    data_config: Any, *, progress: Progress | None = None, note: Note | None = None
+) -> ImageDataset:
+    """Find, hash, decode and split the images of a config.
+
+    Args:
+        data_config: the `data` section.
+        progress: called with (images decoded, images in all).
+        note: called with one sentence on each thing the user should know.
+
+    Raises:
+        DataError: the images cannot be used as they are; the text says what to do.
+    """
+    note = note or (lambda sentence: None)
+    source = find_images(data_config)
+    for sentence in source.notes:
+        note(sentence)
+    usable = _decode_all(source, data_config, progress, note)
+    class_names = tuple(sorted({record.label for record in source.records}))
+    _check_none_lost(source, usable, data_config.allow_missing_classes)
+    splits, notes = assign_splits(
+        usable.records,
+        usable.hashes,
+        data_config.split,
+        allow_missing_classes=data_config.allow_missing_classes,
+    )
+    for sentence in notes:
+        note(sentence)
+    return usable.dataset(class_names, splits)
+
+
+@dataclass(frozen=True, eq=False)
+class _Usable:
+    """The images that decode, with what was left out."""
+
+    records: list[ImageRecord]
+    hashes: list[str]
+    skipped: list[tuple[str, str]]
+    store: PixelStore
+
+    def dataset(self, class_names: tuple[str, ...], splits: Sequence[str]) -> ImageDataset:
+        label_of = {name: label for label, name in enumerate(class_names)}
+        samples = tuple(
+            Sample(record.path, record.file, label_of[record.label], split, digest)
+            for record, digest, split in zip(self.records, self.hashes, splits, strict=True)
+        )
+        return ImageDataset(
+            class_names, samples, tuple(self.skipped), self.store.settings, self.store
+        )
+
+
+def _decode_all(source: Source, data_config: Any, progress: Progress | None, note: Note) -> _Usable:
+    hashes, unreadable = hash_files([record.file for record in source.records])
+    files: dict[str, Path] = {}
+    for record, digest in zip(source.records, hashes, strict=True):
+        if digest is not None:
+            files.setdefault(digest, record.file)
+    settings = PixelSettings.of(data_config)
+    store = open_pixels(files, settings, cache=data_config.cache, progress=progress, note=note)
+    usable = _Usable([], [], [], store)
+    for position, (record, digest) in enumerate(zip(source.records, hashes, strict=True)):
+        if digest is None:
+            usable.skipped.append((record.path, unreadable[position]))
+        elif digest in store.errors:
+            usable.skipped.append((record.path, store.errors[digest]))
+        else:
+            usable.records.append(record)
+            usable.hashes.append(digest)
+    _report_undecodable(source, usable.skipped, data_config.on_error, note)
+    return usable
+
+
+def _report_undecodable(
+    source: Source, skipped: list[tuple[str, str]], on_error: str, note: Note
+) -> None:
+    if not skipped:
+        return
+    noun = count_of(len(skipped), "image")
+    if on_error == "skip":
+        for path, reason in skipped:
+            note(f"Skipped {path}: {reason}.")
+        note(f"{noun} of {len(source.records):,} cannot be decoded and left out.")
+        return
+    lines = [f"  {path}: {reason}" for path, reason in skipped[:_MAX_SHOWN]]
+    if len(skipped) > _MAX_SHOWN:
+        lines.append(f"  and {len(skipped) - _MAX_SHOWN:,} more")
+    raise DataError(
+        "\n".join([f"{source.name}: {noun} of {len(source.records):,} cannot be decoded:", *lines])
+        + "\nRepair or remove them, or set data.on_error: skip to leave them out."
+    )
+
+
+def _check_none_lost(source: Source, usable: _Usable, allow_missing: bool) -> None:
+    """Refuse a class that lost all its images of a split because none decodes."""
+    left = {(record.split, record.label) for record in usable.records}
+    lost = sorted(
+        {(record.split or "", record.label) for record in source.records}
+        - {(split or "", label) for split, label in left}
+    )
+    lost = [(split, label) for split, label in lost if split in ("", "train") or not allow_missing]
+    if lost:
+        names = first_few((f"{label} ({split})" if split else label for split, label in lost), 10)
+        raise DataError(
+            f"{source.name}: no image of {names} can be decoded, so the class would be empty. "
+            "Repair its images, or remove the class."
+        )

@@ -1,0 +1,228 @@
+"""A folder of class folders, split or not, enters; its image records leave."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from cnnkit.data.records import (
+    ImageRecord,
+    Source,
+    count_of,
+    first_few,
+    split_from_folder,
+)
+from cnnkit.errors import DataError
+
+# Pillow registers these, but they are films and measurement data, not pictures.
+_NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG"}
+
+
+@functools.cache
+def image_extensions() -> frozenset[str]:
+    """Return the file name endings that count as images, in lower case: `.jpg`, `.png`, ..."""
+    extensions = Image.registered_extensions()
+    return frozenset(
+        ending
+        for ending, kind in extensions.items()
+        if kind in Image.OPEN and kind not in _NO_PICTURES
+    )
+
+
+class _LeftAside:
+    """Collects what is not used, by reason, and turns it into sentences."""
+
+    def __init__(self) -> None:
+        self._by_reason: dict[str, list[str]] = {}
+
+    def add(self, reason: str, path: str) -> None:
+        self._by_reason.setdefault(reason, []).append(path)
+
+    def notes(self) -> tuple[str, ...]:
+        return tuple(
+            f"Left aside: {count_of(len(paths), reason, _PLURALS[reason])} "
+            f"({first_few(sorted(paths))})."
+            for reason, paths in sorted(self._by_reason.items())
+        )
+
+
+_HIDDEN = "hidden file or folder"
+_NO_IMAGE = "file that is no image by its name"
+_BESIDE = "file beside the class folders"
+_OTHER_FOLDER = "folder beside the train, validation and test folders"
+_SEEN = "link to a folder that is already read"
+_PLURALS = {
+    _HIDDEN: "hidden files or folders",
+    _NO_IMAGE: "files that are no images by their names",
+    _BESIDE: "files beside the class folders",
+    _OTHER_FOLDER: "folders beside the train, validation and test folders",
+    _SEEN: "links to folders that are already read",
+}
+
+
+def read_folder(root: Path) -> Source:
+    """List the images of a folder.
+
+    A folder with `train/` (and `validation|val|valid/`, `test/`) that hold class folders brings its
+    own split; in any other, each sub-folder is a class. Inside a class, folders may nest.
+
+    Raises:
+        DataError: no class folders, or two folders for one split.
+    """
+    aside = _LeftAside()
+    folders, files = _entries(root, "", aside)
+    by_split = _split_folders(root, folders)
+    if not by_split:
+        for entry in files:
+            aside.add(_BESIDE, entry.name)
+        return _source(root, _read_classes(root, folders, files, "", None, aside), aside)
+    for entry in files:
+        aside.add(_BESIDE, entry.name)
+    for entry in folders:
+        if split_from_folder(entry.name) is None:
+            aside.add(_OTHER_FOLDER, entry.name)
+    parts = []
+    for split, entry in by_split.items():
+        prefix = f"{entry.name}/"
+        inner_folders, inner_files = _entries(entry.path, prefix, aside)
+        for file in inner_files:
+            aside.add(_BESIDE, prefix + file.name)
+        parts += _read_classes(entry.path, inner_folders, inner_files, prefix, split, aside)
+    return _source(root, parts, aside)
+
+
+_Class = tuple[str, list[ImageRecord], str]
+
+
+def _source(root: Path, classes: list[_Class], aside: _LeftAside) -> Source:
+    records = [record for _, found, _ in classes for record in found]
+    records.sort(key=lambda record: record.path)
+    empty = tuple((folder, content) for folder, found, content in classes if not found)
+    return Source(str(root), tuple(records), aside.notes(), empty)
+
+
+def _entries(
+    folder: str | Path, prefix: str, aside: _LeftAside
+) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
+    """Return the sub-folders and files that are not hidden."""
+    folders, files = [], []
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror or error}.") from error
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name == "__MACOSX":
+            aside.add(_HIDDEN, prefix + entry.name)
+        elif entry.is_dir():
+            folders.append(entry)
+        else:
+            files.append(entry)
+    return folders, files
+
+
+def _split_folders(root: Path, folders: list[os.DirEntry[str]]) -> dict[str, os.DirEntry[str]]:
+    """Return the folder of each split; empty where the folders are classes.
+
+    A class may be called `train` (next to `car` and `bus`), so a lone `train` counts as a split
+    only where it holds folders.
+    """
+    by_split: dict[str, os.DirEntry[str]] = {}
+    doubles = []
+    for entry in sorted(folders, key=lambda entry: entry.name):
+        split = split_from_folder(entry.name)
+        if split in by_split:
+            doubles.append((by_split[split].name, entry.name, split))
+        elif split is not None:
+            by_split[split] = entry
+    all_are_splits = len(by_split) + len(doubles) == len(folders)
+    if not all_are_splits and not ("train" in by_split and _holds_folders(by_split["train"].path)):
+        return {}
+    if all_are_splits and set(by_split) == {"train"} and not _holds_folders(by_split["train"].path):
+        return {}
+    for first, second, split in doubles:
+        raise DataError(
+            f"{root} has two folders for the {split} split: {first} and {second}. "
+            "Keep one of them, or merge them."
+        )
+    return by_split
+
+
+def _holds_folders(folder: str) -> bool:
+    with os.scandir(folder) as entries:
+        return any(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
+
+
+def _read_classes(
+    root: str | Path,
+    folders: list[os.DirEntry[str]],
+    files: list[os.DirEntry[str]],
+    prefix: str,
+    split: str | None,
+    aside: _LeftAside,
+) -> list[_Class]:
+    if not folders:
+        raise _no_class_folders(root, files)
+    return [
+        _read_class(entry, f"{prefix}{entry.name}/", split, aside)
+        for entry in sorted(folders, key=lambda entry: entry.name)
+    ]
+
+
+def _no_class_folders(root: str | Path, files: list[os.DirEntry[str]]) -> DataError:
+    images = sorted(entry.name for entry in files if _is_image(entry.name))
+    if images:
+        return DataError(
+            f"{root} holds {count_of(len(images), 'image')} ({first_few(images)}) but no class "
+            "folders. Make one folder for each class and move its images there, or write a CSV "
+            "file with the columns path,label and give it as data.source."
+        )
+    return DataError(
+        f"{root} has no class folders: it holds "
+        f"{count_of(len(files), 'file')} and no folder. Expected one folder for each class, "
+        "with its images inside."
+    )
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in image_extensions()
+
+
+def _read_class(
+    folder: os.DirEntry[str], prefix: str, split: str | None, aside: _LeftAside
+) -> _Class:
+    records, others = [], []
+    for path, shown in _files_below(folder.path, prefix, aside):
+        if _is_image(path):
+            records.append(ImageRecord(shown, Path(path), folder.name, split))
+        else:
+            others.append(shown[len(prefix) :])
+            aside.add(_NO_IMAGE, shown)
+    content = f"it holds {first_few(sorted(others))}" if others else "it is empty"
+    return prefix.rstrip("/"), records, content
+
+
+def _files_below(folder: str, prefix: str, aside: _LeftAside) -> Iterator[tuple[str, str]]:
+    """Walk a folder, links included; a folder that was read before is not read again."""
+    waiting, seen = [(folder, prefix)], set()
+    while waiting:
+        path, shown = waiting.pop()
+        facts = os.stat(path)
+        if (facts.st_dev, facts.st_ino) in seen:
+            aside.add(_SEEN, shown.rstrip("/"))
+            continue
+        seen.add((facts.st_dev, facts.st_ino))
+        folders, files = _entries(path, shown, aside)
+        for entry in files:
+            yield entry.path, shown + entry.name
+        waiting += [(entry.path, f"{shown}{entry.name}/") for entry in folders]
+
+
+def image_files(folder: Path) -> Iterator[Path]:
+    """Yield the image files below a folder, at any depth, sorted; hidden ones are left out."""
+    found = (path for path, _ in _files_below(str(folder), "", _LeftAside()) if _is_image(path))
+    yield from map(Path, sorted(found))

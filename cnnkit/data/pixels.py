@@ -1,0 +1,293 @@
+"""An image file or its bytes enter; one uint8 array (height, width, channels) leaves."""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import warnings
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from cnnkit.errors import ImageError
+
+Transpose = Image.Transpose
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+_SIXTEEN_TO_EIGHT_BITS = 257  # 65535 / 255
+
+# What Pillow's plugins raise on a damaged file, as seen on fuzzed and real files.
+_DECODE_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+_MAGIC = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG": "PNG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+    b"RIFF": "WebP",
+}
+_filter_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class PixelSettings:
+    """Everything besides the file that decides the pixels.
+
+    Args:
+        image_size: (height, width) of the result in pixels.
+        color_mode: `rgb` (3 channels) or `grayscale` (1 channel).
+        resize: `stretch` (the picture fills the size, its proportions change), `crop` (keeps
+            proportions, cuts what sticks out around the centre) or `pad` (keeps proportions, fills
+            the rest with the background).
+        background: grey level 0..255 behind transparent pixels and around padded pictures.
+    """
+
+    image_size: tuple[int, int]
+    color_mode: str = "rgb"
+    resize: str = "stretch"
+    background: int = 255
+
+    @classmethod
+    def of(cls, data_config: Any) -> PixelSettings:
+        """Return the settings of a config's `data` section."""
+        height, width = data_config.image_size
+        return cls(
+            image_size=(height, width),
+            color_mode=data_config.color_mode,
+            resize=data_config.resize,
+            background=data_config.background,
+        )
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> PixelSettings:
+        """Return the settings that `to_dict` wrote."""
+        height, width = values["image_size"]
+        return cls(**{**values, "image_size": (height, width)})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**asdict(self), "image_size": list(self.image_size)}
+
+    @property
+    def channels(self) -> int:
+        """Number of colour channels: 3 for rgb, 1 for grayscale."""
+        return 1 if self.color_mode == "grayscale" else 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of every decoded image."""
+        return (*self.image_size, self.channels)
+
+
+def read_pixels(source: Path | str | bytes, settings: PixelSettings) -> np.ndarray:
+    """Return the uint8 pixels (height, width, channels) of one image.
+
+    The EXIF orientation is applied, transparency is laid over the background, 16-bit grey is scaled
+    to 8 bits, an animation gives its first frame, and colour profiles are not applied. Large JPEGs
+    are decoded at a half, a quarter or an eighth where that is still twice the wanted size.
+
+    Args:
+        source: path of the file, or its bytes.
+        settings: size, colour mode, resize policy and background.
+
+    Raises:
+        ImageError: the image cannot be read; the text is the reason, without the path.
+    """
+    data = source if isinstance(source, bytes) else _read_file(Path(source))
+    if not data:
+        raise ImageError("the file is empty")
+    _silence_pillow_warnings()
+    try:
+        image = _open(data)
+        image.draft(None, (2 * max(settings.image_size),) * 2)
+        image.load()
+        picture = _resize(_upright(_eight_bits(image, settings), image), settings)
+    except _DECODE_ERRORS as error:
+        raise ImageError(_reason(error, data)) from error
+    return np.array(picture).reshape(settings.shape)
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ImageError("there is no such file") from None
+    except IsADirectoryError:
+        raise ImageError("it is a folder, not an image") from None
+    except OSError as error:
+        raise ImageError(f"it cannot be opened: {error.strerror or error}") from error
+    except ValueError as error:  # a zero byte in the name
+        raise ImageError(f"it cannot be opened: {error}") from error
+
+
+def _silence_pillow_warnings() -> None:
+    """Ignore what Pillow warns of (large but legal pictures, odd EXIF); errors still arrive.
+
+    `warnings.catch_warnings` would not do: it is not safe in threads.
+    """
+    with _filter_lock:
+        if not any(_is_pillow_filter(entry) for entry in warnings.filters):
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def _is_pillow_filter(entry: tuple[Any, ...]) -> bool:
+    action, _, _, module, _ = entry
+    return action == "ignore" and getattr(module, "pattern", module) == r"PIL\."
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data))
+    except Image.UnidentifiedImageError:
+        raise ImageError(_not_an_image(data)) from None
+
+
+def _not_an_image(data: bytes) -> str:
+    for magic, name in _MAGIC.items():
+        if data.startswith(magic):
+            return f"it begins like a {name} file, but its header is broken or not supported"
+    start = data[:200].decode("utf-8", errors="replace").strip()
+    text = " ".join(start.split())[:40]
+    if text and "\ufffd" not in text and text.isprintable():
+        return f'it is not an image but text that begins with "{text}"'
+    return f"it is not an image that can be read (it begins with the bytes {data[:8].hex(' ')})"
+
+
+def _reason(error: BaseException, data: bytes) -> str:
+    if isinstance(error, Image.DecompressionBombError):
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        return f"the picture is too large: more than {limit:,} pixels by its header"
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode it"
+    if isinstance(error, OSError) and "truncated" in str(error).lower():
+        return f"the file is cut off ({_first_line(error)}, {len(data):,} bytes in all)"
+    return f"it cannot be decoded ({_first_line(error)})"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0] or type(error).__name__
+
+
+def _eight_bits(image: Image.Image, settings: PixelSettings) -> Image.Image:
+    """Return the image in mode RGB, or L for grayscale, without transparency."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        grey = _grey_from_wide(image, settings.background)
+        return grey.convert(_pillow_mode(settings))
+    if image.has_transparency_data:
+        image = _over_background(image, settings.background)
+    elif image.mode not in ("L", "RGB"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    return image.convert(_pillow_mode(settings))
+
+
+def _pillow_mode(settings: PixelSettings) -> str:
+    return "L" if settings.color_mode == "grayscale" else "RGB"
+
+
+def _grey_from_wide(image: Image.Image, background: int) -> Image.Image:
+    values = np.asarray(image)
+    if image.mode == "F":
+        raise ImageError(
+            "it holds decimal numbers (mode F), whose black and white are not known; "
+            "convert it to 8 or 16 bits a channel"
+        )
+    lowest, highest = int(values.min()), int(values.max())
+    if lowest < 0 or highest > 65535:
+        raise ImageError(
+            f"it holds 32-bit numbers from {lowest} to {highest}, whose black and white are not "
+            "known; convert it to 8 or 16 bits a channel"
+        )
+    values = values.astype(np.int64)
+    grey = (values + _SIXTEEN_TO_EIGHT_BITS // 2) // _SIXTEEN_TO_EIGHT_BITS
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[values == transparent] = background
+    return Image.fromarray(grey.astype(np.uint8))
+
+
+def _over_background(image: Image.Image, background: int) -> Image.Image:
+    if image.mode == "La":
+        image = image.convert("LA")
+    rgba = image.convert("RGBA")
+    canvas = Image.new("RGBA", rgba.size, (background, background, background, 255))
+    return Image.alpha_composite(canvas, rgba).convert("RGB")
+
+
+def _upright(picture: Image.Image, original: Image.Image) -> Image.Image:
+    """Turn the picture as its EXIF orientation says; unreadable EXIF turns nothing."""
+    try:
+        orientation = original.getexif().get(_ORIENTATION_TAG)
+    except _DECODE_ERRORS:
+        return picture
+    if not isinstance(orientation, int) or orientation not in _UPRIGHT:
+        return picture
+    return picture.transpose(_UPRIGHT[orientation])
+
+
+def _resize(picture: Image.Image, settings: PixelSettings) -> Image.Image:
+    height, width = settings.image_size
+    if settings.resize == "stretch":
+        return _scaled(picture, width, height)
+    if settings.resize == "crop":
+        return _crop(picture, width, height)
+    return _pad(picture, width, height, settings.background)
+
+
+def _scaled(
+    picture: Image.Image,
+    width: int,
+    height: int,
+    box: tuple[float, float, float, float] | None = None,
+) -> Image.Image:
+    return picture.resize((width, height), Image.Resampling.BILINEAR, box=box)
+
+
+def _crop(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """Cut the largest centred box with the wanted proportions, then scale it."""
+    scale = min(picture.width / width, picture.height / height)
+    box_width, box_height = width * scale, height * scale
+    left, top = (picture.width - box_width) / 2, (picture.height - box_height) / 2
+    right = min(left + box_width, picture.width)
+    bottom = min(top + box_height, picture.height)
+    return _scaled(picture, width, height, box=(max(left, 0), max(top, 0), right, bottom))
+
+
+def _pad(picture: Image.Image, width: int, height: int, background: int) -> Image.Image:
+    """Scale the whole picture into the size and fill what is left on two sides."""
+    scale = min(width / picture.width, height / picture.height)
+    inner_width = min(width, max(1, round(picture.width * scale)))
+    inner_height = min(height, max(1, round(picture.height * scale)))
+    color = background if picture.mode == "L" else (background,) * 3
+    canvas = Image.new(picture.mode, (width, height), color)
+    place = (round((width - inner_width) / 2), round((height - inner_height) / 2))
+    canvas.paste(_scaled(picture, inner_width, inner_height), place)
+    return canvas

@@ -1,0 +1,87 @@
+"""Facts about one image or one source leave in the form that all sources share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+SPLITS = ("train", "validation", "test")
+_SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "test": "test",
+    "testing": "test",
+}
+_FOLDER_NAMES = ("train", "validation", "val", "valid", "test")
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image as its source lists it.
+
+    Args:
+        path: posix path as `split.csv` shows it, relative to the source where it lies inside.
+        file: where the file is.
+        label: name of the class.
+        split: `train`, `validation` or `test` where the source says so, else None.
+    """
+
+    path: str
+    file: Path
+    label: str
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one source holds.
+
+    Args:
+        name: how messages call it.
+        records: all images, sorted by path.
+        notes: sentences about everything that was left aside.
+        empty_classes: (folder, what lies in it) of class folders without an image.
+    """
+
+    name: str
+    records: tuple[ImageRecord, ...]
+    notes: tuple[str, ...] = ()
+    empty_classes: tuple[tuple[str, str], ...] = ()
+
+
+def split_from_word(word: str) -> str | None:
+    """Return the split a word in a CSV means, in any case; None for an unknown word."""
+    return _SPLIT_NAMES.get(word.strip().lower())
+
+
+def split_from_folder(name: str) -> str | None:
+    """Return the split a folder's name means, in any case; None for any other folder."""
+    folded = name.lower()
+    return _SPLIT_NAMES[folded] if folded in _FOLDER_NAMES else None
+
+
+def first_few(names: Iterable[str], limit: int = 3) -> str:
+    """Join names for a message, with a count of those left out.
+
+    >>> first_few(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    >>> first_few(["a", "b"])
+    'a, b'
+    """
+    names = list(names)
+    shown = ", ".join(names[:limit])
+    left = len(names) - limit
+    return f"{shown} and {left:,} more" if left > 0 else shown
+
+
+def count_of(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun.
+
+    >>> count_of(1, "image"), count_of(2000, "image")
+    ('1 image', '2,000 images')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

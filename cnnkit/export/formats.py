@@ -1,0 +1,62 @@
+"""A Keras model and its info enter; a SavedModel folder, a `.tflite` or an `.onnx` leaves."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnkit.backend import tf
+from cnnkit.model_info import INFO_NAME, LABELS_NAME, ModelInfo, append_info
+from cnnkit.quiet import quiet_stderr
+
+
+@dataclass(frozen=True)
+class Format:
+    """How one format is written, and the name it has in the export folder."""
+
+    file_name: str
+    write: Callable[[Any, ModelInfo, Path], None]
+
+
+def write_saved_model(model: Any, info: ModelInfo, path: Path) -> None:
+    """Write a TensorFlow SavedModel folder with labels.txt and cnnkit.json in it."""
+    with quiet_stderr():
+        model.export(path, format="tf_saved_model", verbose=False)
+    (path / LABELS_NAME).write_text(info.labels(), encoding="utf-8")
+    (path / INFO_NAME).write_text(info.to_json(), encoding="utf-8")
+
+
+def write_tflite(model: Any, info: ModelInfo, path: Path) -> None:
+    """Write a float32 `.tflite` with labels and pixel settings behind it, whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".tflite-") as folder:
+        fresh = Path(folder) / "model.tflite"
+        with quiet_stderr():
+            model.export(f"{folder}/saved_model", format="tf_saved_model", verbose=False)
+            converter = tf.lite.TFLiteConverter.from_saved_model(f"{folder}/saved_model")
+            fresh.write_bytes(converter.convert())
+        append_info(fresh, info)
+        os.replace(fresh, path)
+
+
+def write_onnx(model: Any, info: ModelInfo, path: Path) -> None:
+    """Write an `.onnx` whose metadata holds the labels and the pixel settings."""
+    with quiet_stderr():
+        model.export(path, format="onnx", verbose=False)
+    import onnx
+
+    proto = onnx.load(path)
+    onnx.helper.set_model_props(
+        proto, {"cnnkit": info.to_json(), "labels": info.labels().rstrip("\n")}
+    )
+    onnx.save(proto, path)
+
+
+FORMATS = {
+    "saved_model": Format("saved_model", write_saved_model),
+    "tflite": Format("model.tflite", write_tflite),
+    "onnx": Format("model.onnx", write_onnx),
+}

@@ -1,0 +1,146 @@
+"""Probabilities and true labels enter; the numbers of an evaluation leave. NumPy only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def confusion_matrix(*, labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> NDArray:
+    """Return counts (num_classes, num_classes): row = true class, column = predicted class.
+
+    >>> confusion_matrix(labels=[0, 0, 1], predictions=[0, 1, 1], num_classes=2).tolist()
+    [[1, 1], [0, 1]]
+    """
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    flat = labels * num_classes + predictions
+    return np.bincount(flat, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def accuracy(*, labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Return the share of images whose most probable class is the true one.
+
+    >>> accuracy(labels=[0, 1], probabilities=[[0.9, 0.1], [0.6, 0.4]])
+    0.5
+    """
+    return float(np.mean(np.argmax(probabilities, axis=1) == np.asarray(labels)))
+
+
+def top_k_accuracy(*, labels: ArrayLike, probabilities: ArrayLike, k: int) -> float:
+    """Return the share of images whose true class is among the `k` most probable ones.
+
+    Equal probabilities count in favour of the class that comes first, as argmax does, so that
+    `k=1` is the accuracy.
+
+    >>> top_k_accuracy(labels=[2, 0], probabilities=[[0.5, 0.3, 0.2], [0.2, 0.7, 0.1]], k=2)
+    0.5
+    """
+    largest = np.argsort(-np.asarray(probabilities), axis=1, kind="stable")[:, :k]
+    return float(np.mean((largest == np.asarray(labels)[:, None]).any(axis=1)))
+
+
+def log_loss(*, labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Return the mean of -ln p(true class), in nats; p is kept above 1e-7, as Keras does.
+
+    >>> round(log_loss(labels=[0], probabilities=[[0.5, 0.5]]), 4)
+    0.6931
+    """
+    probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
+    true = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.clip(true, 1e-7, 1.0)).mean())
+
+
+def calibration_error(*, labels: ArrayLike, probabilities: ArrayLike, num_bins: int = 15) -> float:
+    """Return the expected calibration error (ECE), a number in [0, 1]; 0 is perfect.
+
+    Images are grouped by confidence (their largest probability) into `num_bins` bins of equal
+    width. The result is the gap between confidence and accuracy, averaged over the bins with the
+    number of images in each as weight.
+
+    Source: Guo et al. 2017, arXiv:1706.04599. Our bins include their left edge.
+
+    >>> calibration_error(labels=[0, 0], probabilities=[[0.75, 0.25], [0.25, 0.75]], num_bins=10)
+    0.25
+    """
+    probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    bins = np.minimum((confidence * num_bins).astype(int), num_bins - 1)
+    gap = np.bincount(bins, correct - confidence, minlength=num_bins)
+    return float(np.abs(gap).sum() / len(labels))
+
+
+def class_metrics(matrix: NDArray) -> dict[str, NDArray]:
+    """Return precision, recall, f1 and support, each (num_classes,), from a confusion matrix.
+
+    A class that is never predicted has precision 0, one without images recall 0 (scikit-learn's
+    `zero_division=0`).
+    """
+    hits = np.diag(matrix).astype(float)
+    support, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
+    return {
+        "precision": _ratio(hits, predicted),
+        "recall": _ratio(hits, support),
+        "f1": _ratio(2 * hits, support + predicted),
+        "support": support,
+    }
+
+
+def all_metrics(
+    *, labels: ArrayLike, probabilities: ArrayLike, class_names: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return every number of an evaluation, ready for JSON.
+
+    Balanced accuracy and macro F1 are means over the classes that have images here.
+    `top5_accuracy` is there only where there are more than five classes.
+
+    Args:
+        labels: (num_images,) integers in [0, num_classes).
+        probabilities: (num_images, num_classes) floats; every row sums to 1.
+        class_names: ordered by label.
+
+    Raises:
+        ValueError: no image, shapes that disagree, or a row that does not sum to 1.
+    """
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities)
+    _check(labels, probabilities, len(class_names))
+    matrix = confusion_matrix(
+        labels=labels, predictions=probabilities.argmax(axis=1), num_classes=len(class_names)
+    )
+    by_class = class_metrics(matrix)
+    present = by_class["support"] > 0
+    given = {"labels": labels, "probabilities": probabilities}
+    result: dict[str, Any] = {
+        "num_images": len(labels),
+        "accuracy": accuracy(**given),
+        "balanced_accuracy": float(by_class["recall"][present].mean()),
+        "macro_f1": float(by_class["f1"][present].mean()),
+        "log_loss": log_loss(**given),
+        "ece": calibration_error(**given),
+        "per_class": {
+            name: {key: values[label].item() for key, values in by_class.items()}
+            for label, name in enumerate(class_names)
+        },
+        "confusion_matrix": matrix.tolist(),
+    }
+    if len(class_names) > 5:
+        result["top5_accuracy"] = top_k_accuracy(**given, k=5)
+    return result
+
+
+def _check(labels: NDArray, probabilities: NDArray, num_classes: int) -> None:
+    if not len(labels) or probabilities.shape != (len(labels), num_classes):
+        raise ValueError(
+            f"Expected labels (num_images,) and probabilities (num_images, {num_classes}) of at "
+            f"least one image, received {labels.shape} and {probabilities.shape}."
+        )
+    sums = probabilities.sum(axis=1)
+    worst = int(np.argmax(np.abs(sums - 1)))
+    if not np.isclose(sums[worst], 1, atol=1e-3):
+        raise ValueError(f"Row {worst} of probabilities sums to {sums[worst]:.3f}, not 1.")
+
+
+def _ratio(numerator: NDArray, denominator: NDArray) -> NDArray:
+    return np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=denominator > 0)

@@ -1,0 +1,266 @@
+"""A run folder: the names of its files, atomic writes, its status, and which run is the newest."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, Any
+
+from cnnkit.errors import UsageError, did_you_mean
+
+RUNS_FOLDER = "runs"
+STATUSES = ("running", "finished", "failed", "interrupted")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder. Properties are the paths of its files."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name, unique in its runs folder."""
+        return self.folder.name
+
+    @property
+    def config(self) -> Path:
+        """The config with every default filled in."""
+        return self.folder / "config.yaml"
+
+    @property
+    def classes(self) -> Path:
+        """One class a line, in label order."""
+        return self.folder / "classes.txt"
+
+    @property
+    def split(self) -> Path:
+        """CSV path,label,split,sha256 of every image of the run."""
+        return self.folder / "split.csv"
+
+    @property
+    def history(self) -> Path:
+        """CSV of one row an epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def best(self) -> Path:
+        """The model of the best epoch."""
+        return self.folder / "weights" / "best.keras"
+
+    @property
+    def last(self) -> Path:
+        """The model of the last finished epoch."""
+        return self.folder / "weights" / "last.keras"
+
+    @property
+    def tflite(self) -> Path:
+        """The best model for `predict`."""
+        return self.folder / "model.tflite"
+
+    @property
+    def golden(self) -> Path:
+        """Pixels and probabilities of held-out images, to prove exports with."""
+        return self.folder / "golden.npz"
+
+    @property
+    def export(self) -> Path:
+        """Folder of exported models."""
+        return self.folder / "export"
+
+    def plot(self, name: str) -> Path:
+        """Return the path of a picture: `plot("curves")`."""
+        return self.folder / "plots" / f"{name}.png"
+
+    def evaluation(self, name: str) -> Path:
+        """Return the folder of the results on a split or on other data."""
+        return self.folder / "evaluation" / name
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the classes in label order."""
+        return tuple(self.classes.read_text(encoding="utf-8").splitlines())
+
+    def read_split(self) -> list[dict[str, str]]:
+        """Return the rows of split.csv."""
+        with self.split.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def info(self) -> dict[str, Any]:
+        """Return run.json; a run whose process is gone without a word counts as interrupted."""
+        info = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+        if info["status"] == "running" and not _alive(info):
+            info["status"] = "interrupted"
+        return info
+
+    def update(self, **values: Any) -> None:
+        """Set keys of run.json."""
+        path = self.folder / "run.json"
+        info = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        write_json(path, {**info, **values})
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Keep run.json truthful: running inside, then finished, failed or interrupted."""
+        begin = time.time()
+        self.update(
+            status="running", started=_timestamp(), pid=os.getpid(), host=socket.gethostname()
+        )
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.update(status="interrupted", ended=_timestamp(), seconds=_since(begin))
+            raise
+        except BaseException as error:
+            reason = str(error) or type(error).__name__
+            self.update(status="failed", ended=_timestamp(), seconds=_since(begin), error=reason)
+            raise
+        self.update(status="finished", ended=_timestamp(), seconds=_since(begin))
+
+
+def create_run(name: str, runs_folder: Path) -> Run:
+    """Make a new run folder: `name`, or `name-2`, `name-3`, ... where it exists. Never overwrites.
+
+    Raises:
+        UsageError: the name is no folder name, or the folder cannot be made.
+    """
+    if not re.fullmatch(r"[^\\/:*?\"<>|\x00-\x1f]+", name) or name in (".", ".."):
+        raise UsageError(f"{name!r} cannot name a run: use letters, digits, '-', '_' and '.'.")
+    number = 1
+    while True:
+        folder = runs_folder / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if runs_folder.exists() and not runs_folder.is_dir():
+                raise UsageError(f"{runs_folder} is a file, so no run can be made in it.") from None
+            number += 1
+            continue
+        except OSError as error:
+            raise UsageError(
+                f"The run folder {folder} cannot be made: {error.strerror}."
+            ) from error
+        (folder / "weights").mkdir()
+        (folder / "plots").mkdir()
+        return Run(folder)
+
+
+def find_run(path: str | os.PathLike | None, runs_folder: Path) -> Run:
+    """Return the run of that folder, or name in the runs folder; None is the newest finished one.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    if path is None:
+        return newest_run(runs_folder)
+    for folder in (Path(path), runs_folder / path):
+        if (folder / "run.json").is_file():
+            return Run(folder)
+    names = [run.name for run in _runs(runs_folder)]
+    listed = f" Runs in {runs_folder}: {', '.join(names)}." if names else ""
+    raise UsageError(
+        f"{path} is not a run folder (it has no run.json).{did_you_mean(str(path), names)}{listed}"
+    )
+
+
+def run_of_file(path: Path) -> Run:
+    """Return the run whose folder holds a file, at any depth.
+
+    Raises:
+        UsageError: the file lies in no run folder.
+    """
+    for folder in path.resolve().parents:
+        if (folder / "run.json").is_file():
+            inside = Path.cwd() in folder.parents
+            return Run(folder.relative_to(Path.cwd()) if inside else folder)
+    raise UsageError(f"{path} lies in no run folder, so there is no place for its results.")
+
+
+def newest_run(runs_folder: Path) -> Run:
+    """Return the finished run that began last.
+
+    Raises:
+        UsageError: there is none.
+    """
+    finished = [(run.info(), run) for run in _runs(runs_folder)]
+    finished = [(info["started"], run) for info, run in finished if info["status"] == "finished"]
+    if not finished:
+        raise UsageError(
+            f"There is no finished run in {runs_folder}/. Train one (cnnkit train config.yaml), "
+            "or name one with --model."
+        )
+    return max(finished, key=lambda pair: pair[0])[1]
+
+
+@contextmanager
+def atomic_write(path: Path, mode: str = "w") -> Iterator[IO]:
+    """Open a temporary file beside `path` that takes its name only when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, mode, **text) as file:
+            yield file
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with atomic_write(path) as file:
+        file.write(text)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a CSV file whole or not at all."""
+    with atomic_write(path) as file:
+        writer = csv.DictWriter(file, header, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _runs(runs_folder: Path) -> list[Run]:
+    return [Run(path.parent) for path in sorted(runs_folder.glob("*/run.json"))]
+
+
+def _alive(info: Mapping[str, Any]) -> bool:
+    if os.name == "nt" or info.get("host") != socket.gethostname():
+        return True  # cannot be asked from here (on Windows, kill(pid, 0) would stop it)
+    try:
+        os.kill(info["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _timestamp() -> str:
+    return datetime.now(timezone.utc).isoformat()
+
+
+def _since(begin: float) -> float:
+    return round(time.time() - begin, 2)

@@ -1,0 +1,141 @@
+"""A model file or a run enters; a function from pixels to probabilities leaves.
+
+Files are .tflite, .onnx, .keras and SavedModel folders. Only what a file needs is imported: a
+`.tflite` runs on LiteRT without TensorFlow.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnkit.errors import UsageError
+from cnnkit.model_info import INFO_NAME, ModelInfo, read_appended_info
+from cnnkit.quiet import quiet_stderr
+from cnnkit.runs import Run, find_run
+
+Outputs = Callable[[NDArray], NDArray]  # (n, h, w, c) uint8 -> (n, units) float32
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A loaded model. `path` is its file, `info` says how pixels are made and what comes out."""
+
+    path: Path
+    info: ModelInfo
+    outputs: Outputs
+
+    def __call__(self, pixels: NDArray) -> NDArray:
+        """Return probabilities (num_images, num_classes) of uint8 pixels (num_images, h, w, c)."""
+        return self.info.probabilities(self.outputs(pixels))
+
+
+def load_predictor(model: str | os.PathLike | None, runs_folder: Path) -> Predictor:
+    """Return the predictor of a model file, of a run, or of the newest finished run (None).
+
+    Raises:
+        UsageError: there is no such model, it carries no class names, or its runtime is missing.
+    """
+    path = Path(model) if model is not None else None
+    if path is not None and (path / "saved_model.pb").is_file():
+        return Predictor(path, _info_beside(path / INFO_NAME), _saved_model(path))
+    if path is None or not path.is_file():
+        run = find_run(model, runs_folder)
+        if not run.tflite.exists():
+            raise UsageError(
+                f"{run.folder} has no model.tflite: its training is {run.info()['status']}. "
+                "Train it to the end, or name another run with --model."
+            )
+        path = run.tflite
+    if path.suffix == ".tflite":
+        return Predictor(path, read_appended_info(path), _litert(path))
+    if path.suffix == ".onnx":
+        return _onnx_predictor(path)
+    if path.suffix == ".keras":
+        return Predictor(path, _info_of_keras(path), _keras(path))
+    raise UsageError(
+        f"{path} is not a model that cnnkit reads: give a run folder, a .tflite, .onnx or .keras "
+        "file, or a SavedModel folder."
+    )
+
+
+def _litert(path: Path) -> Outputs:
+    with quiet_stderr():
+        interpreter = _interpreter_class()(model_path=str(path), num_threads=os.cpu_count())
+        interpreter.allocate_tensors()
+    image = interpreter.get_input_details()[0]["index"]
+    result = interpreter.get_output_details()[0]["index"]
+
+    def outputs(pixels: NDArray) -> NDArray:
+        rows = []
+        for one in pixels:
+            interpreter.set_tensor(image, one[None])
+            interpreter.invoke()
+            rows.append(interpreter.get_tensor(result)[0])
+        return np.array(rows)
+
+    return outputs
+
+
+def _interpreter_class() -> type:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:  # a platform without a wheel of it
+        from cnnkit.backend import tf
+
+        Interpreter = tf.lite.Interpreter
+    return Interpreter
+
+
+def _onnx_predictor(path: Path) -> Predictor:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UsageError(
+            'Reading .onnx files needs onnxruntime: pip install "cnnkit[onnx]".'
+        ) from error
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    metadata = session.get_modelmeta().custom_metadata_map
+    if "cnnkit" not in metadata:
+        raise UsageError(f"{path} carries no class names, so it is not a model that cnnkit wrote.")
+    name = session.get_inputs()[0].name
+    info = ModelInfo.from_json(metadata["cnnkit"])
+    return Predictor(path, info, lambda pixels: session.run(None, {name: pixels})[0])
+
+
+def _keras(path: Path) -> Outputs:
+    from cnnkit.backend import keras
+
+    model = keras.models.load_model(path, compile=False)
+    return lambda pixels: np.asarray(model(pixels, training=False))
+
+
+def _saved_model(path: Path) -> Outputs:
+    from cnnkit.backend import tf
+
+    with quiet_stderr():
+        loaded = tf.saved_model.load(str(path))
+    return lambda pixels: loaded.serve(tf.constant(pixels)).numpy()
+
+
+def _info_of_keras(path: Path) -> ModelInfo:
+    run = Run(path.parent.parent)
+    if not run.tflite.exists():
+        raise UsageError(
+            f"{path} has no class names: they are in its run folder. Give a .keras file inside a "
+            "run folder (runs/name/weights/best.keras), or the run folder itself."
+        )
+    return read_appended_info(run.tflite)
+
+
+def _info_beside(path: Path) -> ModelInfo:
+    if not path.is_file():
+        raise UsageError(
+            f"{path.parent} carries no {path.name}, so it is not a model that cnnkit wrote."
+        )
+    return ModelInfo.from_json(path.read_text(encoding="utf-8"))

@@ -1,0 +1,157 @@
+"""What happens in a training enters; lines and bars on stderr leave. Nothing is computed here.
+
+A terminal gets a moving bar (rich); a file or a pipe gets one plain line an epoch.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TextIO
+
+Advance = Callable[[int, int], None]
+
+
+class Silence:
+    """Says nothing; what the Python interface uses unless told otherwise."""
+
+    def note(self, text: str) -> None:
+        """Say one sentence to the user."""
+
+    @contextmanager
+    def counting(self, what: str) -> Iterator[Advance]:
+        """Give a function that shows how many of how many images are done."""
+        yield lambda done, total: None
+
+    def epoch_begins(self, epoch: int, epochs: int, num_images: int) -> None:
+        """Show that an epoch (from 1) begins."""
+
+    def batch_done(self, images_done: int, logs: Mapping[str, float]) -> None:
+        """Show the running means after a batch."""
+
+    def epoch_done(self, row: Mapping[str, float], *, is_best: bool) -> None:
+        """Show the row of history.csv."""
+
+    def close(self) -> None:
+        """Take moving things off the screen."""
+
+
+class Lines(Silence):
+    """One plain line for everything that is worth one."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._epochs = self._num_images = 0
+
+    def note(self, text: str) -> None:
+        """Write the sentence."""
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+    def epoch_begins(self, epoch: int, epochs: int, num_images: int) -> None:
+        """Keep the totals for the line at the end of the epoch."""
+        self._epochs, self._num_images = epochs, num_images
+
+    def epoch_done(self, row: Mapping[str, float], *, is_best: bool) -> None:
+        """Write the epoch's line."""
+        self.note(epoch_line(row, self._epochs, self._num_images, is_best=is_best))
+
+
+class Bars(Lines):
+    """A moving bar with loss, accuracy, images/s and time left; finished epochs stay as lines."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        super().__init__()
+        self._console = Console(stderr=True, highlight=False)
+        self._bar = self._task = None
+        self._begin = self._drawn = 0.0
+        self._epoch = 0
+
+    def note(self, text: str) -> None:
+        """Write the sentence above the bar."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def counting(self, what: str) -> Iterator[Advance]:
+        """Show a bar that goes away when all is counted."""
+        from rich.progress import Progress
+
+        with Progress(console=self._console, transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    def epoch_begins(self, epoch: int, epochs: int, num_images: int) -> None:
+        """Begin a new bar."""
+        super().epoch_begins(epoch, epochs, num_images)
+        if self._bar is None:
+            self._bar = _epoch_bar(self._console)
+            self._bar.start()
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._task = self._bar.add_task(
+            f"epoch {epoch}/{epochs}", total=num_images, numbers="", left=""
+        )
+        self._epoch, self._begin = epoch, time.perf_counter()
+
+    def batch_done(self, images_done: int, logs: Mapping[str, float]) -> None:
+        """Move the bar, at most ten times a second."""
+        now = time.perf_counter()
+        if now - self._drawn < 0.1:
+            return
+        self._drawn = now
+        rate = images_done / (now - self._begin)
+        left = (self._num_images * (self._epochs - self._epoch + 1) - images_done) / rate
+        self._bar.update(
+            self._task,
+            completed=images_done,
+            numbers=f"loss {logs['loss']:.4f}  accuracy {logs['accuracy']:.4f}  "
+            f"{rate:.0f} images/s",
+            left=f"{_duration(left)} left",
+        )
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = self._task = None
+
+
+def report_for(stream: TextIO) -> Silence:
+    """Return bars for a terminal, plain lines for anything else."""
+    return Bars() if stream.isatty() else Lines(stream)
+
+
+def epoch_line(row: Mapping[str, float], epochs: int, num_images: int, *, is_best: bool) -> str:
+    """Return `epoch  3/20  loss 0.31  accuracy 0.91  val_loss ...  1234 images/s  1.2 s  best`."""
+    parts = [f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"]
+    for column in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
+        if column in row:
+            parts.append(f"{column} {row[column]:.4f}")
+    parts.append(f"learning_rate {row['learning_rate']:.3g}")
+    parts.append(f"{num_images / row['seconds']:.0f} images/s")
+    parts.append(f"{row['seconds']:.1f} s")
+    return "  ".join(parts + ["best"] * is_best)
+
+
+def _epoch_bar(console: object) -> object:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[numbers]}"),
+        TextColumn("{task.fields[left]}"),
+        console=console,
+        transient=True,
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

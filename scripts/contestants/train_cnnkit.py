@@ -1,0 +1,42 @@
+"""A config, a folder and overrides enter; the times of a training by cnnkit leave.
+
+Reading, packing, epochs and the weights kept after each are timed, up to the end of the last epoch.
+Not timed: importing TensorFlow, and what follows (model.tflite, evaluation, plots).
+
+    python scripts/contestants/train_cnnkit.py CONFIG RUNS_FOLDER [KEY=VALUE...]
+"""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from cnnkit.config import load_config
+from cnnkit.training import train
+from cnnkit.training.progress import Silence
+
+
+class EpochEnds(Silence):
+    """Notes when each epoch ended."""
+
+    def __init__(self) -> None:
+        """Begin to count."""
+        self.begin = time.perf_counter()
+        self.seconds: list[float] = []
+
+    def epoch_done(self, row: Mapping[str, float], *, is_best: bool) -> None:
+        """Note the time."""
+        self.seconds.append(time.perf_counter() - self.begin)
+
+
+config_path, runs_folder, *overrides = sys.argv[1:]
+ends = EpochEnds()
+config = load_config(Path(config_path), overrides)
+info = train(config, name="bench", runs_folder=Path(runs_folder), report=ends).info()
+facts = {
+    "epoch_ends": ends.seconds,
+    "num_images": sum(info["data"]["counts"]["train"].values()),
+    "parameters": info["parameters"],
+}
+print(json.dumps(facts))

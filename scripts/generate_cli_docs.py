@@ -1,0 +1,48 @@
+"""The commands enter; `docs/cli.md` leaves: the help of every one, as `--help` prints it.
+
+With `--check`, nothing is written, and the exit code is 1 where the file is out of date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from generated_file import write_or_check
+
+from cnnkit.cli import main as cnnkit
+
+OUTPUT = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
+WIDTH = 100
+
+_INTRODUCTION = """\
+# Commands
+
+Made from the commands' own help by `make docs`.
+
+Exit codes: 0 done, 1 the work failed, 2 wrong usage or config, 3 a gate not met, 130 interrupted.
+"""
+
+
+def cli_docs() -> str:
+    """Return the page: one section a command, sub-commands behind their group."""
+    sections = [
+        f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
+        for command, context in _commands(cnnkit, None, "cnnkit")
+    ]
+    return "\n".join([_INTRODUCTION, *sections])
+
+
+def _commands(
+    command: click.Command, parent: click.Context | None, name: str
+) -> Iterator[tuple[click.Command, click.Context]]:
+    context = click.Context(command, parent, name, terminal_width=WIDTH, **command.context_settings)
+    yield command, context
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(context):
+            yield from _commands(command.get_command(context, inner), context, inner)
+
+
+if __name__ == "__main__":
+    write_or_check(OUTPUT, cli_docs())

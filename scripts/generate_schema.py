@@ -1,0 +1,18 @@
+"""The config's declarations enter; `configs/schema.json` leaves, for editors to complete configs.
+
+With `--check`, nothing is written, and the exit code is 1 where the file is out of date.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from generated_file import write_or_check
+
+from cnnkit.config import json_schema
+
+OUTPUT = Path(__file__).resolve().parent.parent / "configs" / "schema.json"
+
+if __name__ == "__main__":
+    write_or_check(OUTPUT, json.dumps(json_schema(), indent=1) + "\n")

@@ -1,0 +1,57 @@
+"""Photographs, or none, enter; two class folders of JPEGs of about 500 x 375 pixels leave."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cnnkit.data.builtin import draw_shape
+from cnnkit.data.folders import image_files
+
+_WIDTH, _HEIGHT = 500, 375
+_QUALITY = 87
+
+
+def write_two_classes(folder: Path, number: int, photos: Path | None) -> None:
+    """Write `number` images, half of them in first/, half in second/, the same on each call.
+
+    Args:
+        folder: is made.
+        number: how many images.
+        photos: folder of photographs: the even ones give the first class, the odd ones the second.
+            None draws shapes instead.
+    """
+    originals = _originals(photos) if photos else []
+    for index in range(number):
+        label = index % 2
+        path = folder / ("first", "second")[label] / f"{index:05d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        random = np.random.default_rng([0, index])
+        if originals:
+            image = _cut_out(originals[label::2], random)
+        else:
+            image = Image.fromarray(draw_shape(index, image_size=_WIDTH, seed=0))
+            image = image.crop((0, 0, _WIDTH, _HEIGHT))
+        image.save(path, quality=_QUALITY)
+
+
+def _originals(photos: Path) -> list[Image.Image]:
+    files = list(image_files(photos))
+    if len(files) < 2:
+        sys.exit(f"{photos} holds {len(files)} photographs; give a folder of at least 2.")
+    return [Image.open(file).convert("RGB") for file in files]
+
+
+def _cut_out(originals: list[Image.Image], random: np.random.Generator) -> Image.Image:
+    """Return a part of a photograph, a half to all of its height, scaled to about the size."""
+    original = originals[random.integers(len(originals))]
+    width, height = (round(side * random.uniform(0.85, 1.15)) for side in (_WIDTH, _HEIGHT))
+    scale = random.uniform(0.5, 1) * min(original.width / width, original.height / height)
+    box_width, box_height = width * scale, height * scale
+    left = random.uniform(0, original.width - box_width)
+    top = random.uniform(0, original.height - box_height)
+    box = (left, top, left + box_width, top + box_height)
+    return original.resize((width, height), Image.Resampling.BICUBIC, box=box)

@@ -1,0 +1,163 @@
+"""Configs that load: defaults, data.source, and what is written back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from cnnkit.config import (
+    Call,
+    config_as_dict,
+    config_from_dict,
+    config_from_text,
+    dump_config,
+    load_config,
+)
+from cnnkit.errors import ConfigError
+from configs import FULL, SMALL
+
+
+def test_the_smallest_config_gets_every_default() -> None:
+    config = config_from_text(SMALL)
+    assert config.data.image_size == (32, 32)
+    assert config.data.split.model_dump() == {"validation": 0.1, "test": 0.1, "seed": 0}
+    assert config.augmentation == ()
+    assert config.model.layers == (Call("flatten"),)
+    assert config.training.optimizer == Call("adam", {"learning_rate": 0.001})
+    assert config.training.schedule == Call("constant")
+    assert config.training.early_stopping is None
+
+
+def test_sections_with_nothing_below_them_are_empty() -> None:
+    config = config_from_text(SMALL + "training:\naugmentation:\n")
+    assert config == config_from_text(SMALL)
+
+
+def test_the_config_cannot_be_changed() -> None:
+    config = config_from_text(SMALL)
+    with pytest.raises(ValidationError):
+        config.training.epochs = 3
+    with pytest.raises(AttributeError):
+        config.training.optimizer.name = "sgd"
+
+
+def test_values_are_plain_python() -> None:
+    def types_in(value: object) -> set[type]:
+        if isinstance(value, dict):
+            return set().union(*map(types_in, value), *map(types_in, value.values()))
+        if isinstance(value, list | tuple):
+            return set().union(*map(types_in, value))
+        return {type(value)}
+
+    assert types_in(config_as_dict(config_from_text(FULL))) == {int, float, str, bool}
+
+
+@pytest.mark.parametrize("text", [SMALL, FULL])
+def test_a_config_written_back_loads_as_the_same_config(text: str) -> None:
+    config = config_from_text(text)
+    written = dump_config(config)
+    assert config_from_text(written) == config
+    assert dump_config(config_from_text(written)) == written
+
+
+def test_every_default_is_written() -> None:
+    assert (
+        dump_config(config_from_text(SMALL))
+        == """\
+data:
+  source: digits
+  image_size: [32, 32]
+  color_mode: rgb
+  resize: stretch
+  background: 255
+  split: {validation: 0.1, test: 0.1, seed: 0}
+  batch_size: 32
+  on_error: error
+  allow_missing_classes: false
+  cache: auto
+augmentation: []
+model:
+  layers: [flatten]
+  output: softmax
+training:
+  epochs: 20
+  optimizer:
+    adam: {learning_rate: 0.001}
+  schedule: constant
+  warmup_epochs: 0.0
+  early_stopping: null
+  monitor: val_loss
+  class_weights: null
+  label_smoothing: 0.0
+  seed: 0
+  deterministic: true
+  tensorboard: true
+"""
+    )
+
+
+def test_class_names_survive_being_written() -> None:
+    weights = config_from_text(FULL).training.class_weights
+    assert weights == {"no": 1, "1e-4": 2, "012": 3, "on": 4}
+
+
+def test_plain_data_loads_like_text() -> None:
+    data = {"data": {"source": "digits", "image_size": 32}, "model": {"layers": ["flatten"]}}
+    assert config_from_dict(data, ["training.epochs=2"]).training.epochs == 2
+    with pytest.raises(ConfigError) as error:
+        config_from_dict({**data, "training": {"epochs": 0}})
+    assert str(error.value) == (
+        "training.epochs  expected a whole number of at least 1, received 0."
+    )
+
+
+def source_of(text: str, folder: Path) -> str:
+    path = folder / "a.yaml"
+    path.write_text(f"data: {{source: {text}, image_size: 32}}\nmodel: {{layers: [flatten]}}\n")
+    return load_config(path).data.source
+
+
+def test_a_relative_source_starts_from_the_config_file(tmp_path: Path) -> None:
+    assert source_of("photos/", tmp_path) == str(tmp_path / "photos")
+    assert source_of("../photos", tmp_path) == str(tmp_path.parent / "photos")
+    assert source_of("/photos", tmp_path) == os.path.abspath("/photos")
+
+
+def test_a_folder_may_be_called_like_a_number_or_a_built_in(tmp_path: Path) -> None:
+    assert source_of("012", tmp_path) == str(tmp_path / "012")
+    assert source_of("./digits", tmp_path) == str(tmp_path / "digits")
+    assert source_of("digits", tmp_path) == "digits"
+
+
+def test_the_home_folder_and_variables_are_filled_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("PHOTOS", str(tmp_path / "all"))
+    assert source_of("~/photos", tmp_path) == str(tmp_path / "photos")
+    assert source_of("'${PHOTOS}/cats'", tmp_path) == str(tmp_path / "all" / "cats")
+    assert source_of("'$${PHOTOS}/cats'", tmp_path) == str(tmp_path / "${PHOTOS}" / "cats")
+
+
+def test_a_source_with_a_dollar_survives_being_written(tmp_path: Path) -> None:
+    config = config_from_text(SMALL, ["data.source=$${A}/b"], folder=tmp_path)
+    assert config.data.source == str(tmp_path / "${A}" / "b")
+    assert config_from_text(dump_config(config)) == config
+
+
+def test_loading_a_config_imports_nothing_heavy(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(FULL)
+    code = (
+        "import sys; from cnnkit.config import load_config; load_config(sys.argv[1]);"
+        "heavy = {'tensorflow', 'keras', 'sklearn', 'matplotlib', 'PIL'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    assert done.stderr == ""

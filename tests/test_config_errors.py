@@ -1,0 +1,82 @@
+"""Wrong configs: whole messages, their places and their order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from wrong_configs import DATA, MODEL, TABLE, layer
+
+from cnnkit.config import check_config, config_from_text, load_config
+from cnnkit.errors import ConfigError, UsageError
+
+
+@pytest.mark.parametrize(("text", "lines"), TABLE)
+def test_a_wrong_config_gives_exactly_these_lines(text: str, lines: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        config_from_text(text, filename="a.yaml")
+    assert str(error.value).splitlines() == [f"a.yaml:{line}" for line in lines]
+
+
+def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
+    text = "training: {epochs: 0}\ndata: {source: digits, image_size: 0}\nmodel: {layer: []}\n"
+    with pytest.raises(ConfigError) as error:
+        config_from_text(text, filename="a.yaml")
+    places = [problem.location for problem in error.value.problems]
+    assert places == ["a.yaml:1:20", "a.yaml:2:36", "a.yaml:3:1", "a.yaml:3:9"]
+
+
+def test_a_merged_mistake_is_shown_where_it_was_written() -> None:
+    text = "x-conv: &conv {filters: 0}\n" + layer("conv: {<<: *conv, kernel_size: 3}")
+    with pytest.raises(ConfigError) as error:
+        config_from_text(text, filename="a.yaml")
+    assert [problem.location for problem in error.value.problems] == ["a.yaml:1:25"]
+
+
+def test_a_stack_that_collapses_the_image_is_refused_at_its_layer() -> None:
+    text = f"{DATA}model:\n  layers:\n    - pool: 16\n    - residual:\n        - pool: 4\n"
+    with pytest.raises(ConfigError) as error:
+        config_from_text(text, filename="a.yaml")
+    (problem,) = error.value.problems
+    assert problem.key == "model.layers[1].residual[0]"
+    assert problem.location == "a.yaml:6:11"
+    assert "32" in problem.message
+
+
+def test_a_missing_file_is_named_with_its_neighbours(tmp_path: Path) -> None:
+    (tmp_path / "digits_lenet5.yaml").write_text(DATA + MODEL)
+    with pytest.raises(UsageError) as error:
+        load_config(tmp_path / "digits_lenet.yaml")
+    assert str(error.value) == (
+        f"There is no config {tmp_path}/digits_lenet.yaml. "
+        "Configs in that folder: digits_lenet5.yaml."
+    )
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="The folder .*nowhere does not exist either"):
+        load_config(tmp_path / "nowhere" / "a.yaml")
+
+
+def test_a_folder_in_place_of_a_config_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_config(tmp_path)
+
+
+def test_a_file_that_is_not_utf8_is_refused_at_the_byte(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"data:\n  source: caf\xe9\n")
+    with pytest.raises(ConfigError) as error:
+        load_config(path)
+    assert str(error.value) == (
+        f"{path}:2:14  this is not UTF-8 text. Save the file with the encoding UTF-8."
+    )
+
+
+def test_check_config_returns_the_mistakes_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(DATA + MODEL)
+    assert check_config(path) == ()
+    assert [problem.key for problem in check_config(path, ["training.epochs=0"])] == [
+        "training.epochs"
+    ]

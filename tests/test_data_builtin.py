@@ -1,0 +1,67 @@
+"""The built-in data sets: real digits and drawn shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from images import data_config
+from PIL import Image
+
+from cnnkit.config.schema import ShapesConfig
+from cnnkit.data.builtin import SHAPE_NAMES, draw_shape, write_builtin
+from cnnkit.data.dataset import load_dataset
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_digits_are_those_of_scikit_learn(cache):
+    from sklearn.datasets import load_digits
+
+    dataset = load_dataset(data_config("digits", image_size=(8, 8), color_mode="grayscale"))
+    assert dataset.class_names == tuple("0123456789")
+    digits = load_digits()
+    order = [int(sample.file.stem) for sample in dataset.samples]
+    assert sorted(order) == list(range(1797))
+    assert np.array_equal(dataset.labels, digits.target[order])
+    expected = np.rint(digits.images[order] * 255 / 16)
+    assert np.array_equal(dataset.pixels(range(1797))[..., 0], expected)
+
+
+def test_shapes_are_balanced_and_written_once(cache):
+    shapes = ShapesConfig(num_images=42, image_size=32, seed=3)
+    folder = write_builtin("shapes", shapes)
+    counts = {path.name: len(list(path.iterdir())) for path in folder.iterdir()}
+    assert counts == {"circle": 11, "square": 11, "star": 10, "triangle": 10}
+    with Image.open(folder / "circle" / "000000.png") as image:
+        assert image.size == (32, 32)
+        image.load()
+    (folder / "circle" / "000000.png").unlink()
+    assert write_builtin("shapes", shapes) == folder
+    assert not (folder / "circle" / "000000.png").exists()
+
+
+def test_a_larger_set_of_shapes_begins_with_the_smaller_one(cache):
+    small = write_builtin("shapes", ShapesConfig(num_images=8, image_size=16))
+    large = write_builtin("shapes", ShapesConfig(num_images=16, image_size=16))
+    for path in small.rglob("*.png"):
+        assert path.read_bytes() == (large / path.relative_to(small)).read_bytes()
+
+
+def test_another_seed_draws_other_shapes():
+    first = draw_shape(0, image_size=32, seed=0)
+    assert np.array_equal(first, draw_shape(0, image_size=32, seed=0))
+    assert not np.array_equal(first, draw_shape(0, image_size=32, seed=1))
+    assert not np.array_equal(first, draw_shape(4, image_size=32, seed=0))
+
+
+@pytest.mark.parametrize("index", range(8))
+def test_a_shape_covers_a_visible_part_of_the_picture(index):
+    image = draw_shape(index, image_size=64, seed=0).astype(float)
+    corners = np.stack([image[0, 0], image[0, -1], image[-1, 0], image[-1, -1]])
+    far = np.linalg.norm(image - np.median(corners, axis=0), axis=-1) > 80
+    assert 0.02 < far.mean() < 0.6
+    assert SHAPE_NAMES[index % 4] in ("circle", "square", "star", "triangle")

@@ -1,0 +1,87 @@
+"""Images to score: a run's own split, and other images against the classes of a run."""
+
+from __future__ import annotations
+
+import pytest
+from images import data_config, write_classes
+
+from cnnkit.data.dataset import load_dataset
+from cnnkit.data.scored import find_images_for, run_images
+from cnnkit.errors import DataError, UsageError
+
+
+def _rows(config):
+    dataset = load_dataset(config)
+    return [
+        {
+            "path": s.path,
+            "label": dataset.class_names[s.label],
+            "split": s.split,
+            "sha256": s.sha256,
+        }
+        for s in dataset.samples
+    ]
+
+
+def test_a_run_s_split_is_the_one_it_wrote_whatever_came_later(tmp_path):
+    config = data_config(write_classes(tmp_path / "x", {"cat": 10, "owl": 10}))
+    rows = _rows(config)
+    write_classes(tmp_path / "x", {"cat": 30, "yak": 5}, seed=1000)  # replaces cats, adds a class
+    write_classes(tmp_path / "x", {"cat": 10, "owl": 10})
+    found = run_images(rows, "test", config)
+    assert [r.path for r in found] == [row["path"] for row in rows if row["split"] == "test"]
+
+
+def test_changed_and_lost_images_of_a_split_are_named(tmp_path):
+    config = data_config(write_classes(tmp_path / "x", {"cat": 10, "owl": 20}))
+    rows = _rows(config)
+    changed, lost = [row["path"] for row in rows if row["split"] == "test"][:2]
+    (tmp_path / "x" / changed).write_bytes(b"other")
+    (tmp_path / "x" / lost).unlink()
+    with pytest.raises(DataError) as caught:
+        run_images(rows, "test", config)
+    assert f"{changed} (has changed), {lost} (cannot be read)" in str(caught.value)
+
+
+def test_a_split_the_run_does_not_have_is_refused(tmp_path):
+    config = data_config(
+        write_classes(tmp_path / "x", {"cat": 5, "owl": 5}), split={"validation": 0.2, "test": 0}
+    )
+    with pytest.raises(UsageError, match="The run has no test split; it has train, validation"):
+        run_images(_rows(config), "test", config)
+
+
+def test_other_images_that_lack_a_class_are_refused_unless_allowed(tmp_path):
+    other = write_classes(tmp_path / "other", {"owl": 2, "yak": 1})
+    names = ["cat", "owl", "yak"]
+    with pytest.raises(UsageError, match="missing: cat.*--allow-missing-classes"):
+        find_images_for(other, names, data_config("x"))
+    found = find_images_for(other, names, data_config("x"), allow_missing_classes=True)
+    assert [record.label for record in found.records] == ["owl", "owl", "yak"]
+
+
+def test_other_images_with_other_classes_are_refused_with_the_difference(tmp_path):
+    other = write_classes(tmp_path / "other", {"owl": 1, "yak": 1, "emu": 1})
+    with pytest.raises(UsageError) as caught:
+        find_images_for(
+            other, ["cat", "owl"], data_config("x"), run_name="runs/a", allow_missing_classes=True
+        )
+    assert str(caught.value) == (
+        f"runs/a was trained on 2 classes, {other} has 3 (new: emu, yak; missing: cat). "
+        "Evaluate with the same classes, or retrain."
+    )
+
+
+def test_one_split_of_other_images_can_be_chosen(tmp_path):
+    for number, part in enumerate(("train", "test")):
+        write_classes(tmp_path / part, {"cat": 1, "owl": 2}, seed=10 * number)
+    names, config = ["cat", "owl"], data_config("x")
+    found = find_images_for(tmp_path, names, config, split="test")
+    assert [r.path for r in found.records] == [
+        "test/cat/00.png",
+        "test/owl/00.png",
+        "test/owl/01.png",
+    ]
+    assert len(find_images_for(tmp_path, names, config).records) == 6
+    with pytest.raises(UsageError, match="no validation split; it has train, test"):
+        find_images_for(tmp_path, names, config, split="validation")

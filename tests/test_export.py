@@ -1,0 +1,93 @@
+"""Exports: every format says what the model says, and a bad one leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+
+import cnnkit
+from cnnkit.errors import CnnkitError
+from cnnkit.export import FORMATS, Golden, check_parity, export_run
+from cnnkit.model_info import ModelInfo
+from cnnkit.runs import Run
+from cnnkit.runtimes import Predictor, load_predictor
+
+_FORMATS = ("saved_model", "tflite", "onnx")
+
+
+@pytest.fixture(scope="module")
+def exported(trained_run, tmp_path_factory):
+    run = Run(tmp_path_factory.mktemp("copy") / "run")
+    shutil.copytree(trained_run.folder, run.folder)
+    return run, export_run(run, _FORMATS)
+
+
+def test_every_format_is_replayed_on_the_golden_samples(exported):
+    run, parity = exported
+    written = json.loads((run.export / "parity.json").read_text())
+    assert written["formats"] == parity
+    for name in _FORMATS:
+        assert parity[name]["max_difference"] < 1e-5
+        assert parity[name]["top1_agreement"] == 1.0
+
+
+def test_an_export_answers_alone_with_its_classes_and_pixels(exported, tmp_path):
+    run, _ = exported
+    image = f"{cnnkit.load_config(run.config).data.source}/red/0.png"
+    expected = cnnkit.load_run(run.best).predict([image])[0].probabilities
+    for name in _FORMATS:
+        moved = tmp_path / FORMATS[name].file_name
+        source = run.export / FORMATS[name].file_name
+        shutil.copytree(source, moved) if source.is_dir() else shutil.copy(source, moved)
+        answer = cnnkit.load_run(moved).predict([image])[0]
+        assert answer.class_names == ("blue", "green", "red")
+        np.testing.assert_allclose(answer.probabilities, expected, atol=1e-5)
+
+
+def test_the_labels_in_a_tflite_are_there_for_any_unzip(exported):
+    run, _ = exported
+    with zipfile.ZipFile(run.export / "model.tflite") as archive:
+        assert archive.read("labels.txt").decode() == "blue\ngreen\nred\n"
+
+
+def test_an_export_that_differs_fails_and_leaves_nothing(trained_run, tmp_path):
+    run = Run(tmp_path / "run")
+    shutil.copytree(trained_run.folder, run.folder)
+    golden = Golden.load(run.golden)
+    Golden(golden.pixels, golden.probabilities[:, ::-1].copy(), golden.paths).save(run.golden)
+    with pytest.raises(
+        CnnkitError, match=r"tflite: .* differ by up to 0\.\d+ .* Nothing was exported"
+    ):
+        export_run(run, ["tflite"])
+    assert os.listdir(run.export) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(np.nan, "gives NaN"), (1 / 3, "the same probabilities for all")],
+)
+def test_nan_and_one_answer_for_all_are_no_export(exported, answer, words):
+    run, _ = exported
+    real = load_predictor(run.tflite, run.folder)
+    golden = Golden.load(run.golden)
+    broken = Predictor(real.path, real.info, lambda pixels: np.full((len(pixels), 3), answer))
+    reference = Golden(golden.pixels, np.full_like(golden.probabilities, 1 / 3), golden.paths)
+    with pytest.raises(CnnkitError, match=words):
+        check_parity(broken, reference)
+
+
+def test_golden_samples_are_held_out_images_of_every_class(trained_run):
+    golden = Golden.load(trained_run.golden)
+    held_out = {row["path"] for row in trained_run.read_split() if row["split"] == "test"}
+    assert set(golden.paths.tolist()) <= held_out
+    assert {path.split("/")[0] for path in golden.paths.tolist()} == {"blue", "green", "red"}
+
+
+def test_model_info_survives_its_json(trained_run):
+    info = load_predictor(trained_run.tflite, trained_run.folder).info
+    assert ModelInfo.from_json(info.to_json()) == info

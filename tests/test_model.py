@@ -1,0 +1,138 @@
+"""The Keras model that a config describes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cnnkit.config import config_from_dict
+from cnnkit.errors import UsageError
+
+
+def _config(layers, *, output="softmax", size=12, **training):
+    return config_from_dict(
+        {
+            "data": {"source": "digits", "image_size": size, "color_mode": "rgb"},
+            "model": {"layers": layers, "output": output},
+            "training": training,
+        }
+    )
+
+
+def _build(layers, num_classes=3, **more):
+    from cnnkit.model import build_model
+
+    return build_model(_config(layers, **more), num_classes)
+
+
+def test_pixels_go_in_as_uint8_and_probabilities_come_out():
+    model = _build([{"conv": {"filters": 2, "kernel_size": 3}}, "flatten"])
+    assert model.input.dtype == "uint8"
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3), dtype=np.uint8)
+    assert np.asarray(model(pixels)).sum(axis=1) == pytest.approx(np.ones(5), abs=1e-5)
+
+
+def test_a_convolution_gives_what_a_plain_loop_gives_on_pixels_divided_by_255():
+    from cnnkit.backend import keras
+
+    model = _build([{"conv": {"filters": 2, "kernel_size": 3, "strides": 2}}, "flatten"])
+    pixels = np.random.default_rng(1).integers(0, 256, (1, 12, 12, 3), dtype=np.uint8)
+    conv = model.get_layer("conv_1")
+    kernel, bias = (np.asarray(weight) for weight in conv.get_weights())
+    expected = np.zeros((5, 5, 2))
+    for row in range(5):
+        for column in range(5):
+            window = pixels[0, 2 * row : 2 * row + 3, 2 * column : 2 * column + 3] / 255
+            for filter_ in range(2):
+                expected[row, column, filter_] = (window * kernel[..., filter_]).sum() + bias[
+                    filter_
+                ]
+    maps = keras.Model(model.input, conv.output)(pixels)
+    np.testing.assert_allclose(np.asarray(maps)[0], expected, atol=1e-5)
+
+
+def test_the_seed_alone_draws_the_weights():
+    layers = [{"conv": {"filters": 2, "kernel_size": 3}}, "flatten"]
+    one, same, other = (_build(layers, seed=seed).get_weights() for seed in (0, 0, 1))
+    assert all((a == b).all() for a, b in zip(one, same, strict=True))
+    assert not (one[0] == other[0]).all()
+
+
+def test_layers_are_named_by_kind_and_count():
+    conv = {"conv": {"filters": 2, "kernel_size": 3, "padding": "same"}}
+    named = {"conv": {"filters": 2, "kernel_size": 1, "name": "mine"}}
+    model = _build([conv, {"residual": [conv]}, named, "global_pool"])
+    names = [layer.name for layer in model.layers]
+    assert names == [
+        "image", "rescaling", "conv_1", "conv_2", "residual_1_add", "mine", "global_pool_1",
+        "probabilities",
+    ]  # fmt: skip
+
+
+def test_a_residual_block_adds_its_input_and_projects_it_where_shapes_differ():
+    conv = {"filters": 4, "kernel_size": 3, "padding": "same", "strides": 2}
+    model = _build([{"residual": [{"conv": conv}]}, "global_pool"])
+    assert model.get_layer("residual_1_shortcut").kernel.shape == (1, 1, 3, 4)
+    assert model.get_layer("residual_1_add").output.shape == (None, 6, 6, 4)
+
+
+def test_initialisers_and_regularisers_go_by_keras_names():
+    from cnnkit.backend import keras
+
+    dense = {
+        "units": 2,
+        "kernel_initializer": {"constant": {"value": 0.5}},
+        "kernel_regularizer": {"l2": 0.01},
+        "bias_initializer": "ones",
+    }
+    model = _build(["flatten", {"dense": dense}], size=2)
+    layer = model.get_layer("dense_1")
+    assert (np.asarray(layer.kernel) == 0.5).all()
+    assert (np.asarray(layer.bias) == 1).all()
+    assert isinstance(layer.kernel_regularizer, keras.regularizers.L2)
+    assert float(model.losses[0]) == pytest.approx(0.01 * 24 * 0.25)
+
+
+def test_any_other_keras_layer_goes_by_its_class_name():
+    model = _build(
+        [{"SeparableConv2D": {"filters": 4, "kernel_size": 3}}, "GlobalMaxPooling2D", "LeakyReLU"]
+    )
+    assert type(model.layers[2]).__name__ == "SeparableConv2D"
+    assert model.output_shape == (None, 3)
+
+
+def test_a_saved_model_loads_in_safe_mode_and_answers_the_same(tmp_path):
+    from cnnkit.backend import keras
+
+    conv = {"conv": {"filters": 2, "kernel_size": 3, "activation": "gelu"}}
+    model = _build([conv, "batch_norm", {"dropout": 0.5}, "flatten"])
+    model.save(tmp_path / "a.keras")
+    loaded = keras.models.load_model(tmp_path / "a.keras", safe_mode=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(np.asarray(model(pixels)), np.asarray(loaded(pixels)))
+
+
+def test_sigmoid_is_one_unit_and_for_two_classes_only():
+    assert _build(["flatten"], num_classes=2, output="sigmoid").output_shape == (None, 1)
+    with pytest.raises(UsageError, match="one unit for two classes, but the data has 3"):
+        _build(["flatten"], num_classes=3, output="sigmoid")
+
+
+def test_what_only_keras_can_refuse_names_the_layer():
+    with pytest.raises(
+        UsageError, match=r"model.layers\[1\] \(Reshape\): Keras refuses this layer"
+    ):
+        _build([{"conv": {"filters": 2, "kernel_size": 3}}, {"Reshape": {"target_shape": [7]}}])
+
+
+def test_every_layer_of_the_table_that_needs_no_argument_builds():
+    from cnnkit.config import names_of
+    from cnnkit.config.signatures import keras_api
+
+    built = 0
+    for name in names_of("layers"):
+        arguments = keras_api()["layers"][name]["arguments"]
+        if all("default" in facts for facts in arguments.values()) and "2D" in name:
+            _build([name, "flatten"])
+            built += 1
+    assert built >= 5

@@ -1,0 +1,175 @@
+"""Predictions: the files they take, the rows they give, and that every runtime says the same."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cnnkit
+from cnnkit.errors import UsageError
+from cnnkit.prediction import find_images, predict
+from cnnkit.runtimes import load_predictor
+
+
+def _image_folder(run):
+    return cnnkit.load_config(run.config).data.source
+
+
+def _cli(*words, stdin=None, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "cnnkit", "predict", *map(str, words)],
+        input=stdin, capture_output=True, check=False, cwd=cwd,
+    )  # fmt: skip
+
+
+def test_predict_imports_no_tensorflow_and_no_plots(trained_run):
+    folder = _image_folder(trained_run)
+    code = (
+        "import sys; from cnnkit.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn', 'pydantic', 'yaml', 'rich'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, "predict", f"{folder}/red/0.png"]
+    done = subprocess.run(
+        [*command, "--model", str(trained_run.folder)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[0].startswith(f"{folder}/red/0.png  red 0.")
+    assert done.stdout.splitlines()[1] == "[]"
+
+
+def test_folders_globs_files_and_missing_names_are_told_apart(tmp_path):
+    for name in ("b/2.png", "b/1.jpg", "b/deep/3.png", "c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "b" / "notes.txt").write_text("no image")
+    found = find_images(
+        [f"{tmp_path}/b", f"{tmp_path}/*.png", f"{tmp_path}/none*", f"{tmp_path}/x"]
+    )
+    assert [os.path.relpath(path, tmp_path) for path in found] == [
+        "b/1.jpg", "b/2.png", "b/deep/3.png", "c.png", "none*", "x",
+    ]  # fmt: skip
+
+
+def test_a_broken_file_gets_a_row_with_its_reason_and_the_others_go_on(trained_run, tmp_path):
+    whole = f"{_image_folder(trained_run)}/blue/1.png"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "cut.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:1500])
+    (tmp_path / "text.jpg").write_text("this is a shopping list")
+    images = [tmp_path / "cut.jpg", whole, tmp_path / "text.jpg", tmp_path / "none.jpg"]
+    done = _cli(*images, "--model", trained_run.folder, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(done.stdout.decode())))
+    assert done.returncode == 1
+    assert [row["path"] for row in rows] == [str(image) for image in images]
+    assert [row["prediction"] for row in rows] == ["", "blue", "", ""]
+    assert "truncated" in rows[0]["error"]
+    assert "text" in rows[2]["error"]
+    assert rows[3]["error"] == "there is no such file"
+    assert done.stderr.decode().strip() == "3 of 4 images could not be read."
+    assert _cli(*images, "--model", trained_run.folder, "--allow-errors").returncode == 0
+
+
+def test_paths_come_on_stdin_by_line_or_by_nul(trained_run, tmp_path):
+    source = f"{_image_folder(trained_run)}/red/3.png"
+    odd = tmp_path / "a name\nwith a line.png"
+    odd.write_bytes(Path(source).read_bytes())
+    by_line = _cli("-", "--model", trained_run.folder, stdin=f"{source}\n{source}\n".encode())
+    assert by_line.stdout.decode().count("red ") == 2
+    by_nul = _cli("-", "-0", "--json", "--model", trained_run.folder, stdin=f"{odd}\0".encode())
+    assert json.loads(by_nul.stdout)["path"] == str(odd)
+
+
+def test_image_bytes_come_on_stdin(trained_run):
+    content = Path(f"{_image_folder(trained_run)}/green/2.png").read_bytes()
+    done = _cli("--stdin-image", "--json", "--model", trained_run.folder, stdin=content)
+    assert json.loads(done.stdout)["prediction"] == "green"
+
+
+def test_an_answer_comes_before_the_next_path_is_known(trained_run):
+    path = f"{_image_folder(trained_run)}/green/2.png"
+    command = [sys.executable, "-m", "cnnkit", "predict", "-", "--model", str(trained_run.folder)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        process.stdin.write(f"{path}\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith(path)
+        process.stdin.close()
+
+
+def test_topk_gives_the_next_classes_and_csv_has_a_column_a_class(trained_run):
+    path = f"{_image_folder(trained_run)}/green/2.png"
+    done = _cli(path, "--topk", "2", "--format", "csv", "--model", trained_run.folder)
+    (row,) = csv.DictReader(io.StringIO(done.stdout.decode()))
+    assert list(row) == [
+        "path", "prediction", "probability", "prediction_2", "probability_2", "error",
+        "p_blue", "p_green", "p_red",
+    ]  # fmt: skip
+    probabilities = {name: float(row[f"p_{name}"]) for name in ("blue", "green", "red")}
+    ranked = sorted(probabilities, key=probabilities.get, reverse=True)
+    assert [row["prediction"], row["prediction_2"]] == ranked[:2]
+    assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_an_output_file_appears_whole(trained_run, tmp_path):
+    folder = _image_folder(trained_run)
+    done = _cli(folder, "--output", tmp_path / "out.csv", "--format", "csv",
+                "--model", trained_run.folder)  # fmt: skip
+    assert done.stdout == b""
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 37
+    assert os.listdir(tmp_path) == ["out.csv"]
+
+
+def test_nothing_named_is_wrong_usage(trained_run):
+    assert _cli("--model", trained_run.folder).returncode == 2
+
+
+def test_reading_ahead_is_bounded(trained_run):
+    predictor = load_predictor(trained_run.folder, trained_run.folder.parent)
+    source = f"{_image_folder(trained_run)}/green/2.png"
+    asked = 0
+
+    def endless():
+        nonlocal asked
+        while True:
+            asked += 1
+            yield source
+
+    stream = predict(predictor, endless())
+    for _ in range(20):
+        next(stream)
+    assert asked <= 20 + 4 * (os.cpu_count() or 1) + 4
+    stream.close()
+
+
+def test_an_error_of_the_source_is_raised_not_swallowed(trained_run):
+    predictor = load_predictor(trained_run.folder, trained_run.folder.parent)
+
+    def failing():
+        yield f"{_image_folder(trained_run)}/green/2.png"
+        raise OSError("the list of paths broke off")
+
+    with pytest.raises(OSError, match="broke off"):
+        list(predict(predictor, failing()))
+
+
+def test_a_model_that_is_none_is_named_with_what_is_allowed(tmp_path, trained_run):
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(UsageError, match=r"a.txt is not a model that cnnkit reads"):
+        load_predictor(tmp_path / "a.txt", tmp_path)
+    (tmp_path / "a.tflite").write_bytes(b"TFL3")
+    with pytest.raises(UsageError, match="carries no class names"):
+        load_predictor(tmp_path / "a.tflite", tmp_path)
+    with pytest.raises(UsageError, match="is not a run folder"):
+        load_predictor(tmp_path / "nowhere", tmp_path)

@@ -1,0 +1,91 @@
+"""Run folders: names, status, atomic files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cnnkit.errors import UsageError
+from cnnkit.runs import atomic_write, create_run, find_run, newest_run, run_of_file
+
+
+def _finished(runs, name):
+    run = create_run(name, runs)
+    with run.recording():
+        pass
+    return run
+
+
+def test_a_run_never_takes_the_folder_of_another(tmp_path):
+    names = [create_run("digits", tmp_path).name for _ in range(3)]
+    assert names == ["digits", "digits-2", "digits-3"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a:b"])
+def test_a_name_that_is_no_folder_name_is_refused(tmp_path, name):
+    with pytest.raises(UsageError, match="cannot name a run"):
+        create_run(name, tmp_path)
+
+
+def test_the_newest_run_is_the_finished_one_that_began_last(tmp_path):
+    _finished(tmp_path, "b")
+    newest = _finished(tmp_path, "a")
+    failed = create_run("c", tmp_path)
+    with pytest.raises(ValueError, match="no"), failed.recording():
+        raise ValueError("no")
+    assert newest_run(tmp_path) == newest
+    assert failed.info()["status"] == "failed"
+    assert failed.info()["error"] == "no"
+
+
+def test_ctrl_c_is_told_from_a_failure(tmp_path):
+    run = create_run("a", tmp_path)
+    with pytest.raises(KeyboardInterrupt), run.recording():
+        assert run.info()["status"] == "running"
+        raise KeyboardInterrupt
+    assert run.info()["status"] == "interrupted"
+
+
+def test_a_running_run_whose_process_is_gone_counts_as_interrupted(tmp_path):
+    child = (
+        "import os, signal, sys, pathlib; from cnnkit.runs import create_run;"
+        "run = create_run('a', pathlib.Path(sys.argv[1]));"
+        "context = run.recording(); context.__enter__(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", child, str(tmp_path)], check=False)
+    assert json.loads((tmp_path / "a" / "run.json").read_text())["status"] == "running"
+    assert find_run(tmp_path / "a", tmp_path).info()["status"] == "interrupted"
+
+
+def test_a_run_is_found_by_folder_and_by_name_and_a_typo_gets_a_hint(tmp_path):
+    run = _finished(tmp_path, "lenet")
+    assert find_run(str(run.folder), tmp_path) == run
+    assert find_run("lenet", tmp_path) == run
+    with pytest.raises(UsageError, match=r"lenett is not a run folder .* Did you mean lenet\?"):
+        find_run("lenett", tmp_path)
+
+
+def test_without_any_finished_run_the_message_says_what_to_do(tmp_path):
+    with pytest.raises(UsageError, match=r"Train one \(cnnkit train config.yaml\)"):
+        newest_run(tmp_path)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic_write(path) as file:
+        file.write("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_the_run_of_a_file_inside_it_is_found(tmp_path):
+    run = _finished(tmp_path, "a")
+    assert run_of_file(run.export / "model.onnx").folder == run.folder.resolve()
+    with pytest.raises(UsageError, match="lies in no run folder"):
+        run_of_file(tmp_path / "model.onnx")

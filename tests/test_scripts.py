@@ -1,0 +1,245 @@
+"""The scripts, run as their users run them, on a few drawn images and one tiny run."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import write_tiny_images
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+CONFIG = """
+data: {source: tiny images, image_size: 16, split: {validation: 0.25, test: 0.25}}
+model: {layers: [flatten]}
+training: {epochs: 1, tensorboard: false}
+"""
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the scripts need bash")
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """Return a folder with `tiny images`, and `runs/tiny` trained on them."""
+    folder = tmp_path_factory.mktemp("scripts")
+    write_tiny_images(folder / "tiny images")
+    (folder / "tiny.yaml").write_text(CONFIG)
+    done = run(folder, "cnnkit", "train", "tiny.yaml")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Return a folder of 5 images, one broken and one in a folder, whose names have spaces."""
+    images = write_tiny_images(tmp_path / "drawn", images_per_class=2)
+    (tmp_path / "my photos" / "sub folder").mkdir(parents=True)
+    for number, image in enumerate(sorted(images.glob("*/*.png"))[:4]):
+        image.rename(tmp_path / "my photos" / "sub folder" / f"no {number}.PNG")
+    (tmp_path / "my photos" / "broken one.jpg").write_text("hello")
+    (tmp_path / "my photos" / "notes.txt").write_text("no image")
+    return tmp_path / "my photos"
+
+
+def environment(**more):
+    """Return the environment with the tested interpreter's commands in front."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, **more}
+
+
+def run(folder, *command, **more):
+    """Run a command in a folder and return what came of it."""
+    words = [str(word) for word in command]
+    if words[0].endswith(".py"):
+        words.insert(0, sys.executable)
+    return subprocess.run(
+        words, cwd=folder, env=environment(**more), capture_output=True, text=True, timeout=120
+    )
+
+
+def rows(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def predict_folder(work, photos, *options, **more):
+    script = SCRIPTS / "predict_folder.sh"
+    output = photos.parent / "answers.csv"
+    return run(work, script, photos, output, "--model", "runs/tiny", *options, **more), output
+
+
+def test_a_folder_is_predicted_in_parts_with_a_row_for_every_image(work, photos):
+    done, output = predict_folder(work, photos, CHUNK="2")
+    assert done.returncode == 1  # one image is broken
+    answers = rows(output)
+    assert [Path(row["path"]).name for row in answers] == [
+        "broken one.jpg", "no 0.PNG", "no 1.PNG", "no 2.PNG", "no 3.PNG",
+    ]  # fmt: skip
+    assert "text" in answers[0]["error"] and not answers[0]["prediction"]
+    assert all(row["prediction"] in ("blue", "green", "red") for row in answers[1:])
+    assert "notes.txt" in Path(f"{output}.left_aside").read_text()
+    assert sorted(path.name for path in photos.parent.iterdir()) == [
+        "answers.csv", "answers.csv.left_aside", "drawn", "my photos",
+    ]  # fmt: skip
+
+
+def test_a_folder_without_broken_images_ends_with_exit_code_0(work, photos):
+    (photos / "broken one.jpg").unlink()
+    done, output = predict_folder(work, photos)
+    assert (done.returncode, len(rows(output))) == (0, 4)
+
+
+def test_a_killed_prediction_goes_on_without_doing_parts_again(work, photos):
+    whole, output = predict_folder(work, photos, CHUNK="1")
+    expected = output.read_text()
+    output.unlink()
+    parts = kill_after_the_first_part(work, photos, output)
+    assert not output.exists()
+    before = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.csv")}
+    assert 0 < len(before) < 5
+    marked = parts / "00000001.errors.csv"
+    marked.write_text(marked.read_text().replace("hello", "done before"))
+
+    done, _ = predict_folder(work, photos, CHUNK="1")
+    assert done.returncode == 1
+    assert f"part {len(before) + 1} of 5" in done.stderr and "part 1 of 5" not in done.stderr
+    assert output.read_text() == expected.replace("hello", "done before")
+    assert not parts.exists()
+
+
+def kill_after_the_first_part(work, photos, output):
+    parts = Path(f"{output}.parts")
+    process = subprocess.Popen(
+        [SCRIPTS / "predict_folder.sh", photos, output, "--model", "runs/tiny"],
+        cwd=work, env=environment(CHUNK="1"), start_new_session=True, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not list(parts.glob("*.csv")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return parts
+
+
+@pytest.mark.parametrize("change", ["an image more", "another model", "another option"])
+def test_a_prediction_of_something_else_does_not_go_on(work, photos, change):
+    output = photos.parent / "answers.csv"
+    kill_after_the_first_part(work, photos, output)
+    options, model = [], "runs/tiny"
+    if change == "an image more":
+        (photos / "new.png").write_bytes(b"")
+    elif change == "another model":
+        model = photos.parent / "other.tflite"
+        shutil.copy(work / "runs" / "tiny" / "model.tflite", model)
+    else:
+        options = ["--topk", "2"]
+    done = run(
+        work, SCRIPTS / "predict_folder.sh", photos, output, "--model", model, *options, CHUNK="1"
+    )
+    assert done.returncode == 2
+    assert "changed" in done.stderr and "to begin anew" in done.stderr
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--format", "jsonl"], "it always writes CSV"),
+        (["--topk", "0"], "0 is not in the range"),
+        (["--runs-folder", "nowhere", "--model", "nothing"], "nothing is not a run folder"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_before_anything_is_done(
+    work, photos, options, message
+):
+    done, output = predict_folder(work, photos, *options)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not Path(f"{output}.parts").exists()
+
+
+def test_runs_are_scored_into_one_csv_and_a_bad_run_does_not_stop_the_others(work, tmp_path):
+    scores = tmp_path / "my scores.csv"
+    other = tmp_path / "second run"
+    shutil.copytree(work / "runs" / "tiny", other)
+    evaluate = [SCRIPTS / "evaluate_runs.sh", "tiny images", scores]
+    done = run(work, *evaluate, "runs/none", "runs/tiny")
+    assert done.returncode == 1
+    assert "runs/none: FAILED" in done.stderr
+    assert [row["run"] for row in rows(scores)] == ["runs/tiny"]
+    assert rows(scores)[0]["num_images"] == "24"
+    assert 0 <= float(rows(scores)[0]["accuracy"]) <= 1
+
+    scores.write_text(scores.read_text().replace(",24,", ",77,"))  # to see it is not done again
+    done = run(work, *evaluate, "runs/tiny", other, "--", "--name", "again")
+    assert done.returncode == 0
+    assert [(row["run"], row["num_images"]) for row in rows(scores)] == [
+        ("runs/tiny", "77"), (str(other), "24"),
+    ]  # fmt: skip
+    assert (other / "evaluation" / "again" / "metrics.json").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my scores.csv", "second run"]
+
+
+def test_a_csv_of_something_else_is_not_overwritten(work, tmp_path):
+    (tmp_path / "mine.csv").write_text("name,number\n")
+    done = run(
+        work, SCRIPTS / "evaluate_runs.sh", "tiny images", tmp_path / "mine.csv", "runs/tiny"
+    )
+    assert done.returncode == 2
+    assert (tmp_path / "mine.csv").read_text() == "name,number\n"
+
+
+@pytest.mark.parametrize("name", ["predict_folder.sh", "evaluate_runs.sh"])
+def test_shell_scripts_explain_themselves(work, name):
+    helped, empty = run(work, SCRIPTS / name, "-h"), run(work, SCRIPTS / name)
+    assert (helped.returncode, empty.returncode) == (0, 2)
+    assert helped.stdout.startswith(f"Usage: {name}") and empty.stderr.startswith("Usage:")
+
+
+def test_test_images_are_of_the_test_split_and_of_all_classes(work):
+    done = run(work, SCRIPTS / "test_images.py", "4")
+    paths = [Path(line) for line in done.stdout.splitlines()]
+    assert [path.parent.name for path in paths] == ["blue", "green", "red", "blue"]
+    split = {row["path"]: row["split"] for row in rows(work / "runs" / "tiny" / "split.csv")}
+    assert {split[f"{path.parent.name}/{path.name}"] for path in paths} == {"test"}
+    assert run(work, SCRIPTS / "test_images.py", "runs/tiny", "4").stdout == done.stdout
+
+
+def test_test_images_of_no_run_is_an_error(work):
+    done = run(work, SCRIPTS / "test_images.py", "runs/none", "4")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "runs/none is not a run folder" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["generate_cli_docs.py", "generate_schema.py"])
+def test_generated_files_are_up_to_date(work, name):
+    done = run(work, SCRIPTS / name, "--check")
+    assert done.returncode == 0, done.stderr
+
+
+def test_seeds_are_trained_and_scored_in_a_table(work, tmp_path):
+    done = run(
+        work, SCRIPTS / "train_and_score.py", "tiny.yaml", "--seeds", "0",
+        "--set", "training.batch_size=8", "--runs-folder", tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2 and "batch_size" in done.stderr
+    done = run(
+        work, SCRIPTS / "train_and_score.py", "tiny.yaml", "--seeds", "3",
+        "--set", "data.batch_size=8", "--runs-folder", tmp_path,
+    )  # fmt: skip
+    header, _, row = done.stdout.splitlines()
+    assert "test accuracy, seeds 3 (6 images)" in header
+    accuracy = run_metrics(tmp_path / "tiny")["accuracy"]
+    assert f"| tiny.yaml | {accuracy:.4f} | {accuracy:.4f} | 0.0000 |" in row
+
+
+def run_metrics(folder):
+    import json
+
+    return json.loads((folder / "run.json").read_text())["metrics"]["test"]

@@ -1,0 +1,306 @@
+"""Real tiny trainings: what they write, that they repeat, how they stop."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import cnnkit
+from cnnkit.errors import CnnkitError, UsageError
+
+
+def _weights(run, which="best"):
+    from cnnkit.backend import keras
+
+    path = run.best if which == "best" else run.last
+    return keras.models.load_model(path, compile=False).get_weights()
+
+
+def _history(run):
+    with run.history.open() as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def test_a_training_learns_and_writes_everything(trained_run):
+    info = trained_run.info()
+    assert info["status"] == "finished"
+    assert info["metrics"]["test"]["accuracy"] == 1.0
+    assert info["data"]["counts"]["train"] == {"blue": 8, "green": 8, "red": 8}
+    assert trained_run.class_names() == ("blue", "green", "red")
+    history = _history(trained_run)
+    assert list(history[0]) == [
+        "epoch", "train_loss", "val_loss", "train_accuracy", "val_accuracy", "learning_rate",
+        "seconds",
+    ]  # fmt: skip
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+    assert info["best_epoch"] == 1 + int(np.argmin([row["val_loss"] for row in history]))
+    for file in (
+        trained_run.config, trained_run.best, trained_run.last, trained_run.tflite,
+        trained_run.golden, trained_run.plot("curves"),
+        trained_run.evaluation("test") / "metrics.json",
+        trained_run.evaluation("validation") / "confusion_matrix.png",
+    ):  # fmt: skip
+        assert file.stat().st_size > 0
+    assert list((trained_run.folder / "tensorboard").glob("events.*"))
+
+
+def test_the_run_s_config_trains_again_from_anywhere(trained_run):
+    config = cnnkit.load_config(trained_run.config)
+    assert os.path.isabs(config.data.source)
+    assert config.training.optimizer.arguments == {"learning_rate": 0.05}
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(tiny_config, tmp_path):
+    overrides = [
+        "training.epochs=2",
+        "augmentation=[random_flip, {random_rotation: 0.1}, {random_contrast: 0.3}]",
+        "model.layers=[{conv: {filters: 4, kernel_size: 3}}, batch_norm, flatten, {dropout: 0.5}]",
+    ]
+    code = (
+        "import cnnkit, sys; cnnkit.train(sys.argv[1], overrides=sys.argv[4:], name=sys.argv[3],"
+        " runs_folder=sys.argv[2])"
+    )
+    for name, more in (("a", []), ("b", []), ("c", ["training.seed=1"])):
+        command = [sys.executable, "-c", code, tiny_config, tmp_path, name, *overrides, *more]
+        subprocess.run(command, check=True, capture_output=True)
+    one, same, other = (
+        _weights(cnnkit.api.find_run(name, tmp_path), "last") for name in ("a", "b", "c")
+    )
+    assert all((x == y).all() for x, y in zip(one, same, strict=True))
+    assert not (one[0] == other[0]).all()
+
+
+def test_best_weights_are_those_of_the_best_epoch_not_of_the_last(tiny_config, tmp_path):
+    from cnnkit.backend import keras
+    from cnnkit.data.dataset import load_dataset
+
+    run = cnnkit.train(
+        tiny_config,
+        runs_folder=tmp_path,
+        overrides=["training.monitor=val_accuracy", "training.epochs=12"],
+    )
+    dataset = load_dataset(cnnkit.load_config(run.config).data)
+    validation = dataset.select("validation")
+    targets = np.eye(3)[dataset.labels[validation]]
+
+    def loss(path):
+        probabilities = keras.models.load_model(path, compile=False)(dataset.pixels(validation))
+        return float(np.mean(keras.losses.categorical_crossentropy(targets, probabilities)))
+
+    history = _history(run)
+    best = int(np.argmax([row["val_accuracy"] for row in history]))  # the first of equal ones
+    assert best < len(history) - 1
+    assert run.info()["best_epoch"] == best + 1
+    assert loss(run.best) == pytest.approx(history[best]["val_loss"], rel=1e-3)
+    assert loss(run.last) == pytest.approx(history[-1]["val_loss"], rel=1e-3)
+    assert history[best]["val_loss"] != pytest.approx(history[-1]["val_loss"], rel=1e-2)
+
+
+def test_early_stopping_waits_its_patience_and_no_longer(tiny_config, tmp_path):
+    run = cnnkit.train(
+        tiny_config,
+        runs_folder=tmp_path,
+        overrides=[
+            "training.optimizer={sgd: {learning_rate: 0.000000001}}",
+            "training.monitor=val_accuracy",
+            "training.early_stopping={patience: 2}",
+            "training.epochs=20",
+        ],
+    )
+    assert len(_history(run)) == 3
+    assert run.info()["best_epoch"] == 1
+
+
+def test_class_weights_make_the_loss_of_that_class_count(tiny_config, tmp_path):
+    def first_loss(weights):
+        run = cnnkit.train(
+            tiny_config,
+            runs_folder=tmp_path,
+            overrides=[
+                "training.epochs=1",
+                "training.optimizer={sgd: {learning_rate: 0.000000001}}",
+                f"training.class_weights={weights}",
+            ],
+        )
+        return _history(run)[0]["train_loss"]
+
+    plain, auto, tripled = (
+        first_loss("null"),
+        first_loss("auto"),
+        first_loss("{red: 3, blue: 3, green: 3}"),
+    )
+    assert auto == pytest.approx(plain, rel=1e-5)  # the classes are balanced
+    assert tripled == pytest.approx(3 * plain, rel=1e-5)
+
+
+def test_a_class_weight_for_an_unknown_class_is_refused(tiny_config, tmp_path):
+    with pytest.raises(UsageError, match=r"names the class 'rde'.* Did you mean red\?"):
+        cnnkit.train(
+            tiny_config, runs_folder=tmp_path, overrides=["training.class_weights={rde: 2}"]
+        )
+
+
+def test_a_loss_that_is_no_number_stops_the_training_with_advice(tiny_config, tmp_path):
+    with pytest.raises(CnnkitError, match=r"became NaN or infinite in epoch \d+ at step \d+"):
+        cnnkit.train(
+            tiny_config,
+            runs_folder=tmp_path,
+            overrides=["training.optimizer={sgd: {learning_rate: 1e38}}"],
+        )
+    info = json.loads((tmp_path / "tiny" / "run.json").read_text())
+    assert info["status"] == "failed"
+    assert "Lower training.optimizer.sgd.learning_rate" in info["error"]
+
+
+def test_without_validation_images_the_monitor_must_be_of_training(tiny_config, tmp_path):
+    with pytest.raises(UsageError, match="there are no validation images"):
+        cnnkit.train(
+            tiny_config, runs_folder=tmp_path, overrides=["data.split={validation: 0, test: 0.2}"]
+        )
+    run = cnnkit.train(
+        tiny_config,
+        runs_folder=tmp_path,
+        overrides=[
+            "data.split={validation: 0, test: 0}",
+            "training.monitor=train_loss",
+            "training.epochs=1",
+        ],
+    )
+    assert run.info()["metrics"] == {}
+    assert run.tflite.exists()
+
+
+def test_two_classes_with_one_sigmoid_unit_train_and_answer_for_both(tmp_path):
+    run = cnnkit.train(
+        _two_class_config(tmp_path), runs_folder=tmp_path / "runs", overrides=["training.epochs=8"]
+    )
+    assert run.info()["metrics"]["test"]["accuracy"] == 1.0
+    answer = cnnkit.load_run(run.folder).predict([str(tmp_path / "images" / "red" / "0.png")])[0]
+    assert answer.top(1)[0][0] == "red"
+    assert answer.probabilities.sum() == pytest.approx(1)
+
+
+def _two_class_config(tmp_path):
+    from conftest import write_tiny_images
+
+    write_tiny_images(tmp_path / "images", images_per_class=12)
+    for file in (tmp_path / "images" / "green").iterdir():
+        file.unlink()
+    (tmp_path / "images" / "green").rmdir()
+    path = tmp_path / "two.yaml"
+    path.write_text(
+        """
+data: {source: images, image_size: 16, batch_size: 50, split: {validation: 0.2, test: 0.2}}
+model:
+  layers: [{conv: {filters: 4, kernel_size: 3, activation: relu}}, global_pool]
+  output: sigmoid
+training: {optimizer: {rmsprop: {learning_rate: 0.1}}, label_smoothing: 0.1}
+"""
+    )
+    return path
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_the_best_weights_and_exits_with_130(tiny_config, tmp_path, signal_):
+    command = [
+        sys.executable, "-m", "cnnkit", "train", tiny_config, "--epochs", "100000",
+        "--runs-folder", tmp_path,
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    history = tmp_path / "tiny" / "history.csv"
+    while process.poll() is None and not (
+        history.exists() and len(history.read_text().splitlines()) > 3
+    ):
+        time.sleep(0.05)
+    process.send_signal(signal_)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "The best weights so far are kept" in stderr
+    assert "Traceback" not in stderr
+    run = cnnkit.api.find_run("tiny", tmp_path)
+    assert run.info()["status"] == "interrupted"
+    assert cnnkit.load_run(run.folder).class_names == ("blue", "green", "red")
+
+
+def test_a_killed_training_leaves_whole_files(tiny_config, tmp_path):
+    command = [
+        sys.executable, "-m", "cnnkit", "train", tiny_config, "--epochs", "100000",
+        "--runs-folder", tmp_path,
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    history = tmp_path / "tiny" / "history.csv"
+    while process.poll() is None and not (
+        history.exists() and len(history.read_text().splitlines()) > 3
+    ):
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    run = cnnkit.api.find_run("tiny", tmp_path)
+    assert run.info()["status"] == "interrupted"
+    assert _history(run)[2]["epoch"] == 3
+    assert _weights(run, "best") and _weights(run, "last")
+
+
+def test_the_progress_off_a_terminal_is_one_line_an_epoch(tiny_config, tmp_path):
+    command = [
+        sys.executable, "-m", "cnnkit", "train", tiny_config, "--epochs", "2",
+        "--runs-folder", tmp_path, "--json",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = done.stderr.splitlines()
+    assert lines[0] == f"run: {tmp_path / 'tiny'}"
+    assert [line.split("  ")[0] for line in lines[1:]] == ["epoch 1/2", "epoch 2/2"]
+    assert "images/s" in lines[1]
+    assert json.loads(done.stdout)["status"] == "finished"
+
+
+def test_the_progress_on_a_terminal_moves_and_keeps_one_line_an_epoch(tiny_config, tmp_path):
+    import pty
+
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(TERM="xterm-256color", COLUMNS="160")
+        os.execv(
+            sys.executable,
+            [sys.executable, "-m", "cnnkit", "train", str(tiny_config), "--epochs", "3",
+             "--runs-folder", str(tmp_path)],
+        )  # fmt: skip
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not chunk:
+            break
+        shown += chunk
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    text = shown.decode()
+    assert "0/24" in text and "left" in text
+    assert text.count("train_loss") == 3
+    assert "Traceback" not in text
+
+
+def test_a_dry_run_checks_everything_and_writes_no_run(tiny_config, tmp_path):
+    command = [
+        sys.executable, "-m", "cnnkit", "train", tiny_config, "--dry-run",
+        "--runs-folder", tmp_path / "runs",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "train: 24 images" in done.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_set_smaller_than_a_batch_trains_on_all_its_images(tiny_config, tmp_path):
+    run = cnnkit.train(
+        tiny_config, runs_folder=tmp_path, overrides=["data.batch_size=500", "training.epochs=1"]
+    )
+    assert run.info()["status"] == "finished"

@@ -1,0 +1,298 @@
+"""Wrong configs, and the whole of the messages each of them gives."""
+
+DATA = "data: {source: digits, image_size: 32}\n"
+MODEL = "model: {layers: [flatten]}\n"
+SECTIONS = "source, image_size, color_mode, resize, background, split, batch_size, on_error, "
+SECTIONS += "allow_missing_classes, cache, shapes"
+CONV = "filters, kernel_size, strides, padding, dilation_rate, groups, activation, use_bias, "
+CONV += "kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, "
+CONV += "activity_regularizer, kernel_constraint, bias_constraint, name"
+LAYERS = "conv, flatten, dense, dropout, batch_norm, activation, pool, global_pool, residual, "
+LAYERS += "or a Keras layer by its class name"
+SIZE = "a whole number of at least 1 or a pair of them"
+
+
+def data(text: str) -> str:
+    """Return a config whose data section has one more line, line 4."""
+    return f"data:\n  source: digits\n  image_size: 32\n  {text}\n{MODEL}"
+
+
+def layer(text: str) -> str:
+    """Return a config whose only layer stands in line 4, column 7."""
+    return f"{DATA}model:\n  layers:\n    - {text}\n"
+
+
+def training(text: str) -> str:
+    """Return a config with one line of training, line 4."""
+    return f"{DATA}{MODEL}training:\n  {text}\n"
+
+
+TABLE = [
+    ("3", ["1:1  expected a config with the keys data and model, received 3."]),
+    ("- a", ['1:1  expected a config with the keys data and model, received ["a"].']),
+    (
+        "{}",
+        [
+            "1:1  data  required and missing. Add data: a section with source and image_size.",
+            "1:1  model  required and missing. Add model: a section with layers.",
+        ],
+    ),
+    (
+        DATA + "model:\ntrainin: 3\n",
+        [
+            "2:1  model.layers  required and missing. Add layers: a list of at least one layer.",
+            "3:1  trainin  unknown key. Did you mean training? "
+            "Allowed: data, augmentation, model, training.",
+        ],
+    ),
+    (
+        data("batchsize: 32"),
+        [f"4:3  data.batchsize  unknown key for data. Did you mean batch_size? "
+         f"Allowed: {SECTIONS}."],
+    ),
+    (
+        f"data: 3\n{MODEL}",
+        [f"1:7  data  expected a section with the keys {SECTIONS}, received 3."],
+    ),
+    (
+        data("batch_size: 0"),
+        ["4:15  data.batch_size  expected a whole number of at least 1, received 0."],
+    ),
+    (
+        data("batch_size: true"),
+        ["4:15  data.batch_size  expected a whole number of at least 1, received true."],
+    ),
+    (
+        data('batch_size: "3"'),
+        ['4:15  data.batch_size  expected a whole number of at least 1, received "3".'],
+    ),
+    (
+        data("batch_size: 1e2"),
+        ["4:15  data.batch_size  expected a whole number of at least 1, received 1e2."],
+    ),
+    (
+        data("background: 256"),
+        ["4:15  data.background  expected a whole number from 0 to 255, received 256."],
+    ),
+    (
+        data("color_mode: grey"),
+        ['4:15  data.color_mode  expected rgb or grayscale, received "grey".'],
+    ),
+    (
+        data("resize: strech"),
+        ['4:11  data.resize  expected stretch, crop or pad, received "strech". '
+         "Did you mean stretch?"],
+    ),
+    (
+        data("allow_missing_classes: no"),
+        ['4:26  data.allow_missing_classes  expected true or false, received "no".'],
+    ),
+    (
+        data("split: {test: 1, seed: -1}"),
+        [
+            "4:17  data.split.test  expected a number of at least 0 and below 1, received 1.",
+            "4:26  data.split.seed  expected a whole number of at least 0, received -1.",
+        ],
+    ),
+    (
+        data("split: {test: .nan}"),
+        ["4:17  data.split.test  expected a number of at least 0 and below 1, received .nan."],
+    ),
+    (
+        data("split: {validation: 0.5, test: 0.5}"),
+        ["4:10  data.split  validation and test together take 1 of the images and leave none to "
+         "train on. Keep their sum below 1."],
+    ),
+    (
+        data("shapes: {num_images: 10}"),
+        ['4:3  data.shapes  only for source: shapes; here source is "digits". '
+         "Remove this section."],
+    ),
+    (
+        f"data: {{source: true, image_size: [32]}}\n{MODEL}",
+        [
+            "1:16  data.source  expected a folder, a CSV file, digits or shapes, received true. "
+            'Write "true" in quotes.',
+            "1:34  data.image_size  expected [height, width] in pixels, or one number for a "
+            "square, received [32].",
+        ],
+    ),
+    (
+        f"data: {{source: '${{CNNKIT_NO_SUCH}}/a', image_size: 32}}\n{MODEL}",
+        ["1:16  data.source  the environment variable CNNKIT_NO_SUCH is not set. Set it, or write "
+         "the path itself."],
+    ),
+    (
+        layer("convv: {filters: 3}"),
+        [f'4:7  model.layers[0].convv  unknown layer "convv". Did you mean conv? '
+         f"Allowed: {LAYERS}."],
+    ),
+    (
+        layer("flaten"),
+        [f'4:7  model.layers[0]  unknown layer "flaten". Did you mean flatten? '
+         f"Allowed: {LAYERS}."],
+    ),
+    (
+        layer("Lambda: {function: x}"),
+        [f'4:7  model.layers[0].Lambda  unknown layer "Lambda". Allowed: {LAYERS}.'],
+    ),
+    (
+        layer("conv: {filters: ten, kernal_size: 3}"),
+        [
+            "4:7  model.layers[0].conv.kernel_size  required and missing. "
+            f"Add kernel_size: {SIZE}.",
+            "4:23  model.layers[0].conv.filters  expected a whole number of at least 1, "
+            'received "ten".',
+            "4:28  model.layers[0].conv.kernal_size  unknown argument for conv. Did you mean "
+            f"kernel_size? Allowed: {CONV}.",
+        ],
+    ),
+    (
+        layer("conv: {filters: 1, kernel_size: [3, 3, 3], padding: sam}"),
+        [
+            f"4:39  model.layers[0].conv.kernel_size  expected {SIZE}, received [3, 3, 3].",
+            '4:59  model.layers[0].conv.padding  expected same or valid, received "sam". '
+            "Did you mean same?",
+        ],
+    ),
+    (
+        layer("dense: 3.0"),
+        ["4:14  model.layers[0].dense.units  expected a whole number of at least 1, received 3.0."],
+    ),
+    (
+        layer("dropout: 1"),
+        ["4:16  model.layers[0].dropout.rate  expected a number of at least 0 and below 1, "
+         "received 1."],
+    ),
+    (
+        layer("dropout"),
+        ["4:7  model.layers[0].dropout.rate  required and missing. Add rate: a number of at least "
+         "0 and below 1."],
+    ),
+    (
+        layer("flatten: 3"),
+        ["4:16  model.layers[0].flatten  flatten takes no value, received 3. Remove it."],
+    ),
+    (
+        layer("conv:\n      filters: 3"),
+        ["4:7  model.layers[0]  expected a layer, one name, received the keys conv, filters. "
+         "Indent filters below conv."],
+    ),
+    (
+        layer("{flatten: {}, dropout: 0.5}"),
+        ["4:7  model.layers[0]  expected a layer, one name, received the keys flatten, dropout. "
+         "Keep one layer."],
+    ),
+    (
+        layer("7"),
+        ["4:7  model.layers[0]  expected a layer: a name, or a name with its arguments, "
+         "received 7."],
+    ),
+    (
+        layer("residual: [{dropout: 0.5}, {residual: [{dense: 0}]}]"),
+        ["4:54  model.layers[0].residual[1].residual[0].dense.units  expected a whole number of at "
+         "least 1, received 0."],
+    ),
+    (
+        layer("residual: flatten"),
+        ['4:17  model.layers[0].residual  expected a list of at least one layer, '
+         'received "flatten".'],
+    ),
+    (
+        layer("pool: {type: mean, pool_size: 0}"),
+        [
+            '4:20  model.layers[0].pool.type  expected max or average, received "mean".',
+            f"4:37  model.layers[0].pool.pool_size  expected {SIZE}, received 0.",
+        ],
+    ),
+    (
+        layer("dense: {units: 1, kernel_regularizer: l3, bias_regularizer: {l2: {l1: 1}}}"),
+        [
+            "4:45  model.layers[0].dense.kernel_regularizer  expected the name of a regulariser or "
+            'null, received "l3". Allowed: l1, l1_l2, l2, orthogonal_regularizer.',
+            "4:73  model.layers[0].dense.bias_regularizer.l2.l1  unknown argument for l2. "
+            "Allowed: l2.",
+        ],
+    ),
+    (
+        layer("dense: {units: 1, kernel_constraint: {max_nrm: 2}}"),
+        ["4:45  model.layers[0].dense.kernel_constraint.max_nrm  unknown constraint. Did you mean "
+         "max_norm? Allowed: max_norm, min_max_norm, non_neg, unit_norm."],
+    ),
+    (
+        layer("dense: {units: 1, kernel_initializer: constant}"),
+        ["4:25  model.layers[0].dense.kernel_initializer.constant.value  required and missing. Add "
+         "value: a number."],
+    ),
+    (
+        f"{DATA}{MODEL}augmentation:\n  - random_flip: up\n  - random_crop: {{height: 1}}\n",
+        [
+            "4:18  augmentation[0].random_flip.mode  expected horizontal, vertical or "
+            'horizontal_and_vertical, received "up".',
+            "5:5  augmentation[1].random_crop.width  required and missing. Add width: a whole "
+            "number of at least 1.",
+        ],
+    ),
+    (
+        f"{DATA}{MODEL}augmentation: random_flip\n",
+        ['3:15  augmentation  expected a list of augmentation calls, received "random_flip".'],
+    ),
+    (
+        f"{DATA}model: {{layers: []}}\n",
+        ["2:17  model.layers  expected a list of at least one layer, received []."],
+    ),
+    (
+        training("epochs: ten"),
+        ['4:11  training.epochs  expected a whole number of at least 1, received "ten".'],
+    ),
+    (
+        training("optimizer: adm"),
+        ['4:14  training.optimizer  unknown optimizer "adm". Did you mean adam? '
+         "Allowed: adam, sgd, adamw, rmsprop."],
+    ),
+    (
+        training("optimizer: {sgd: {learning_rate: 0, momentum: 2}}"),
+        [
+            "4:36  training.optimizer.sgd.learning_rate  expected a number above 0, received 0.",
+            "4:49  training.optimizer.sgd.momentum  expected a number from 0 to 1, received 2.",
+        ],
+    ),
+    (
+        training("schedule: step"),
+        ["4:3  training.schedule.step.every_epochs  required and missing. Add every_epochs: a "
+         "whole number of at least 1."],
+    ),
+    (
+        training("schedule: {constant: {final_fraction: 0}}"),
+        ["4:25  training.schedule.constant.final_fraction  unknown argument for constant. "
+         "It takes none."],
+    ),
+    (
+        training("early_stopping: {}"),
+        ["4:3  training.early_stopping.patience  required and missing. Add patience: a whole "
+         "number of at least 1."],
+    ),
+    (
+        training("early_stopping: 5"),
+        ["4:19  training.early_stopping  expected a section with the keys patience, received 5."],
+    ),
+    (
+        training("monitor: val_acc"),
+        ["4:12  training.monitor  expected val_loss, val_accuracy, train_loss or train_accuracy, "
+         'received "val_acc". Did you mean val_accuracy?'],
+    ),
+    (
+        training("class_weights: {no: 0}"),
+        ["4:23  training.class_weights.no  expected a number above 0, received 0."],
+    ),
+    (
+        training("class_weights: 3"),
+        ["4:18  training.class_weights  expected auto, null, or a weight above 0 for each class, "
+         "received 3."],
+    ),
+    (
+        training("warmup_epochs: 21"),
+        ["4:18  training.warmup_epochs  the warm-up takes 21 epochs, the whole training 20. "
+         "Shorten the warm-up or train longer."],
+    ),
+]  # fmt: skip

@@ -62,7 +62,7 @@ class Augmentation:
 
         Args:
             images: (batch, height, width, channels), uint8 or float in 0..255.
-            keys: int32 (batch, 2), see `image_keys`.
+            keys: int32 (batch, 2), see `cnnkit.data.batches.image_keys`.
 
         Returns:
             uint8 of the same shape. A picture that a layer made smaller (a crop) is scaled back.
@@ -101,17 +101,6 @@ class _KeyedSeeds(keras.random.SeedGenerator):
     def next(self, ordered: bool = True) -> tf.Tensor:
         self._place += 1
         return tf.random.experimental.stateless_fold_in(self._key, self._place)
-
-
-def image_keys(seed: int, epoch: int, indices: tf.Tensor) -> tf.Tensor:
-    """Return a key for each image: int32 (len(indices), 2), a function of seed, epoch and index."""
-    words = np.random.SeedSequence([seed, epoch]).generate_state(2)
-    base = tf.constant(words.astype(np.int32))
-    return tf.map_fn(
-        lambda index: tf.random.experimental.stateless_fold_in(base, index),
-        tf.cast(indices, tf.int32),
-        fn_output_signature=tf.TensorSpec((2,), tf.int32),
-    )
 
 
 def build_augmentation(calls: Iterable[Any], settings: PixelSettings) -> Augmentation | None:

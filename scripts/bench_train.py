@@ -1,6 +1,6 @@
 """Nothing or photographs enter; the training throughput of cnnkit and of hand-written Keras leaves.
 
-    python scripts/bench_train.py --photos FOLDER --images 1000 --epochs 4 --repeats 3
+    python scripts/bench_train.py --photos FOLDER --images 2000 --epochs 4 --repeats 3
 
 JPEGs of about 500 x 375 in two classes are cut out of the photographs, or drawn where there are
 none. On them, `cnnkit` with configs/dogs_vs_cats.yaml, `image_dataset_from_directory` + `fit` of
@@ -66,7 +66,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--photos", type=Path, help="folder of photographs to cut images out of")
-    parser.add_argument("--images", type=int, default=1000, help="by default 1000")
+    parser.add_argument("--images", type=int, default=2000, help="by default 2000")
     parser.add_argument("--epochs", type=int, default=4, help="at least 2, by default 4")
     parser.add_argument("--repeats", type=int, default=3, help="rounds, by default 3")
     for name, text in (

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnkit.augmentation import build_augmentation, image_keys
+from cnnkit.augmentation import build_augmentation
 from cnnkit.backend import tf
 from cnnkit.config.calls import Call
 from cnnkit.config.signatures import keras_api
+from cnnkit.data.batches import image_keys
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import signal
@@ -113,10 +114,10 @@ def test_a_killed_prediction_goes_on_without_doing_parts_again(work, photos):
     assert not parts.exists()
 
 
-def kill_after_the_first_part(work, photos, output):
+def kill_after_the_first_part(work, photos, output, model="runs/tiny"):
     parts = Path(f"{output}.parts")
     process = subprocess.Popen(
-        [SCRIPTS / "predict_folder.sh", photos, output, "--model", "runs/tiny"],
+        [SCRIPTS / "predict_folder.sh", photos, output, "--model", model],
         cwd=work, env=environment(CHUNK="1"), start_new_session=True, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + 60
@@ -129,19 +130,18 @@ def kill_after_the_first_part(work, photos, output):
 
 @pytest.mark.parametrize("change", ["an image more", "another model", "another option"])
 def test_a_prediction_of_something_else_does_not_go_on(work, photos, change):
-    output = photos.parent / "answers.csv"
-    kill_after_the_first_part(work, photos, output)
-    options, model = [], "runs/tiny"
+    output, model = photos.parent / "answers.csv", photos.parent / "my model.tflite"
+    shutil.copy(work / "runs" / "tiny" / "model.tflite", model)
+    kill_after_the_first_part(work, photos, output, model)
+    options = []
     if change == "an image more":
         (photos / "new.png").write_bytes(b"")
     elif change == "another model":
-        model = photos.parent / "other.tflite"
-        shutil.copy(work / "runs" / "tiny" / "model.tflite", model)
+        model.write_bytes(model.read_bytes() + b" ")  # still a model, but not the same
     else:
         options = ["--topk", "2"]
-    done = run(
-        work, SCRIPTS / "predict_folder.sh", photos, output, "--model", model, *options, CHUNK="1"
-    )
+    script = SCRIPTS / "predict_folder.sh"
+    done = run(work, script, photos, output, "--model", model, *options, CHUNK="1")
     assert done.returncode == 2
     assert "changed" in done.stderr and "to begin anew" in done.stderr
     assert not output.exists()
@@ -240,6 +240,4 @@ def test_seeds_are_trained_and_scored_in_a_table(work, tmp_path):
 
 
 def run_metrics(folder):
-    import json
-
     return json.loads((folder / "run.json").read_text())["metrics"]["test"]

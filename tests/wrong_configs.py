@@ -139,8 +139,6 @@ TABLE = [
     (
         layer("conv: {filters: ten, kernal_size: 3}"),
         [
-            "4:7  model.layers[0].conv.kernel_size  required and missing. "
-            f"Add kernel_size: {SIZE}.",
             "4:23  model.layers[0].conv.filters  expected a whole number of at least 1, "
             'received "ten".',
             "4:28  model.layers[0].conv.kernal_size  unknown argument for conv. Did you mean "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, get_args
 
@@ -16,6 +17,8 @@ from cnnkit.errors import Problem
 # A path, what of it to point at (its "key", its "value" or the "section" around it), and a message.
 Row = tuple[Path, str, str]
 
+_SUGGESTION = re.compile(r"Did you mean (\w+)\?")
+
 # What an error points at; any other error points at a value.
 _SUBJECTS = {
     "extra_forbidden": "key",
@@ -26,11 +29,22 @@ _SUBJECTS = {
 
 
 def rows_of(error: ValidationError) -> list[Row]:
-    """Return every error of a validation of Config as a row for `located`."""
-    return [
+    """Return every error of a validation of Config as a row for `located`.
+
+    A misspelt required key is one mistake, not two: where an unknown key has it as its nearest
+    name, that it is missing is not said.
+    """
+    rows = [
         (row["loc"], _SUBJECTS.get(row["type"], "value"), _message(row["type"], row["loc"], row))
         for row in error.errors()
     ]
+    meant = {
+        (*path[:-1], name)
+        for path, subject, message in rows
+        if subject == "key"
+        for name in _SUGGESTION.findall(message)
+    }
+    return [(path, *rest) for path, *rest in rows if not (rest[0] == "section" and path in meant)]
 
 
 def located(rows: Iterable[Row], document: Document) -> list[Problem]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from cnnkit.augmentation import image_keys
 from cnnkit.backend import tf
 from cnnkit.data.dataset import ImageDataset
 
@@ -77,6 +76,17 @@ def evaluation_batches(
         lambda images, labels, samples: (images, _targets(labels, num_classes, sigmoid))
     )
     return batches.prefetch(_PREFETCHED_BATCHES).with_options(_options())
+
+
+def image_keys(seed: int, epoch: int, indices: tf.Tensor) -> tf.Tensor:
+    """Return a key for each image: int32 (len(indices), 2), a function of seed, epoch and index."""
+    words = np.random.SeedSequence([seed, epoch]).generate_state(2)
+    base = tf.constant(words.astype(np.int32))
+    return tf.map_fn(
+        lambda index: tf.random.experimental.stateless_fold_in(base, index),
+        tf.cast(indices, tf.int32),
+        fn_output_signature=tf.TensorSpec((2,), tf.int32),
+    )
 
 
 def _batches(dataset: ImageDataset, order: np.ndarray, batch_size: int) -> tf.data.Dataset:

@@ -25,7 +25,7 @@ dev: $(VENV)/.dev
 demo: install
 	$(BIN)/cnnkit train configs/digits_lenet5.yaml
 	$(BIN)/cnnkit evaluate --require "accuracy>=0.975"
-	$(BIN)/python scripts/digit_samples.py 5 | $(BIN)/cnnkit predict - --topk 2
+	$(BIN)/python scripts/test_images.py 5 | $(BIN)/cnnkit predict - --topk 2
 	@echo "The run lies in the newest folder of $(CNNKIT_RUNS)/ (its name is on the lines above)."
 
 lint: dev

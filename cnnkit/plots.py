@@ -38,6 +38,7 @@ def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: P
     size = len(class_names)
     side = min(4 + 0.35 * size, 40)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     axis = figure.subplots()
     image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axis, label="share of the true class", shrink=0.8)

@@ -19,7 +19,8 @@ from typing import IO, Any
 from cnnkit.errors import UsageError, did_you_mean
 
 RUNS_FOLDER = "runs"
-STATUSES = ("running", "finished", "failed", "interrupted")
+# A file name need not be UTF-8; written and read so, its bytes stay what they are.
+PATHS_AS_THEY_ARE = {"encoding": "utf-8", "errors": "surrogateescape"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Run:
 
     def read_split(self) -> list[dict[str, str]]:
         """Return the rows of split.csv."""
-        with self.split.open(encoding="utf-8", newline="") as file:
+        with self.split.open(newline="", **PATHS_AS_THEY_ARE) as file:
             return list(csv.DictReader(file))
 
     def info(self) -> dict[str, Any]:
@@ -205,7 +206,7 @@ def newest_run(runs_folder: Path) -> Run:
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO]:
     """Open a temporary file beside `path` that takes its name only when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    text = {} if "b" in mode else {"newline": "", **PATHS_AS_THEY_ARE}
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, mode, **text) as file:

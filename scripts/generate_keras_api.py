@@ -3,7 +3,8 @@
     python scripts/generate_keras_api.py
 
 The config is checked against that table, so that finding its mistakes costs no import of
-TensorFlow.
+TensorFlow. Run it with the oldest Keras that pyproject.toml allows (the one that Python 3.10 gets),
+so that every config of the table works with every Keras from there on.
 """
 
 from __future__ import annotations

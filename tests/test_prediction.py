@@ -173,3 +173,17 @@ def test_a_model_that_is_none_is_named_with_what_is_allowed(tmp_path, trained_ru
         load_predictor(tmp_path / "a.tflite", tmp_path)
     with pytest.raises(UsageError, match="is not a run folder"):
         load_predictor(tmp_path / "nowhere", tmp_path)
+
+
+def test_a_file_name_that_is_no_utf8_comes_out_as_it_went_in(trained_run, tmp_path):
+    source = Path(f"{_image_folder(trained_run)}/red/0.png")
+    odd = os.fsencode(tmp_path) + b"/b\xe9.png"
+    Path(os.fsdecode(odd)).write_bytes(source.read_bytes())
+    for words, stdin in (([tmp_path], None), (["-"], odd + b"\n"), (["-", "-0"], odd + b"\0")):
+        done = _cli(*words, "--model", trained_run.folder, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(odd + b"  red ")
+    done = _cli(tmp_path, "--output", tmp_path / "out.csv", "--format", "csv",
+                "--model", trained_run.folder)  # fmt: skip
+    assert done.returncode == 0
+    assert odd in (tmp_path / "out.csv").read_bytes()

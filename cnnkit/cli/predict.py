@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,13 +94,13 @@ def _paths(images: tuple[str, ...], null: bool) -> Iterator[str]:
 
 def _stdin_paths(null: bool) -> Iterator[str]:
     if not null:
-        for line in sys.stdin:
-            if path := line.rstrip("\r\n"):
-                yield path
+        for line in sys.stdin.buffer:
+            if path := line.rstrip(b"\r\n"):
+                yield os.fsdecode(path)
         return
     rest = b""
     while chunk := sys.stdin.buffer.read1(1 << 16):
         *whole, rest = (rest + chunk).split(b"\0")
-        yield from (path.decode(errors="surrogateescape") for path in whole if path)
+        yield from (os.fsdecode(path) for path in whole if path)
     if rest:
-        yield rest.decode(errors="surrogateescape")
+        yield os.fsdecode(rest)

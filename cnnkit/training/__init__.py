@@ -88,9 +88,9 @@ def train(
     report = report or Silence()
     plan = prepare(config, report)
     run = create_run(name, runs_folder)
-    _write_inputs(run, plan)
     report.note(f"run: {run.folder}")
     with run.recording(), _sigterm_interrupts():
+        _write_inputs(run, plan)
         try:
             history = run_epochs(plan.model, config, plan.dataset, run, report)
         except KeyboardInterrupt:
@@ -109,7 +109,6 @@ def _write_inputs(run: Run, plan: Plan) -> None:
     write_text(run.classes, "".join(f"{name}\n" for name in dataset.class_names))
     write_csv(run.split, ("path", "label", "split", "sha256"), _split_rows(dataset))
     run.update(
-        status="running",
         versions=_versions(),
         seed=plan.config.training.seed,
         data={

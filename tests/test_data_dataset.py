@@ -141,7 +141,8 @@ def test_copies_are_decoded_and_stored_once(tiny_images, cache):
     dataset = load_dataset(
         data_config(tiny_images), progress=lambda done, total: calls.append((done, total))
     )
-    assert calls == [(done, 24) for done in range(1, 25)]
+    hashed = [(done, 58) for done in range(1, 30)]
+    assert calls == hashed + [(29 + done, 29 + 24) for done in range(1, 25)]
     assert len(dataset.samples) == 29
     assert np.load(packs(cache)[0] / "pixels.npy", mmap_mode="r").shape == (24, 16, 16, 3)
 
@@ -150,10 +151,11 @@ def test_the_pack_is_used_again_and_belongs_to_its_settings(tiny_images, cache):
     load_dataset(data_config(tiny_images))
     calls = []
     load_dataset(data_config(tiny_images), progress=lambda *args: calls.append(args))
-    assert calls == []
+    assert len(calls) == 24  # hashed, but not decoded
+    calls.clear()
     for change in ({"image_size": (8, 8)}, {"color_mode": "grayscale"}, {"background": 0}):
         load_dataset(data_config(tiny_images, **change), progress=lambda *args: calls.append(args))
-    assert len(calls) == 3 * 24
+    assert len(calls) == 3 * (24 + 24)
     assert len(packs(cache)) == 4
 
 
@@ -192,7 +194,7 @@ def test_a_killed_process_leaves_no_pack(tiny_images, cache):
         "import os, sys; from cnnkit.config.schema import DataConfig; "
         "from cnnkit.data.dataset import load_dataset; "
         "load_dataset(DataConfig(source=sys.argv[1], image_size=(16, 16)), "
-        "progress=lambda done, total: os.kill(os.getpid(), 9) if done == 12 else None)"
+        "progress=lambda done, total: os.kill(os.getpid(), 9) if done == 36 else None)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tiny_images)], capture_output=True)
     assert done.returncode == -9

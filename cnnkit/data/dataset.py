@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.data.hashing import hash_files
-from cnnkit.data.packed import PixelStore, Progress, open_pixels
+from cnnkit.data.hashing import Progress, hash_files
+from cnnkit.data.packed import PixelStore, open_pixels
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.records import SPLITS, ImageRecord, Source, count_of, first_few
 from cnnkit.data.sources import find_images
@@ -104,7 +104,7 @@ def load_dataset(
 
     Args:
         data_config: the `data` section.
-        progress: called with (images decoded, images in all).
+        progress: called with (files read, files to read in all): once to hash, once to decode.
         note: called with one sentence on each thing the user should know.
 
     Raises:
@@ -149,13 +149,23 @@ class _Usable:
 
 
 def _decode_all(source: Source, data_config: Any, progress: Progress | None, note: Note) -> _Usable:
-    hashes, unreadable = hash_files([record.file for record in source.records])
+    count = len(source.records)
+    hashes, unreadable = hash_files(
+        [record.file for record in source.records],
+        progress and (lambda done, total: progress(done, 2 * count)),
+    )
     files: dict[str, Path] = {}
     for record, digest in zip(source.records, hashes, strict=True):
         if digest is not None:
             files.setdefault(digest, record.file)
     settings = PixelSettings.of(data_config)
-    store = open_pixels(files, settings, cache=data_config.cache, progress=progress, note=note)
+    store = open_pixels(
+        files,
+        settings,
+        cache=data_config.cache,
+        progress=progress and (lambda done, total: progress(count + done, count + total)),
+        note=note,
+    )
     usable = _Usable([], [], [], store)
     for position, (record, digest) in enumerate(zip(source.records, hashes, strict=True)):
         if digest is None:

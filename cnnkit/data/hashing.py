@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
 
 
-def hash_files(files: Sequence[Path]) -> tuple[list[str | None], dict[int, str]]:
+Progress = Callable[[int, int], None]
+
+
+def hash_files(
+    files: Sequence[Path], progress: Progress | None = None
+) -> tuple[list[str | None], dict[int, str]]:
     """Hash files in threads.
+
+    Args:
+        files: what to read.
+        progress: called with (files hashed, files in all).
 
     Returns:
         The sha256 of each file in order, None where it could not be read, and the reason for each
@@ -25,6 +34,8 @@ def hash_files(files: Sequence[Path]) -> tuple[list[str | None], dict[int, str]]
             hashes.append(digest)
             if reason is not None:
                 reasons[position] = reason
+            if progress is not None:
+                progress(position + 1, len(files))
     return hashes, reasons
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import PIL
 
 from cnnkit.data.cache import cache_folder, folder_made_whole, remove_folder
+from cnnkit.data.hashing import Progress
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import DataError, ImageError
 
-Progress = Callable[[int, int], None]
 Note = Callable[[str], None]
 
 _FORMAT = 1

@@ -50,6 +50,19 @@ class Lines(Silence):
         self._stream.write(f"{text}\n")
         self._stream.flush()
 
+    @contextmanager
+    def counting(self, what: str) -> Iterator[Advance]:
+        """Write a line every ten seconds, none where it is done sooner."""
+        told = time.perf_counter()
+
+        def advance(done: int, total: int) -> None:
+            nonlocal told
+            if time.perf_counter() - told >= 10:
+                told = time.perf_counter()
+                self.note(f"{what}: {done / total:.0%}")
+
+        yield advance
+
     def epoch_begins(self, epoch: int, epochs: int, num_images: int) -> None:
         """Keep the totals for the line at the end of the epoch."""
         self._epochs, self._num_images = epochs, num_images

@@ -1,0 +1,215 @@
+"""The documentation: its configs load, its tables are complete, its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from cnnkit.config import (
+    MONITORS,
+    Call,
+    Config,
+    DataConfig,
+    EarlyStopping,
+    ModelConfig,
+    ShapesConfig,
+    SplitConfig,
+    TrainingConfig,
+    call_names,
+    check_config,
+    config_from_dict,
+    config_from_text,
+    load_config,
+    names_of,
+)
+from cnnkit.config.calls import SHORT_NAMES
+from cnnkit.config.yaml_reader import read_yaml
+from configs import SMALL
+
+_ROOT = Path(__file__).resolve().parents[1]
+_PAGES = [_ROOT / "README.md", *sorted((_ROOT / "docs").glob("*.md"))]
+_CONFIGS = sorted((_ROOT / "configs").glob("*.yaml"))
+_NUM_CLASSES = {"cifar10_cnn": 10, "digits_lenet5": 10, "dogs_vs_cats": 2, "shapes_cnn": 4}
+_CONFIG_PAGE = _ROOT / "docs" / "config.md"
+
+# Heading of the table -> the section whose keys it lists.
+_TABLES = {
+    "The config": Config,
+    "data": DataConfig,
+    "data.split": SplitConfig,
+    "data.shapes": ShapesConfig,
+    "model": ModelConfig,
+    "training": TrainingConfig,
+    "training.early_stopping": EarlyStopping,
+}
+
+
+# --- YAML in the pages
+
+
+def _blocks(page: Path) -> list[tuple[int, str]]:
+    """Return (line, text) of every fenced YAML block."""
+    text = page.read_text(encoding="utf-8")
+    found = re.finditer(r"^( *)```ya?ml\n(.*?)^\1```", text, re.M | re.S)
+    return [(text.count("\n", 0, match.start()) + 1, match[2]) for match in found]
+
+
+_BLOCKS = [
+    pytest.param(text, id=f"{page.name}:{line}") for page in _PAGES for line, text in _blocks(page)
+]
+
+
+def test_the_pages_have_configs_to_check() -> None:
+    assert len(_BLOCKS) > 10
+
+
+@pytest.mark.parametrize("text", _BLOCKS)
+def test_every_yaml_block_loads(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATASETS", "/datasets")
+    data = read_yaml(text, "page").data
+    if {"data", "model"} <= set(data):
+        assert config_from_text(text)
+        return
+    whole = read_yaml(SMALL, "small").data
+    for key, section in data.items():
+        is_section = isinstance(section, dict) and isinstance(whole.get(key), dict)
+        whole[key] = whole[key] | section if is_section else section
+    assert config_from_dict(whole)
+
+
+# --- the tables of docs/config.md
+
+
+def _rows(heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading of docs/config.md, without its head."""
+    text = _CONFIG_PAGE.read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", text, re.M | re.S)
+    table = re.search(r"(?:^\|.*\n)+", section, re.M)[0]
+    lines = table.splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def _first_names(heading: str) -> list[str]:
+    return [row[0].strip("`") for row in _rows(heading)]
+
+
+def _default_cell(section: type[BaseModel], name: str) -> Any:
+    """Return what the page shows as a default: plain data, `required` or `see below`."""
+    field = section.model_fields[name]
+    if field.is_required():
+        return "required"
+    if isinstance(field.default, BaseModel):
+        return "see below"
+    if isinstance(field.default, Call):
+        return field.default.to_yaml()
+    return list(field.default) if isinstance(field.default, tuple) else field.default
+
+
+@pytest.mark.parametrize("heading", _TABLES)
+def test_every_key_is_in_its_table_with_its_default_and_description(heading: str) -> None:
+    section = _TABLES[heading]
+    rows = _rows(heading)
+    assert [row[0].strip("`") for row in rows] == list(section.model_fields)
+    for name, default, meaning in rows:
+        name = name.strip("`")
+        shown = read_yaml(default[1:-1], "").data if default.startswith("`") else default
+        assert shown == _default_cell(section, name), name
+        assert meaning.startswith(section.model_fields[name].description), name
+
+
+def test_every_section_has_a_table() -> None:
+    held = {Config}
+    for section in list(_TABLES.values()):
+        for field in section.model_fields.values():
+            parts = (field.annotation, *getattr(field.annotation, "__args__", ()))
+            held |= {p for p in parts if isinstance(p, type) and issubclass(p, BaseModel)}
+    assert held == set(_TABLES.values())
+
+
+@pytest.mark.parametrize(
+    ("heading", "names"),
+    [
+        ("Short layer names", SHORT_NAMES),
+        ("augmentation", call_names("augmentation")),
+        ("Optimizers", call_names("optimizers")),
+        ("Schedules", call_names("schedules")),
+        ("Monitors", MONITORS),
+    ],
+)
+def test_every_name_is_in_its_table(heading: str, names: tuple[str, ...]) -> None:
+    assert sorted(_first_names(heading)) == sorted(names)
+
+
+@pytest.mark.parametrize("family", ["initializers", "regularizers", "constraints"])
+def test_every_initialiser_regulariser_and_constraint_is_named(family: str) -> None:
+    heading = "Initialisers, regularisers, constraints and activations"
+    spelt = family.replace("izers", "isers")
+    (cells,) = [row for row in _rows(heading) if row[0] == spelt]
+    assert sorted(re.findall(r"`(\w+)`", cells[1])) == sorted(
+        name for name in names_of(family) if name.islower()
+    )
+
+
+def test_the_page_shows_what_a_mistake_looks_like(tmp_path: Path) -> None:
+    text = _CONFIG_PAGE.read_text(encoding="utf-8")
+    _, _, section = text.partition("### What a mistake looks like")
+    config, shown = re.findall(r"```(?:text)?\n(.*?)```", section, re.S)[:2]
+    path = tmp_path / "bad.yaml"
+    path.write_text(config, encoding="utf-8")
+    lines = [str(problem).replace(str(path), "bad.yaml") for problem in check_config(path)]
+    assert lines == shown.splitlines()
+
+
+# --- the shipped configs
+
+
+def test_every_shipped_config_has_its_number_of_classes_here() -> None:
+    assert {path.stem for path in _CONFIGS} == set(_NUM_CLASSES)
+
+
+@pytest.mark.parametrize("path", _CONFIGS, ids=lambda path: path.stem)
+def test_a_shipped_config_has_no_problem_and_names_its_schema(path: Path) -> None:
+    assert check_config(path) == ()
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    schema = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
+    assert (path.parent / schema[1]).is_file()
+
+
+@pytest.mark.parametrize("path", _CONFIGS, ids=lambda path: path.stem)
+def test_a_shipped_config_builds_the_model_that_its_head_describes(path: Path) -> None:
+    from cnnkit.model import build_model
+
+    model = build_model(load_config(path), _NUM_CLASSES[path.stem])
+    head = path.read_text(encoding="utf-8").partition("\ndata:")[0]
+    for stated in re.findall(r"([\d,]+) parameters", head):
+        assert f"{model.count_params():,}" == stated
+
+
+# --- links
+
+
+def _slug(heading: str) -> str:
+    """Return the anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def _anchors(page: Path) -> set[str]:
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    return {_slug(heading) for heading in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        target, _, anchor = link.partition("#")
+        file = (page.parent / target).resolve() if target else page
+        assert file.exists(), link
+        if anchor:
+            assert anchor in _anchors(file), link

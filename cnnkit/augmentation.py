@@ -160,7 +160,7 @@ def _naming(index: int, call: Any, settings: PixelSettings) -> Iterator[None]:
 
 def _plain(error: BaseException) -> str:
     """Return Keras's message without colours, op names and the list of arguments."""
-    text = _NOISE.sub("", str(error)).split("Arguments received by")[0]
+    text = _NOISE.sub("", str(error).split("Arguments received by")[0])
     return " ".join(text.split())[:400] or type(error).__name__
 
 

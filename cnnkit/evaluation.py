@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.config import load_config
-from cnnkit.data.records import ImageRecord
+from cnnkit.data.records import SPLITS, ImageRecord
 from cnnkit.data.scored import find_images_for, run_images
 from cnnkit.errors import DataError, GateError, UsageError, did_you_mean
 from cnnkit.metrics import all_metrics
 from cnnkit.plots import plot_confusion_matrix
 from cnnkit.prediction import Prediction, predict, row, row_header
-from cnnkit.runs import run_of_file, write_csv, write_json
+from cnnkit.runs import Run, check_folder_name, run_of_file, write_csv, write_json
 from cnnkit.runtimes import Predictor, load_predictor
 
 _OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
@@ -154,6 +154,10 @@ def evaluate_model(
     """
     for requirement in requirements:
         parse_requirement(requirement)
+    if name is not None:
+        check_folder_name(name)
+        if data is not None and name in SPLITS:
+            raise UsageError(f"--name {name} is the run's own split. Give the data another name.")
     predictor = load_predictor(model, runs_folder)
     run = run_of_file(predictor.path)
     if model is None:
@@ -175,10 +179,22 @@ def evaluate_model(
         records = source.records
         for sentence in source.notes:
             note(sentence)
-    evaluation = _score(predictor, records, name or split or data.stem, skip_errors, note)
-    folder = run.evaluation(evaluation.name)
-    metrics = evaluation.write(folder)
+    folder = run.evaluation(name or _result_name(predictor.path, run, split, data))
+    metrics = _score(predictor, records, folder.name, skip_errors, note).write(folder)
     return folder, metrics
+
+
+def _result_name(model: Path, run: Run, split: str | None, data: Path | None) -> str:
+    """Return a folder name that no other kind of evaluation of the run has."""
+    parts = [split]
+    if data is not None:
+        data = data.resolve()
+        stem = data.stem if data.is_file() else data.name
+        inside = data.parent.name if stem in SPLITS else None  # photos/test is not the split
+        parts = [inside, stem or "data", split]
+    if model.resolve() != run.tflite.resolve():
+        parts.append(model.name)
+    return "-".join(part for part in parts if part)
 
 
 def _score(

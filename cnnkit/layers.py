@@ -18,21 +18,22 @@ def apply_layers(layers: Sequence[Call], tensor: Any) -> Any:
     Raises:
         UsageError: Keras refuses a layer; the text names it and gives Keras's reason.
     """
-    return _apply(layers, tensor, "model.layers", Counter())
+    return _apply(layers, tensor, "model.layers", _Names())
 
 
-def _apply(layers: Sequence[Call], tensor: Any, where: str, counts: Counter[str]) -> Any:
+def _apply(layers: Sequence[Call], tensor: Any, where: str, names: _Names) -> Any:
     for index, call in enumerate(layers):
         path = f"{where}[{index}]"
         if call.keras_name is None:
-            tensor = _apply_residual(call, tensor, f"{path}.{call.name}", counts)
+            tensor = _apply_residual(call, tensor, f"{path}.{call.name}", names)
         else:
-            tensor = _apply_one(call, tensor, path, counts)
+            tensor = _apply_one(call, tensor, path, names)
     return tensor
 
 
-def _apply_one(call: Call, tensor: Any, path: str, counts: Counter[str]) -> Any:
-    arguments = {"name": _next_name(call.name, counts), **call.keras_arguments}
+def _apply_one(call: Call, tensor: Any, path: str, names: _Names) -> Any:
+    arguments = {"name": names.next(call.name), **call.keras_arguments}
+    names.claim(arguments["name"], f"{path} ({call.name})")
     try:
         return getattr(keras.layers, call.keras_name)(**arguments)(tensor)
     except (ValueError, TypeError) as error:
@@ -40,9 +41,9 @@ def _apply_one(call: Call, tensor: Any, path: str, counts: Counter[str]) -> Any:
         raise UsageError(f"{path} ({call.name}): Keras refuses this layer: {reason}") from error
 
 
-def _apply_residual(call: Call, tensor: Any, path: str, counts: Counter[str]) -> Any:
-    name = _next_name(call.name, counts)
-    inside = _apply(call.arguments["layers"], tensor, path, counts)
+def _apply_residual(call: Call, tensor: Any, path: str, names: _Names) -> Any:
+    name = names.next(call.name)
+    inside = _apply(call.arguments["layers"], tensor, path, names)
     projection = shortcut(tuple(tensor.shape[1:]), tuple(inside.shape[1:]))
     if projection:
         filters, strides = projection
@@ -52,7 +53,19 @@ def _apply_residual(call: Call, tensor: Any, path: str, counts: Counter[str]) ->
     return keras.layers.Add(name=f"{name}_add")([tensor, inside])
 
 
-def _next_name(kind: str, counts: Counter[str]) -> str:
-    kind = kind.lower()
-    counts[kind] += 1
-    return f"{kind}_{counts[kind]}"
+class _Names:
+    """Gives each layer its name, and lets none have a name twice."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._taken = {"image", "rescaling", "probabilities"}
+
+    def next(self, kind: str) -> str:
+        kind = kind.lower()
+        self._counts[kind] += 1
+        return f"{kind}_{self._counts[kind]}"
+
+    def claim(self, name: str, where: str) -> None:
+        if name in self._taken:
+            raise UsageError(f"{where}: another layer has the name {name}. Give it its own name.")
+        self._taken.add(name)

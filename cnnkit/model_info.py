@@ -68,8 +68,8 @@ class ModelInfo:
 def append_info(path: Path, info: ModelInfo) -> None:
     """Put the info and the labels behind the bytes of a `.tflite`; `unzip` shows them too."""
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(INFO_NAME, info.to_json())
-        archive.writestr(LABELS_NAME, info.labels())
+        for name, text in ((INFO_NAME, info.to_json()), (LABELS_NAME, info.labels())):
+            archive.writestr(zipfile.ZipInfo(name), text)  # of 1980: equal models, equal files
 
 
 def read_appended_info(path: Path) -> ModelInfo:

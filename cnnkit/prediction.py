@@ -67,7 +67,7 @@ def find_images(patterns: Iterable[str]) -> Iterator[str]:
     """
     for pattern in patterns:
         if os.path.isdir(pattern):
-            yield from (str(file) for file in image_files(Path(pattern)))
+            yield from [str(file) for file in image_files(Path(pattern))] or [pattern]
         elif not os.path.lexists(pattern) and glob.has_magic(pattern):
             yield from sorted(glob.iglob(pattern, recursive=True)) or [pattern]
         else:

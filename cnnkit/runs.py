@@ -134,8 +134,7 @@ def create_run(name: str, runs_folder: Path) -> Run:
     Raises:
         UsageError: the name is no folder name, or the folder cannot be made.
     """
-    if not re.fullmatch(r"[^\\/:*?\"<>|\x00-\x1f]+", name) or name in (".", ".."):
-        raise UsageError(f"{name!r} cannot name a run: use letters, digits, '-', '_' and '.'.")
+    check_folder_name(name)
     number = 1
     while True:
         folder = runs_folder / (name if number == 1 else f"{name}-{number}")
@@ -153,6 +152,16 @@ def create_run(name: str, runs_folder: Path) -> Run:
         (folder / "weights").mkdir()
         (folder / "plots").mkdir()
         return Run(folder)
+
+
+def check_folder_name(name: str) -> None:
+    """Refuse what cannot name one folder.
+
+    Raises:
+        UsageError: the name is empty, a path, or has characters that some systems refuse.
+    """
+    if not re.fullmatch(r"[^\\/:*?\"<>|\x00-\x1f]+", name) or name in (".", ".."):
+        raise UsageError(f"{name!r} cannot name a folder: use letters, digits, '-', '_' and '.'.")
 
 
 def find_run(path: str | os.PathLike | None, runs_folder: Path) -> Run:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 from cnnkit.model_info import INFO_NAME, ModelInfo, read_appended_info
 from cnnkit.quiet import quiet_stderr
@@ -47,9 +48,10 @@ def load_predictor(model: str | os.PathLike | None, runs_folder: Path) -> Predic
     if path is None or not path.is_file():
         run = find_run(model, runs_folder)
         if not run.tflite.exists():
+            best = f"its best weights so far with --model {run.best}" if run.best.exists() else ""
             raise UsageError(
                 f"{run.folder} has no model.tflite: its training is {run.info()['status']}. "
-                "Train it to the end, or name another run with --model."
+                f"Use {best or 'another run'}, or train it to the end."
             )
         path = run.tflite
     if path.suffix == ".tflite":
@@ -124,13 +126,16 @@ def _saved_model(path: Path) -> Outputs:
 
 
 def _info_of_keras(path: Path) -> ModelInfo:
+    from cnnkit.config import load_config
+
     run = Run(path.parent.parent)
-    if not run.tflite.exists():
+    if not (run.config.exists() and run.classes.exists()):
         raise UsageError(
             f"{path} has no class names: they are in its run folder. Give a .keras file inside a "
             "run folder (runs/name/weights/best.keras), or the run folder itself."
         )
-    return read_appended_info(run.tflite)
+    config = load_config(run.config)
+    return ModelInfo(run.class_names(), PixelSettings.of(config.data), config.model.output)
 
 
 def _info_beside(path: Path) -> ModelInfo:

@@ -81,13 +81,18 @@ def test_every_yaml_block_loads(text: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert config_from_dict(whole)
 
 
+def _prose(page: Path) -> str:
+    """Return a page without its fenced blocks."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
 # --- the tables of docs/config.md
 
 
 def _rows(heading: str) -> list[list[str]]:
     """Return the cells of the first table below a heading of docs/config.md, without its head."""
-    text = _CONFIG_PAGE.read_text(encoding="utf-8")
-    (section,) = re.findall(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", text, re.M | re.S)
+    pattern = rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)"
+    (section,) = re.findall(pattern, _prose(_CONFIG_PAGE), re.M | re.S)
     table = re.search(r"(?:^\|.*\n)+", section, re.M)[0]
     lines = table.splitlines()[2:]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
@@ -198,14 +203,12 @@ def _slug(heading: str) -> str:
 
 
 def _anchors(page: Path) -> set[str]:
-    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
-    return {_slug(heading) for heading in re.findall(r"^#+ (.*)$", text, re.M)}
+    return {_slug(heading) for heading in re.findall(r"^#+ (.*)$", _prose(page), re.M)}
 
 
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
 def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
-    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+    for link in re.findall(r"\]\(([^)\s]+)\)", _prose(page)):
         if re.match(r"[a-z]+:", link):
             continue
         target, _, anchor = link.partition("#")

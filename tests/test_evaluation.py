@@ -93,6 +93,22 @@ def test_images_that_changed_since_the_training_are_refused(run, tmp_path, monke
         _evaluate(run)
 
 
+def test_other_data_never_takes_the_place_of_the_run_s_own_split(run, tmp_path):
+    source = cnnkit.load_config(run.config).data.source
+    shutil.copytree(source, tmp_path / "photos" / "test")
+    before = (run.evaluation("test") / "metrics.json").read_bytes()
+    assert _evaluate(run, data=tmp_path / "photos" / "test")[0].name == "photos-test"
+    assert (
+        _evaluate(run, data=tmp_path / "photos" / "test" / ".." / "test")[0].name == "photos-test"
+    )
+    folder, _ = evaluate_model(str(run.last), run.folder.parent, note=lambda text: None)
+    assert folder.name == "test-last.keras"
+    assert (run.evaluation("test") / "metrics.json").read_bytes() == before
+    for name, words in (("../x", "cannot name a folder"), ("test", "is the run's own split")):
+        with pytest.raises(UsageError, match=words):
+            _evaluate(run, data=tmp_path / "photos" / "test", name=name)
+
+
 METRICS = {"accuracy": 0.9, "num_images": 10, "per_class": {"a.b": {"recall": 0.5}}}
 
 

@@ -67,6 +67,16 @@ def test_an_export_that_differs_fails_and_leaves_nothing(trained_run, tmp_path):
     assert os.listdir(run.export) == []
 
 
+def test_each_format_can_be_exported_alone(trained_run, tmp_path):
+    run = Run(tmp_path / "run")
+    shutil.copytree(trained_run.folder, run.folder)
+    for name in _FORMATS:
+        assert list(export_run(run, [name])) == [name]
+    assert sorted(os.listdir(run.export)) == [
+        "labels.txt", "model.onnx", "model.tflite", "parity.json", "saved_model",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [(np.nan, "gives NaN"), (1 / 3, "the same probabilities for all")],

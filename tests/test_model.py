@@ -118,6 +118,14 @@ def test_sigmoid_is_one_unit_and_for_two_classes_only():
         _build(["flatten"], num_classes=3, output="sigmoid")
 
 
+def test_a_name_that_is_taken_is_refused_at_its_layer():
+    dense = {"dense": {"units": 2, "name": "a"}}
+    with pytest.raises(UsageError, match=r"layers\[2\] \(dense\): another layer has the name a\."):
+        _build(["flatten", dense, dense])
+    with pytest.raises(UsageError, match="has the name probabilities"):
+        _build(["flatten", {"dense": {"units": 2, "name": "probabilities"}}])
+
+
 def test_what_only_keras_can_refuse_names_the_layer():
     with pytest.raises(
         UsageError, match=r"model.layers\[1\] \(Reshape\): Keras refuses this layer"

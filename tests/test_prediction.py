@@ -53,11 +53,18 @@ def test_folders_globs_files_and_missing_names_are_told_apart(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "b" / "notes.txt").write_text("no image")
+    (tmp_path / "empty").mkdir()
     found = find_images(
-        [f"{tmp_path}/b", f"{tmp_path}/*.png", f"{tmp_path}/none*", f"{tmp_path}/x"]
+        [
+            f"{tmp_path}/b",
+            f"{tmp_path}/*.png",
+            f"{tmp_path}/none*",
+            f"{tmp_path}/x",
+            f"{tmp_path}/empty",
+        ]
     )
     assert [os.path.relpath(path, tmp_path) for path in found] == [
-        "b/1.jpg", "b/2.png", "b/deep/3.png", "c.png", "none*", "x",
+        "b/1.jpg", "b/2.png", "b/deep/3.png", "c.png", "none*", "x", "empty",
     ]  # fmt: skip
 
 

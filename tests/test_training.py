@@ -247,6 +247,9 @@ def test_a_killed_training_leaves_whole_files(tiny_config, tmp_path):
     assert run.info()["status"] == "interrupted"
     assert _history(run)[2]["epoch"] == 3
     assert _weights(run, "best") and _weights(run, "last")
+    with pytest.raises(UsageError, match="Use its best weights so far with --model"):
+        cnnkit.load_run(run.folder)
+    assert cnnkit.load_run(run.best).class_names == ("blue", "green", "red")
 
 
 def test_the_progress_off_a_terminal_is_one_line_an_epoch(tiny_config, tmp_path):
@@ -296,6 +299,19 @@ def test_a_dry_run_checks_everything_and_writes_no_run(tiny_config, tmp_path):
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "train: 24 images" in done.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["training.class_weights={rde: 2}"], "Did you mean red"),
+        (["augmentation=[random_hue: 0.1]", "data.color_mode=grayscale"], r"augmentation\[0\]"),
+    ],
+)
+def test_what_cannot_be_trained_leaves_no_run(tiny_config, tmp_path, overrides, words):
+    with pytest.raises(UsageError, match=words):
+        cnnkit.train(tiny_config, runs_folder=tmp_path / "runs", overrides=overrides)
     assert not (tmp_path / "runs").exists()
 
 

@@ -69,12 +69,9 @@ def _end_text(run: Run) -> str:
             f"{split:<10}  accuracy {metrics['accuracy']:.4f}  macro_f1 {metrics['macro_f1']:.4f}"
             f"  log_loss {metrics['log_loss']:.4f}  ({metrics['num_images']} images)"
         )
-    lines += [
-        f"run         {run.folder}",
-        f"curves      {run.plot('curves')}",
-        "next        "
-        f"cnnkit predict IMAGE --model {run.folder}\n"
-        f"            cnnkit evaluate {run.folder}\n"
-        f"            cnnkit export {run.folder}",
-    ]
+    lines += [f"run         {run.folder}", f"curves      {run.plot('curves')}"]
+    lines.append(f"next        cnnkit predict IMAGE --model {run.folder}")
+    if "test" in info["metrics"]:
+        lines.append(f"            cnnkit evaluate {run.folder}")
+    lines.append(f"            cnnkit export {run.folder}")
     return "\n".join(lines)

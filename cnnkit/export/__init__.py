@@ -47,6 +47,7 @@ def export_run(
     model = keras.models.load_model(run.best, compile=False)
     info = read_appended_info(run.tflite)
     golden = Golden.load(run.golden)
+    model(golden.pixels[:1], training=False)  # Keras writes no ONNX of a model it never called
     run.export.mkdir(exist_ok=True)
     parity = {}
     for name in formats:

@@ -26,7 +26,7 @@ from cnnkit.model_info import ModelInfo
 from cnnkit.plots import plot_curves
 from cnnkit.runs import RUNS_FOLDER, Run, create_run, write_csv, write_text
 from cnnkit.runtimes import load_predictor
-from cnnkit.training.epochs import best_model, run_epochs
+from cnnkit.training.epochs import Feed, best_model, run_epochs
 from cnnkit.training.history import History
 from cnnkit.training.progress import Silence
 
@@ -40,6 +40,7 @@ class Plan:
     config: Config
     dataset: ImageDataset
     model: Any
+    feed: Feed
 
     def describe(self) -> dict[str, Any]:
         """Return what `--dry-run` says."""
@@ -69,7 +70,7 @@ def prepare(config: Config, report: Silence) -> Plan:
     keras.backend.clear_session()
     model = build_model(config, len(dataset.class_names))
     compile_model(model, config)
-    return Plan(config, dataset, model)
+    return Plan(config, dataset, model, Feed(config, dataset))
 
 
 def train(
@@ -92,7 +93,7 @@ def train(
     with run.recording(), _sigterm_interrupts():
         _write_inputs(run, plan)
         try:
-            history = run_epochs(plan.model, config, plan.dataset, run, report)
+            history = run_epochs(plan.model, config, plan.feed, run, report)
         except KeyboardInterrupt:
             report.close()
             _keep_best(run, plan, report)

@@ -6,7 +6,6 @@ import math
 import os
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,7 @@ from cnnkit.training.learning_rate import LearningRate
 from cnnkit.training.progress import Silence
 
 
-def run_epochs(
-    model: Any, config: Config, dataset: ImageDataset, run: Run, report: Silence
-) -> History:
+def run_epochs(model: Any, config: Config, feed: Feed, run: Run, report: Silence) -> History:
     """Train until the last epoch or until early stopping; write history and weights every epoch.
 
     Raises:
@@ -35,7 +32,6 @@ def run_epochs(
     """
     training = config.training
     history = History(run.history, training.monitor)
-    feed = _Feed(config, dataset, _class_weights(config, dataset))
     learning_rate = LearningRate(training, feed.steps, history)
     board = _board(run) if training.tensorboard else None
     patience = training.early_stopping.patience if training.early_stopping else math.inf
@@ -71,34 +67,41 @@ _COLUMNS = {
 }
 
 
-@dataclass
-class _Feed:
-    """The batches of each epoch."""
+class Feed:
+    """The batches of each epoch.
 
-    config: Config
-    dataset: ImageDataset
-    class_weights: np.ndarray | None
+    Args:
+        config: augmentation, batch size, class weights and seed are read.
+        dataset: its train and validation splits are fed.
 
-    def __post_init__(self) -> None:
-        self._training = self.dataset.select("train")
-        self._validation = self.dataset.select("validation")
-        calls = self.config.augmentation
-        self._augment = build_augmentation(calls, self.dataset.settings) if calls else None
+    Raises:
+        UsageError: a class weight or an augmentation does not fit the data.
+    """
+
+    def __init__(self, config: Config, dataset: ImageDataset) -> None:
+        self.config = config
+        self.dataset = dataset
+        self._class_weights = _class_weights(config, dataset)
+        self._augment = build_augmentation(config.augmentation, dataset.settings)
+        self._training = dataset.select("train")
+        self._validation = dataset.select("validation")
         self.num_images = len(self._training)
-        self.steps = math.ceil(self.num_images / self.config.data.batch_size)
+        self.steps = math.ceil(self.num_images / config.data.batch_size)
 
     def training(self, epoch: int) -> Any:
+        """Return the training batches of an epoch."""
         return training_batches(
             self.dataset,
             self._training,
             epoch=epoch,
             seed=self.config.training.seed,
             augment=self._augment,
-            class_weights=self.class_weights,
+            class_weights=self._class_weights,
             **self._common,
         )
 
     def validation(self) -> Any:
+        """Return the validation batches, or None where there are none."""
         if not len(self._validation):
             return None
         return evaluation_batches(self.dataset, self._validation, **self._common)
@@ -112,7 +115,7 @@ class _Feed:
 
 
 def _run_epoch(
-    model: Any, feed: _Feed, epoch: int, learning_rate: LearningRate, report: Silence
+    model: Any, feed: Feed, epoch: int, learning_rate: LearningRate, report: Silence
 ) -> dict[str, float]:
     batch_size = feed.config.data.batch_size
 

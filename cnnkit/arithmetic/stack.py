@@ -12,14 +12,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from cnnkit.arithmetic.effects import EFFECTS, Effect, MapState, Shape, UnfitError, pair, times
 
-if TYPE_CHECKING:
-    from cnnkit.config import Call
-
 Path = tuple["int | str", ...]
+
+
+class Call(Protocol):
+    """What is asked of an entry of `model.layers`; see `cnnkit.config.Call`."""
+
+    name: str
+    arguments: dict[str, Any]
+
+    @property
+    def keras_name(self) -> str | None:
+        """The Keras class, None for a block."""
+
+    @property
+    def keras_arguments(self) -> dict[str, Any]:
+        """What the Keras constructor is given."""
+
+    @property
+    def full_arguments(self) -> dict[str, Any]:
+        """The same with Keras's defaults filled in."""
 
 
 class StackError(Exception):

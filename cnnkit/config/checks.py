@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cnnkit.arithmetic import StackError, check_stack
 from cnnkit.config.calls import BLOCK
 from cnnkit.config.problems import Row
 from cnnkit.config.schema import Config
@@ -43,8 +44,6 @@ def _training_problems(config: Config) -> Iterator[Row]:
 
 
 def _stack_problems(config: Config) -> Iterator[Row]:
-    from cnnkit.arithmetic import StackError, check_stack
-
     input_shape = (*config.data.image_size, CHANNELS[config.data.color_mode])
     try:
         check_stack(config.model.layers, input_shape)

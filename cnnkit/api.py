@@ -9,7 +9,7 @@ from typing import Any
 
 from cnnkit.config import Config, load_config
 from cnnkit.prediction import Prediction, find_images, predict
-from cnnkit.runs import RUNS_FOLDER, Run, find_run
+from cnnkit.runs import RUNS_FOLDER, Run
 from cnnkit.runtimes import Predictor, load_predictor
 
 
@@ -81,4 +81,4 @@ def train(
     return train_config(loaded, name=name or stem, runs_folder=Path(runs_folder))
 
 
-__all__ = ["TrainedModel", "find_run", "load_config", "load_run", "train"]
+__all__ = ["TrainedModel", "load_config", "load_run", "train"]

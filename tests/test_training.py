@@ -15,6 +15,7 @@ import pytest
 
 import cnnkit
 from cnnkit.errors import CnnkitError, UsageError
+from cnnkit.runs import find_run
 
 
 def _weights(run, which="best"):
@@ -71,10 +72,9 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(tiny_config, tmp_path)
     for name, more in (("a", []), ("b", []), ("c", ["training.seed=1"])):
         command = [sys.executable, "-c", code, tiny_config, tmp_path, name, *overrides, *more]
         subprocess.run(command, check=True, capture_output=True)
-    one, same, other = (
-        _weights(cnnkit.api.find_run(name, tmp_path), "last") for name in ("a", "b", "c")
-    )
+    one, same, other = (_weights(find_run(name, tmp_path), "last") for name in ("a", "b", "c"))
     assert all((x == y).all() for x, y in zip(one, same, strict=True))
+    assert (tmp_path / "a/model.tflite").read_bytes() == (tmp_path / "b/model.tflite").read_bytes()
     assert not (one[0] == other[0]).all()
 
 
@@ -225,7 +225,7 @@ def test_ctrl_c_keeps_the_best_weights_and_exits_with_130(tiny_config, tmp_path,
     assert process.returncode == 130, stderr
     assert "The best weights so far are kept" in stderr
     assert "Traceback" not in stderr
-    run = cnnkit.api.find_run("tiny", tmp_path)
+    run = find_run("tiny", tmp_path)
     assert run.info()["status"] == "interrupted"
     assert cnnkit.load_run(run.folder).class_names == ("blue", "green", "red")
 
@@ -243,7 +243,7 @@ def test_a_killed_training_leaves_whole_files(tiny_config, tmp_path):
         time.sleep(0.05)
     process.kill()
     process.wait()
-    run = cnnkit.api.find_run("tiny", tmp_path)
+    run = find_run("tiny", tmp_path)
     assert run.info()["status"] == "interrupted"
     assert _history(run)[2]["epoch"] == 3
     assert _weights(run, "best") and _weights(run, "last")

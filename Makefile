@@ -31,7 +31,7 @@ demo: install
 lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell cnnkit tests scripts docs configs README.md CHANGELOG.md
+	$(BIN)/codespell cnnkit scripts docs configs README.md CHANGELOG.md
 
 fmt: dev
 	$(BIN)/ruff check --fix .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -167,13 +168,13 @@ def _class_weights(config: Config, dataset: ImageDataset) -> np.ndarray | None:
 
 
 def _save_weights(model: Any, run: Run, *, is_best: bool) -> None:
-    fresh = run.last.with_name("new.keras")
-    without_optimizer(model).save(fresh)
-    if is_best:
-        copy = run.best.with_name("new_best.keras")
-        shutil.copyfile(fresh, copy)
-        os.replace(copy, run.best)
-    os.replace(fresh, run.last)
+    with tempfile.TemporaryDirectory(dir=run.last.parent, prefix=".new-") as folder:
+        fresh, copy = Path(folder) / "last.keras", Path(folder) / "best.keras"
+        without_optimizer(model).save(fresh)
+        if is_best:
+            shutil.copyfile(fresh, copy)
+            os.replace(copy, run.best)
+        os.replace(fresh, run.last)
 
 
 def _board(run: Run) -> Any:

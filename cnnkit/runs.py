@@ -89,19 +89,32 @@ class Run:
 
     def class_names(self) -> tuple[str, ...]:
         """Return the classes in label order."""
-        return tuple(self.classes.read_text(encoding="utf-8").splitlines())
+        with self._reading(self.classes) as file:
+            return tuple(file.read().splitlines())
 
     def read_split(self) -> list[dict[str, str]]:
         """Return the rows of split.csv."""
-        with self.split.open(newline="", **PATHS_AS_THEY_ARE) as file:
+        with self._reading(self.split) as file:
             return list(csv.DictReader(file))
 
     def info(self) -> dict[str, Any]:
         """Return run.json; a run whose process is gone without a word counts as interrupted."""
-        info = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+        with self._reading(self.folder / "run.json") as file:
+            info = json.load(file)
         if info["status"] == "running" and not _alive(info):
             info["status"] = "interrupted"
         return info
+
+    @contextmanager
+    def _reading(self, path: Path) -> Iterator[IO]:
+        """Open one of the run's text files; a missing or damaged one is an expected failure."""
+        try:
+            with path.open(newline="", **PATHS_AS_THEY_ARE) as file:
+                yield file
+        except OSError as error:
+            raise UsageError(f"The run needs {path}, but: {error.strerror}.") from error
+        except ValueError as error:
+            raise UsageError(f"{path} is damaged: {error}. Take another run.") from error
 
     def update(self, **values: Any) -> None:
         """Set keys of run.json."""

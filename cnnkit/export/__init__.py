@@ -10,13 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cnnkit.backend import keras
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.export.formats import FORMATS, write_tflite
 from cnnkit.export.golden import DEFAULT_LIMIT, Golden, check_parity, golden_samples
 from cnnkit.model_info import LABELS_NAME, read_appended_info
 from cnnkit.runs import Run, write_json, write_text
-from cnnkit.runtimes import load_predictor
+from cnnkit.runtimes import load_keras_model, load_predictor
 
 
 def default_formats() -> tuple[str, ...]:
@@ -35,16 +34,18 @@ def export_run(
         CnnkitError: an export differs from the model by more than `limit`, or is constant or NaN.
         UsageError: the run is not finished, or a format needs an extra that is not there.
     """
-    if not run.best.exists() or not run.golden.exists():
+    missing = [file.name for file in (run.best, run.tflite, run.golden) if not file.exists()]
+    if missing:
         raise UsageError(
-            f"{run.folder} has no trained model yet: its status is {run.info()['status']}."
+            f"{run.folder} cannot be exported without {', '.join(missing)}: its training is "
+            f"{run.info()['status']}. Train it to the end, or export another run."
         )
     if "onnx" in formats and not _has_onnx():
         raise UsageError(
             'ONNX needs an extra: pip install "cnnkit[onnx]". The other formats: '
             "--format saved_model --format tflite."
         )
-    model = keras.models.load_model(run.best, compile=False)
+    model = load_keras_model(run.best)
     info = read_appended_info(run.tflite)
     golden = Golden.load(run.golden)
     model(golden.pixels[:1], training=False)  # Keras writes no ONNX of a model it never called

@@ -25,8 +25,8 @@ from cnnkit.model import build_model, compile_model
 from cnnkit.model_info import ModelInfo
 from cnnkit.plots import plot_curves
 from cnnkit.runs import RUNS_FOLDER, Run, create_run, write_csv, write_text
-from cnnkit.runtimes import load_predictor
-from cnnkit.training.epochs import Feed, best_model, run_epochs
+from cnnkit.runtimes import load_keras_model, load_predictor
+from cnnkit.training.epochs import Feed, run_epochs
 from cnnkit.training.history import History
 from cnnkit.training.progress import Silence
 
@@ -165,7 +165,7 @@ def evaluate_split(run: Run, dataset: ImageDataset, split: str) -> dict[str, Any
 
 
 def _write_tflite(run: Run, plan: Plan) -> None:
-    model = best_model(run)
+    model = load_keras_model(run.best)
     info = ModelInfo(plan.dataset.class_names, plan.dataset.settings, plan.config.model.output)
     golden = golden_samples(model, info, plan.dataset, count=_GOLDEN_COUNT)
     golden.save(run.golden)

@@ -189,8 +189,3 @@ def _write_events(board: Any, row: dict[str, float]) -> None:
             if name != "epoch":
                 tf.summary.scalar(name, value)
     board.flush()
-
-
-def best_model(run: Run) -> Any:
-    """Return the model of the best epoch, loaded from its file."""
-    return keras.models.load_model(Path(run.best), compile=False)

@@ -1,0 +1,54 @@
+"""Run folders with missing or damaged files: each says which file, no traceback."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+import cnnkit
+from cnnkit.errors import UsageError
+from cnnkit.evaluation import evaluate_model
+from cnnkit.export import export_run
+from cnnkit.runs import Run, newest_run
+
+
+@pytest.fixture
+def run(trained_run, tmp_path):
+    """A copy that a test may damage."""
+    shutil.copytree(trained_run.folder, tmp_path / "runs" / "tiny")
+    return Run(tmp_path / "runs" / "tiny")
+
+
+def _cut(path, length):
+    path.write_bytes(path.read_bytes()[:length])
+
+
+def test_a_damaged_run_json_is_named(run):
+    _cut(run.folder / "run.json", 10)
+    with pytest.raises(UsageError, match="run.json is damaged"):
+        newest_run(run.folder.parent)
+
+
+def test_a_missing_split_is_named(run):
+    run.split.unlink()
+    with pytest.raises(UsageError, match=r"needs .*split.csv, but: No such file"):
+        evaluate_model(str(run.folder), run.folder.parent, note=lambda text: None)
+
+
+def test_a_missing_golden_file_is_named(run):
+    run.golden.unlink()
+    with pytest.raises(UsageError, match="cannot be exported without golden.npz"):
+        export_run(run, ["tflite"])
+
+
+def test_a_model_file_that_is_cut_off_or_garbled_is_named(run):
+    export_run(run, ["onnx"])
+    whole = run.tflite.read_bytes()
+    run.tflite.write_bytes(b"\0" * 64 + whole[64:])
+    onnx = run.export / "model.onnx"
+    for path, length in ((run.best, 3000), (onnx, 500)):
+        _cut(path, length)
+    for path in (run.tflite, run.best, onnx):
+        with pytest.raises(UsageError, match=f"{path.name} cannot be loaded, it may be damaged"):
+            cnnkit.load_run(path)

@@ -37,6 +37,8 @@ class TrainedModel:
 
         A prediction of a file that cannot be read has `error` set and no probabilities.
         """
+        if isinstance(images, str | Path | bytes):
+            images = [images]
         sources: list[Any] = []
         for image in images:
             sources.extend([image] if isinstance(image, bytes) else find_images([str(image)]))
@@ -74,6 +76,7 @@ def train(
     """
     from cnnkit.training import train as train_config
 
+    overrides = [overrides] if isinstance(overrides, str) else overrides
     if isinstance(config, Config):
         loaded, stem = config, "run"
     else:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.config import load_config
-from cnnkit.data.records import SPLITS, ImageRecord
+from cnnkit.data.records import SPLITS, ImageRecord, fingerprint_of
 from cnnkit.data.scored import find_images_for, run_images
 from cnnkit.errors import DataError, GateError, UsageError, did_you_mean
 from cnnkit.metrics import all_metrics
@@ -165,7 +165,9 @@ def evaluate_model(
     config = load_config(run.config)
     if data is None:
         split = split or "test"
-        records = run_images(run.read_split(), split, config.data)
+        rows = run.read_split()
+        _check_whole(run, rows)
+        records = run_images(rows, split, config.data)
     else:
         names = predictor.info.class_names
         source = find_images_for(
@@ -182,6 +184,15 @@ def evaluate_model(
     folder = run.evaluation(name or _result_name(predictor.path, run, split, data))
     metrics = _score(predictor, records, folder.name, skip_errors, note).write(folder)
     return folder, metrics
+
+
+def _check_whole(run: Run, rows: Sequence[dict[str, str]]) -> None:
+    seen = fingerprint_of((row.get("label") or "", row.get("sha256") or "") for row in rows)
+    if seen != run.info()["data"]["fingerprint"]:
+        raise UsageError(
+            f"{run.split} is not as the run wrote it: lines are gone or changed. Put it back, or "
+            "score the images with --data."
+        )
 
 
 def _result_name(model: Path, run: Run, split: str | None, data: Path | None) -> str:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from cnnkit.data.folders import image_files
 from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.errors import ImageError
+from cnnkit.errors import ImageError, UsageError
 from cnnkit.runs import PATHS_AS_THEY_ARE, atomic_write
 from cnnkit.runtimes import Predictor
 
@@ -154,6 +154,8 @@ def write_predictions(
         output: a file that appears when all is written; None for stdout.
     """
     if output is None:
+        if sys.stdout is None:
+            raise UsageError("Standard output is closed: give --output FILE.")
         sys.stdout.reconfigure(**PATHS_AS_THEY_ARE)
         return _write(predictions, class_names, format_, topk, sys.stdout)
     with atomic_write(output) as file:

@@ -101,6 +101,8 @@ class Run:
         """Return run.json; a run whose process is gone without a word counts as interrupted."""
         with self._reading(self.folder / "run.json") as file:
             info = json.load(file)
+            if not isinstance(info, dict) or not {"status", "started"} <= set(info):
+                raise ValueError("it has no status")
         if info["status"] == "running" and not _alive(info):
             info["status"] = "interrupted"
         return info
@@ -226,7 +228,15 @@ def newest_run(runs_folder: Path) -> Run:
 
 @contextmanager
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO]:
-    """Open a temporary file beside `path` that takes its name only when the block ends well."""
+    """Open a temporary file beside `path` that takes its name only when the block ends well.
+
+    A link is followed. What is no regular file (a pipe, /dev/stdout) is written to directly.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        with path.open(mode, **({} if "b" in mode else PATHS_AS_THEY_ARE)) as file:
+            yield file
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     text = {} if "b" in mode else {"newline": "", **PATHS_AS_THEY_ARE}
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

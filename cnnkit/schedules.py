@@ -29,7 +29,7 @@ def cosine(step: int, *, total_steps: int, final_fraction: float = 0.0) -> float
     >>> [round(cosine(step, total_steps=4), 3) for step in range(5)]
     [1.0, 0.854, 0.5, 0.146, 0.0]
     """
-    progress = min(step / total_steps, 1.0) if total_steps else 1.0
+    progress = min(step / total_steps, 1.0) if total_steps else 0.0
     return final_fraction + (1 - final_fraction) * 0.5 * (1 + math.cos(math.pi * progress))
 
 

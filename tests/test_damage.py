@@ -36,6 +36,12 @@ def test_a_missing_split_is_named(run):
         evaluate_model(str(run.folder), run.folder.parent, note=lambda text: None)
 
 
+def test_a_split_that_is_cut_off_is_refused_not_scored_in_part(run):
+    _cut(run.split, run.split.stat().st_size // 2)
+    with pytest.raises(UsageError, match="is not as the run wrote it"):
+        evaluate_model(str(run.folder), run.folder.parent, split="train", note=lambda text: None)
+
+
 def test_a_missing_golden_file_is_named(run):
     run.golden.unlink()
     with pytest.raises(UsageError, match="cannot be exported without golden.npz"):

@@ -109,7 +109,7 @@ def test_skipped_files_are_told_one_by_one_and_counted(tiny_images):
     ]
     assert len(dataset.samples) == 24
     assert "Skipped blue/empty.png: the file is empty." in notes
-    assert "3 images of 27 cannot be decoded and left out." in notes
+    assert "3 images of 27 cannot be decoded and are left out." in notes
 
 
 def test_a_long_list_of_bad_files_is_cut_with_a_count(tiny_images):

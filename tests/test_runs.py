@@ -89,3 +89,18 @@ def test_the_run_of_a_file_inside_it_is_found(tmp_path):
     assert run_of_file(run.export / "model.onnx").folder == run.folder.resolve()
     with pytest.raises(UsageError, match="lies in no run folder"):
         run_of_file(tmp_path / "model.onnx")
+
+
+def test_a_link_is_followed_and_a_pipe_is_written_to_not_replaced(tmp_path):
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("real.txt")
+    with atomic_write(tmp_path / "link.txt") as file:
+        file.write("new")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real.txt").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
+    with atomic_write(tmp_path / "pipe") as file:
+        file.write("through")
+    assert reader.communicate()[0] == b"through"
+    assert (tmp_path / "pipe").is_fifo()

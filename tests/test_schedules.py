@@ -73,3 +73,8 @@ def test_plateau_never_falls_below_its_floor(tmp_path):
         "schedule": {"plateau": {"patience": 1, "factor": 0.1, "min_learning_rate": 0.05}},
     }
     assert _rates(training, tmp_path, steps=1, values=[1.0, 1.1, 1.2, 1.3]) == [0.05]
+
+
+def test_a_warm_up_as_long_as_the_training_still_trains(tmp_path):
+    training = {"epochs": 2, "optimizer": {"sgd": 1.0}, "schedule": "cosine", "warmup_epochs": 2}
+    assert _rates(training, tmp_path, steps=2) == [0.25, 0.5, 0.75, 1.0]

@@ -56,19 +56,19 @@ TABLE = [
     ),
     (
         data("batch_size: 0"),
-        ["4:15  data.batch_size  expected a whole number of at least 1, received 0."],
+        ["4:15  data.batch_size  expected a whole number from 1 to 1000000, received 0."],
     ),
     (
         data("batch_size: true"),
-        ["4:15  data.batch_size  expected a whole number of at least 1, received true."],
+        ["4:15  data.batch_size  expected a whole number from 1 to 1000000, received true."],
     ),
     (
         data('batch_size: "3"'),
-        ['4:15  data.batch_size  expected a whole number of at least 1, received "3".'],
+        ['4:15  data.batch_size  expected a whole number from 1 to 1000000, received "3".'],
     ),
     (
         data("batch_size: 1e2"),
-        ["4:15  data.batch_size  expected a whole number of at least 1, received 1e2."],
+        ["4:15  data.batch_size  expected a whole number from 1 to 1000000, received 1e2."],
     ),
     (
         data("background: 256"),
@@ -91,7 +91,7 @@ TABLE = [
         data("split: {test: 1, seed: -1}"),
         [
             "4:17  data.split.test  expected a number of at least 0 and below 1, received 1.",
-            "4:26  data.split.seed  expected a whole number of at least 0, received -1.",
+            "4:26  data.split.seed  expected a whole number from 0 to 4294967295, received -1.",
         ],
     ),
     (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from typing import Any
@@ -34,6 +35,12 @@ class Command(click.Command):
                 raise
             click.echo(str(error), err=True)
             sys.exit(error.exit_code)
+        except OSError as error:  # a full disk, a folder in a file's place, no permission
+            if debug or error.errno in (None, errno.EPIPE):
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            click.echo(f"{place}{error.strerror}", err=True)
+            sys.exit(CnnkitError.exit_code)
         except KeyboardInterrupt:
             if debug:
                 raise

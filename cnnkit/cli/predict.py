@@ -67,6 +67,8 @@ def predict(
             "Name the images: files, folders, globs, or - for paths on stdin; or give "
             "--stdin-image alone."
         )
+    if sys.stdin is None and (stdin_image or "-" in images):
+        raise UsageError("Standard input is closed, so nothing can be read from it.")
     from cnnkit.prediction import predict as predict_images
     from cnnkit.prediction import write_predictions
     from cnnkit.runtimes import load_predictor

@@ -20,6 +20,8 @@ from cnnkit.config.kinds import (
 )
 from cnnkit.config.mistakes import Errors
 
+LARGEST_SEED = 2**32 - 1  # of NumPy and scikit-learn
+LARGEST_SIZE = 10_000  # pixels of a side
 BUILT_IN_SOURCES = ("digits", "shapes")
 MONITORS = ("val_loss", "val_accuracy", "train_loss", "train_accuracy")
 
@@ -36,13 +38,13 @@ class Section(BaseModel):
 
 
 def _image_size() -> Kind:
-    size = items_of(whole(1), (2,))
+    size = items_of(whole(1, LARGEST_SIZE), (2,))
 
     def convert(value: Any) -> tuple[int, int]:
         pair = size.convert(value if isinstance(value, list | tuple) else [value, value])
         return pair[0], pair[1]
 
-    schema = {"anyOf": [{"type": "integer", "minimum": 1}, size.schema]}
+    schema = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE}, size.schema]}
     expected = "[height, width] in pixels, or one number for a square"
     return Kind(expected, convert, schema, list)
 
@@ -76,7 +78,9 @@ class SplitConfig(Section):
     test: Annotated[float, number(0, below=1)] = Field(
         0.1, description="Fraction of the images that is looked at once, at the end."
     )
-    seed: Annotated[int, whole(0)] = Field(0, description="Another seed divides differently.")
+    seed: Annotated[int, whole(0, LARGEST_SEED)] = Field(
+        0, description="Another seed divides differently."
+    )
 
 
 class ShapesConfig(Section):
@@ -86,7 +90,9 @@ class ShapesConfig(Section):
     image_size: Annotated[int, whole(8)] = Field(
         64, description="Height and width of the drawn images in pixels, before data.image_size."
     )
-    seed: Annotated[int, whole(0)] = Field(0, description="Another seed draws other images.")
+    seed: Annotated[int, whole(0, LARGEST_SEED)] = Field(
+        0, description="Another seed draws other images."
+    )
 
 
 class DataConfig(Section):
@@ -113,7 +119,9 @@ class DataConfig(Section):
     split: SplitConfig = Field(
         SplitConfig(), description="How images are divided into training, validation and test."
     )
-    batch_size: Annotated[int, whole(1)] = Field(32, description="Images in one training step.")
+    batch_size: Annotated[int, whole(1, 1_000_000)] = Field(
+        32, description="Images in one training step."
+    )
     on_error: Annotated[str, choice("error", "skip")] = Field(
         "error", description="An image that cannot be read stops the run, or is left out."
     )
@@ -176,7 +184,7 @@ class TrainingConfig(Section):
     label_smoothing: Annotated[float, number(0, below=1)] = Field(
         0.0, description="Share of each label that is spread over all classes."
     )
-    seed: Annotated[int, whole(0)] = Field(
+    seed: Annotated[int, whole(0, LARGEST_SEED)] = Field(
         0,
         description="Decides first weights, order and augmentation; the same seed trains the same "
         "weights.",

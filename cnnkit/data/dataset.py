@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 from cnnkit.data.hashing import Progress, hash_files
 from cnnkit.data.packed import PixelStore, open_pixels
 from cnnkit.data.pixels import PixelSettings
-from cnnkit.data.records import SPLITS, ImageRecord, Source, count_of, first_few
+from cnnkit.data.records import SPLITS, ImageRecord, Source, count_of, fingerprint_of, first_few
 from cnnkit.data.sources import find_images
 from cnnkit.data.split import assign_splits
 from cnnkit.errors import DataError
@@ -70,8 +69,7 @@ class ImageDataset:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over all (label name, content), whatever the paths and splits."""
-        lines = sorted(f"{self.class_names[s.label]}\t{s.sha256}" for s in self.samples)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return fingerprint_of((self.class_names[s.label], s.sha256) for s in self.samples)
 
     @cached_property
     def _rows(self) -> np.ndarray:
@@ -188,7 +186,7 @@ def _report_undecodable(
     if on_error == "skip":
         for path, reason in skipped:
             note(f"Skipped {path}: {reason}.")
-        note(f"{noun} of {len(source.records):,} cannot be decoded and left out.")
+        note(f"{noun} of {len(source.records):,} cannot be decoded and are left out.")
         return
     lines = [f"  {path}: {reason}" for path, reason in skipped[:_MAX_SHOWN]]
     if len(skipped) > _MAX_SHOWN:

@@ -118,11 +118,18 @@ def _entries(
     for entry in entries:
         if entry.name.startswith(".") or entry.name == "__MACOSX":
             aside.add(_HIDDEN, prefix + entry.name)
-        elif entry.is_dir():
+        elif _is_folder(entry):
             folders.append(entry)
         else:
             files.append(entry)
     return folders, files
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        raise DataError(f"{entry.path} cannot be read: {error.strerror or error}.") from error
 
 
 def _split_folders(root: Path, folders: list[os.DirEntry[str]]) -> dict[str, os.DirEntry[str]]:
@@ -154,7 +161,7 @@ def _split_folders(root: Path, folders: list[os.DirEntry[str]]) -> dict[str, os.
 
 def _holds_folders(folder: str) -> bool:
     with os.scandir(folder) as entries:
-        return any(entry.is_dir() and not entry.name.startswith(".") for entry in entries)
+        return any(not entry.name.startswith(".") and _is_folder(entry) for entry in entries)
 
 
 def _read_classes(

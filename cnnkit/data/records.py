@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,12 @@ def split_from_folder(name: str) -> str | None:
     """Return the split a folder's name means, in any case; None for any other folder."""
     folded = name.lower()
     return _SPLIT_NAMES[folded] if folded in _FOLDER_NAMES else None
+
+
+def fingerprint_of(images: Iterable[tuple[str, str]]) -> str:
+    """Return a sha256 over (label, sha256 of the content) of all images, in any order."""
+    lines = sorted(f"{label}\t{digest}" for label, digest in images)
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def first_few(names: Iterable[str], limit: int = 3) -> str:

@@ -118,6 +118,12 @@ def _check_classes(source: Source, allow_missing: bool) -> None:
     for split in ("validation", "test"):
         if split in by_split:
             _check_split_classes(source.name, split, by_split[split], train, allow_missing)
+    broken = sorted(name for name in train if not name.isprintable())
+    if broken:
+        raise DataError(
+            f"{source.name} has a class name with a line break or another unprintable character: "
+            f"{broken[0]!r}. Rename the class."
+        )
     if len(train) < 2:
         raise DataError(
             f"{source.name} has one class only ({first_few(sorted(train))}). A classifier needs at "

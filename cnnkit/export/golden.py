@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.data.dataset import ImageDataset
-from cnnkit.errors import CnnkitError
+from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.model_info import ModelInfo
 from cnnkit.runs import atomic_write
 from cnnkit.runtimes import Predictor
@@ -34,8 +35,11 @@ class Golden:
     @classmethod
     def load(cls, path: Path) -> Golden:
         """Read what `save` wrote."""
-        with np.load(path) as arrays:
-            return cls(arrays["pixels"], arrays["probabilities"], arrays["paths"])
+        try:
+            with np.load(path) as arrays:
+                return cls(arrays["pixels"], arrays["probabilities"], arrays["paths"])
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise UsageError(f"{path} is damaged: {error}. Export another run.") from error
 
 
 def golden_samples(model: Any, info: ModelInfo, dataset: ImageDataset, *, count: int) -> Golden:

@@ -94,13 +94,13 @@ def train(
         _write_inputs(run, plan)
         try:
             history = run_epochs(plan.model, config, plan.feed, run, report)
+            _finish(run, plan, history)
         except KeyboardInterrupt:
             report.close()
             _keep_best(run, plan, report)
             raise
         finally:
             report.close()
-        _finish(run, plan, history)
     return run
 
 
@@ -178,7 +178,8 @@ def _keep_best(run: Run, plan: Plan, report: Silence) -> None:
         report.note("Interrupted before the first epoch ended: there are no weights to keep.")
         return
     report.note(f"Interrupted. The best weights so far are kept: {run.best}")
-    _write_tflite(run, plan)
+    if not run.tflite.exists():
+        _write_tflite(run, plan)
     report.note(f"They answer already: cnnkit predict IMAGE --model {run.folder}")
 
 

@@ -232,11 +232,11 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO]:
 
     A link is followed. What is no regular file (a pipe, /dev/stdout) is written to directly.
     """
-    path = path.resolve()
     if path.exists() and not path.is_file():
         with path.open(mode, **({} if "b" in mode else PATHS_AS_THEY_ARE)) as file:
             yield file
         return
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     text = {} if "b" in mode else {"newline": "", **PATHS_AS_THEY_ARE}
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -99,8 +99,10 @@ def test_a_link_is_followed_and_a_pipe_is_written_to_not_replaced(tmp_path):
     assert (tmp_path / "link.txt").is_symlink()
     assert (tmp_path / "real.txt").read_text() == "new"
     os.mkfifo(tmp_path / "pipe")
-    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
-    with atomic_write(tmp_path / "pipe") as file:
-        file.write("through")
-    assert reader.communicate()[0] == b"through"
+    (tmp_path / "to_pipe").symlink_to("pipe")
+    for name in ("pipe", "to_pipe"):
+        reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
+        with atomic_write(tmp_path / name) as file:
+            file.write("through")
+        assert reader.communicate()[0] == b"through"
     assert (tmp_path / "pipe").is_fifo()

@@ -230,6 +230,18 @@ def test_ctrl_c_keeps_the_best_weights_and_exits_with_130(tiny_config, tmp_path,
     assert cnnkit.load_run(run.folder).class_names == ("blue", "green", "red")
 
 
+def test_ctrl_c_after_the_last_epoch_keeps_a_model_that_answers(tiny_config, tmp_path, monkeypatch):
+    def interrupted(*arguments, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cnnkit.training.plot_curves", interrupted)  # the first thing at the end
+    with pytest.raises(KeyboardInterrupt):
+        cnnkit.train(tiny_config, runs_folder=tmp_path, overrides=["training.epochs=1"])
+    run = find_run("tiny", tmp_path)
+    assert run.info()["status"] == "interrupted"
+    assert cnnkit.load_run(run.folder).class_names == ("blue", "green", "red")
+
+
 def test_a_killed_training_leaves_whole_files(tiny_config, tmp_path):
     command = [
         sys.executable, "-m", "cnnkit", "train", tiny_config, "--epochs", "100000",

@@ -23,7 +23,7 @@ _LEVELS = [
     {"augmentation"},
     {"model", "model_info"},
     {"runtimes"},
-    {"prediction", "plots", "summary"},
+    {"prediction", "plots", "summary", "preview", "proposal"},
     {"evaluation", "export"},
     {"training"},
     {"api"},

@@ -8,9 +8,12 @@ from __future__ import annotations
 import click
 
 from cnnkit import __version__
+from cnnkit.cli.cache import cache
 from cnnkit.cli.config import config
+from cnnkit.cli.data import data
 from cnnkit.cli.evaluate import evaluate
 from cnnkit.cli.export import export
+from cnnkit.cli.init import init
 from cnnkit.cli.model import build, summary
 from cnnkit.cli.predict import predict
 from cnnkit.cli.train import train
@@ -27,5 +30,5 @@ def main() -> None:
     """
 
 
-for command in (config, summary, build, train, evaluate, predict, export):
+for command in (init, config, data, summary, build, train, evaluate, predict, export, cache):
     main.add_command(command)

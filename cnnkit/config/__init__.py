@@ -29,7 +29,12 @@ from cnnkit.config.schema import (
     TrainingConfig,
 )
 from cnnkit.config.signatures import full_arguments, names_of
-from cnnkit.config.source_path import UnsetVariableError, resolve_source
+from cnnkit.config.source_path import (
+    ClassListError,
+    UnsetVariableError,
+    read_class_list,
+    resolve_source,
+)
 from cnnkit.config.writer import config_as_dict, dump_config
 from cnnkit.config.yaml_reader import Document, read_yaml
 from cnnkit.errors import ConfigError, Problem, UsageError
@@ -131,7 +136,7 @@ def _config(document: Document, overrides: Iterable[str], folder: Path) -> Confi
         raise ConfigError(located([((), "value", message)], document))
     apply_overrides(document, overrides)
     data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
-    rows = _resolve_source(data, folder)
+    rows = _resolve_source(data, folder) + _resolve_classes(data, folder)
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
@@ -153,6 +158,18 @@ def _resolve_source(config: dict[str, Any], folder: Path) -> list[Row]:
         data["source"] = resolve_source(source, folder, os.environ)
     except UnsetVariableError as error:
         return [(("data", "source"), "value", str(error))]
+    return []
+
+
+def _resolve_classes(config: dict[str, Any], folder: Path) -> list[Row]:
+    data = config.get("data")
+    classes = data.get("classes") if isinstance(data, dict) else None
+    if not isinstance(classes, str):
+        return []
+    try:
+        data["classes"] = read_class_list(folder / Path(classes).expanduser())
+    except ClassListError as error:
+        return [(("data", "classes"), "value", str(error))]
     return []
 
 

@@ -35,6 +35,12 @@ def _data_problems(config: Config) -> Iterator[Row]:
 
 def _training_problems(config: Config) -> Iterator[Row]:
     training = config.training
+    if training.balanced_sampling and training.class_weights is not None:
+        message = (
+            "balanced_sampling already shows the classes equally often; together with "
+            "class_weights rare classes would count twice. Remove one of the two."
+        )
+        yield ("training", "balanced_sampling"), "value", message
     if training.warmup_epochs > training.epochs:
         message = (
             f"the warm-up takes {training.warmup_epochs:g} epochs, the whole training "

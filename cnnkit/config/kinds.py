@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -164,6 +165,21 @@ def text(expected: str = "text") -> Kind:
         return value
 
     return Kind(expected, convert, {"type": ["string", "number"]})
+
+
+def regular_expression() -> Kind:
+    """Return the kind of Python regular expressions."""
+
+    def convert(value: Any) -> str:
+        if not isinstance(value, str) or not value:
+            raise MismatchError
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise MismatchError(f" {str(error).capitalize()}.") from None
+        return value
+
+    return Kind("a regular expression", convert, {"type": "string", "format": "regex"})
 
 
 def _quote_hint(value: Any) -> str:

@@ -14,7 +14,9 @@ from cnnkit.config.kinds import (
     choice,
     flag,
     items_of,
+    nullable,
     number,
+    regular_expression,
     text,
     whole,
 )
@@ -22,7 +24,16 @@ from cnnkit.config.mistakes import Errors
 
 LARGEST_SEED = 2**32 - 1  # of NumPy and scikit-learn
 LARGEST_SIZE = 10_000  # pixels of a side
-BUILT_IN_SOURCES = ("digits", "shapes")
+BUILT_IN_SOURCES = (
+    "digits",
+    "shapes",
+    "mnist",
+    "fashion_mnist",
+    "cifar10",
+    "cifar100",
+    "tf_flowers",
+    "cats_vs_dogs",
+)
 MONITORS = ("val_loss", "val_accuracy", "train_loss", "train_accuracy")
 
 
@@ -53,7 +64,7 @@ def _class_weights() -> Kind:
     weight = number(above=0)
 
     def convert(value: Any) -> dict[str, float] | str | None:
-        if value is None or value == "auto":
+        if value is None or value in ("auto", "effective_number"):
             return value
         if not isinstance(value, Mapping) or not value:
             raise MismatchError
@@ -65,8 +76,28 @@ def _class_weights() -> Kind:
         return weights
 
     mapping = {"type": "object", "additionalProperties": weight.schema, "minProperties": 1}
-    schema = {"anyOf": [{"type": "null"}, {"const": "auto"}, mapping]}
-    return Kind("auto, null, or a weight above 0 for each class", convert, schema)
+    schema = {"anyOf": [{"type": "null"}, {"enum": ["auto", "effective_number"]}, mapping]}
+    return Kind("auto, effective_number, null, or a weight above 0 for each class", convert, schema)
+
+
+def _classes() -> Kind:
+    name = text("a class name")
+
+    def convert(value: Any) -> tuple[str, ...] | None:
+        if value is None:
+            return None
+        if not isinstance(value, list | tuple) or len(value) < 2:
+            raise MismatchError
+        names = tuple(name.convert(part) for part in value)
+        twice = next((each for each in names if names.count(each) > 1), None)
+        if twice is not None:
+            raise MismatchError(f" {twice} stands twice.")
+        return names
+
+    names = {"type": "array", "items": name.schema, "minItems": 2, "uniqueItems": True}
+    schema = {"anyOf": [{"type": "null"}, {"type": "string"}, names]}
+    expected = "a list of at least two class names, or a text file with one class a line"
+    return Kind(expected, convert, schema, lambda value: value and list(value))
 
 
 class SplitConfig(Section):
@@ -80,6 +111,11 @@ class SplitConfig(Section):
     )
     seed: Annotated[int, whole(0, LARGEST_SEED)] = Field(
         0, description="Another seed divides differently."
+    )
+    group: Annotated[str | None, nullable(regular_expression())] = Field(
+        None,
+        description="Regular expression on an image's path; images for which its first group (or "
+        "all it matches) is the same stay in one split.",
     )
 
 
@@ -98,9 +134,12 @@ class ShapesConfig(Section):
 class DataConfig(Section):
     """Where the images come from and how they become pixels."""
 
-    source: Annotated[str, text("a folder, a CSV file, digits or shapes")] = Field(
-        description="A folder of class folders, a CSV file with the columns path and label, "
-        "or a built-in: digits or shapes. Relative to this file; ~ and ${NAME} are filled in."
+    source: Annotated[str, text("a folder, a CSV, JSONL or TFRecord file, or a built-in name")] = (
+        Field(
+            description="A folder of class folders, a CSV or JSONL file with path and label, "
+            "TFRecord files, or the name of a built-in. Relative to this file; ~ and ${NAME} are "
+            "filled in."
+        )
     )
     image_size: Annotated[tuple[int, int], _image_size()] = Field(
         description="Height and width in pixels that the model sees; one number for a square."
@@ -125,11 +164,21 @@ class DataConfig(Section):
     on_error: Annotated[str, choice("error", "skip")] = Field(
         "error", description="An image that cannot be read stops the run, or is left out."
     )
+    classes: Annotated[tuple[str, ...] | None, _classes()] = Field(
+        None,
+        description="The classes to use, in label order: a list, or a text file with one a line. "
+        "null for all classes of the source, sorted by name.",
+    )
     allow_missing_classes: Annotated[bool, flag()] = Field(
         False, description="Whether a validation or test folder may lack some of the classes."
     )
-    cache: Annotated[str, choice("auto", "disk", "off")] = Field(
+    cache: Annotated[str, choice("auto", "disk", "memory", "off")] = Field(
         "auto", description="Where decoded pixels are kept for the next epoch and the next run."
+    )
+    cache_limit_gb: Annotated[float, number(above=0)] = Field(
+        50.0,
+        description="Room in GB for decoded pixels in the cache folder; those that were not used "
+        "for longest make way.",
     )
     shapes: ShapesConfig = Field(
         ShapesConfig(), description="What `source: shapes` draws; for that source only."
@@ -179,7 +228,13 @@ class TrainingConfig(Section):
     )
     class_weights: Annotated[dict[str, float] | str | None, _class_weights()] = Field(
         None,
-        description="How much an image of each class counts; auto makes the classes count alike.",
+        description="How much an image of each class counts; auto makes the classes count alike, "
+        "effective_number does so less strongly.",
+    )
+    balanced_sampling: Annotated[bool, flag()] = Field(
+        False,
+        description="Whether an epoch shows every class equally often, its images again where they "
+        "are few.",
     )
     label_smoothing: Annotated[float, number(0, below=1)] = Field(
         0.0, description="Share of each label that is spread over all classes."

@@ -1,4 +1,4 @@
-"""`data.source` as written enters; an absolute path leaves, or the name of a built-in data set."""
+"""`data.source` and `data.classes` as written enter; an absolute path and the class names leave."""
 
 from __future__ import annotations
 
@@ -43,3 +43,24 @@ def resolve_source(source: str, folder: Path, environment: Mapping[str, str]) ->
 
     path = os.path.expanduser(_VARIABLE.sub(filled, source))
     return os.path.abspath(folder / path)
+
+
+class ClassListError(Exception):
+    """A class list that cannot be read; the text says so to the user."""
+
+
+def read_class_list(file: Path) -> list[str]:
+    """Return the names in a text file with one class a line; empty lines do not count.
+
+    Raises:
+        ClassListError: the file is not there, or is not UTF-8 text.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ClassListError(
+            f"the class list {file} cannot be read: {reason}. Give a text file with one class a "
+            "line, or a list."
+        ) from error
+    return [line.strip() for line in lines if line.strip()]

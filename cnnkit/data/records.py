@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 SPLITS = ("train", "validation", "test")
 _SPLIT_NAMES = {
@@ -20,21 +20,33 @@ _SPLIT_NAMES = {
 _FOLDER_NAMES = ("train", "validation", "val", "valid", "test")
 
 
+class ImageFile(Protocol):
+    """A file with one image, or a part of a larger file; `pathlib.Path` is one."""
+
+    def read_bytes(self) -> bytes:
+        """Return the encoded image; raises OSError where it cannot be read."""
+        ...
+
+
 @dataclass(frozen=True)
 class ImageRecord:
     """One image as its source lists it.
 
     Args:
         path: posix path as `split.csv` shows it, relative to the source where it lies inside.
-        file: where the file is.
+        file: where its bytes are; as text it names the place.
         label: name of the class.
         split: `train`, `validation` or `test` where the source says so, else None.
+        group: images of one group stay in one split; None for an image on its own.
+        sha256: of the content as the source states it, None where it does not.
     """
 
     path: str
-    file: Path
+    file: ImageFile
     label: str
     split: str | None = None
+    group: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)

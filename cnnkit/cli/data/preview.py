@@ -1,0 +1,14 @@
+"""`cnnkit data preview`."""
+
+from __future__ import annotations
+
+import click
+
+from cnnkit.cli.command import Command
+
+
+@click.command(cls=Command)
+@click.argument("source", metavar="CONFIG")
+def preview(source: str) -> None:
+    """Not written yet."""
+    raise NotImplementedError

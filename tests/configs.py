@@ -9,11 +9,13 @@ data:
   color_mode: grayscale
   resize: pad
   background: 0
-  split: {validation: 0.2, test: 0, seed: 7}
+  split: {validation: 0.2, test: 0, seed: 7, group: "^[^_]+"}
   batch_size: 16
   on_error: skip
+  classes: ["no", 1e-4, 012, on]
   allow_missing_classes: true
   cache: disk
+  cache_limit_gb: 1.5
   shapes: {num_images: 40, image_size: 32, seed: 1}
 augmentation:
   - random_flip: horizontal
@@ -41,6 +43,7 @@ training:
   early_stopping: {patience: 2}
   monitor: val_accuracy
   class_weights: {no: 1, 1e-4: 2, 012: 3, <<: {on: 4}}
+  balanced_sampling: false
   label_smoothing: 0.1
   seed: 3
   deterministic: false

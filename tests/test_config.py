@@ -25,7 +25,12 @@ from configs import FULL, SMALL
 def test_the_smallest_config_gets_every_default() -> None:
     config = config_from_text(SMALL)
     assert config.data.image_size == (32, 32)
-    assert config.data.split.model_dump() == {"validation": 0.1, "test": 0.1, "seed": 0}
+    assert config.data.split.model_dump() == {
+        "validation": 0.1,
+        "test": 0.1,
+        "seed": 0,
+        "group": None,
+    }
     assert config.augmentation == ()
     assert config.model.layers == (Call("flatten"),)
     assert config.training.optimizer == Call("adam", {"learning_rate": 0.001})
@@ -75,11 +80,13 @@ data:
   color_mode: rgb
   resize: stretch
   background: 255
-  split: {validation: 0.1, test: 0.1, seed: 0}
+  split: {validation: 0.1, test: 0.1, seed: 0, group: null}
   batch_size: 32
   on_error: error
+  classes: null
   allow_missing_classes: false
   cache: auto
+  cache_limit_gb: 50.0
 augmentation: []
 model:
   layers: [flatten]
@@ -93,6 +100,7 @@ training:
   early_stopping: null
   monitor: val_loss
   class_weights: null
+  balanced_sampling: false
   label_smoothing: 0.0
   seed: 0
   deterministic: true
@@ -104,6 +112,27 @@ training:
 def test_class_names_survive_being_written() -> None:
     weights = config_from_text(FULL).training.class_weights
     assert weights == {"no": 1, "1e-4": 2, "012": 3, "on": 4}
+
+
+def test_a_class_list_is_a_list_or_a_file_with_one_class_a_line(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("on\n\n 012 \ncafé\n", encoding="utf-8")
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "data: {source: digits, image_size: 32, classes: names.txt}\nmodel: {layers: [flatten]}\n"
+    )
+    assert load_config(path).data.classes == ("on", "012", "café")
+    assert load_config(path, ["data.classes=[no, 1e-4]"]).data.classes == ("no", "1e-4")
+
+
+def test_a_class_list_that_is_not_there_is_an_error_at_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(SMALL.replace("size: 32", "size: 32, classes: names.txt"))
+    with pytest.raises(ConfigError) as error:
+        load_config(path)
+    assert str(error.value).startswith(
+        f"{path}:1:49  data.classes  the class list {tmp_path / 'names.txt'} cannot be read: No "
+        "such file or directory."
+    )
 
 
 def test_plain_data_loads_like_text() -> None:

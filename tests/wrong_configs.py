@@ -3,7 +3,7 @@
 DATA = "data: {source: digits, image_size: 32}\n"
 MODEL = "model: {layers: [flatten]}\n"
 SECTIONS = "source, image_size, color_mode, resize, background, split, batch_size, on_error, "
-SECTIONS += "allow_missing_classes, cache, shapes"
+SECTIONS += "classes, allow_missing_classes, cache, cache_limit_gb, shapes"
 CONV = "filters, kernel_size, strides, padding, dilation_rate, groups, activation, use_bias, "
 CONV += "kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, "
 CONV += "activity_regularizer, kernel_constraint, bias_constraint, name"
@@ -111,7 +111,8 @@ TABLE = [
     (
         f"data: {{source: true, image_size: [32]}}\n{MODEL}",
         [
-            "1:16  data.source  expected a folder, a CSV file, digits or shapes, received true. "
+            "1:16  data.source  expected a folder, a CSV, JSONL or TFRecord file, or a built-in "
+            "name, received true. "
             'Write "true" in quotes.',
             "1:34  data.image_size  expected [height, width] in pixels, or one number for a "
             "square, received [32].",
@@ -285,12 +286,28 @@ TABLE = [
     ),
     (
         training("class_weights: 3"),
-        ["4:18  training.class_weights  expected auto, null, or a weight above 0 for each class, "
-         "received 3."],
+        ["4:18  training.class_weights  expected auto, effective_number, null, or a weight above 0 "
+         "for each class, received 3."],
     ),
     (
         training("warmup_epochs: 21"),
         ["4:18  training.warmup_epochs  the warm-up takes 21 epochs, the whole training 20. "
          "Shorten the warm-up or train longer."],
+    ),
+    (
+        training("{class_weights: auto, balanced_sampling: true}"),
+        ["4:44  training.balanced_sampling  balanced_sampling already shows the classes equally "
+         "often; together with class_weights rare classes would count twice. Remove one of the "
+         "two."],
+    ),
+    (
+        data("split: {group: '('}"),
+        ["4:18  data.split.group  expected a regular expression or null, received \"(\". "
+         "Missing ), unterminated subpattern at position 0."],
+    ),
+    (
+        data("classes: [cat, dog, cat]"),
+        ['4:12  data.classes  expected a list of at least two class names, or a text file with one '
+         'class a line, received ["cat", "dog", "cat"]. cat stands twice.'],
     ),
 ]  # fmt: skip

@@ -10,16 +10,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cnnkit.augmentation import build_augmentation
 from cnnkit.backend import keras, tf
 from cnnkit.config import Config
 from cnnkit.data.batches import evaluation_batches, training_batches
 from cnnkit.data.dataset import ImageDataset
-from cnnkit.errors import CnnkitError, UsageError, did_you_mean
+from cnnkit.errors import CnnkitError
 from cnnkit.model import without_optimizer
 from cnnkit.runs import Run
+from cnnkit.training.class_weights import class_weights
 from cnnkit.training.history import History
 from cnnkit.training.learning_rate import LearningRate
 from cnnkit.training.progress import Silence
@@ -82,9 +81,11 @@ class Feed:
     def __init__(self, config: Config, dataset: ImageDataset) -> None:
         self.config = config
         self.dataset = dataset
-        self._class_weights = _class_weights(config, dataset)
         self._augment = build_augmentation(config.augmentation, dataset.settings)
         self._training = dataset.select("train")
+        self._class_weights = class_weights(
+            config.training.class_weights, dataset.labels[self._training], dataset.class_names
+        )
         self._validation = dataset.select("validation")
         self.num_images = len(self._training)
         self.steps = math.ceil(self.num_images / config.data.batch_size)
@@ -147,24 +148,6 @@ def _not_finite(config: Config, epoch: int, step: int, learning_rate: LearningRa
         f"{now}). Lower training.optimizer.{config.training.optimizer.name}.learning_rate, or set "
         "clipnorm: 1.0 beside it."
     )
-
-
-def _class_weights(config: Config, dataset: ImageDataset) -> np.ndarray | None:
-    """Return one weight a class; `auto` is inverse frequency, n / (classes * n of the class)."""
-    wanted = config.training.class_weights
-    if wanted is None:
-        return None
-    names = dataset.class_names
-    if wanted == "auto":
-        counts = np.bincount(dataset.labels[dataset.select("train")], minlength=len(names))
-        return counts.sum() / (len(names) * np.maximum(counts, 1))
-    for name in wanted:
-        if name not in names:
-            raise UsageError(
-                f"training.class_weights names the class {name!r}, which the data does not have."
-                f"{did_you_mean(name, names)} Classes: {', '.join(names)}."
-            )
-    return np.array([wanted.get(name, 1.0) for name in names])
 
 
 def _save_weights(model: Any, run: Run, *, is_best: bool) -> None:

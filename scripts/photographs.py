@@ -1,4 +1,4 @@
-"""Photographs, or none, enter; two class folders of JPEGs of about 500 x 375 pixels leave."""
+"""Photographs, or none, enter; two class folders of JPEGs of about one size leave."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from PIL import Image
 from cnnkit.data.builtin import draw_shape
 from cnnkit.data.folders import image_files
 
-_WIDTH, _HEIGHT = 500, 375
+SMALL = (500, 375)  # width, height
+TWELVE_MEGAPIXELS = (4000, 3000)
 _QUALITY = 87
 
 
-def write_two_classes(folder: Path, number: int, photos: Path | None) -> None:
+def write_two_classes(
+    folder: Path, number: int, photos: Path | None, size: tuple[int, int] = SMALL
+) -> None:
     """Write `number` images, half of them in first/, half in second/, the same on each call.
 
     Args:
@@ -23,6 +26,7 @@ def write_two_classes(folder: Path, number: int, photos: Path | None) -> None:
         number: how many images.
         photos: folder of photographs: the even ones give the first class, the odd ones the second.
             None draws shapes instead.
+        size: width and height of an image in pixels, before 15 % of random change.
     """
     originals = _originals(photos) if photos else []
     for index in range(number):
@@ -31,10 +35,10 @@ def write_two_classes(folder: Path, number: int, photos: Path | None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         random = np.random.default_rng([0, index])
         if originals:
-            image = _cut_out(originals[label::2], random)
+            image = _cut_out(originals[label::2], size, random)
         else:
-            image = Image.fromarray(draw_shape(index, image_size=_WIDTH, seed=0))
-            image = image.crop((0, 0, _WIDTH, _HEIGHT))
+            image = Image.fromarray(draw_shape(index, image_size=SMALL[0], seed=0))
+            image = image.crop((0, 0, *SMALL)).resize(size)
         image.save(path, quality=_QUALITY)
 
 
@@ -45,10 +49,12 @@ def _originals(photos: Path) -> list[Image.Image]:
     return [Image.open(file).convert("RGB") for file in files]
 
 
-def _cut_out(originals: list[Image.Image], random: np.random.Generator) -> Image.Image:
+def _cut_out(
+    originals: list[Image.Image], size: tuple[int, int], random: np.random.Generator
+) -> Image.Image:
     """Return a part of a photograph, a half to all of its height, scaled to about the size."""
     original = originals[random.integers(len(originals))]
-    width, height = (round(side * random.uniform(0.85, 1.15)) for side in (_WIDTH, _HEIGHT))
+    width, height = (round(side * random.uniform(0.85, 1.15)) for side in size)
     scale = random.uniform(0.5, 1) * min(original.width / width, original.height / height)
     box_width, box_height = width * scale, height * scale
     left = random.uniform(0, original.width - box_width)

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from cnnkit.data.resizing import Transpose, resize_upright
 from cnnkit.errors import ImageError
-
-Transpose = Image.Transpose
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -128,9 +127,10 @@ def read_pixels(source: Path | str | bytes, settings: PixelSettings) -> np.ndarr
     _silence_pillow_warnings()
     try:
         image = _open(data)
-        image.draft(None, (2 * max(settings.image_size),) * 2)
+        extent = _plan_scaled_decoding(image, settings)
         image.load()
-        picture = _resize(_upright(_eight_bits(image, settings), image), settings)
+        picture = _eight_bits(image, settings)
+        picture = resize_upright(picture, extent or picture.size, _turn(image), settings)
     except _DECODE_ERRORS as error:
         raise ImageError(_reason(error, data)) from error
     return np.array(picture).reshape(settings.shape)
@@ -169,6 +169,19 @@ def _open(data: bytes) -> Image.Image:
         return Image.open(io.BytesIO(data))
     except Image.UnidentifiedImageError:
         raise ImageError(_not_an_image(data)) from None
+
+
+def _plan_scaled_decoding(
+    image: Image.Image, settings: PixelSettings
+) -> tuple[float, float] | None:
+    """Let a JPEG be decoded smaller, and in grey where that is wanted.
+
+    Returns:
+        (width, height) of what it shows in pixels of the decoded picture; None for other files.
+    """
+    grey = "L" if settings.color_mode == "grayscale" else None
+    planned = image.draft(grey, (2 * max(settings.image_size),) * 2)
+    return planned[1][2:] if planned else None
 
 
 def _not_an_image(data: bytes) -> str:
@@ -242,52 +255,10 @@ def _over_background(image: Image.Image, background: int) -> Image.Image:
     return Image.alpha_composite(canvas, rgba).convert("RGB")
 
 
-def _upright(picture: Image.Image, original: Image.Image) -> Image.Image:
-    """Turn the picture as its EXIF orientation says; unreadable EXIF turns nothing."""
+def _turn(image: Image.Image) -> Transpose | None:
+    """Return what brings the picture upright by its EXIF; unreadable EXIF turns nothing."""
     try:
-        orientation = original.getexif().get(_ORIENTATION_TAG)
+        orientation = image.getexif().get(_ORIENTATION_TAG)
     except _DECODE_ERRORS:
-        return picture
-    if not isinstance(orientation, int) or orientation not in _UPRIGHT:
-        return picture
-    return picture.transpose(_UPRIGHT[orientation])
-
-
-def _resize(picture: Image.Image, settings: PixelSettings) -> Image.Image:
-    height, width = settings.image_size
-    if settings.resize == "stretch":
-        return _scaled(picture, width, height)
-    if settings.resize == "crop":
-        return _crop(picture, width, height)
-    return _pad(picture, width, height, settings.background)
-
-
-def _scaled(
-    picture: Image.Image,
-    width: int,
-    height: int,
-    box: tuple[float, float, float, float] | None = None,
-) -> Image.Image:
-    return picture.resize((width, height), Image.Resampling.BILINEAR, box=box)
-
-
-def _crop(picture: Image.Image, width: int, height: int) -> Image.Image:
-    """Cut the largest centred box with the wanted proportions, then scale it."""
-    scale = min(picture.width / width, picture.height / height)
-    box_width, box_height = width * scale, height * scale
-    left, top = (picture.width - box_width) / 2, (picture.height - box_height) / 2
-    right = min(left + box_width, picture.width)
-    bottom = min(top + box_height, picture.height)
-    return _scaled(picture, width, height, box=(max(left, 0), max(top, 0), right, bottom))
-
-
-def _pad(picture: Image.Image, width: int, height: int, background: int) -> Image.Image:
-    """Scale the whole picture into the size and fill what is left on two sides."""
-    scale = min(width / picture.width, height / picture.height)
-    inner_width = min(width, max(1, round(picture.width * scale)))
-    inner_height = min(height, max(1, round(picture.height * scale)))
-    color = background if picture.mode == "L" else (background,) * 3
-    canvas = Image.new(picture.mode, (width, height), color)
-    place = (round((width - inner_width) / 2), round((height - inner_height) / 2))
-    canvas.paste(_scaled(picture, inner_width, inner_height), place)
-    return canvas
+        return None
+    return _UPRIGHT.get(orientation) if isinstance(orientation, int) else None

@@ -1,0 +1,80 @@
+"""A decoded picture enters; it leaves upright, at the size and by the policy of the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from cnnkit.data.pixels import PixelSettings
+
+Transpose = Image.Transpose
+
+_SIDEWAYS = (
+    Transpose.TRANSPOSE,
+    Transpose.TRANSVERSE,
+    Transpose.ROTATE_90,
+    Transpose.ROTATE_270,
+)
+
+
+def resize_upright(
+    picture: Image.Image,
+    extent: tuple[float, float],
+    turn: Transpose | None,
+    settings: PixelSettings,
+) -> Image.Image:
+    """Return the picture at `settings.image_size`.
+
+    It is resized as it is stored and turned afterwards, when it is small.
+
+    Args:
+        picture: mode RGB or L, as it is stored.
+        extent: (width, height) of what is shown, from the top left corner of the picture. JPEG's
+            scaled decoding fills the last column and row up, so that 121 pixels at an eighth are
+            16 pixels wide, of which 15.125 are shown.
+        turn: what brings the picture upright, None for nothing.
+        settings: size, resize policy and background.
+    """
+    height, width = settings.image_size
+    if settings.resize == "stretch":
+        return _scaled(picture, (width, height), (0, 0, *extent), turn)
+    shown = extent[::-1] if turn in _SIDEWAYS else extent
+    scales = width / shown[0], height / shown[1]
+    if settings.resize == "crop":
+        kept = width / max(scales), height / max(scales)
+        return _scaled(picture, (width, height), _middle(extent, kept, turn), turn)
+    inner = min(width, _at_least_one(shown[0] * min(scales)))
+    inner = inner, min(height, _at_least_one(shown[1] * min(scales)))
+    background = (settings.background,) * len(picture.getbands())
+    canvas = Image.new(picture.mode, (width, height), background)
+    place = round((width - inner[0]) / 2), round((height - inner[1]) / 2)
+    canvas.paste(_scaled(picture, inner, (0, 0, *extent), turn), place)
+    return canvas
+
+
+def _at_least_one(side: float) -> int:
+    return max(1, round(side))
+
+
+def _middle(
+    extent: tuple[float, float], kept: tuple[float, float], turn: Transpose | None
+) -> tuple[float, float, float, float]:
+    """Return the centred box (left, top, right, bottom) in the stored picture."""
+    box_width, box_height = kept[::-1] if turn in _SIDEWAYS else kept
+    left = max((extent[0] - box_width) / 2, 0)
+    top = max((extent[1] - box_height) / 2, 0)
+    return left, top, min(left + box_width, extent[0]), min(top + box_height, extent[1])
+
+
+def _scaled(
+    picture: Image.Image,
+    size: tuple[int, int],
+    box: tuple[float, float, float, float],
+    turn: Transpose | None,
+) -> Image.Image:
+    """Return a part of the stored picture, upright, with `size` (width, height)."""
+    stored_size = size[::-1] if turn in _SIDEWAYS else size
+    scaled = picture.resize(stored_size, Image.Resampling.BILINEAR, box=box)
+    return scaled if turn is None else scaled.transpose(turn)

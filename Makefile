@@ -47,6 +47,9 @@ docs: dev
 	$(BIN)/python scripts/generate_cli_docs.py
 	$(BIN)/python scripts/generate_schema.py
 
+bench: install
+	$(BIN)/python scripts/bench_data.py
+
 wheel: dev
 	$(BIN)/python -m build --wheel
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from cnnkit.data.folders import image_files
 from cnnkit.data.pixels import PixelSettings, read_pixels
+from cnnkit.data.records import ImageFile
 from cnnkit.errors import ImageError, UsageError
 from cnnkit.runs import PATHS_AS_THEY_ARE, atomic_write
 from cnnkit.runtimes import Predictor
@@ -48,7 +49,9 @@ class Prediction:
         return [(self.class_names[label], float(self.probabilities[label])) for label in order]
 
 
-def predict(predictor: Predictor, images: Iterable[str | Path | bytes]) -> Iterator[Prediction]:
+def predict(
+    predictor: Predictor, images: Iterable[str | ImageFile | bytes]
+) -> Iterator[Prediction]:
     """Yield one prediction an image, in order. Bytes are an image file's content, named `-`."""
     names = predictor.info.class_names
     for name, future in _read_ahead(images, predictor.info.pixels):
@@ -75,7 +78,7 @@ def find_images(patterns: Iterable[str]) -> Iterator[str]:
 
 
 def _read_ahead(
-    images: Iterable[str | Path | bytes], settings: PixelSettings
+    images: Iterable[str | ImageFile | bytes], settings: PixelSettings
 ) -> Iterator[tuple[str, Future]]:
     workers = os.cpu_count() or 1
     waiting: queue.Queue = queue.Queue(maxsize=2 * workers)
@@ -85,7 +88,7 @@ def _read_ahead(
         try:
             for image in images:
                 name = "-" if isinstance(image, bytes) else str(image)
-                waiting.put((name, pool.submit(read_pixels, _source(image), settings)))
+                waiting.put((name, pool.submit(read_pixels, image, settings)))
                 if stopped.is_set():
                     return
         except BaseException as error:  # the consumer raises it
@@ -104,10 +107,6 @@ def _read_ahead(
             stopped.set()
             while not waiting.empty():  # let a feeder that waits for a place see that it is over
                 waiting.get_nowait()
-
-
-def _source(image: str | Path | bytes) -> Path | bytes:
-    return image if isinstance(image, bytes) else Path(image)
 
 
 def row_header(class_names: Sequence[str], *, label: bool, topk: int = 1) -> list[str]:

@@ -40,8 +40,8 @@ IMAGE_MODULE = "keras.src.layers.preprocessing.image_preprocessing"
 ORDINARY_IMAGE_LAYERS = {"CenterCrop", "Resizing"}  # the same for every image: no augmentation
 LEFT_OUT_AUGMENTATION = {
     "CutMix",
-    "MixUp",
-    "MaxNumBoundingBoxes",  # these need labels or boxes
+    "MixUp",  # these need labels: cnnkit/config/own_augmentation.py has them
+    "MaxNumBoundingBoxes",
     "AugMix",  # draws its chain once, from Python's random numbers: no seed repeats it
 }
 LEFT_OUT_ACTIVATIONS = {"glu"}  # halves the channels, which no shape arithmetic expects

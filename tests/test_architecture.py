@@ -15,7 +15,7 @@ _ROOT = Path(cnnkit.__file__).parent
 
 # Imports go to the same group or down, never up.
 _LEVELS = [
-    {"errors", "quiet"},
+    {"errors", "progress", "quiet"},
     {"arithmetic", "metrics", "schedules"},
     {"config"},
     {"runs", "backend"},
@@ -23,7 +23,7 @@ _LEVELS = [
     {"augmentation"},
     {"model", "model_info"},
     {"runtimes"},
-    {"prediction", "plots", "summary", "preview", "proposal"},
+    {"prediction", "plots", "summary"},
     {"evaluation", "export"},
     {"training"},
     {"api"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from images import data_config
@@ -24,7 +26,7 @@ def test_digits_are_those_of_scikit_learn(cache):
     dataset = load_dataset(data_config("digits", image_size=(8, 8), color_mode="grayscale"))
     assert dataset.class_names == tuple("0123456789")
     digits = load_digits()
-    order = [int(sample.file.stem) for sample in dataset.samples]
+    order = [int(Path(sample.path).stem) for sample in dataset.samples]
     assert sorted(order) == list(range(1797))
     assert np.array_equal(dataset.labels, digits.target[order])
     expected = np.rint(digits.images[order] * 255 / 16)

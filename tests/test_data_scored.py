@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 from images import data_config, write_classes
 
+import cnnkit
+from cnnkit.config import load_config
 from cnnkit.data.dataset import load_dataset
 from cnnkit.data.scored import find_images_for, run_images
 from cnnkit.errors import DataError, UsageError
+from cnnkit.evaluation import evaluate_model
+from cnnkit.summary import summarize
 
 
 def _rows(config):
@@ -85,3 +89,38 @@ def test_one_split_of_other_images_can_be_chosen(tmp_path):
     assert len(find_images_for(tmp_path, names, config).records) == 6
     with pytest.raises(UsageError, match="no validation split; it has train, test"):
         find_images_for(tmp_path, names, config, split="validation")
+
+
+def test_images_of_classes_that_the_run_s_list_leaves_out_are_left_aside(tmp_path):
+    other = write_classes(tmp_path / "other", {"owl": 2, "yak": 1, "emu": 3})
+    config = data_config("x", classes=("yak", "owl"))
+    found = find_images_for(other, ("yak", "owl"), config)
+    assert [record.label for record in found.records] == ["owl", "owl", "yak"]
+    assert found.notes == (
+        "Left aside: 3 images of 1 class (emu) that data.classes does not list.",
+    )
+    few = write_classes(tmp_path / "few", {"owl": 2, "emu": 3})
+    with pytest.raises(UsageError, match="missing: yak"):
+        find_images_for(few, ("yak", "owl"), config)
+
+
+def test_the_class_list_decides_the_order_everywhere(tmp_path):
+    write_classes(tmp_path / "x", {"cat": 6, "owl": 6, "yak": 6})
+    (tmp_path / "order.txt").write_text("yak\ncat\n")
+    config = tmp_path / "a.yaml"
+    config.write_text(
+        "data: {source: x, image_size: 16, classes: order.txt, "
+        "split: {validation: 0.2, test: 0.2}}\n"
+        "model: {layers: [flatten]}\ntraining: {epochs: 1}\n"
+    )
+    assert summarize(config, (), None).as_dict()["num_classes"] == 2
+    run = cnnkit.train(config, runs_folder=tmp_path / "runs")
+    assert run.class_names() == ("yak", "cat")
+    assert load_config(run.config).data.classes == ("yak", "cat")
+    notes = []
+    folder, _ = evaluate_model(
+        str(run.folder), tmp_path / "runs", data=tmp_path / "x", note=notes.append
+    )
+    assert notes == ["Left aside: 6 images of 1 class (owl) that data.classes does not list."]
+    header = (folder / "predictions.csv").read_text().splitlines()[0]
+    assert header.endswith("p_yak,p_cat")

@@ -8,7 +8,7 @@ import time
 import pytest
 from images import data_config, write_classes, write_image
 
-from cnnkit.data.sources import find_images
+from cnnkit.data.sources import class_names, find_images
 from cnnkit.errors import DataError
 
 
@@ -38,7 +38,7 @@ def test_each_folder_is_a_class(tmp_path):
         ("owl/00.png", "owl", None),
         ("owl/01.png", "owl", None),
     ]
-    assert source.records[1].file == tmp_path / "cat" / "young" / "kitten.PNG"
+    assert str(source.records[1].file) == str(tmp_path / "cat" / "young" / "kitten.PNG")
     assert source.notes == ()
 
 
@@ -216,12 +216,89 @@ def test_a_csv_without_the_columns_is_refused(tmp_path):
 
 
 def test_other_broken_csv_files_are_refused(tmp_path):
-    assert "header and no rows" in refusal(table(tmp_path, "path,label\n"))
+    assert "lists no image: it has no rows" in refusal(table(tmp_path, "path,label\n"))
     assert "not UTF-8" in refusal(table(tmp_path, "path,label\n\xe9,b\n", encoding="latin-1"))
     assert "no train split" in refusal(
         table(tmp_path, f"path,label,split\n{write_image(tmp_path / 'a.png')},cat,test\n")
     )
-    assert "not a CSV file" in refusal(write_image(tmp_path / "a.png"))
+    assert "not a CSV, JSONL or TFRecord file" in refusal(write_image(tmp_path / "a.png"))
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path):
+    message = refusal(table(tmp_path, "path,label,Label,split,note,note\na,b,c,,,\n"))
+    assert "has the column label more than once" in message
+
+
+def test_groups_and_hashes_of_a_csv_are_kept(tmp_path):
+    write_classes(tmp_path, {"cat": 3, "owl": 1})
+    digest = "AB" * 32
+    text = (
+        "path,label,group,sha256\n"
+        f"cat/00.png,cat, p1 ,{digest}\n"
+        "cat/01.png,cat,,\n"
+        "cat/02.png,cat\n"
+        "owl/00.png,owl,p1,\n"
+    )
+    records = found_in(table(tmp_path, text)).records
+    assert [(r.group, r.sha256) for r in records] == [
+        ("p1", digest.lower()),
+        (None, None),
+        (None, None),
+        ("p1", None),
+    ]
+    message = refusal(table(tmp_path, "path,label,sha256\ncat/00.png,cat,12ab\n"))
+    assert "line 2: the sha256 of cat/00.png is not 64 hexadecimal digits but '12ab'" in message
+
+
+def test_file_names_of_a_csv_may_have_any_bytes_and_blanks(tmp_path):
+    write_classes(tmp_path, {"cat": 1, "owl": 1})
+    odd = [os.fsencode(tmp_path) + b"/cat/caf\xe9.png", os.fsencode(tmp_path) + b"/cat/ b.png"]
+    for name in odd:
+        os.link(tmp_path / "cat" / "00.png", name)
+    listing = tmp_path / "list.csv"
+    listing.write_bytes(b"path,label\ncat/caf\xe9.png,cat\n cat/00.png,cat\nowl/00.png,owl\n")
+    assert {r.file.read_bytes() for r in found_in(listing).records if r.label == "cat"} == {
+        (tmp_path / "cat" / "00.png").read_bytes()
+    }
+    listing.write_bytes(b"path,label\ncat/ b.png,cat\nowl/00.png,owl\n")
+    assert [r.path for r in found_in(listing).records] == ["cat/ b.png", "owl/00.png"]
+    listing.write_bytes(b"path,label\ncat/00.png,caf\xe9\nowl/00.png,owl\n")
+    assert "not UTF-8 text (byte 25)" in refusal(listing)
+
+
+def test_the_class_list_chooses_the_images(tmp_path):
+    write_classes(tmp_path, {"cat": 2, "owl": 1, "yak": 3, "emu": 0})
+    config = data_config(tmp_path, classes=("yak", "cat"))
+    source = find_images(config)
+    assert [r.label for r in source.records] == ["cat", "cat", "yak", "yak", "yak"]
+    assert source.notes == (
+        "Left aside: 1 image of 1 class (owl) that data.classes does not list.",
+    )
+    assert class_names(config) == ("yak", "cat")
+
+
+def test_a_listed_class_needs_images_to_train_on(tmp_path):
+    write_classes(tmp_path / "train", {"cat": 2, "yak": 3})
+    write_classes(tmp_path / "test", {"cat": 2, "yak": 3, "owls": 1}, seed=10)
+    message = refusal(tmp_path, classes=("cat", "yaks"))
+    assert "data.classes lists 1 class without an image to train on" in message
+    assert "yaks. Did you mean yak? Classes there: cat, yak." in message
+    assert "owls" in refusal(tmp_path, classes=("cat", "owls"))
+    source = found_in(tmp_path, classes=("yak", "cat"))  # owls of the test split do not count
+    assert len(source.records) == 10
+
+
+def test_a_split_that_the_class_list_empties_is_not_silently_replaced(tmp_path):
+    write_classes(tmp_path / "train", {"cat": 2, "owl": 2, "yak": 3})
+    write_classes(tmp_path / "test", {"yak": 1}, seed=10)
+    message = refusal(tmp_path, classes=("cat", "owl"), allow_missing_classes=True)
+    assert "the test split has no image of the classes that data.classes lists" in message
+
+
+def test_an_empty_folder_of_a_listed_class_is_refused_others_do_not_matter(tmp_path):
+    write_classes(tmp_path, {"cat": 2, "yak": 3, "emu": 0})
+    assert "emu has no image: it is empty" in refusal(tmp_path, classes=("cat", "emu"))
+    assert len(found_in(tmp_path, classes=("cat", "yak")).records) == 5
 
 
 def test_an_upper_case_or_odd_ending_counts_by_what_pillow_opens(tmp_path):

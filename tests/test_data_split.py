@@ -12,6 +12,7 @@ from images import data_config
 from cnnkit.config.schema import SplitConfig
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.split import assign_splits
+from cnnkit.data.units import groups_of
 from cnnkit.errors import DataError
 
 
@@ -146,3 +147,151 @@ def test_images_both_in_train_and_in_a_brought_test_split_are_told():
 def test_the_default_config_splits_eight_one_one():
     found = counted(*images({"cat": 100, "owl": 100}), **dict(data_config("x").split))
     assert [found["cat", part] for part in ("train", "validation", "test")] == [80, 10, 10]
+
+
+def grouped(counts):
+    """Return images and hashes: {("cat", "p1"): 3} gives three cats of the group p1."""
+    records = [
+        ImageRecord(f"{c}/{g}-{i}", Path("x"), c, group=g)
+        for (c, g), n in counts.items()
+        for i in range(n)
+    ]
+    return records, [f"hash of {r.path}" for r in records]
+
+
+def sides_of_groups(records, hashes, **options):
+    splits = split_of(records, hashes, **options)
+    sides = {}
+    for r in records:
+        sides.setdefault(r.group, set()).add(splits[r.path])
+    return sides
+
+
+def test_a_group_stays_on_one_side_across_classes():
+    patients = [f"p{i}" for i in range(10)]
+    images = grouped({(c, p): 4 for c in ("ill", "well") for p in patients})
+    sides = sides_of_groups(*images, validation=0.2, test=0.1)
+    assert sorted(part for (part,) in sides.values()) == (
+        ["test"] + ["train"] * 7 + ["validation"] * 2
+    )
+
+
+def test_groups_of_different_sizes_come_near_to_the_fractions():
+    sizes = {"a": 13, "b": 7, "c": 5, "d": 3, "e": 2, "f": 1, "g": 1, "h": 8}
+    images = grouped({(c, c + g): n for c in ("cat", "owl") for g, n in sizes.items()})
+    found = counted(*images, validation=0.25, test=0.25)  # ten of forty
+    for part in ("validation", "test"):
+        for c in ("cat", "owl"):
+            assert 4 <= found[c, part] <= 16
+
+
+def test_copies_in_two_groups_join_the_groups():
+    records, hashes = grouped({(c, f"{c}{i}"): 2 for c in ("cat", "owl") for i in range(10)})
+    hashes[0] = hashes[2] = hashes[21] = "one picture"  # cat0, cat1 and owl0
+    sides = sides_of_groups(records, hashes, validation=0.3, test=0.3)
+    assert sides["cat0"] == sides["cat1"] == sides["owl0"]
+    assert len(sides["cat0"]) == 1
+
+
+def test_a_large_group_alone_still_leaves_one_group_for_each_part():
+    images = grouped(
+        {("cat", "a"): 50, ("cat", "b"): 40, ("cat", "c"): 45, ("owl", "d"): 1}
+        | {("owl", f"owl{i}"): 1 for i in range(9)}
+    )
+    found = counted(*images)
+    assert found["cat", "test"] + found["cat", "validation"] in (85, 90, 95)
+    assert min(found["cat", part] for part in ("train", "validation", "test")) >= 40
+
+
+def test_classes_with_too_few_groups_are_named_with_both_numbers():
+    images = grouped(
+        {("cat", "p1"): 30, ("cat", "p2"): 30} | {("owl", f"o{i}"): 5 for i in range(9)}
+    )
+    with pytest.raises(DataError) as caught:
+        split_of(*images)
+    message = str(caught.value)
+    assert "1 class has too few groups to split into train, validation, test" in message
+    assert "cat (60 distinct images in 2 groups)" in message
+    found = counted(*images, allow_missing_classes=True)
+    assert found["cat", "train"] == 60
+    assert found["owl", "test"] == 5
+
+
+@pytest.mark.parametrize("pattern", [r"patient(\d+)", r"patient\d+"])
+def test_a_pattern_finds_the_group_in_the_path(pattern):
+    records = [
+        record(f"{c}/patient{p}_{i}", c) for c in ("ill", "well") for p in range(8) for i in "abc"
+    ]
+    records += [record(f"{c}/unknown{i}", c) for c in ("ill", "well") for i in range(6)]
+    splits = split_of(records, [r.path for r in records], group=pattern, validation=0.2, test=0.2)
+    for p in range(8):
+        assert len({splits[r.path] for r in records if f"patient{p}_" in r.path}) == 1
+    counts = Counter(splits.values())
+    assert 10 <= counts["test"] <= 14 and 10 <= counts["validation"] <= 14
+
+
+def test_stated_groups_go_before_the_pattern():
+    records, hashes = grouped({("cat", f"p{i}"): 2 for i in range(10)})
+    assert groups_of(records, "cat") == [r.group for r in records]
+    assert groups_of(records, None) == [r.group for r in records]
+
+
+def test_a_pattern_that_matches_nothing_is_refused_with_an_example():
+    records, _ = images({"cat": 5})
+    with pytest.raises(DataError, match=r"p\\d\+ matches no path of the 5 images.*: cat/000"):
+        groups_of(records, r"p\d+")
+
+
+def test_a_part_of_the_pattern_that_is_not_there_leaves_the_whole_match():
+    names = ["p1-x", "q7", "other"]
+    records = [record(name, "cat") for name in names]
+    assert groups_of(records, r"(p\d)-|q\d") == ["p1", "q7", None]
+    assert groups_of(records, r"^p?") == ["p", None, None]
+
+
+def test_groups_in_two_brought_splits_are_told():
+    records = [
+        ImageRecord(f"{part}/{g}", Path("x"), "cat", part, g)
+        for part, g in [("train", "a"), ("test", "a"), ("train", "b"), ("validation", "c")]
+    ]
+    _, notes = assign_splits(records, list("1234"), SplitConfig())
+    assert notes == ["1 group lies in more than one split of the source (a in train and test)."]
+
+
+def test_kept_images_stay_and_new_ones_fill_up():
+    records, hashes = images({"cat": 20, "owl": 20})
+    kept = ["test", "test", *["train"] * 8, *[None] * 10] + ["validation"] + [None] * 19
+    config = SplitConfig(validation=0.1, test=0.2)
+    splits, _ = assign_splits(records, hashes, config, kept=kept)
+    assert all(side in (None, split) for side, split in zip(kept, splits, strict=True))
+    counts = Counter((r.label, split) for r, split in zip(records, splits, strict=True))
+    assert counts["cat", "test"] == counts["owl", "test"] == 4
+    assert counts["cat", "validation"] == counts["owl", "validation"] == 2
+
+
+def test_what_would_join_two_kept_sides_is_named():
+    records, hashes = grouped({("cat", f"p{i}"): 2 for i in range(8)})
+    kept = [None] * 16
+    kept[0], kept[1] = "train", "test"  # now of one group
+    kept[2], kept[4] = "validation", "train"  # now joined by a copy
+    hashes[3] = hashes[5]
+    kept[6], kept[8], hashes[6], hashes[8] = "test", "train", "same", "same"
+    with pytest.raises(DataError) as caught:
+        assign_splits(records, hashes, SplitConfig(), kept=kept)
+    assert str(caught.value).splitlines()[:4] == [
+        "3 images would have to change sides:",
+        "  cat/p0-0 (train) and cat/p0-1 (test) are now both of the group p0",
+        "  cat/p1-0 (validation) and cat/p2-0 (train) now belong together (p1 and p2)",
+        "  cat/p3-0 (test) and cat/p4-0 (train) are now the same picture",
+    ]
+
+
+def test_a_hundred_thousand_images_are_divided_whatever_the_groups():
+    records = [
+        ImageRecord(f"{i}", Path("x"), f"c{i % 10}", group=f"{i // 70}") for i in range(10**5)
+    ]
+    hashes = [str(i) for i in range(10**5)]
+    splits, _ = assign_splits(records, hashes, SplitConfig())
+    counts = Counter(splits)
+    assert abs(counts["test"] - 10**4) <= 70
+    assert abs(counts["validation"] - 10**4) <= 70

@@ -271,9 +271,10 @@ def test_the_progress_off_a_terminal_is_one_line_an_epoch(tiny_config, tmp_path)
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = done.stderr.splitlines()
-    assert lines[0] == f"run: {tmp_path / 'tiny'}"
-    assert [line.split("  ")[0] for line in lines[1:]] == ["epoch 1/2", "epoch 2/2"]
-    assert "images/s" in lines[1]
+    assert lines[0].startswith("pixels: 36 images of 16 x 16 x 3, 27.6 kB, ")
+    assert lines[1] == f"run: {tmp_path / 'tiny'}"
+    assert [line.split("  ")[0] for line in lines[2:]] == ["epoch 1/2", "epoch 2/2"]
+    assert "images/s" in lines[2]
     assert json.loads(done.stdout)["status"] == "finished"
 
 

@@ -41,9 +41,9 @@ def train(
     from cnnkit.config import load_config
 
     config = load_config(path, with_short(overrides, epochs, batch_size, seed))
+    from cnnkit.progress import report_for
     from cnnkit.training import prepare
     from cnnkit.training import train as train_config
-    from cnnkit.training.progress import report_for
 
     report = report_for(sys.stderr)
     if dry_run:

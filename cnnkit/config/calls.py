@@ -20,6 +20,7 @@ from cnnkit.config.mistakes import (
     shown,
     unknown_key,
 )
+from cnnkit.config.own_augmentation import OWN_AUGMENTATION
 from cnnkit.config.signatures import (
     Argument,
     Signature,
@@ -80,7 +81,7 @@ class Call:
 
     @property
     def keras_name(self) -> str | None:
-        """The Keras class, or None for a block and for a schedule."""
+        """The Keras class, or None for a block, a schedule and an augmentation of our own."""
         if self.name in POOLS:
             default_type = next(iter(POOLS[self.name]))
             return POOLS[self.name][self.arguments.get("type", default_type)]
@@ -100,7 +101,10 @@ class Call:
 
     @property
     def full_arguments(self) -> dict[str, Any]:
-        """The Keras arguments with Keras's defaults; empty for a block and for a schedule."""
+        """All arguments, with their defaults; empty for a block and for a schedule."""
+        if self.name in OWN_AUGMENTATION:
+            defaults = {k: argument.default for k, argument in OWN_AUGMENTATION[self.name].items()}
+            return defaults | self.arguments
         keras_name = self.keras_name
         return full_arguments(keras_name, self.keras_arguments) if keras_name else {}
 
@@ -133,6 +137,8 @@ def signature_of(family: str, name: str) -> Signature:
     """Return the arguments of a call: family is layers, augmentation, optimizers or schedules."""
     if family == "layers":
         return layer_signature(name)
+    if family == "augmentation" and name in OWN_AUGMENTATION:
+        return OWN_AUGMENTATION[name]
     return SCHEDULES[name] if family == "schedules" else keras_signature(family, name)
 
 
@@ -140,7 +146,8 @@ def call_names(family: str) -> tuple[str, ...]:
     """Return every name a family knows; the short names of layers come first."""
     if family == "schedules":
         return tuple(SCHEDULES)
-    return (*SHORT_NAMES, *names_of("layers")) if family == "layers" else names_of(family)
+    own = {"layers": SHORT_NAMES, "augmentation": tuple(OWN_AUGMENTATION)}
+    return (*own.get(family, ()), *names_of(family))
 
 
 _WORDS = {

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cnnkit.arithmetic import StackError, check_stack
 from cnnkit.config.calls import BLOCK
+from cnnkit.config.own_augmentation import misplaced_mixing
 from cnnkit.config.problems import Row
 from cnnkit.config.schema import Config
 
@@ -15,6 +16,7 @@ CHANNELS = {"rgb": 3, "grayscale": 1}
 def problems_between(config: Config) -> Iterator[Row]:
     """Yield a row for each pair of values that do not fit together."""
     yield from _data_problems(config)
+    yield from _augmentation_problems(config)
     yield from _training_problems(config)
     yield from _stack_problems(config)
 
@@ -31,6 +33,13 @@ def _data_problems(config: Config) -> Iterator[Row]:
     if data.source != "shapes" and "shapes" in data.model_fields_set:
         message = f'only for source: shapes; here source is "{data.source}". Remove this section.'
         yield ("data", "shapes"), "key", message
+
+
+def _augmentation_problems(config: Config) -> Iterator[Row]:
+    misplaced = misplaced_mixing(config.augmentation)
+    if misplaced:
+        index, message = misplaced
+        yield ("augmentation", index), "value", message
 
 
 def _training_problems(config: Config) -> Iterator[Row]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnnkit.backend import tf
 from cnnkit.data.dataset import ImageDataset
+from cnnkit.data.order import epoch_order
 
-Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+if TYPE_CHECKING:
+    from cnnkit.augmentation import Augmentation
 
 _PREFETCHED_BATCHES = 4
 
@@ -22,11 +25,12 @@ def training_batches(
     batch_size: int,
     seed: int,
     epoch: int,
-    augment: Augment | None = None,
+    augment: Augmentation | None = None,
     class_weights: Sequence[float] | None = None,
     sigmoid: bool = False,
+    balanced: bool = False,
 ) -> tf.data.Dataset:
-    """Return the batches of one epoch; order and pixels are a function of (seed, epoch) alone.
+    """Return the batches of one epoch; batch s is a function of seed, epoch and s alone.
 
     Args:
         dataset: where pixels and labels come from.
@@ -34,29 +38,49 @@ def training_batches(
         batch_size: images a batch; the last batch holds what is left.
         seed: of the order and the augmentation.
         epoch: number of the epoch.
-        augment: changes (images, keys), see `cnnkit.augmentation`.
-        class_weights: weight of each class in label order; adds a third item to each batch.
+        augment: changes the images, and the targets where it mixes images.
+        class_weights: weight of each class in label order; adds a third item to each batch. An
+            image that is mixed of two has a weight that is mixed alike.
         sigmoid: targets for one sigmoid unit instead of one-hot ones.
+        balanced: show every class equally often, see `epoch_order`.
 
     Returns:
         Batches of images uint8 (batch, height, width, channels), targets float32 (batch, classes)
         or (batch, 1) with `sigmoid`, and weights float32 (batch,) where asked for. Keras knows
         their number.
     """
-    order = np.random.default_rng([seed, epoch]).permutation(np.asarray(indices, np.int64))
-    batches = _batches(dataset, order, batch_size)
-    num_classes = len(dataset.class_names)
-    weights = None if class_weights is None else tf.constant(class_weights, tf.float32)
+    indices = np.asarray(indices, np.int64)
+    order = epoch_order(indices, dataset.labels[indices], seed=seed, epoch=epoch, balanced=balanced)
 
-    def finish(images: tf.Tensor, labels: tf.Tensor, samples: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def read(samples: np.ndarray, occurrences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        images = dataset.pixels(samples)
+        if augment is None:
+            return images, np.zeros(len(samples), np.uint64)
+        hashes = [dataset.samples[index].sha256 for index in samples]
+        keys = augment.keys(seed, epoch, hashes, occurrences)
+        return augment.on_host(images, keys), keys
+
+    def mix(images: np.ndarray, targets: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+        return augment.mixing(images, targets, seed=seed, epoch=epoch, step=int(step))
+
+    def batch(step: tf.Tensor, shown: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+        samples, occurrences, labels = shown
+        types = (tf.uint8, tf.uint64)
+        images, keys = tf.numpy_function(read, [samples, occurrences], types, stateful=False)
+        images.set_shape((None, *dataset.settings.shape))
+        keys.set_shape((None,))
+        targets = _targets(labels, len(dataset.class_names), sigmoid)
         if augment is not None:
-            images = augment(images, image_keys(seed, epoch, samples))
-        targets = _targets(labels, num_classes, sigmoid)
-        if weights is None:
+            images = augment.in_graph(images, keys)
+        if augment is not None and augment.mixing is not None:
+            images, targets = _same_shapes(mix, images, targets, step)
+        if class_weights is None:
             return images, targets
-        return images, targets, tf.gather(weights, labels)
+        return images, targets, _weights(targets, class_weights, sigmoid)
 
-    batches = batches.map(finish, num_parallel_calls=_num_threads(), deterministic=True)
+    shown = (*order, dataset.labels[order.samples])
+    batches = tf.data.Dataset.from_tensor_slices(shown).batch(batch_size).enumerate()
+    batches = batches.map(batch, num_parallel_calls=_num_threads(), deterministic=True)
     return batches.prefetch(_PREFETCHED_BATCHES).with_options(_options())
 
 
@@ -71,41 +95,40 @@ def evaluation_batches(
         batch_size: images a batch; the last batch holds what is left.
         sigmoid: targets for one sigmoid unit instead of one-hot ones.
     """
-    num_classes = len(dataset.class_names)
-    batches = _batches(dataset, np.asarray(indices, np.int64), batch_size).map(
-        lambda images, labels, samples: (images, _targets(labels, num_classes, sigmoid))
-    )
-    return batches.prefetch(_PREFETCHED_BATCHES).with_options(_options())
+    indices = np.asarray(indices, np.int64)
 
-
-def image_keys(seed: int, epoch: int, indices: tf.Tensor) -> tf.Tensor:
-    """Return a key for each image: int32 (len(indices), 2), a function of seed, epoch and index."""
-    words = np.random.SeedSequence([seed, epoch]).generate_state(2)
-    base = tf.constant(words.astype(np.int32))
-    return tf.map_fn(
-        lambda index: tf.random.experimental.stateless_fold_in(base, index),
-        tf.cast(indices, tf.int32),
-        fn_output_signature=tf.TensorSpec((2,), tf.int32),
-    )
-
-
-def _batches(dataset: ImageDataset, order: np.ndarray, batch_size: int) -> tf.data.Dataset:
-    """Return batches of (images, labels, samples), read in threads."""
-    labels = dataset.labels[order]
-
-    def read(samples: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def batch(samples: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.numpy_function(dataset.pixels, [samples], tf.uint8, stateful=False)
         images.set_shape((None, *dataset.settings.shape))
-        return images, labels, samples
+        return images, _targets(labels, len(dataset.class_names), sigmoid)
 
-    batches = tf.data.Dataset.from_tensor_slices((order, labels)).batch(batch_size)
-    return batches.map(read, num_parallel_calls=_num_threads(), deterministic=True)
+    shown = (indices, dataset.labels[indices])
+    batches = tf.data.Dataset.from_tensor_slices(shown).batch(batch_size)
+    batches = batches.map(batch, num_parallel_calls=_num_threads(), deterministic=True)
+    return batches.prefetch(_PREFETCHED_BATCHES).with_options(_options())
 
 
 def _targets(labels: tf.Tensor, num_classes: int, sigmoid: bool) -> tf.Tensor:
     if sigmoid:
         return tf.cast(labels[:, tf.newaxis], tf.float32)
     return tf.one_hot(labels, num_classes, dtype=tf.float32)
+
+
+def _weights(targets: tf.Tensor, class_weights: Sequence[float], sigmoid: bool) -> tf.Tensor:
+    """Return the mean of the classes' weights, each counted by its part of the target."""
+    parts = tf.concat([1 - targets, targets], axis=1) if sigmoid else targets
+    return tf.linalg.matvec(parts, tf.constant(class_weights, tf.float32))
+
+
+def _same_shapes(
+    function: Callable[..., Any], images: tf.Tensor, targets: tf.Tensor, step: tf.Tensor
+) -> tuple[tf.Tensor, ...]:
+    """Call a NumPy function that keeps the shapes of both."""
+    types = (images.dtype, targets.dtype)
+    found = tf.numpy_function(function, [images, targets, step], types, stateful=False)
+    return tuple(
+        tf.ensure_shape(new, old.shape) for new, old in zip(found, (images, targets), strict=True)
+    )
 
 
 def _num_threads() -> int:

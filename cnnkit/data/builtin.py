@@ -1,4 +1,4 @@
-"""The name of a built-in data set enters; a folder of PNG class folders in the cache leaves."""
+"""The name of a built-in data set enters; a folder of class folders in the cache leaves."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cnnkit.data.cache import cache_folder, folder_made_whole
+from cnnkit.data.known_sets import KNOWN_SETS, Report, known_set_folder
 
-BUILTIN_SOURCES = ("digits", "shapes")
+BUILTIN_SOURCES = ("digits", "shapes", *KNOWN_SETS)
 SHAPE_NAMES = ("circle", "square", "star", "triangle")
 
 _DRAWN_LARGER = 4  # shapes are drawn four times as large and scaled down: smooth edges
@@ -19,13 +20,20 @@ _MIN_COLOR_DISTANCE = 120.0
 _VERSION = 1
 
 
-def write_builtin(name: str, shapes: Any) -> Path:
+def write_builtin(name: str, shapes: Any, report: Report | None = None) -> Path:
     """Return the folder of a built-in, written on the first call.
 
     Args:
-        name: `digits` (1,797 real handwritten digits of 8 x 8 pixels, scikit-learn's) or `shapes`.
+        name: `digits` (1,797 real handwritten digits of 8 x 8 pixels, scikit-learn's), `shapes`, or
+            a known set, which is downloaded.
         shapes: `num_images`, `image_size` and `seed` of the drawn shapes.
+        report: where notes and the progress of a download go; None for nowhere.
+
+    Raises:
+        DataError: the download failed; the text says where to put the file by hand.
     """
+    if name in KNOWN_SETS:
+        return known_set_folder(name, report)
     parent = cache_folder() / "builtin"
     if name == "digits":
         folder = parent / f"digits-v{_VERSION}"
@@ -39,6 +47,15 @@ def write_builtin(name: str, shapes: Any) -> Path:
             else:
                 _write_shapes(temporary, shapes)
     return folder
+
+
+def make_builtin(data_config: Any, report: Report) -> None:
+    """Write the folder of a built-in source with progress, ahead of those who list it in silence.
+
+    Any other source needs nothing. Raises as `write_builtin`.
+    """
+    if data_config.source in BUILTIN_SOURCES:
+        write_builtin(data_config.source, data_config.shapes, report)
 
 
 def _write_digits(folder: Path) -> None:

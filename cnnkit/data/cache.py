@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cnnkit.errors import DataError
 
-_PARTIAL = ".partial-"
+PARTIAL = ".partial-"
 _LEFTOVER_AGE_SECONDS = 24 * 3600
 
 
@@ -41,30 +41,34 @@ def folder_made_whole(final: Path) -> Iterator[Path]:
     Raises:
         DataError: the cache folder cannot be written, or its disk is full.
     """
+    with unfinished_folder(final.parent) as temporary:
+        yield temporary
+        finish_folder(temporary, final)
+
+
+@contextlib.contextmanager
+def unfinished_folder(parent: Path) -> Iterator[Path]:
+    """Give a temporary folder that is removed at the end, unless `finish_folder` renamed it.
+
+    Raises:
+        DataError: the cache folder cannot be written, or its disk is full.
+    """
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(final.parent)
-        temporary = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=final.parent))
+        parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(parent)
+        temporary = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=parent))
     except OSError as error:
-        raise _not_writable(final, error) from error
+        raise _not_writable(parent, error) from error
     try:
         yield temporary
-        _rename(temporary, final)
     except OSError as error:
-        raise _not_writable(final, error) from error
+        raise _not_writable(parent, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove a cached folder so that no other process sees half of it."""
-    aside = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder.parent))
-    with contextlib.suppress(FileNotFoundError):
-        folder.rename(aside / "removed")
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _rename(temporary: Path, final: Path) -> None:
+def finish_folder(temporary: Path, final: Path) -> None:
+    """Give a folder its final name; the one that is there stays where another was first."""
     temporary.chmod(0o755)
     try:
         temporary.rename(final)
@@ -73,18 +77,38 @@ def _rename(temporary: Path, final: Path) -> None:
             raise
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a cached folder so that no other process sees half of it."""
+    aside = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder.parent))
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(aside / "removed")
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 def _remove_leftovers(parent: Path) -> None:
     """Remove what killed processes left, once nothing in it changed for a day."""
     oldest_allowed = time.time() - _LEFTOVER_AGE_SECONDS
-    for partial in parent.glob(f"{_PARTIAL}*"):
+    for partial in parent.glob(f"{PARTIAL}*"):
         with contextlib.suppress(OSError):
             changes = [path.stat().st_mtime for path in (partial, *partial.iterdir())]
             if max(changes) < oldest_allowed:
                 shutil.rmtree(partial, ignore_errors=True)
 
 
-def _not_writable(final: Path, error: OSError) -> DataError:
+def _not_writable(folder: Path, error: OSError) -> DataError:
     return DataError(
-        f"The cache folder {final.parent} cannot be written: {error.strerror or error}. "
+        f"The cache folder {folder} cannot be written: {error.strerror or error}. "
         "Set the environment variable CNNKIT_CACHE to a folder with room that you may write to."
     )
+
+
+def size_text(num_bytes: int) -> str:
+    """Return a size for people.
+
+    >>> size_text(17_817_600), size_text(0), size_text(6_021_120_000)
+    ('17.8 MB', '0 bytes', '6.0 GB')
+    """
+    for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if num_bytes >= size:
+            return f"{num_bytes / size:,.1f} {unit}"
+    return f"{num_bytes} bytes"

@@ -6,25 +6,24 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cnnkit.data.hashing import Progress, hash_files
-from cnnkit.data.packed import PixelStore, open_pixels
+from cnnkit.data.decoding import DecodedImages, decode_images, report_undecodable
+from cnnkit.data.hashing import Progress
+from cnnkit.data.manifest import changed_notes
+from cnnkit.data.packed import PixelStore
 from cnnkit.data.pixels import PixelSettings
-from cnnkit.data.records import SPLITS, ImageRecord, Source, count_of, fingerprint_of, first_few
-from cnnkit.data.sources import find_images
+from cnnkit.data.records import SPLITS, ImageFile, Source, fingerprint_of, first_few
+from cnnkit.data.sources import find_images, ordered_classes
 from cnnkit.data.split import assign_splits
 from cnnkit.errors import DataError
 
 Note = Callable[[str], None]
 
-_MAX_SHOWN = 20
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One usable image.
 
@@ -37,7 +36,7 @@ class Sample:
     """
 
     path: str
-    file: Path
+    file: ImageFile
     label: int
     split: str
     sha256: str
@@ -73,7 +72,7 @@ class ImageDataset:
 
     @cached_property
     def _rows(self) -> np.ndarray:
-        return np.array([self.store.row_of[sample.sha256] for sample in self.samples], np.int64)
+        return self.store.rows([sample.sha256 for sample in self.samples])
 
     def select(self, split: str) -> np.ndarray:
         """Return the indices of the samples in a split, int64, in order of path."""
@@ -98,11 +97,11 @@ class ImageDataset:
 def load_dataset(
     data_config: Any, *, progress: Progress | None = None, note: Note | None = None
 ) -> ImageDataset:
-    """Find, hash, decode and split the images of a config.
+    """Find, read, decode and split the images of a config.
 
     Args:
         data_config: the `data` section.
-        progress: called with (files read, files to read in all): once to hash, once to decode.
+        progress: called with (files read, files in all).
         note: called with one sentence on each thing the user should know.
 
     Raises:
@@ -112,94 +111,36 @@ def load_dataset(
     source = find_images(data_config)
     for sentence in source.notes:
         note(sentence)
-    usable = _decode_all(source, data_config, progress, note)
-    class_names = tuple(sorted({record.label for record in source.records}))
-    _check_none_lost(source, usable, data_config.allow_missing_classes)
+    decoded = decode_images(source, data_config, progress, note)
+    report_undecodable(source, decoded.skipped, data_config.on_error, note)
+    class_names = ordered_classes(source, data_config.classes)
+    _check_none_lost(source, decoded, data_config.allow_missing_classes)
     splits, notes = assign_splits(
-        usable.records,
-        usable.hashes,
+        decoded.records,
+        decoded.hashes,
         data_config.split,
         allow_missing_classes=data_config.allow_missing_classes,
     )
-    for sentence in notes:
+    for sentence in changed_notes(decoded.records, decoded.hashes) + notes:
         note(sentence)
-    return usable.dataset(class_names, splits)
+    return _dataset(decoded, class_names, splits)
 
 
-@dataclass(frozen=True, eq=False)
-class _Usable:
-    """The images that decode, with what was left out."""
-
-    records: list[ImageRecord]
-    hashes: list[str]
-    skipped: list[tuple[str, str]]
-    store: PixelStore
-
-    def dataset(self, class_names: tuple[str, ...], splits: Sequence[str]) -> ImageDataset:
-        label_of = {name: label for label, name in enumerate(class_names)}
-        samples = tuple(
-            Sample(record.path, record.file, label_of[record.label], split, digest)
-            for record, digest, split in zip(self.records, self.hashes, splits, strict=True)
-        )
-        return ImageDataset(
-            class_names, samples, tuple(self.skipped), self.store.settings, self.store
-        )
-
-
-def _decode_all(source: Source, data_config: Any, progress: Progress | None, note: Note) -> _Usable:
-    count = len(source.records)
-    hashes, unreadable = hash_files(
-        [record.file for record in source.records],
-        progress and (lambda done, total: progress(done, 2 * count)),
+def _dataset(
+    decoded: DecodedImages, class_names: tuple[str, ...], splits: Sequence[str]
+) -> ImageDataset:
+    label_of = {name: label for label, name in enumerate(class_names)}
+    samples = tuple(
+        Sample(record.path, record.file, label_of[record.label], split, digest)
+        for record, digest, split in zip(decoded.records, decoded.hashes, splits, strict=True)
     )
-    files: dict[str, Path] = {}
-    for record, digest in zip(source.records, hashes, strict=True):
-        if digest is not None:
-            files.setdefault(digest, record.file)
-    settings = PixelSettings.of(data_config)
-    store = open_pixels(
-        files,
-        settings,
-        cache=data_config.cache,
-        progress=progress and (lambda done, total: progress(count + done, count + total)),
-        note=note,
-    )
-    usable = _Usable([], [], [], store)
-    for position, (record, digest) in enumerate(zip(source.records, hashes, strict=True)):
-        if digest is None:
-            usable.skipped.append((record.path, unreadable[position]))
-        elif digest in store.errors:
-            usable.skipped.append((record.path, store.errors[digest]))
-        else:
-            usable.records.append(record)
-            usable.hashes.append(digest)
-    _report_undecodable(source, usable.skipped, data_config.on_error, note)
-    return usable
+    store = decoded.store
+    return ImageDataset(class_names, samples, tuple(decoded.skipped), store.settings, store)
 
 
-def _report_undecodable(
-    source: Source, skipped: list[tuple[str, str]], on_error: str, note: Note
-) -> None:
-    if not skipped:
-        return
-    noun = count_of(len(skipped), "image")
-    if on_error == "skip":
-        for path, reason in skipped:
-            note(f"Skipped {path}: {reason}.")
-        note(f"{noun} of {len(source.records):,} cannot be decoded and are left out.")
-        return
-    lines = [f"  {path}: {reason}" for path, reason in skipped[:_MAX_SHOWN]]
-    if len(skipped) > _MAX_SHOWN:
-        lines.append(f"  and {len(skipped) - _MAX_SHOWN:,} more")
-    raise DataError(
-        "\n".join([f"{source.name}: {noun} of {len(source.records):,} cannot be decoded:", *lines])
-        + "\nRepair or remove them, or set data.on_error: skip to leave them out."
-    )
-
-
-def _check_none_lost(source: Source, usable: _Usable, allow_missing: bool) -> None:
+def _check_none_lost(source: Source, decoded: DecodedImages, allow_missing: bool) -> None:
     """Refuse a class that lost all its images of a split because none decodes."""
-    left = {(record.split, record.label) for record in usable.records}
+    left = {(record.split, record.label) for record in decoded.records}
     lost = sorted(
         {(record.split or "", record.label) for record in source.records}
         - {(split or "", label) for split, label in left}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image
 
 from cnnkit.data.records import (
     ImageRecord,
+    LocalFile,
     Source,
     count_of,
     first_few,
@@ -100,7 +102,7 @@ _Class = tuple[str, list[ImageRecord], str]
 
 def _source(root: Path, classes: list[_Class], aside: _LeftAside) -> Source:
     records = [record for _, found, _ in classes for record in found]
-    records.sort(key=lambda record: record.path)
+    records.sort(key=operator.attrgetter("path"))
     empty = tuple((folder, content) for folder, found, content in classes if not found)
     return Source(str(root), tuple(records), aside.notes(), empty)
 
@@ -116,8 +118,9 @@ def _entries(
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror or error}.") from error
     for entry in entries:
-        if entry.name.startswith(".") or entry.name == "__MACOSX":
-            aside.add(_HIDDEN, prefix + entry.name)
+        name = entry.name
+        if name[0] == "." or name == "__MACOSX":
+            aside.add(_HIDDEN, prefix + name)
         elif _is_folder(entry):
             folders.append(entry)
         else:
@@ -196,7 +199,7 @@ def _no_class_folders(root: str | Path, files: list[os.DirEntry[str]]) -> DataEr
 
 
 def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in image_extensions()
+    return name[name.rfind(".") :].lower() in image_extensions()
 
 
 def _read_class(
@@ -205,7 +208,7 @@ def _read_class(
     records, others = [], []
     for path, shown in _files_below(folder.path, prefix, aside):
         if _is_image(path):
-            records.append(ImageRecord(shown, Path(path), folder.name, split))
+            records.append(ImageRecord(shown, LocalFile(path), folder.name, split))
         else:
             others.append(shown[len(prefix) :])
             aside.add(_NO_IMAGE, shown)

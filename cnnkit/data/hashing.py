@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from contextlib import closing
 
-_CHUNK_BYTES = 1 << 20
-
+from cnnkit.data.records import ImageFile
+from cnnkit.data.threads import in_threads
 
 Progress = Callable[[int, int], None]
 
+_BATCH_FILES = 256
+
 
 def hash_files(
-    files: Sequence[Path], progress: Progress | None = None
+    files: Sequence[ImageFile], progress: Progress | None = None
 ) -> tuple[list[str | None], dict[int, str]]:
     """Hash files in threads.
 
     Args:
         files: what to read.
-        progress: called with (files hashed, files in all).
+        progress: called with (files hashed, files in all), not for each single file.
 
     Returns:
         The sha256 of each file in order, None where it could not be read, and the reason for each
@@ -29,26 +29,25 @@ def hash_files(
     """
     hashes: list[str | None] = []
     reasons: dict[int, str] = {}
-    with ThreadPoolExecutor(_num_threads()) as pool:
-        for position, (digest, reason) in enumerate(pool.map(_hash, files, chunksize=64)):
-            hashes.append(digest)
-            if reason is not None:
-                reasons[position] = reason
+    with closing(in_threads(_hash, files, _BATCH_FILES)) as batches:
+        for batch in batches:
+            for digest, reason in batch:
+                if reason is not None:
+                    reasons[len(hashes)] = reason
+                hashes.append(digest)
             if progress is not None:
-                progress(position + 1, len(files))
+                progress(len(hashes), len(files))
     return hashes, reasons
 
 
-def _num_threads() -> int:
-    return min(8, os.cpu_count() or 1)
-
-
-def _hash(file: Path) -> tuple[str | None, str | None]:
-    digest = hashlib.sha256()
+def read_file(file: ImageFile) -> tuple[bytes | None, str | None]:
+    """Return the bytes of a file, or None and the reason why it cannot be read."""
     try:
-        with open(file, "rb", buffering=0) as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                digest.update(chunk)
-    except OSError as error:
-        return None, f"it cannot be opened: {error.strerror or error}"
-    return digest.hexdigest(), None
+        return file.read_bytes(), None
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        return None, f"it cannot be opened: {getattr(error, 'strerror', None) or error}"
+
+
+def _hash(position: int, file: ImageFile) -> tuple[str | None, str | None]:
+    data, reason = read_file(file)
+    return (None, reason) if data is None else (hashlib.sha256(data).hexdigest(), None)

@@ -14,8 +14,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from cnnkit.data.records import ImageFile
 from cnnkit.data.resizing import Transpose, resize_upright
 from cnnkit.errors import ImageError
+
+# Raised when the pixels of a file change: cached ones of an earlier version are not used.
+PIXEL_PATH_VERSION = 2
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -107,7 +111,7 @@ class PixelSettings:
         return (*self.image_size, self.channels)
 
 
-def read_pixels(source: Path | str | bytes, settings: PixelSettings) -> np.ndarray:
+def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.ndarray:
     """Return the uint8 pixels (height, width, channels) of one image.
 
     The EXIF orientation is applied, transparency is laid over the background, 16-bit grey is scaled
@@ -115,13 +119,16 @@ def read_pixels(source: Path | str | bytes, settings: PixelSettings) -> np.ndarr
     are decoded at a half, a quarter or an eighth where that is still twice the wanted size.
 
     Args:
-        source: path of the file, or its bytes.
+        source: the file, its path, or its bytes.
         settings: size, colour mode, resize policy and background.
 
     Raises:
         ImageError: the image cannot be read; the text is the reason, without the path.
     """
-    data = source if isinstance(source, bytes) else _read_file(Path(source))
+    if isinstance(source, bytes):
+        data = source
+    else:
+        data = _read_file(Path(source) if isinstance(source, str) else source)
     if not data:
         raise ImageError("the file is empty")
     _silence_pillow_warnings()
@@ -136,9 +143,9 @@ def read_pixels(source: Path | str | bytes, settings: PixelSettings) -> np.ndarr
     return np.array(picture).reshape(settings.shape)
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(file: ImageFile) -> bytes:
     try:
-        return path.read_bytes()
+        return file.read_bytes()
     except FileNotFoundError:
         raise ImageError("there is no such file") from None
     except IsADirectoryError:
@@ -219,7 +226,8 @@ def _eight_bits(image: Image.Image, settings: PixelSettings) -> Image.Image:
         image = _over_background(image, settings.background)
     elif image.mode not in ("L", "RGB"):
         image = image.convert("L" if image.mode == "1" else "RGB")
-    return image.convert(_pillow_mode(settings))
+    wanted = _pillow_mode(settings)
+    return image if image.mode == wanted else image.convert(wanted)  # convert would copy it
 
 
 def _pillow_mode(settings: PixelSettings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,17 @@ from typing import Any
 
 from cnnkit.data.builtin import BUILTIN_SOURCES, write_builtin
 from cnnkit.data.hashing import hash_files
-from cnnkit.data.records import SPLITS, ImageRecord, Source, count_of, first_few
-from cnnkit.data.sources import read_source
+from cnnkit.data.records import (
+    SPLITS,
+    ImageFile,
+    ImageRecord,
+    LocalFile,
+    Source,
+    count_of,
+    first_few,
+)
+from cnnkit.data.sources import only_classes, read_source
+from cnnkit.data.tfrecord import record_at
 from cnnkit.errors import DataError, UsageError
 
 
@@ -34,7 +44,8 @@ def run_images(
         raise UsageError(f"The run has no {split} split; it has {has}.")
     root = _root(data_config)
     records = tuple(
-        ImageRecord(row["path"], root / row["path"], row["label"], split) for row in chosen
+        ImageRecord(row["path"], _image_at(root, row["path"]), row["label"], split)
+        for row in chosen
     )
     hashes, _ = hash_files([record.file for record in records])
     differing = [
@@ -62,9 +73,10 @@ def find_images_for(
     """List other images to score with the classes of a run.
 
     Args:
-        source: folder, CSV file or built-in name.
+        source: folder, file or built-in name.
         class_names: the run's classes.
-        data_config: the run's `data` section; `shapes` is read.
+        data_config: the run's `data` section; `shapes` is read, and where there are `classes`,
+            images of others are left aside.
         split: only the images of this split, where the source brings splits; None for all.
         run_name: how messages call the run.
         allow_missing_classes: accept a source that lacks some of the classes.
@@ -76,10 +88,17 @@ def find_images_for(
     found = read_source(source, data_config.shapes)
     if split is not None:
         found = _only_split(found, split)
+    if data_config.classes is not None:
+        found = only_classes(found, data_config.classes)
     if not found.records:
         raise DataError(f"{found.name} holds no image.")
     _check_same_classes(found, class_names, run_name, allow_missing_classes)
     return found
+
+
+def _image_at(root: Path, path: str) -> ImageFile:
+    place = os.path.join(root, path)
+    return record_at(place) or LocalFile(place)
 
 
 def _root(data_config: Any) -> Path:

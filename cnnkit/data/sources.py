@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cnnkit.data.builtin import BUILTIN_SOURCES, write_builtin
 from cnnkit.data.folders import read_folder
-from cnnkit.data.records import SPLITS, Source, count_of, first_few, split_from_folder
+from cnnkit.data.json_lines import read_json_lines
+from cnnkit.data.known_sets import known_class_names
+from cnnkit.data.record_source import holds_tfrecords, read_tfrecords
+from cnnkit.data.records import (
+    SPLITS,
+    Source,
+    count_of,
+    first_few,
+    split_from_folder,
+    without_collection,
+)
 from cnnkit.data.tables import read_table
+from cnnkit.data.tfrecord import is_tfrecord_name
 from cnnkit.errors import DataError, did_you_mean
 
 
+@without_collection
 def find_images(data_config: Any) -> Source:
     """List the images to train on, and check that their classes fit together.
 
     Args:
-        data_config: the `data` section: `source`, `shapes` and `allow_missing_classes` are read.
+        data_config: the `data` section: `source`, `shapes`, `classes` and `allow_missing_classes`
+            are read.
 
     Raises:
         DataError: the source is missing, cannot be read, or its classes or splits do not fit.
     """
-    source = read_source(data_config.source, data_config.shapes)
+    found = read_source(data_config.source, data_config.shapes)
+    source = only_classes(found, data_config.classes) if data_config.classes else found
     _check_empty_classes(source)
-    _check_splits(source)
+    _check_listed(found, data_config.classes or ())
+    _check_splits(source, {record.split for record in found.records})
     _check_classes(source, data_config.allow_missing_classes)
     return source
 
 
 def read_source(source: str | Path, shapes: Any) -> Source:
-    """List the images of a folder, a CSV file or a built-in, without any check of the classes.
+    """List the images of a folder, a file or a built-in, without any check of the classes.
 
     Args:
         source: path, or the name of a built-in.
@@ -40,19 +56,25 @@ def read_source(source: str | Path, shapes: Any) -> Source:
         return read_folder(write_builtin(str(source), shapes))
     path = Path(source)
     if path.is_dir():
-        return read_folder(path)
+        return read_tfrecords(path) if holds_tfrecords(path) else read_folder(path)
     if path.is_file():
         return _read_file(path)
     raise _missing(path)
 
 
 def _read_file(path: Path) -> Source:
-    if path.suffix.lower() != ".csv":
-        raise DataError(
-            f"{path} is a file, but not a CSV file. Give a folder of class folders, or a .csv file "
-            "with the columns path,label."
-        )
-    return read_table(path)
+    ending = path.suffix.lower()
+    if ending == ".csv":
+        return read_table(path)
+    if ending in (".jsonl", ".ndjson"):
+        return read_json_lines(path)
+    if is_tfrecord_name(path.name):
+        return read_tfrecords(path)
+    raise DataError(
+        f"{path} is a file, but not a CSV, JSONL or TFRecord file by its name. Give a folder of "
+        "class folders, a .csv file with the columns path,label, a .jsonl file with the same keys, "
+        "or a .tfrecord file."
+    )
 
 
 def _missing(path: Path) -> DataError:
@@ -67,7 +89,7 @@ def _missing(path: Path) -> DataError:
 
 def _allowed() -> str:
     return (
-        " data.source is a folder of class folders, a CSV file, or one of "
+        " data.source is a folder of class folders, a CSV, JSONL or TFRecord file, or one of "
         f"{', '.join(BUILTIN_SOURCES)}."
     )
 
@@ -96,8 +118,13 @@ def _held_out_split(folder: str) -> str | None:
     return None if split == "train" else split
 
 
-def _check_splits(source: Source) -> None:
+def _check_splits(source: Source, before: set[str | None]) -> None:
+    """Refuse a split without images, also one that had some before data.classes chose."""
     present = {record.split for record in source.records}
+    for split in sorted(name for name in before - present if name):
+        raise DataError(
+            f"{source.name}: the {split} split has no image of the classes that data.classes lists."
+        )
     empty = {_held_out_split(folder) for folder, _ in source.empty_classes} - present - {None}
     for split in sorted(name for name in empty if name):
         raise DataError(
@@ -109,6 +136,19 @@ def _check_splits(source: Source) -> None:
         raise DataError(
             f"{source.name} has a {found} split but no train split, so there is nothing to learn "
             "from. Add a train folder, or train rows in the CSV."
+        )
+
+
+def _check_listed(source: Source, classes: Sequence[str]) -> None:
+    """Refuse a class of data.classes that has no image to learn from."""
+    in_train = {record.label for record in source.records if record.split in (None, "train")}
+    missing = [name for name in classes if name not in in_train]
+    if missing:
+        near = did_you_mean(missing[0], in_train)
+        raise DataError(
+            f"data.classes lists {count_of(len(missing), 'class', 'classes')} without an image to "
+            f"train on in {source.name}: {first_few(missing, 10)}.{near} Classes there: "
+            f"{first_few(sorted(in_train), 20)}."
         )
 
 
@@ -159,10 +199,32 @@ def _check_split_classes(
         )
 
 
+def only_classes(source: Source, classes: Sequence[str]) -> Source:
+    """Return the source with the images of these classes alone; a note counts the others."""
+    listed = set(classes)
+    kept = tuple(record for record in source.records if record.label in listed)
+    empty = tuple(row for row in source.empty_classes if row[0].rpartition("/")[2] in listed)
+    others = sorted({record.label for record in source.records} - listed)
+    notes = source.notes
+    if others:
+        left = count_of(len(source.records) - len(kept), "image")
+        names = f"{count_of(len(others), 'class', 'classes')} ({first_few(others)})"
+        notes += (f"Left aside: {left} of {names} that data.classes does not list.",)
+    return replace(source, records=kept, notes=notes, empty_classes=empty)
+
+
+def ordered_classes(source: Source, classes: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the classes in label order: as `data.classes` lists them, else sorted by name."""
+    return tuple(classes or sorted({record.label for record in source.records}))
+
+
 def class_names(data_config: Any) -> tuple[str, ...]:
     """Return the classes of a config's data in label order, without reading an image.
 
     Raises:
         DataError: as `find_images`.
     """
-    return tuple(sorted({record.label for record in find_images(data_config).records}))
+    known = known_class_names(data_config.source)  # without a download
+    if known:
+        return data_config.classes or tuple(sorted(known))
+    return ordered_classes(find_images(data_config), data_config.classes)

@@ -17,6 +17,7 @@ import numpy as np
 from cnnkit import __version__
 from cnnkit.backend import keras, tf
 from cnnkit.config import Config, dump_config
+from cnnkit.data.builtin import make_builtin
 from cnnkit.data.dataset import ImageDataset, load_dataset
 from cnnkit.errors import UsageError
 from cnnkit.evaluation import Evaluation
@@ -24,11 +25,11 @@ from cnnkit.export import check_parity, golden_samples, write_tflite
 from cnnkit.model import build_model, compile_model
 from cnnkit.model_info import ModelInfo
 from cnnkit.plots import plot_curves
+from cnnkit.progress import Silence
 from cnnkit.runs import RUNS_FOLDER, Run, create_run, write_csv, write_text
 from cnnkit.runtimes import load_keras_model, load_predictor
 from cnnkit.training.epochs import Feed, run_epochs
 from cnnkit.training.history import History
-from cnnkit.training.progress import Silence
 
 _GOLDEN_COUNT = 16
 
@@ -58,6 +59,7 @@ def prepare(config: Config, report: Silence) -> Plan:
     Raises:
         CnnkitError: the data or the model cannot be trained on as they are.
     """
+    make_builtin(config.data, report)
     with report.counting("reading images") as progress:
         dataset = load_dataset(config.data, progress=progress, note=report.note)
     if config.training.monitor.startswith("val_") and not len(dataset.select("validation")):

@@ -17,11 +17,11 @@ from cnnkit.data.batches import evaluation_batches, training_batches
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.errors import CnnkitError
 from cnnkit.model import without_optimizer
+from cnnkit.progress import Silence
 from cnnkit.runs import Run
 from cnnkit.training.class_weights import class_weights
 from cnnkit.training.history import History
 from cnnkit.training.learning_rate import LearningRate
-from cnnkit.training.progress import Silence
 
 
 def run_epochs(model: Any, config: Config, feed: Feed, run: Run, report: Silence) -> History:
@@ -99,6 +99,7 @@ class Feed:
             seed=self.config.training.seed,
             augment=self._augment,
             class_weights=self._class_weights,
+            balanced=self.config.training.balanced_sampling,
             **self._common,
         )
 

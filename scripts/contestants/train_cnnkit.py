@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cnnkit.config import load_config
+from cnnkit.progress import Silence
 from cnnkit.training import train
-from cnnkit.training.progress import Silence
 
 
 class EpochEnds(Silence):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ _ANY_SIZE = 224  # where nothing looks at it
 
 
 def data_section(argument: str, overrides: tuple[str, ...] = ()) -> DataConfig:
-    """Return the data section of a config, or one for the source alone.
+    """Return the data section of a config, or one for the source alone; a built-in is made.
 
     Args:
         argument: a .yaml or .yml file, or what `data.source` may be.
@@ -23,7 +24,17 @@ def data_section(argument: str, overrides: tuple[str, ...] = ()) -> DataConfig:
     Raises:
         UsageError: an override of another section than `data` where there is no config.
         ConfigError: the config, or an override, has mistakes.
+        DataError: a known set cannot be downloaded.
     """
+    from cnnkit.data.builtin import make_builtin
+    from cnnkit.progress import report_for
+
+    section = _section(argument, overrides)
+    make_builtin(section, report_for(sys.stderr))
+    return section
+
+
+def _section(argument: str, overrides: tuple[str, ...]) -> DataConfig:
     from cnnkit.config import config_from_dict, load_config
 
     if argument.lower().endswith((".yaml", ".yml")) and not Path(argument).is_dir():

@@ -2,13 +2,124 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
-from cnnkit.cli.command import Command
+from cnnkit.cli.command import Command, print_json, say
+from cnnkit.cli.data.section import data_section
+from cnnkit.cli.options import json_option, set_option
+
+if TYPE_CHECKING:
+    from cnnkit.data.division import Division
 
 
 @click.command(cls=Command)
 @click.argument("source", metavar="SOURCE|CONFIG")
-def split(source: str) -> None:
-    """Not written yet."""
-    raise NotImplementedError
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE.csv",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The manifest to write. By default NAME.split.csv beside the source called NAME.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    metavar="K",
+    help="Write K manifests, FILE.fold1.csv and so on; in each, another fold is the test split.",
+)
+@set_option
+@json_option
+def split(
+    source: str,
+    output: Path | None,
+    folds: int | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Divide the images and write which one is for what, as a CSV file that `train` accepts.
+
+    Where the file exists, its images keep their side, and new ones are added.
+    """
+    from cnnkit.data.division import divide, divide_into_folds
+    from cnnkit.progress import report_for
+
+    section = data_section(source, overrides)
+    output = output or _default_output(section.source)
+    report = report_for(sys.stderr)
+    with report.counting("reading images") as progress:
+        told = {"note": report.note, "progress": progress}
+        if folds is None:
+            made = [divide(section, output, **told)]
+        else:
+            made = divide_into_folds(section, output, folds, **told)
+    _print(made, source, as_json)
+
+
+def _default_output(source: str) -> Path:
+    path = Path(source)
+    name = path.name if path.is_dir() else path.stem
+    return path.parent / f"{name}.split.csv"
+
+
+def _print(made: Sequence[Division], source: str, as_json: bool) -> None:
+    if as_json:
+        return print_json({"manifests": [division.as_dict() for division in made]})
+    click.echo(_class_table(made[0]) if len(made) == 1 else _fold_table(made))
+    for division in made:
+        say(f"next: {_train_command(division.file, source)}")
+
+
+def _train_command(file: Path, source: str) -> str:
+    is_config = source.lower().endswith((".yaml", ".yml"))
+    if is_config:  # a path in --set is relative to the config
+        place = os.path.relpath(file, os.path.dirname(source))
+    else:
+        place = os.path.abspath(file)
+    config = shlex.quote(source) if is_config else "CONFIG"
+    return f"cnnkit train {config} --set {shlex.quote(f'data.source={place}')}"
+
+
+def _class_table(division: Division) -> str:
+    names = list(next(iter(division.counts.values())))
+    rows = [[name, *(counts[name] for counts in division.counts.values())] for name in names]
+    totals = [sum(counts.values()) for counts in division.counts.values()]
+    table = _table([["class", *division.counts], *rows, ["all", *totals]])
+    return (
+        f"{table}\n{division.file}: {division.kept:,} images kept their side, "
+        f"{division.new:,} are new, {division.gone:,} are gone"
+    )
+
+
+def _fold_table(made: Sequence[Division]) -> str:
+    splits = list(made[0].counts)
+    rows = [
+        [
+            str(division.file),
+            *(sum(division.counts[split].values()) for split in splits),
+            division.kept,
+            division.new,
+            division.gone,
+        ]
+        for division in made
+    ]
+    return _table([["file", *splits, "kept", "new", "gone"], *rows])
+
+
+def _table(rows: Sequence[Sequence[str | int]]) -> str:
+    """Return lines of columns; the first is text, the others are numbers below their names."""
+    texts = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in texts
+    )

@@ -1,4 +1,4 @@
-"""What happens in a training enters; lines and bars on stderr leave. Nothing is computed here.
+"""What happens in a command enters; lines and bars on stderr leave. Nothing is computed here.
 
 A terminal gets a moving bar (rich); a file or a pipe gets one plain line an epoch.
 """

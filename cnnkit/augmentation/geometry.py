@@ -1,0 +1,285 @@
+"""Arguments and random numbers enter; the projective transform of each image leaves.
+
+A matrix (3, 3) maps a place (x, y, 1) of the result, in pixels from the middle of the first one, to
+the place of the picture that is seen there. All follow Keras's layers of the same names, except
+`RandomResizedCrop`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnnkit.augmentation.arguments import limits, one_of
+from cnnkit.augmentation.keys import Draws
+
+_FILL_MODES = ("reflect", "wrap", "constant", "nearest")
+_INTERPOLATIONS = ("nearest", "bilinear")
+_FLIP_MODES = ("horizontal", "vertical", "horizontal_and_vertical")
+
+
+class Size(NamedTuple):
+    """Of the pictures, in pixels."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Border:
+    """How a picture is read between its pixels and beyond its edge, in Keras's words."""
+
+    fill_mode: str = "reflect"
+    interpolation: str = "bilinear"
+    fill_value: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse words that Keras does not know."""
+        one_of("fill_mode", self.fill_mode, _FILL_MODES)
+        one_of("interpolation", self.interpolation, _INTERPOLATIONS)
+        if self.fill_mode != "constant":
+            object.__setattr__(self, "fill_value", 0.0)  # it does not count, so it cannot differ
+
+
+class RandomFlip:
+    """Mirrors half of the pictures; both ways at once with `horizontal_and_vertical`."""
+
+    border = None
+
+    def __init__(self, mode: str = "horizontal_and_vertical") -> None:
+        """Check the mode: Keras takes any other word and then flips nothing."""
+        self._mode = one_of("mode", mode, _FLIP_MODES)
+
+    def matrices(self, draws: Draws, size: Size) -> np.ndarray:
+        """Return a matrix for each image: float64 (n, 3, 3)."""
+        sign = np.where(draws.uniform() <= 0.5, -1.0, 1.0)
+        x = sign if "horizontal" in self._mode else np.ones_like(sign)
+        y = sign if "vertical" in self._mode else np.ones_like(sign)
+        return _about_centre(size, x, 0, 0, y)
+
+
+class RandomRotation:
+    """Turns by a part of a full turn."""
+
+    def __init__(self, factor: Any, **border: Any) -> None:
+        """Read the limits."""
+        self._factor = limits("factor", factor, -1, 1)
+        self.border = Border(**border)
+
+    def matrices(self, draws: Draws, size: Size) -> np.ndarray:
+        """Return a matrix for each image: float64 (n, 3, 3)."""
+        angles = draws.uniform(*self._factor) * (2 * math.pi)
+        cosine, sine = _each(math.cos, angles), _each(math.sin, angles)
+        return _about_centre(size, cosine, -sine, sine, cosine)
+
+
+class RandomZoom:
+    """Zooms: factors above 0 make the picture smaller."""
+
+    def __init__(self, height_factor: Any, width_factor: Any = None, **border: Any) -> None:
+        """Read the limits."""
+        self._height = limits("height_factor", height_factor, -1, 1)
+        self._width = width_factor and limits("width_factor", width_factor, -1, 1)
+        if -1 in self._height or -1 in (self._width or ()):
+            raise ValueError("a factor of -1 leaves nothing of the picture, use more than -1.")
+        self.border = Border(**border)
+
+    def matrices(self, draws: Draws, size: Size) -> np.ndarray:
+        """Return a matrix for each image: float64 (n, 3, 3)."""
+        y = 1 + draws.uniform(*self._height)
+        x = y if self._width is None else 1 + draws.uniform(*self._width)
+        return _about_centre(size, x, 0, 0, y)
+
+
+class RandomTranslation:
+    """Shifts by a part of the height and of the width."""
+
+    def __init__(self, height_factor: Any, width_factor: Any, **border: Any) -> None:
+        """Read the limits."""
+        self._height = limits("height_factor", height_factor, -1, 1)
+        self._width = limits("width_factor", width_factor, -1, 1)
+        self.border = Border(**border)
+
+    def matrices(self, draws: Draws, size: Size) -> np.ndarray:
+        """Return a matrix for each image: float64 (n, 3, 3)."""
+        y = draws.uniform(*self._height) * size.height
+        x = draws.uniform(*self._width) * size.width
+        return _affine(1, 0, -x, 0, 1, -y)
+
+
+class RandomShear:
+    """Slants, holding the first pixel in place."""
+
+    def __init__(self, x_factor: Any = 0.0, y_factor: Any = 0.0, **border: Any) -> None:
+        """Read the limits."""
+        self._x = _shear_limits("x_factor", x_factor)
+        self._y = _shear_limits("y_factor", y_factor)
+        self.border = Border(**border)
+
+    def matrices(self, draws: Draws, size: Size) -> np.ndarray:
+        """Return a matrix for each image: float64 (n, 3, 3)."""
+        sign = np.where(draws.uniform() > 0.5, -1.0, 1.0)
+        y, x = draws.uniform(*self._y) * sign, draws.uniform(*self._x) * sign
+        return _affine(1, x, 0, y, 1, 0)
+
+
+class RandomPerspective:
+    """Moves the corners of some pictures by up to half of `scale` of their coordinates."""
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: float = 1.0,
+        interpolation: str = "bilinear",
+        fill_value: float = 0.0,
+    ) -> None:
+        """Read the limits."""
+        self._factor = limits("factor", factor, 0, 1)
+        self._scale = limits("scale", scale, 0, 1)[1]
+        self.border = Border("constant", interpolation, fill_value)
+
+    def matrices(self, draws: Draws, size: Size) -> np.ndarray:
+        """Return a matrix for each image: float64 (n, 3, 3)."""
+        if min(size) < 2:
+            raise ValueError("it needs pictures of at least 2 x 2 pixels.")
+        is_changed = draws.chance(self._factor)
+        right, bottom = size.width - 1, size.height - 1
+        corners = np.array([[0, 0], [right, 0], [0, bottom], [right, bottom]], np.float64)
+        half = self._scale / 2
+        shifts = np.stack([draws.uniform(-half, half) for _ in range(8)], axis=-1)
+        moved = corners * (1 + shifts.reshape(-1, 4, 2))
+        matrices = np.tile(np.eye(3), (len(moved), 1, 1))
+        for index in np.flatnonzero(is_changed):
+            matrices[index] = _homography(moved[index], corners)
+        return matrices
+
+
+class RandomCrop:
+    """Cuts a window of `height` x `width` pixels out and scales it to the whole picture."""
+
+    border = None
+
+    def __init__(self, height: int, width: int, name: str | None = None) -> None:
+        """Take the window's size over. `name` is Keras's and says nothing here."""
+        self._height, self._width = height, width
+
+    def matrices(self, draws: Draws, size: Size) -> np.ndarray:
+        """Return a matrix for each image: float64 (n, 3, 3)."""
+        height, width = min(self._height, size.height), min(self._width, size.width)
+        top = np.floor(draws.uniform(0, size.height - height + 1))
+        left = np.floor(draws.uniform(0, size.width - width + 1))
+        return _window(size, top, left, height, width)
+
+
+class RandomResizedCrop:
+    """Cuts a window of random area and proportions out and scales it to the whole picture.
+
+    Args:
+        scale: limits of the window's area, as a part of the picture's.
+        ratio: limits of the window's width divided by its height.
+
+    Source: Szegedy et al. 2015, Going Deeper with Convolutions, arXiv:1409.4842. Ten windows are
+    tried; where none fits, it is the largest one in the middle.
+    """
+
+    border = None
+    _TRIES = 10
+
+    def __init__(self, scale: Any = (0.08, 1.0), ratio: Any = (0.75, 1.333)) -> None:
+        """Read the limits."""
+        self._scale = _pair("scale", scale, high=1.0)
+        self._ratio = _pair("ratio", ratio, high=math.inf)
+
+    def matrices(self, draws: Draws, size: Size) -> np.ndarray:
+        """Return a matrix for each image: float64 (n, 3, 3)."""
+        height, width, fits = self._window_size(draws, size)
+        top = np.floor(draws.uniform() * (size.height - height + 1))
+        left = np.floor(draws.uniform() * (size.width - width + 1))
+        top = np.where(fits, top, (size.height - height) // 2)
+        left = np.where(fits, left, (size.width - width) // 2)
+        return _window(size, top, left, height, width)
+
+    def _window_size(self, draws: Draws, size: Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return each window's height and width, and whether one of the tries fitted."""
+        middle_height, middle_width = self._largest(size)
+        fits = height = width = None
+        for _ in range(self._TRIES):
+            area = draws.uniform(*self._scale) * (size.height * size.width)
+            ratio = _each(math.exp, draws.uniform(*map(math.log, self._ratio)))
+            new_width, new_height = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
+            if fits is None:
+                fits = np.zeros(len(area), bool)
+                height, width = np.full(len(area), middle_height), np.full(len(area), middle_width)
+            is_inside = (new_width >= 1) & (new_width <= size.width)
+            is_inside &= (new_height >= 1) & (new_height <= size.height)
+            height = np.where(is_inside & ~fits, new_height, height)
+            width = np.where(is_inside & ~fits, new_width, width)
+            fits |= is_inside
+        return height, width, fits
+
+    def _largest(self, size: Size) -> tuple[float, float]:
+        ratio = min(max(size.width / size.height, self._ratio[0]), self._ratio[1])
+        height = min(size.height, max(round(size.width / ratio), 1))
+        return float(height), float(min(size.width, max(round(size.height * ratio), 1)))
+
+
+def product(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the matrices of `first` followed by `second`: the same bits in any batch.
+
+    Args:
+        first: (n, 3, 3), of the change that is made first.
+        second: (n, 3, 3).
+    """
+    terms = [first[:, :, i, None] * second[:, i, None, :] for i in range(3)]
+    return terms[0] + terms[1] + terms[2]
+
+
+def _about_centre(size: Size, xx: Any, xy: Any, yx: Any, yy: Any) -> np.ndarray:
+    """Return the linear maps that hold the middle of the picture in place."""
+    x, y = (size.width - 1) / 2, (size.height - 1) / 2
+    return _affine(xx, xy, x - xx * x - xy * y, yx, yy, y - yx * x - yy * y)
+
+
+def _window(size: Size, top: Any, left: Any, height: Any, width: Any) -> np.ndarray:
+    """Return the maps from the whole picture to a window; the outer edges of pixels meet."""
+    y, x = height / size.height, width / size.width
+    return _affine(x, 0, left + (x - 1) / 2, 0, y, top + (y - 1) / 2)
+
+
+def _affine(*values: Any) -> np.ndarray:
+    """Return (n, 3, 3) from the six upper entries, row by row, numbers or arrays (n,)."""
+    columns = np.broadcast_arrays(*(np.asarray(value, np.float64) for value in values))
+    last = [np.zeros_like(columns[0]), np.zeros_like(columns[0]), np.ones_like(columns[0])]
+    return np.stack([*columns, *last], axis=-1).reshape(-1, 3, 3)
+
+
+def _homography(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Return the projective transform (3, 3) that takes four points (4, 2) to four others."""
+    rows, targets = [], []
+    for (x, y), (u, v) in zip(start, end, strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+        targets += [u, v]
+    return np.append(np.linalg.solve(np.array(rows), np.array(targets)), 1).reshape(3, 3)
+
+
+def _each(function: Callable[[float], float], values: np.ndarray) -> np.ndarray:
+    """Apply a function one by one: NumPy's own may round by the place in the array."""
+    return np.array([function(value) for value in values.tolist()])
+
+
+def _shear_limits(name: str, value: Any) -> tuple[float, float]:
+    lower, upper = limits(name, value, 0, 1)
+    return (lower, upper) if isinstance(value, list | tuple) else (-upper, upper)
+
+
+def _pair(name: str, value: Any, high: float) -> tuple[float, float]:
+    if not 0 < value[0] <= value[1] <= high:
+        most = "" if high == math.inf else f" and at most {high:g}"
+        raise ValueError(
+            f"{name} must be two numbers above 0{most}, the smaller first, received {list(value)}."
+        )
+    return value[0], value[1]

@@ -1,0 +1,56 @@
+"""Pictures and random numbers enter; pictures leave, each changed by operations drawn for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cnnkit.augmentation import colours, geometry, patches
+from cnnkit.augmentation.arguments import limits
+from cnnkit.augmentation.chain import HostStage
+from cnnkit.augmentation.keys import Draws
+
+
+class RandAugment:
+    """Makes `num_ops` operations of eleven on each picture, of a strength up to `factor`.
+
+    The eleven and their strengths are those of Keras's layer. Each operation resamples for itself.
+
+    Source: Cubuk et al. 2020, RandAugment, arXiv:1909.13719.
+    """
+
+    needs_whole = True
+
+    def __init__(
+        self, num_ops: int = 2, factor: Any = 0.5, interpolation: str = "bilinear"
+    ) -> None:
+        """Build the eleven."""
+        self._num_ops = num_ops
+        pair = list(limits("factor", factor, 0, 1))
+        border = {"interpolation": interpolation}
+        operations = [
+            geometry.RandomShear(pair, pair, **border),
+            geometry.RandomTranslation(pair, pair, **border),
+            geometry.RandomRotation(pair, **border),
+            colours.RandomBrightness(pair),
+            colours.RandomColorDegeneration(pair),
+            colours.RandomContrast(pair),
+            patches.RandomSharpness(pair),
+            colours.RandomPosterization(max(1, int(8 * pair[1]))),
+            colours.Solarization(pair, pair),
+            colours.AutoContrast(),
+            colours.Equalization(),
+        ]
+        self._stages = [HostStage([(place, each)]) for place, each in enumerate(operations)]
+
+    def change(self, images: np.ndarray, draws: Draws) -> np.ndarray:
+        """Return the changed pictures, uint8 (n, height, width[, 3])."""
+        for _ in range(self._num_ops):
+            chosen = np.floor(draws.uniform(0, len(self._stages)))
+            keys = draws.bits()
+            for number, stage in enumerate(self._stages):
+                at = np.flatnonzero(chosen == number)
+                if len(at):
+                    images[at] = stage.change_planes(images[at], keys[at])
+        return images

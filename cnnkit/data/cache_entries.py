@@ -1,0 +1,193 @@
+"""The cache folder enters; a list of what cnnkit keeps in it leaves, and parts of it are removed.
+
+Only what cnnkit makes is listed and removed, known by its name: a folder that is named as the cache
+by mistake loses nothing else. Links are never followed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from cnnkit.data.cache import PARTIAL, cache_folder, remove_folder
+from cnnkit.data.known_sets import KNOWN_SETS
+from cnnkit.data.packed.pack import last_used, pack_folders, read_index
+from cnnkit.errors import UsageError
+
+_BUILTIN_NAME = re.compile(r"[a-z0-9_]+-v\d+(-.+)?")
+KINDS = ("pixels", "builtin", "downloads")
+# A process that fills a folder writes all the time; one that was killed does not.
+_STILL_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One thing in the cache.
+
+    Args:
+        kind: one of KINDS.
+        path: a folder, or a file in `downloads`.
+        num_bytes: size of all its files.
+        last_used: in seconds since 1970; of what is not pixels, when it was made.
+        images: how many; None where that is not known.
+        settings: how pixels were made; None for other things.
+        unfinished: a process fills it, or was killed while it did.
+    """
+
+    kind: str
+    path: Path
+    num_bytes: int
+    last_used: float
+    images: int | None = None
+    settings: dict[str, Any] | None = None
+    unfinished: bool = False
+
+    @property
+    def name(self) -> str:
+        """What `cache clear` calls it, or the beginning of it."""
+        return self.path.name
+
+    @property
+    def is_being_made(self) -> bool:
+        """Whether a process seems to fill it now."""
+        return self.unfinished and time.time() - self.last_used < _STILL_SECONDS
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "path": str(self.path),
+            "images": self.images,
+            "bytes": self.num_bytes,
+            "pixel_settings": self.settings,
+            "last_used": datetime.fromtimestamp(self.last_used, timezone.utc).isoformat(),
+            "unfinished": self.unfinished,
+        }
+
+
+def list_cache() -> list[CacheEntry]:
+    """Return what is in the cache, by kind, the last used first."""
+    entries = [*_packs(), *_builtin(), *_downloads()]
+    entries += [entry for kind in ("pixels", "builtin") for entry in _unfinished(kind)]
+    return sorted(entries, key=lambda entry: (KINDS.index(entry.kind), -entry.last_used))
+
+
+def choose_entries(entries: Sequence[CacheEntry], what: str) -> list[CacheEntry]:
+    """Return the entries that the user means.
+
+    Args:
+        entries: all of the cache.
+        what: `all`, one of KINDS, or how the name of one entry begins.
+
+    Raises:
+        UsageError: no entry, or more than one, has such a name.
+    """
+    if what == "all":
+        return list(entries)
+    if what in KINDS:
+        return [entry for entry in entries if entry.kind == what]
+    found = [entry for entry in entries if what and entry.name.startswith(what)]
+    if len(found) == 1:
+        return found
+    names = ", ".join(entry.name for entry in found)
+    raise UsageError(
+        (f"{what} is the beginning of {len(found)} names: {names}." if found else "")
+        or f"Nothing in {cache_folder()} has a name that begins with {what!r}. "
+        f"Allowed: all, {', '.join(KINDS)}, or the beginning of a name in `cnnkit cache list`."
+    )
+
+
+def remove_entries(entries: Iterable[CacheEntry]) -> tuple[int, list[str]]:
+    """Remove entries; a training that reads one of them goes on.
+
+    Returns:
+        How many bytes they had, and a sentence for each that was left.
+    """
+    freed, left = 0, []
+    for entry in entries:
+        if entry.is_being_made:
+            left.append(f"{entry.path} is left: another process seems to make it just now.")
+            continue
+        try:
+            remove_folder(entry.path) if entry.path.is_dir() else entry.path.unlink()
+        except OSError as error:
+            left.append(f"{entry.path} cannot be removed: {error.strerror or error}.")
+        else:
+            freed += entry.num_bytes
+    return freed, left
+
+
+def _packs() -> Iterator[CacheEntry]:
+    for path in pack_folders():
+        if _is_linked(path):
+            continue
+        facts = _Extent(path)
+        try:
+            settings, _, _ = read_index(path)
+        except (OSError, ValueError):  # damaged, or of an earlier cnnkit
+            yield CacheEntry("pixels", path, facts.num_bytes, last_used(path))
+        else:
+            images = settings.pop("num_rows")
+            yield CacheEntry("pixels", path, facts.num_bytes, last_used(path), images, settings)
+
+
+def _builtin() -> Iterator[CacheEntry]:
+    for path in _folders("builtin"):
+        if _BUILTIN_NAME.fullmatch(path.name):
+            facts = _Extent(path)
+            made = path.stat().st_mtime
+            yield CacheEntry("builtin", path, facts.num_bytes, made, facts.num_files)
+
+
+def _unfinished(kind: str) -> Iterator[CacheEntry]:
+    for path in _folders(kind):
+        if path.name.startswith(PARTIAL):
+            facts = _Extent(path)
+            yield CacheEntry(kind, path, facts.num_bytes, facts.last_change, unfinished=True)
+
+
+def _downloads() -> Iterator[CacheEntry]:
+    names = [file.name for known in KNOWN_SETS.values() for file in known.files]
+    for name in (*names, *(f"{name}.part" for name in names)):
+        path = cache_folder() / "downloads" / name
+        if path.is_file() and not _is_linked(path):
+            facts, unfinished = path.stat(), name.endswith(".part")
+            yield CacheEntry(
+                "downloads", path, facts.st_size, facts.st_mtime, unfinished=unfinished
+            )
+
+
+def _folders(kind: str) -> list[Path]:
+    parent = cache_folder() / kind
+    if not parent.is_dir():
+        return []
+    return [path for path in parent.iterdir() if path.is_dir() and not _is_linked(path)]
+
+
+def _is_linked(path: Path) -> bool:
+    """Tell whether a link between the cache folder and this path leads elsewhere."""
+    below = [path, *path.parents]
+    return any(part.is_symlink() for part in below[: below.index(cache_folder())])
+
+
+class _Extent:
+    """Number, size and last change of the files in a folder; links in it count as nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.num_files = self.num_bytes = 0
+        self.last_change = folder.stat().st_mtime
+        for above, _, names in os.walk(folder):
+            for name in names:
+                facts = os.lstat(os.path.join(above, name))
+                if not stat.S_ISLNK(facts.st_mode):
+                    self.num_files += 1
+                    self.num_bytes += facts.st_size
+                    self.last_change = max(self.last_change, facts.st_mtime)

@@ -1,0 +1,46 @@
+"""The path of a lock file enters; a block of code runs in one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+_LOOK_AGAIN_SECONDS = 0.2
+
+
+@contextlib.contextmanager
+def only_one_process(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Wait until no other process is inside, then run the block.
+
+    The operating system frees the lock when its process ends, however that is. The file stays: to
+    remove it would let two processes in, one with the old file and one with a new one.
+
+    Args:
+        lock: a file of no content, in a folder that exists; made where it is missing.
+        waiting: called once where another process is inside.
+    """
+    with lock.open("a+b") as file:
+        if not _taken(file.fileno()):
+            waiting()
+            while not _taken(file.fileno()):
+                time.sleep(_LOOK_AGAIN_SECONDS)
+        yield
+
+
+def _taken(descriptor: int) -> bool:
+    """Take the lock if it is free."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True

@@ -1,0 +1,43 @@
+"""sha256 digests enter, as bytes or hex; sorted arrays of them, and places in these, leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+# NumPy compares such items as 32 unsigned bytes, zeros at the end included.
+DIGEST = np.dtype("S32")
+
+
+def from_bytes(digests: bytes | bytearray) -> np.ndarray:
+    """Return DIGEST (num_digests,) of digests that are written one behind the other."""
+    return np.frombuffer(digests, DIGEST)
+
+
+def from_hex(hashes: Sequence[str]) -> np.ndarray:
+    """Return DIGEST (len(hashes),) of digests in hex."""
+    return from_bytes(bytes.fromhex("".join(hashes)))
+
+
+class SortedContents:
+    """Digests that can be looked up.
+
+    Args:
+        contents: DIGEST (num_contents,) in any order.
+    """
+
+    def __init__(self, contents: np.ndarray) -> None:
+        self._places = np.argsort(contents, kind="stable")
+        self._sorted = contents[self._places]
+
+    def __contains__(self, digest: bytes) -> bool:
+        place = self._sorted.searchsorted(from_bytes(digest))[0]
+        return place < len(self._sorted) and self._sorted[place : place + 1].tobytes() == digest
+
+    def places(self, wanted: np.ndarray) -> np.ndarray:
+        """Return where each of DIGEST (num_wanted,) is in the contents, int64; -1 for nowhere."""
+        if not len(self._sorted):
+            return np.full(len(wanted), -1, np.int64)
+        nearest = np.minimum(self._sorted.searchsorted(wanted), len(self._sorted) - 1)
+        return np.where(self._sorted[nearest] == wanted, self._places[nearest], -1)

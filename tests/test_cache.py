@@ -1,0 +1,282 @@
+"""The cache folder: folders that appear whole, what lies in it, and how it is cleared."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+from images import data_config, write_classes
+
+from cnnkit.cli import main
+from cnnkit.data.builtin import write_builtin
+from cnnkit.data.cache import cache_folder, folder_made_whole
+from cnnkit.data.dataset import load_dataset
+from cnnkit.errors import DataError
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Return an empty cache folder for this test alone."""
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def filled(cache, tmp_path):
+    """Return a cache with pixels of two sizes, a built-in and a download, and things of others."""
+    photos = write_classes(tmp_path / "photos", {"cat": 5, "owl": 5})
+    for size in (8, 16):
+        load_dataset(data_config(photos, image_size=(size, size)))
+    write_builtin("digits", None)
+    (cache / "downloads").mkdir()
+    (cache / "downloads" / "mnist.npz").write_bytes(bytes(1000))
+    (cache / "downloads" / "mine.zip").touch()
+    (cache / "pixels" / "mine").mkdir()
+    (cache / "builtin" / "notes.txt").touch()
+    (cache / "thesis").mkdir()
+    return cache
+
+
+def run(*words, **options):
+    return CliRunner().invoke(main, ["cache", *map(str, words)], **options)
+
+
+def listed():
+    return json.loads(run("list", "--json").stdout)
+
+
+def others(cache):
+    """Return what cnnkit did not make."""
+    return {cache / "downloads" / "mine.zip", cache / "pixels" / "mine", cache / "thesis",
+            cache / "builtin" / "notes.txt"}  # fmt: skip
+
+
+def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "mine"))
+    assert cache_folder() == tmp_path / "mine"
+    monkeypatch.delenv("CNNKIT_CACHE")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "cnnkit"
+
+
+def test_a_cache_folder_that_cannot_be_made_names_the_way_out(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot be written.*CNNKIT_CACHE"):
+        with folder_made_whole(tmp_path / "file" / "x"):
+            pass
+
+
+def test_a_folder_made_whole_appears_only_when_done(tmp_path):
+    with pytest.raises(KeyError), folder_made_whole(tmp_path / "x") as temporary:
+        (temporary / "a").touch()
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+    with folder_made_whole(tmp_path / "x") as temporary:
+        assert not (tmp_path / "x").exists()
+        (temporary / "a").touch()
+    assert (tmp_path / "x" / "a").exists()
+    with folder_made_whole(tmp_path / "x") as temporary:
+        (temporary / "b").touch()
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["a"]  # the first one stays
+
+
+def test_the_list_says_what_each_thing_is(filled):
+    document = listed()
+    assert document["folder"] == str(filled)
+    kinds = [(entry["kind"], entry["images"]) for entry in document["entries"]]
+    assert kinds == [("pixels", 10), ("pixels", 10), ("builtin", 1797), ("downloads", None)]
+    newest, older, digits, download = document["entries"]
+    assert newest["pixel_settings"]["image_size"] == [16, 16]
+    assert older["pixel_settings"]["image_size"] == [8, 8]
+    assert download["bytes"] == 1000
+    for entry in (newest, older, digits):
+        files = [path for path in filled.rglob(f"{entry['name']}/**/*") if path.is_file()]
+        assert entry["bytes"] == sum(path.stat().st_size for path in files)
+    assert document["bytes"] == sum(entry["bytes"] for entry in document["entries"])
+    lines = run("list").stdout.splitlines()
+    assert lines[0].split() == ["kind", "images", "size", "pixels", "last", "used", "path"]
+    assert "16 x 16 rgb, stretch, background 255" in lines[1]
+    assert lines[1].endswith(newest["path"])
+    assert lines[3].split()[:2] == ["builtin", "1,797"]
+    assert lines[5].endswith(" in all")
+
+
+def test_an_empty_cache_is_listed_and_cleared(cache):
+    assert run("list").stdout == f"Nothing is kept in {cache}.\n"
+    assert listed() == {"folder": str(cache), "bytes": 0, "entries": []}
+    done = run("clear")
+    assert (done.exit_code, done.stdout) == (0, "Removed 0, freed 0 bytes.\n")
+    assert not cache.exists()
+
+
+def test_clear_removes_all_that_cnnkit_made_and_nothing_else(filled):
+    total = listed()["bytes"]
+    done = run("clear", "--yes", "--json")
+    assert json.loads(done.stdout) == {"removed": 4, "bytes": total}
+    assert listed()["entries"] == []
+    left = {path for folder in (filled, *filled.iterdir()) for path in folder.iterdir()}
+    assert left == others(filled) | {filled / "downloads", filled / "pixels", filled / "builtin"}
+
+
+@pytest.mark.parametrize(
+    ("what", "kinds"),
+    [
+        ("pixels", ["builtin", "downloads"]),
+        ("builtin", ["pixels", "pixels", "downloads"]),
+        ("downloads", ["pixels", "pixels", "builtin"]),
+        ("digits", ["pixels", "pixels", "downloads"]),
+    ],
+)
+def test_clear_removes_one_kind_or_one_thing(filled, what, kinds):
+    assert run("clear", what, "--yes").exit_code == 0
+    assert [entry["kind"] for entry in listed()["entries"]] == kinds
+    assert all(path.exists() for path in others(filled))
+
+
+def test_clear_takes_the_beginning_of_one_name(filled):
+    name = listed()["entries"][0]["name"]
+    done = run("clear", name[:12], "--yes")
+    assert done.stdout.startswith("Removed 1, freed ")
+    assert name not in [entry["name"] for entry in listed()["entries"]]
+
+
+@pytest.mark.parametrize("what", ["thesis", "mine", "../x", "", "zz"])
+def test_clear_refuses_what_it_did_not_make(filled, what):
+    done = run("clear", what, "--yes")
+    assert done.exit_code == 2
+    assert f"begins with {what!r}" in done.stderr
+    assert "Allowed: all, pixels, builtin, downloads" in done.stderr
+    assert len(listed()["entries"]) == 4
+    assert all(path.exists() for path in others(filled))
+
+
+def test_clear_refuses_a_beginning_of_several_names(filled):
+    first = filled / "pixels" / ("ab" + "0" * 30 + "-v2")
+    for name in (first.name, "ab" + "1" * 30 + "-v2"):
+        (filled / "pixels" / name).mkdir()
+    done = run("clear", "ab", "--yes")
+    assert done.exit_code == 2
+    assert "ab is the beginning of 2 names" in done.stderr
+    assert first.exists()
+
+
+def test_clear_asks_and_a_script_has_to_say_yes(filled, monkeypatch):
+    done = run("clear")
+    assert done.exit_code == 2
+    assert "add --yes" in done.stderr
+    assert len(listed()["entries"]) == 4
+    monkeypatch.setattr(sys.modules["cnnkit.cli.cache"], "_can_ask", lambda: True)
+    for answer, left in (("n\n", 4), ("y\n", 0)):
+        done = run("clear", input=answer)
+        assert "1,797" in done.stderr
+        assert "Remove all this? [y/N]" in done.stderr
+        assert len(listed()["entries"]) == left
+    assert done.stdout.startswith("Removed 4, freed ")
+
+
+def test_links_are_neither_listed_nor_followed(filled, tmp_path):
+    outside = tmp_path / "outside" / ("c" * 32 + "-v2")
+    outside.mkdir(parents=True)
+    (outside / "index.bin").touch()
+    (filled / "pixels" / outside.name).symlink_to(outside)
+    linked = tmp_path / "linked"
+    (filled / "downloads").rename(linked)
+    (filled / "downloads").symlink_to(linked)
+    (filled / "builtin" / "digits-v1" / "0" / "thesis").symlink_to(outside)
+    assert run("clear", "--yes").stdout.startswith("Removed 3, ")
+    assert (outside / "index.bin").exists()
+    assert (linked / "mnist.npz").exists()
+    assert not (filled / "builtin" / "digits-v1").exists()
+
+
+def test_what_a_killed_process_left_is_removed_what_is_being_made_stays(filled):
+    running, killed = filled / "pixels" / ".partial-a", filled / "builtin" / ".partial-b"
+    for folder in (running, killed):
+        folder.mkdir()
+        (folder / "pixels.npy").write_bytes(bytes(500))
+    before = time.time() - 700
+    for path in (killed / "pixels.npy", killed):
+        os.utime(path, (before, before))
+    assert [e["unfinished"] for e in listed()["entries"]] == [
+        True,
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
+    done = run("clear", "--yes")
+    assert f"{running} is left: another process seems to make it just now." in done.stderr
+    assert done.stdout.startswith("Removed 5, ")
+    assert running.exists()
+    assert not killed.exists()
+
+
+def test_a_damaged_pack_can_be_listed_and_cleared(filled):
+    pack = next(path for path in (filled / "pixels").iterdir() if path.name != "mine")
+    (pack / "index.bin").write_bytes(b"{")
+    images = [entry["images"] for entry in listed()["entries"]]
+    assert sorted(map(str, images)) == ["10", "1797", "None", "None"]
+    assert run("clear", "pixels", "--yes").exit_code == 0
+    assert not pack.exists()
+
+
+# ---- cnnkit data pack
+
+
+def pack(*words):
+    return CliRunner().invoke(main, ["data", "pack", *map(str, words)])
+
+
+def test_data_pack_makes_the_pack_that_training_uses(tmp_path, cache):
+    photos = write_classes(tmp_path / "photos", {"cat": 5, "owl": 5})
+    (photos / "cat" / "copy.png").write_bytes((photos / "cat" / "00.png").read_bytes())
+    done = pack(photos, "--set", "data.image_size=[16,16]", "--json")
+    document = json.loads(done.stdout)
+    assert document["images"] == 11
+    assert document["different_images"] == 10
+    assert document["bytes"] == 10 * 16 * 16 * 3
+    assert document["undecodable"] == []
+    notes = []
+    load_dataset(data_config(photos), note=notes.append)
+    assert notes[-1].endswith(f"read from {document['pack']}.")
+
+
+def test_data_pack_reads_a_config_and_prints_for_people(tmp_path, cache):
+    write_classes(tmp_path / "photos", {"cat": 5, "owl": 5})
+    config = tmp_path / "a.yaml"
+    config.write_text(
+        "data: {source: photos, image_size: [8, 9], cache: off}\nmodel: {layers: [flatten]}\n"
+    )
+    done = pack(config)
+    assert done.exit_code == 0
+    first, folder = done.stdout.splitlines()
+    assert first.startswith("10 images of 8 x 9 x 3, 10 of them different, 2.2 kB; ")
+    assert [folder] == [entry["path"] for entry in listed()["entries"]]
+
+
+def test_data_pack_names_every_file_that_cannot_be_decoded(tmp_path, cache):
+    photos = write_classes(tmp_path / "photos", {"cat": 5, "owl": 5})
+    for index in range(30):
+        (photos / "cat" / f"bad{index:02}.png").write_text(f"text {index}")
+    done = pack(photos, "--set", "data.image_size=8", "--json")
+    assert done.exit_code == 1
+    assert len(json.loads(done.stdout)["undecodable"]) == 30
+    assert all(f"cat/bad{index:02}.png: it is not an image" in done.stderr for index in range(30))
+    done = pack(photos, "--set", "data.image_size=8", "--set", "data.on_error=skip")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("10 images of 8 x 8 x 3")
+    assert "Skipped cat/bad29.png: it is not an image" in done.stderr
+
+
+def test_data_pack_without_room_is_an_error(tmp_path, cache):
+    photos = write_classes(tmp_path / "photos", {"cat": 5, "owl": 5})
+    done = pack(photos, "--set", "data.cache_limit_gb=1e-6")
+    assert done.exit_code == 1
+    assert "they take up to 1.5 MB, and data.cache_limit_gb is 1e-06" in done.stderr
+    assert listed()["entries"] == []

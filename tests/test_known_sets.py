@@ -1,0 +1,337 @@
+"""The known data sets by name, from tiny files with the true layout."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from images import data_config
+from known_files import (
+    cifar10_archive,
+    cifar_batch,
+    idx_bytes,
+    npz_bytes,
+    photograph,
+    random_part,
+    tar_gz_bytes,
+    zip_bytes,
+)
+from PIL import Image
+from web import Web, serve
+
+from cnnkit.config import BUILT_IN_SOURCES
+from cnnkit.data.builtin import BUILTIN_SOURCES, write_builtin
+from cnnkit.data.dataset import load_dataset
+from cnnkit.data.known_sets import KNOWN_SETS, known_class_names, known_set_folder
+from cnnkit.data.published_arrays import read_cifar
+from cnnkit.errors import DataError
+from cnnkit.progress import Silence
+
+_PAGE = Path(__file__).resolve().parents[1] / "docs" / "known-sets.md"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("no_proxy", "*")
+    return tmp_path / "cache"
+
+
+def _publish(monkeypatch, name, *contents, url="http://127.0.0.1:1"):
+    """Give a row of the table the sizes and hashes of other files."""
+    files = tuple(
+        replace(
+            file,
+            url=f"{url}/{file.name}",
+            size=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+        for file, content in zip(KNOWN_SETS[name].files, contents, strict=True)
+    )
+    monkeypatch.setitem(KNOWN_SETS, name, replace(KNOWN_SETS[name], files=files))
+    return files
+
+
+def _put_by_hand(monkeypatch, cache, name, *contents):
+    for file, content in zip(_publish(monkeypatch, name, *contents), contents, strict=True):
+        path = cache / "downloads" / file.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _check_images(folder, split, images, labels, class_names):
+    """Check that folder, number and pixels of every image are those of the published arrays."""
+    found = {}
+    for path in (folder / split).rglob("*.png"):
+        with Image.open(path) as image:
+            found[int(path.stem)] = (path.parent.name, np.array(image))
+    assert sorted(found) == list(range(len(labels)))
+    for index, (name, pixels) in found.items():
+        assert name == class_names[labels[index]]
+        assert np.array_equal(pixels, images[index])
+
+
+# --- the table
+
+
+def test_the_config_the_table_and_the_page_have_the_same_names():
+    assert BUILTIN_SOURCES == BUILT_IN_SOURCES
+    assert set(re.findall(r"^\| `(\w+)` \|", _PAGE.read_text(), re.M)) == set(KNOWN_SETS)
+
+
+@pytest.mark.parametrize("name", KNOWN_SETS)
+def test_a_row_says_what_there_is_to_fetch(name):
+    known = KNOWN_SETS[name]
+    for file in known.files:
+        assert re.fullmatch(r"https://\S+", file.url)
+        assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
+        assert file.size > 5000
+        assert file.name.split("/")[-1] == file.url.split("/")[-1]
+    assert len(set(known.class_names)) == len(known.class_names)
+    assert all(re.fullmatch(r"[\w -]+", each) for each in known.class_names)
+    assert known_class_names(name) == known.class_names
+
+
+def test_the_numbers_of_classes_are_the_published_ones():
+    numbers = {name: len(known.class_names) for name, known in KNOWN_SETS.items()}
+    assert numbers == {
+        "mnist": 10,
+        "fashion_mnist": 10,
+        "cifar10": 10,
+        "cifar100": 100,
+        "tf_flowers": 5,
+        "cats_vs_dogs": 2,
+    }
+    assert known_class_names("digits") is None
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "cifar100"])
+def test_the_addresses_and_hashes_are_those_of_keras(name):
+    import keras
+
+    source = Path(sys.modules[keras.datasets.mnist.load_data.__module__].__file__)
+    text = source.with_name(f"{name}.py").read_text()
+    (file,) = KNOWN_SETS[name].files
+    assert file.sha256 in text
+    assert file.url.rpartition("/")[0] in text
+
+
+# --- each way to read
+
+
+def test_mnist_becomes_numbered_grey_files(cache, monkeypatch):
+    train, test = random_part(30, (28, 28), 10, 0), random_part(12, (28, 28), 10, 1)
+    _put_by_hand(monkeypatch, cache, "mnist", npz_bytes(train, test))
+    folder = known_set_folder("mnist")
+    assert folder == cache / "builtin" / "mnist-v1"
+    _check_images(folder, "train", *train, tuple("0123456789"))
+    _check_images(folder, "test", *test, tuple("0123456789"))
+
+
+def test_an_array_of_objects_is_not_unpickled(cache, monkeypatch):
+    images = np.empty(2, object)
+    bad = (images, np.zeros(2, np.uint8))
+    _put_by_hand(monkeypatch, cache, "mnist", npz_bytes(bad, bad))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        known_set_folder("mnist")
+    assert not (cache / "builtin" / "mnist-v1").exists()
+
+
+def test_fashion_mnist_has_names_that_are_folders(cache, monkeypatch):
+    train, test = random_part(30, (28, 28), 10, 0), random_part(12, (28, 28), 10, 1)
+    contents = map(idx_bytes, (*train, *test))
+    _put_by_hand(monkeypatch, cache, "fashion_mnist", *contents)
+    folder = known_set_folder("fashion_mnist")
+    names = "T-shirt_top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(",")
+    _check_images(folder, "train", *train, names)
+    _check_images(folder, "test", *test, names)
+
+
+def test_cifar10_joins_its_batches_in_order(cache, monkeypatch):
+    train, test = random_part(53, (32, 32, 3), 10, 0), random_part(12, (32, 32, 3), 10, 1)
+    _put_by_hand(monkeypatch, cache, "cifar10", cifar10_archive(train, test))
+    folder = known_set_folder("cifar10")
+    names = known_class_names("cifar10")
+    _check_images(folder, "train", *train, names)
+    _check_images(folder, "test", *test, names)
+
+
+def test_cifar100_takes_the_fine_labels_and_has_a_class_called_train(cache, monkeypatch):
+    train, test = random_part(200, (32, 32, 3), 100, 0), random_part(100, (32, 32, 3), 100, 1)
+    content = tar_gz_bytes(
+        {
+            "cifar-100-python/train": cifar_batch(*train, b"fine_labels"),
+            "cifar-100-python/test": cifar_batch(*test, b"fine_labels"),
+        }
+    )
+    _put_by_hand(monkeypatch, cache, "cifar100", content)
+    _check_images(known_set_folder("cifar100"), "train", *train, known_class_names("cifar100"))
+    dataset = load_dataset(data_config("cifar100", split={"validation": 0}))
+    assert dataset.class_names == known_class_names("cifar100")
+    assert dataset.counts()["train"]["train"] == 2
+    assert dataset.counts()["test"]["train"] == 1
+
+
+def test_the_batches_of_these_tests_are_what_python_reads_as_a_pickle():
+    images, labels = random_part(4, (32, 32, 3), 2, 0)
+    batch = pickle.loads(cifar_batch(images, labels, b"labels"), encoding="bytes")
+    assert np.array_equal(batch[b"data"][1], images[1].transpose(2, 0, 1).ravel())
+    assert batch[b"labels"] == list(labels)
+
+
+def test_a_batch_that_would_run_something_is_refused(tmp_path):
+    marker = tmp_path / "ran"
+    evil = b"cos\nsystem\nU" + bytes([len(f"touch {marker}")]) + f"touch {marker}".encode()
+    evil += b"\x85R."
+    (tmp_path / "x.tgz").write_bytes(tar_gz_bytes({"a": evil, "b": evil}))
+    with pytest.raises(pickle.UnpicklingError, match=r"asks for os\.system"):
+        read_cifar([tmp_path / "x.tgz"], train=["a"], test="b", labels="labels")
+    assert not marker.exists()
+
+
+def test_flowers_are_unpacked_as_they_are(cache, monkeypatch):
+    names = known_class_names("tf_flowers")
+    photographs = {
+        f"flower_photos/{name}/{number}_{name}.jpg": photograph(10 * label + number)
+        for label, name in enumerate(names)
+        for number in range(3)
+    }
+    others = {"flower_photos/LICENSE.txt": b"CC-BY", "flower_photos/._daisy": b"x"}
+    _put_by_hand(monkeypatch, cache, "tf_flowers", tar_gz_bytes(photographs | others))
+    folder = known_set_folder("tf_flowers")
+    found = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+    expected = {Path(name).relative_to("flower_photos"): photographs[name] for name in photographs}
+    assert found == expected
+
+
+def test_broken_photographs_of_cats_and_dogs_are_reported_as_in_any_folder(cache, monkeypatch):
+    photographs = {
+        f"PetImages/{name}/{number}.jpg": photograph(100 * label + number)
+        for label, name in enumerate(("Cat", "Dog"))
+        for number in range(5)
+    }
+    others = {"PetImages/Cat/666.jpg": b"", "PetImages/Cat/Thumbs.db": b"x", "readme[1].txt": b"x"}
+    _put_by_hand(monkeypatch, cache, "cats_vs_dogs", zip_bytes(photographs | others))
+    with pytest.raises(DataError, match="Cat/666.jpg: the file is empty"):
+        load_dataset(data_config("cats_vs_dogs"))
+    dataset = load_dataset(data_config("cats_vs_dogs", on_error="skip"))
+    assert dataset.class_names == ("Cat", "Dog")
+    assert len(dataset.samples) == 10
+    assert [path for path, _ in dataset.skipped] == ["Cat/666.jpg"]
+
+
+# --- fetching
+
+
+def test_a_set_is_downloaded_and_told_once(cache, monkeypatch):
+    train, test = random_part(30, (28, 28), 10, 0), random_part(12, (28, 28), 10, 1)
+    content = npz_bytes(train, test)
+    told = []
+
+    class Report(Silence):
+        def note(self, text):
+            told.append(text)
+
+        def counting(self, what):
+            told.append(what)
+            return super().counting(what)
+
+    with serve(Web(content)) as web:
+        (file,) = _publish(monkeypatch, "mnist", content, url=web.url)
+        folder = write_builtin("mnist", None, Report())
+        assert write_builtin("mnist", None, Report()) == folder
+        assert web.asked == [None]
+    assert told == [
+        "mnist: LeCun, Cortes and Burges, the MNIST database of handwritten digits. "
+        "Licence: CC BY-SA 3.0.",
+        "downloading mnist.npz",
+        f"Downloading {file.url} ({file.size:,} bytes) to {cache / 'downloads' / 'mnist.npz'}.",
+        "unpacking mnist",
+    ]
+
+
+def test_the_pixels_of_a_set_have_the_same_bytes_with_every_zlib(cache, monkeypatch):
+    train, test = random_part(30, (28, 28), 10, 0), random_part(12, (28, 28), 10, 1)
+    _put_by_hand(monkeypatch, cache, "mnist", npz_bytes(train, test))
+    first = next((known_set_folder("mnist") / "test").rglob("*.png"))
+    # Stored, not squeezed: what zlib would choose does not show.
+    assert first.read_bytes().count(b"IDAT\x78\x01\x01") == 1
+
+
+# --- from the command line
+
+_CIFAR10 = """
+data: {source: cifar10, image_size: 16, batch_size: 8, split: {validation: 0.3}}
+model: {layers: [{conv: {filters: 2, kernel_size: 3}}, global_pool]}
+training: {epochs: 1, tensorboard: false}
+"""
+
+# The table's own hash cannot fit a tiny archive, so the command is run with another row.
+_RUN = """
+import sys
+from dataclasses import replace
+from cnnkit.data.known_sets import KNOWN_SETS
+url, size, sha256 = sys.argv[1:4]
+known = KNOWN_SETS["cifar10"]
+file = replace(known.files[0], url=url, size=int(size), sha256=sha256)
+KNOWN_SETS["cifar10"] = replace(known, files=(file,))
+from cnnkit.cli import main
+main(sys.argv[4:])
+"""
+
+
+def _cnnkit(url, content, *words, folder):
+    digest = hashlib.sha256(content).hexdigest()
+    return subprocess.run(
+        [sys.executable, "-c", _RUN, url, str(len(content)), digest, *words],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+
+
+def test_train_and_evaluate_on_cifar10_from_the_network(cache, tmp_path):
+    train, test = random_part(60, (32, 32, 3), 10, 0), random_part(20, (32, 32, 3), 10, 1)
+    content = cifar10_archive(train, test)
+    (tmp_path / "a.yaml").write_text(_CIFAR10)
+    with serve(Web(content)) as web:
+        done = _cnnkit(web.url, content, "train", "a.yaml", folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        scored = _cnnkit(web.url, content, "evaluate", "--json", folder=tmp_path)
+        assert scored.returncode == 0, scored.stderr
+        assert web.asked == [None]
+    info = json.loads((tmp_path / "runs" / "a" / "run.json").read_text())
+    assert info["data"]["source"] == "cifar10"
+    counts = {split: sum(each.values()) for split, each in info["data"]["counts"].items()}
+    assert counts == {"train": 40, "validation": 20, "test": 20}
+    assert json.loads(scored.stdout)["num_images"] == 20
+
+
+def test_without_a_network_the_error_says_where_to_put_the_file(cache, tmp_path):
+    (tmp_path / "a.yaml").write_text(_CIFAR10)
+    url = "http://no-such-server.invalid/cifar-10-python.tar.gz"
+    done = _cnnkit(url, b"content", "train", "--dry-run", "a.yaml", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        f"{url} could not be downloaded: the server's name cannot be looked up (is there a "
+        "network?).\nTo put the file there by hand, fetch it elsewhere, save it as\n"
+        f"  {cache / 'downloads' / 'cifar-10-python.tar.gz'}\n"
+        f"(7 bytes, sha256 {hashlib.sha256(b'content').hexdigest()}) and run the command again.\n"
+    )
+
+
+def test_a_summary_of_a_known_set_needs_no_download(cache, tmp_path):
+    (tmp_path / "a.yaml").write_text(_CIFAR10)
+    done = _cnnkit("http://127.0.0.1:1", b"x", "summary", "--json", "a.yaml", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["num_classes"] == 10

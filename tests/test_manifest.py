@@ -1,0 +1,307 @@
+"""`cnnkit data split`: manifests that are stable, movable, grouped and folded."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from click.testing import CliRunner
+from images import data_config, write_classes, write_image
+
+from cnnkit.cli import main
+from cnnkit.data.dataset import load_dataset
+from cnnkit.data.division import divide, divide_into_folds, fold_file
+from cnnkit.errors import DataError, UsageError
+
+
+def rows_of(file):
+    with open(file, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def sides(file):
+    return {row["sha256"]: row["split"] for row in rows_of(file)}
+
+
+def split_to(file, source, **changes):
+    notes = []
+    return divide(data_config(source, **changes), file, note=notes.append), notes
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Return a folder of 20 cats and 10 owls."""
+    return write_classes(tmp_path / "photos", {"cat": 20, "owl": 10})
+
+
+def test_a_manifest_says_what_a_training_would_do(photos, tmp_path):
+    made, notes = split_to(tmp_path / "photos.csv", photos)
+    assert made.counts == {
+        "train": {"cat": 16, "owl": 8},
+        "validation": {"cat": 2, "owl": 1},
+        "test": {"cat": 2, "owl": 1},
+    }
+    assert (made.kept, made.new, made.gone, notes) == (0, 30, 0, [])
+    rows = rows_of(made.file)
+    assert [row["path"] for row in rows] == sorted(row["path"] for row in rows)
+    assert list(rows[0]) == ["path", "label", "split", "sha256"]
+    straight = load_dataset(data_config(photos))
+    read = load_dataset(data_config(made.file))
+    assert [(s.sha256, s.split, s.label) for s in read.samples] == [
+        (s.sha256, s.split, s.label) for s in straight.samples
+    ]
+    assert read.fingerprint == straight.fingerprint
+
+
+def test_images_keep_their_side_whatever_happens_to_the_folder(photos, tmp_path):
+    file = tmp_path / "photos.csv"
+    split_to(file, photos)
+    before, rows = sides(file), rows_of(file)
+    (photos / "cat" / "00.png").rename(photos / "cat" / "zz.png")
+    (photos / "cat" / "01.png").unlink()
+    edited = next(row["path"] for row in rows if row["split"] == "test" and "owl" in row["path"])
+    write_image(tmp_path / edited, seed=777)
+    write_classes(photos, {"yak": 10}, seed=100)
+    for i in range(20):
+        write_image(photos / "cat" / f"new{i}.png", seed=200 + i)
+    made, notes = split_to(file, photos, split={"seed": 5, "validation": 0.1, "test": 0.2})
+    after = sides(file)
+    assert {key: after[key] for key in before.keys() & after.keys()} == {
+        key: before[key] for key in before.keys() & after.keys()
+    }
+    assert next(row["split"] for row in rows_of(file) if row["path"] == edited) == "test"
+    assert (made.kept, made.new, made.gone) == (29, 30, 1)
+    assert len(notes) == 1
+    assert "1 image is no longer in the source" in notes[0]
+    assert "photos/cat/01.png" in notes[0]
+    assert made.counts["test"] == {"cat": 8, "owl": 1, "yak": 2}  # all owls have a side
+    assert made.counts["validation"] == {"cat": 4, "owl": 1, "yak": 1}
+
+
+def test_what_joins_two_sides_is_refused_and_the_manifest_stays(photos, tmp_path):
+    file = tmp_path / "photos.csv"
+    split_to(file, photos)
+    text, place_of = file.read_bytes(), {row["split"]: row["path"] for row in rows_of(file)}
+    with pytest.raises(DataError, match="would have to change sides") as caught:
+        split_to(file, photos, split={"group": "cat|owl"})
+    assert "are now both of the group cat" in str(caught.value)
+    for side in ("train", "test"):
+        write_image(tmp_path / place_of[side], seed=999)
+    with pytest.raises(DataError, match="are now the same picture"):
+        split_to(file, photos)
+    assert file.read_bytes() == text
+
+
+def test_a_copy_goes_where_its_content_is(photos, tmp_path):
+    file = tmp_path / "photos.csv"
+    split_to(file, photos)
+    for row in rows_of(file):
+        copy = tmp_path / row["path"].replace(".png", "-copy.png")
+        shutil.copy(tmp_path / row["path"], copy)
+    before = sides(file)
+    made, _ = split_to(file, photos)
+    assert sides(file) == before
+    assert (made.kept, made.counts["test"]) == (60, {"cat": 4, "owl": 2})
+
+
+def test_groups_are_written_and_stay_together(tmp_path):
+    for patient in range(12):
+        for label in ("ill", "well"):
+            for i in range(3):
+                seed = 100 * patient + 10 * i + (label == "ill")
+                write_image(tmp_path / "x" / label / f"p{patient:02d}_{i}.png", seed=seed)
+    file = tmp_path / "x.csv"
+    made, _ = split_to(file, tmp_path / "x", split={"group": r"(p\d+)_"})
+    rows = rows_of(file)
+    assert {row["group"] for row in rows} == {f"p{i:02d}" for i in range(12)}
+    side_of = {}
+    for row in rows:
+        assert side_of.setdefault(row["group"], row["split"]) == row["split"]
+    assert made.counts["test"] == {"ill": 3, "well": 3}
+    dataset = load_dataset(data_config(file, split={"group": "this matches nothing"}))
+    assert dataset.counts() == made.counts
+
+
+def test_a_manifest_moves_with_its_images_and_may_lie_elsewhere(photos, tmp_path):
+    elsewhere = tmp_path / "a" / "b" / "photos.csv"
+    split_to(elsewhere, photos)
+    assert rows_of(elsewhere)[0]["path"] == "../../photos/cat/00.png"
+    assert len(load_dataset(data_config(elsewhere)).samples) == 30
+    split_to(tmp_path / "photos.csv", photos)
+    (tmp_path / "moved").mkdir()
+    for name in ("photos", "photos.csv"):
+        (tmp_path / name).rename(tmp_path / "moved" / name)
+    dataset = load_dataset(data_config(tmp_path / "moved" / "photos.csv"))
+    assert [s.path for s in dataset.samples][0] == "photos/cat/00.png"
+    made, _ = split_to(tmp_path / "moved" / "photos.csv", tmp_path / "moved" / "photos")
+    assert (made.kept, made.new, made.gone) == (30, 0, 0)
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="file names are Unicode there")
+def test_file_names_that_are_not_utf_8_survive(photos, tmp_path):
+    os.rename(photos / "cat" / "00.png", os.fsencode(photos) + b'/cat/caf\xe9,\n "1".png')
+    file = tmp_path / "photos.csv"
+    split_to(file, photos)
+    assert len(load_dataset(data_config(file)).samples) == 30
+    made, _ = split_to(file, photos)
+    assert (made.kept, made.new) == (30, 0)
+
+
+def test_images_that_changed_since_are_told(photos, tmp_path):
+    file = tmp_path / "photos.csv"
+    split_to(file, photos)
+    write_image(photos / "cat" / "03.png", seed=999)
+    notes = []
+    load_dataset(data_config(file), note=notes.append)
+    assert "1 image has changed since the manifest was written (photos/cat/03.png)." in notes
+
+
+def test_what_the_source_brings_goes_before_the_manifest(tmp_path):
+    for number, part in enumerate(("train", "test")):
+        write_classes(tmp_path / "x" / part, {"cat": 10, "owl": 10}, seed=100 * number)
+    file = tmp_path / "x.csv"
+    made, _ = split_to(file, tmp_path / "x")
+    assert made.counts["test"] == {"cat": 10, "owl": 10}
+    moved = tmp_path / "x" / "test" / "cat" / "00.png"
+    moved.rename(tmp_path / "x" / "train" / "cat" / "moved.png")
+    made, notes = split_to(file, tmp_path / "x")
+    assert made.counts["test"] == {"cat": 9, "owl": 10}
+    assert notes == [
+        f"{file}: 1 image changes sides, because the source says so (train/cat/moved.png)."
+    ]
+
+
+def test_other_files_are_not_replaced(photos, tmp_path):
+    for text in ("a,b\n1,2\n", "path,label\n", "path,label,split,sha256\nx,cat,tset,1\n"):
+        (tmp_path / "mine.csv").write_text(text)
+        with pytest.raises(UsageError, match="is not a manifest that this command wrote"):
+            split_to(tmp_path / "mine.csv", photos)
+        assert (tmp_path / "mine.csv").read_text() == text
+    with pytest.raises(UsageError, match="must end in .csv"):
+        split_to(tmp_path / "mine.txt", photos)
+
+
+def test_the_class_list_orders_and_chooses(photos, tmp_path):
+    write_classes(photos, {"yak": 8}, seed=300)
+    made, notes = split_to(tmp_path / "a.csv", photos, classes=("yak", "cat"))
+    assert list(made.counts["train"]) == ["yak", "cat"]
+    assert notes == ["Left aside: 10 images of 1 class (owl) that data.classes does not list."]
+    dataset = load_dataset(data_config(tmp_path / "a.csv", classes=("yak", "cat")))
+    assert dataset.class_names == ("yak", "cat")
+    assert {s.label for s in dataset.samples if "/yak/" in s.path} == {0}
+
+
+def folds_of(tmp_path, photos, num_folds=3, name="k.csv", **changes):
+    notes = []
+    made = divide_into_folds(
+        data_config(photos, **changes), tmp_path / name, num_folds, note=notes.append
+    )
+    return made, notes
+
+
+def test_folds_share_nothing_and_cover_all(photos, tmp_path):
+    made, _ = folds_of(tmp_path, photos)
+    assert [d.file for d in made] == [tmp_path / f"k.fold{i}.csv" for i in (1, 2, 3)]
+    tests = [{row["path"] for row in rows_of(d.file) if row["split"] == "test"} for d in made]
+    assert Counter(path for test in tests for path in test) == Counter(
+        row["path"] for row in rows_of(made[0].file)
+    )
+    assert sorted(d.counts["test"]["cat"] for d in made) == [6, 7, 7]
+    assert sorted(d.counts["test"]["owl"] for d in made) == [3, 3, 4]
+    assert {d.counts["validation"]["cat"] for d in made} == {2}
+    assert load_dataset(data_config(made[1].file)).counts() == made[1].counts
+
+
+def test_folds_stay_when_images_come(photos, tmp_path):
+    made, _ = folds_of(tmp_path, photos)
+    before = [sides(d.file) for d in made]
+    for i in range(6):
+        write_image(photos / "owl" / f"new{i}.png", seed=200 + i)
+    made, _ = folds_of(tmp_path, photos, split={"seed": 8})
+    for old, division in zip(before, made, strict=True):
+        now = sides(division.file)
+        assert {key: now[key] for key in old} == old
+        assert (division.kept, division.new) == (30, 6)
+    assert sorted(d.counts["test"]["owl"] for d in made) == [5, 5, 6]
+
+
+def test_folds_keep_groups_together(tmp_path):
+    for group in range(9):
+        for label in ("cat", "owl"):
+            for i in range(group % 3 + 1):
+                seed = 100 * group + 10 * i + (label == "cat")
+                write_image(tmp_path / "x" / label / f"g{group}-{i}.png", seed=seed)
+    made, _ = folds_of(tmp_path, tmp_path / "x", split={"group": r"g\d", "validation": 0.2})
+    for division in made:
+        side_of = {}
+        for row in rows_of(division.file):
+            assert side_of.setdefault(row["group"], row["split"]) == row["split"]
+        assert division.counts["test"] == {"cat": 6, "owl": 6}
+
+
+def test_folds_that_cannot_be_are_refused(photos, tmp_path):
+    with pytest.raises(DataError, match=r"1 class has too few images to split into 11 folds: owl"):
+        folds_of(tmp_path, photos, 11)
+    folds_of(tmp_path, photos, 3)
+    for other in (2, 4):
+        with pytest.raises(UsageError, match=f"are there, which are not {other} folds"):
+            folds_of(tmp_path, photos, other)
+    write_classes(tmp_path / "y" / "train", {"cat": 9, "owl": 9})
+    with pytest.raises(UsageError, match="brings its own splits"):
+        folds_of(tmp_path, tmp_path / "y", 3, name="y.csv")
+    assert fold_file(tmp_path / "a.b.csv", 2) == tmp_path / "a.b.fold2.csv"
+
+
+def test_the_command_writes_beside_the_source_and_names_the_next_step(photos, tmp_path):
+    done = CliRunner().invoke(main, ["data", "split", str(photos)])
+    assert done.exit_code == 0, done.output
+    file = tmp_path / "photos.split.csv"
+    assert len(rows_of(file)) == 30
+    assert done.stdout.splitlines() == [
+        "class  train  validation  test",
+        "cat       16           2     2",
+        "owl        8           1     1",
+        "all       24           3     3",
+        f"{file}: 0 images kept their side, 30 are new, 0 are gone",
+    ]
+    assert f"next: cnnkit train CONFIG --set data.source={file}" in done.stderr
+    config = tmp_path / "configs" / "a.yaml"
+    config.parent.mkdir()
+    config.write_text(
+        "data: {source: ../photos, image_size: 16, split: {test: 0.3}}\nmodel: {layers: [flatten]}"
+    )
+    words = ["data", "split", str(config), "-o", str(tmp_path / "b.csv"), "--folds", "2", "--json"]
+    done = CliRunner().invoke(main, [*words, "--set", "data.split.validation=0.2"])
+    manifests = json.loads(done.stdout)["manifests"]
+    assert [m["counts"]["validation"] for m in manifests] == [{"cat": 4, "owl": 2}] * 2
+    done = CliRunner().invoke(main, words[:-1])
+    assert f"--set data.source={os.path.join('..', 'b.fold2.csv')}" in done.stderr
+
+
+def test_dividing_needs_no_tensorflow(photos, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from cnnkit.cli.data.section import data_section\n"
+        "from cnnkit.data.division import divide\n"
+        "divide(data_section(sys.argv[1]), Path(sys.argv[2]), note=print)\n"
+        "heavy = 'tensorflow keras matplotlib sklearn cv2'.split()\n"
+        "print('HEAVY', [name for name in heavy if name in sys.modules])"
+    )
+    words = [sys.executable, "-c", code, str(photos), str(tmp_path / "a.csv")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "HEAVY []\n"
+    assert len(rows_of(tmp_path / "a.csv")) == 30
+
+
+def test_real_images_train_from_folds(shared_data, tmp_path):
+    source = shared_data / "datasets" / "sign_digits" / "train"
+    made, notes = folds_of(tmp_path, source, 5)
+    assert notes == []
+    assert [sum(d.counts["test"].values()) for d in made] == [200] * 5
+    dataset = load_dataset(data_config(made[4].file, cache="off"))
+    assert dataset.counts() == made[4].counts

@@ -139,7 +139,7 @@ def evaluate_model(
         model: run folder or name, or a model file in one; None means the newest finished run.
         runs_folder: where run names are looked for.
         split: of the run, `test` by default; of the other data, all of its images by default.
-        data: another folder or CSV, instead of the run's own images.
+        data: another folder, CSV, JSONL or TFRecord file, instead of the run's own images.
         name: of the result folder.
         requirements: read before anything is scored, so that a typo costs no time.
         allow_missing_classes: score other data that lacks some of the classes.

@@ -242,6 +242,9 @@ def test_data_pack_makes_the_pack_that_training_uses(tmp_path, cache):
     assert document["different_images"] == 10
     assert document["bytes"] == 10 * 16 * 16 * 3
     assert document["undecodable"] == []
+    again = pack(photos, "--set", "data.image_size=[16,16]").stdout.splitlines()
+    assert again[0].startswith("11 images (10 different) of 16 x 16 x 3, 7.7 kB; ")
+    assert again[1] == document["pack"]
     notes = []
     load_dataset(data_config(photos), note=notes.append)
     assert notes[-1].endswith(f"read from {document['pack']}.")
@@ -256,7 +259,7 @@ def test_data_pack_reads_a_config_and_prints_for_people(tmp_path, cache):
     done = pack(config)
     assert done.exit_code == 0
     first, folder = done.stdout.splitlines()
-    assert first.startswith("10 images of 8 x 9 x 3, 10 of them different, 2.2 kB; ")
+    assert first.startswith("10 images of 8 x 9 x 3, 2.2 kB; ")
     assert [folder] == [entry["path"] for entry in listed()["entries"]]
 
 

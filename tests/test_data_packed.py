@@ -293,7 +293,7 @@ import numpy as np
 from cnnkit.data.packed import open_pixels
 from cnnkit.data.pixels import PixelSettings, read_pixels
 settings = PixelSettings((16, 16))
-files = sorted(Path(sys.argv[1]).glob("*.png"))
+files = sorted(Path(sys.argv[1]).glob("*.png"), reverse=len(sys.argv) > 2)
 def progress(done, total):
     print(done, flush=True)
     sys.stdin.readline()
@@ -304,15 +304,15 @@ print("right")
 """
 
 
-def build(files):
+def build(files, *order):
     """Start a process that packs, and waits for a line after each batch."""
-    command = [sys.executable, "-c", BUILD, str(files[0].parent)]
+    command = [sys.executable, "-c", BUILD, str(files[0].parent), *order]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 def test_processes_that_build_one_pack_at_once_both_go_on(files, cache):
-    processes = [build(files) for _ in range(3)]
+    processes = [build(files), build(files, "reverse"), build(files)]
     for process in processes:  # all have begun before one goes on
         assert process.stdout.readline() == "1\n"
     assert len(list(cache.glob(".partial-*"))) == 3

@@ -80,9 +80,11 @@ def finish_folder(temporary: Path, final: Path) -> None:
 def remove_folder(folder: Path) -> None:
     """Remove a cached folder so that no other process sees half of it."""
     aside = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder.parent))
-    with contextlib.suppress(FileNotFoundError):
-        folder.rename(aside / "removed")
-    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(aside / "removed")
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _remove_leftovers(parent: Path) -> None:

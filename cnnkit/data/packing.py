@@ -50,9 +50,11 @@ class Packing:
         """Return the same for people; what cannot be decoded is reported by `check`."""
         facts = self.as_dict()
         height, width, channels = self.decoded.store.settings.shape
+        images = count_of(facts["images"], "image")
+        if facts["different_images"] < facts["images"]:
+            images += f" ({facts['different_images']:,} different)"
         return (
-            f"{count_of(facts['images'], 'image')} of {height} x {width} x {channels}, "
-            f"{facts['different_images']:,} of them different, {size_text(facts['bytes'])}; "
+            f"{images} of {height} x {width} x {channels}, {size_text(facts['bytes'])}; "
             f"{facts['seconds']:.1f} s, {facts['images_per_second']:,.0f} images/s\n"
             f"{facts['pack'] or 'Nothing was packed.'}"
         )

@@ -71,7 +71,7 @@ def open_pixels(
         else:
             for pack in packs:
                 _copy(pack, contents, originals, rows, note)
-            store = PixelStore(originals, rows.contents, rows.finish(), note)
+            store = PixelStore(originals, *rows.finish(), note)
     if cache == "auto":
         note(_choice(store, len(contents), place, is_new=whole is None))
     if store.pack is not None:
@@ -150,12 +150,9 @@ def _choice(store: PixelStore, num_images: int, place: Place, *, is_new: bool) -
     height, width, channels = store.settings.shape
     size = size_text(num_images * height * width * channels)
     if store.pack is not None:
-        kept = (
-            f"kept on disk in {store.pack.folder}" if is_new else f"read from {store.pack.folder}"
-        )
-        why = ""
+        kept = f"{'kept on disk in' if is_new else 'read from'} {store.pack.folder}"
     else:
         kept = "kept in memory" if store.place == "memory" else "decoded again in every epoch"
-        why = place.why and f": {place.why}"
+        kept += place.why and f": {place.why}"
     images = count_of(num_images, "image")
-    return f"pixels: {images} of {height} x {width} x {channels}, {size}, {kept}{why}."
+    return f"pixels: {images} of {height} x {width} x {channels}, {size}, {kept}."

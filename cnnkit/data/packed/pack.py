@@ -24,7 +24,7 @@ import PIL
 
 from cnnkit.data.cache import cache_folder, remove_folder
 from cnnkit.data.packed.contents import SortedContents, from_bytes
-from cnnkit.data.pixels import PixelSettings
+from cnnkit.data.pixels import PIXEL_PATH_VERSION, PixelSettings
 
 _VERSION = 2
 _PIXELS, _INDEX, _USED = "pixels.npy", "index.bin", "used"
@@ -220,7 +220,8 @@ def last_used(folder: Path) -> float:
 
 
 def _facts(settings: PixelSettings) -> dict[str, Any]:
-    return {"format": _VERSION, "pillow": PIL.__version__, **settings.to_dict()}
+    versions = {"format": _VERSION, "pixel_path": PIXEL_PATH_VERSION, "pillow": PIL.__version__}
+    return {**versions, **settings.to_dict()}
 
 
 def _header(shape: tuple[int, ...]) -> bytes:

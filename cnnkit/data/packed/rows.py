@@ -23,9 +23,9 @@ class NoRows:
     def add(self, content: bytes, pixels: np.ndarray, crc32: int) -> None:
         """Forget a row."""
 
-    def finish(self) -> Pack | np.ndarray | None:
-        """Return what has the rows, in the order of `contents`."""
-        return None
+    def finish(self) -> tuple[np.ndarray, Pack | np.ndarray | None]:
+        """Return the contents in the order of their rows, and what has the rows."""
+        return self.contents, None
 
 
 class MemoryRows(NoRows):
@@ -59,9 +59,9 @@ class MemoryRows(NoRows):
         self._pixels[len(self._contents) // DIGEST.itemsize] = pixels
         self._contents += content
 
-    def finish(self) -> np.ndarray:
-        """Return all rows."""
-        return self._pixels[: len(self.contents)]
+    def finish(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the contents in the order of their rows, and all rows."""
+        return self.contents, self._pixels[: len(self.contents)]
 
 
 class DiskRows(NoRows):
@@ -95,17 +95,21 @@ class DiskRows(NoRows):
             self._stack.callback(self._writer.close)
         self._writer.add(content, pixels, crc32)
 
-    def finish(self) -> Pack:
-        """Complete the pack, or take the same one where another process was first."""
+    def finish(self) -> tuple[np.ndarray, Pack]:
+        """Complete the pack, or take that of a process which was first.
+
+        Its rows may be in another order, so the contents returned are those of the pack.
+        """
         final = packs_folder() / self._writer.finish()
         finish_folder(self._folder, final)
         try:
-            return open_pack(final, self._settings)
+            pack = open_pack(final, self._settings)
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{final} was removed or changed as soon as it was made ({error}). "
                 "Run the command again."
             ) from error
+        return pack.contents, pack
 
 
 @contextmanager

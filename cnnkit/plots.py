@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -50,6 +51,123 @@ def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: P
             colour = "white" if share[row, column] > 0.5 else "black"
             axis.text(column, row, matrix[row, column], ha="center", va="center", color=colour)
     _save(figure, path)
+
+
+Pictures = Sequence[tuple[str, np.ndarray]]
+
+_CELL_INCHES = 1.9
+_LETTER_INCHES = 0.06
+_COLUMNS_WITHOUT_VERSIONS = 4
+
+
+def plot_images(rows: Sequence[tuple[str, Pictures]], path: Path) -> None:
+    """Draw images with a caption, each beside its other versions; pixels stay sharp squares.
+
+    Args:
+        rows: (caption of the row, its (title, uint8 pixels)). Rows of one picture are drawn several
+            beside each other.
+        path: of the PNG file.
+    """
+    columns = max(len(pictures) for _, pictures in rows)
+    cells = [[(title, pixels) for title, pixels in pictures] for _, pictures in rows]
+    captions = [[caption] + [""] * (columns - 1) for caption, _ in rows]
+    if columns == 1:
+        columns = min(_COLUMNS_WITHOUT_VERSIONS, len(rows))
+        cells = [sum(cells[start : start + columns], []) for start in range(0, len(rows), columns)]
+        captions = [
+            sum(captions[start : start + columns], []) for start in range(0, len(rows), columns)
+        ]
+    height, width, _ = cells[0][0][1].shape
+    scale = _CELL_INCHES / max(height, width)
+    most = max(8, int(width * scale / _LETTER_INCHES))
+    size = (columns * (width * scale + 0.25) + 0.3, len(cells) * (height * scale + 0.75) + 0.2)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(cells), columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for row, (pictures, texts) in enumerate(zip(cells, captions, strict=True)):
+        for axis, (title, pixels), text in zip(axes[row], pictures, texts, strict=False):
+            shown = pixels[..., 0] if pixels.shape[2] == 1 else pixels
+            axis.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axis.set_title(_caption(text, most) if text else title, fontsize=7, loc="left")
+    figure.suptitle(f"{height} x {width} pixels (height x width)", fontsize=8)
+    _save(figure, path)
+
+
+def _caption(text: str, most: int) -> str:
+    """Return the text with the ends of lines that are too long."""
+    lines = (
+        line if len(line) <= most else f"\u2026{line[1 - most :]}" for line in text.splitlines()
+    )
+    return "\n".join(lines)
+
+
+_MOST_BARS = 40
+
+
+def plot_data_stats(stats: Mapping[str, Any], path: Path) -> None:
+    """Draw images by class and split, the sizes, and mean and deviation of each channel.
+
+    Args:
+        stats: what `cnnkit.data.stats.data_stats` returns.
+        path: of the PNG file.
+    """
+    counts = stats["counts"]
+    names = list(next(iter(counts.values())))
+    figure = Figure(figsize=(13, max(4.0, 1.2 + 0.22 * min(len(names), _MOST_BARS))))
+    figure.set_layout_engine("constrained")
+    bars, sizes, values = figure.subplots(1, 3, width_ratios=(2, 1.6, 1))
+    _draw_counts(bars, counts, names)
+    _draw_sizes(sizes, stats["summary"])
+    _draw_values(values, stats)
+    _save(figure, path)
+
+
+def _draw_counts(axis: Any, counts: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> None:
+    """One bar a class, split by colour; the largest and the smallest where there are too many."""
+    total = {name: sum(by_class[name] for by_class in counts.values()) for name in names}
+    shown = list(names)
+    title = f"images by class ({sum(total.values()):,})"
+    if len(names) > _MOST_BARS:
+        ordered = sorted(names, key=lambda name: -total[name])
+        shown = ordered[: _MOST_BARS // 2] + ordered[-_MOST_BARS // 2 :]
+        title += f": the {_MOST_BARS // 2} largest and smallest of {len(names)}"
+    left = np.zeros(len(shown))
+    for split, by_class in counts.items():
+        width = np.array([by_class[name] for name in shown])
+        axis.barh(range(len(shown)), width, left=left, label=split)
+        left += width
+    axis.set_yticks(range(len(shown)), [_short(name) for name in shown])
+    axis.invert_yaxis()
+    axis.set(title=title, xlabel="images")
+    if list(counts) != ["all"]:
+        axis.figure.legend(loc="outside lower left", ncols=len(counts))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 24 else f"{name[:23]}\u2026"
+
+
+def _draw_sizes(axis: Any, summary: Mapping[str, Any]) -> None:
+    sizes = summary["sizes"]
+    axis.scatter(
+        [size["width"] for size in sizes],
+        [size["height"] for size in sizes],
+        s=[20 + 200 * size["images"] / summary["images"] for size in sizes],
+        alpha=0.4,
+    )
+    axis.set(title=f"sizes ({len(sizes):,} different)", xlabel="width", ylabel="height")
+    axis.set_xlim(left=0)
+    axis.set_ylim(bottom=0)
+    axis.grid(alpha=0.3)
+
+
+def _draw_values(axis: Any, stats: Mapping[str, Any]) -> None:
+    mean, deviation = stats["summary"]["mean"], stats["summary"]["deviation"]
+    colours = ("tab:red", "tab:green", "tab:blue") if len(mean) == 3 else ("grey",)
+    axis.bar(range(len(mean)), mean, yerr=deviation, color=colours, capsize=6)
+    axis.set_xticks(range(len(mean)), ("red", "green", "blue") if len(mean) == 3 else ("grey",))
+    axis.set(title="mean and deviation", ylim=(0, 255), xlabel=stats["pixels"])
 
 
 def _save(figure: Figure, path: Path) -> None:

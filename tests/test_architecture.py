@@ -24,6 +24,7 @@ _LEVELS = [
     {"model", "model_info"},
     {"runtimes"},
     {"prediction", "plots", "summary"},
+    {"preview", "proposal"},
     {"evaluation", "export"},
     {"training"},
     {"api"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import sys
 from typing import Any
@@ -28,6 +29,8 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         debug = ctx.params.pop("debug", False)
+        if isinstance(sys.stdout, io.TextIOWrapper):  # names that are not UTF-8 stay as they are
+            sys.stdout.reconfigure(errors="surrogateescape")
         try:
             return super().invoke(ctx)
         except CnnkitError as error:

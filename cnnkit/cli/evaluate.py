@@ -22,7 +22,7 @@ from cnnkit.cli.options import json_option, model_option, one_model, runs_option
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Another folder, CSV, JSONL or TFRecord with the same classes, instead of the run's own images.",
+    help="Other images with the same classes, instead of the run's own: a folder, CSV, ...",
 )
 @click.option(
     "--name", help="Name of the result folder in evaluation/. By default the split's or data's."

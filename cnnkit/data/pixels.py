@@ -137,7 +137,7 @@ def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.
         extent = _plan_scaled_decoding(image, settings)
         image.load()
         picture = _eight_bits(image, settings)
-        picture = resize_upright(picture, extent or picture.size, _turn(image), settings)
+        picture = resize_upright(picture, extent or picture.size, upright_turn(image), settings)
     except _DECODE_ERRORS as error:
         raise ImageError(_reason(error, data)) from error
     return np.array(picture).reshape(settings.shape)
@@ -263,7 +263,7 @@ def _over_background(image: Image.Image, background: int) -> Image.Image:
     return Image.alpha_composite(canvas, rgba).convert("RGB")
 
 
-def _turn(image: Image.Image) -> Transpose | None:
+def upright_turn(image: Image.Image) -> Transpose | None:
     """Return what brings the picture upright by its EXIF; unreadable EXIF turns nothing."""
     try:
         orientation = image.getexif().get(_ORIENTATION_TAG)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Transpose = Image.Transpose
 
-_SIDEWAYS = (
+SIDEWAYS = (
     Transpose.TRANSPOSE,
     Transpose.TRANSVERSE,
     Transpose.ROTATE_90,
@@ -40,7 +40,7 @@ def resize_upright(
     height, width = settings.image_size
     if settings.resize == "stretch":
         return _scaled(picture, (width, height), (0, 0, *extent), turn)
-    shown = extent[::-1] if turn in _SIDEWAYS else extent
+    shown = extent[::-1] if turn in SIDEWAYS else extent
     scales = width / shown[0], height / shown[1]
     if settings.resize == "crop":
         kept = width / max(scales), height / max(scales)
@@ -62,7 +62,7 @@ def _middle(
     extent: tuple[float, float], kept: tuple[float, float], turn: Transpose | None
 ) -> tuple[float, float, float, float]:
     """Return the centred box (left, top, right, bottom) in the stored picture."""
-    box_width, box_height = kept[::-1] if turn in _SIDEWAYS else kept
+    box_width, box_height = kept[::-1] if turn in SIDEWAYS else kept
     left = max((extent[0] - box_width) / 2, 0)
     top = max((extent[1] - box_height) / 2, 0)
     return left, top, min(left + box_width, extent[0]), min(top + box_height, extent[1])
@@ -75,6 +75,6 @@ def _scaled(
     turn: Transpose | None,
 ) -> Image.Image:
     """Return a part of the stored picture, upright, with `size` (width, height)."""
-    stored_size = size[::-1] if turn in _SIDEWAYS else size
+    stored_size = size[::-1] if turn in SIDEWAYS else size
     scaled = picture.resize(stored_size, Image.Resampling.BILINEAR, box=box)
     return scaled if turn is None else scaled.transpose(turn)

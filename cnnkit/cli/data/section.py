@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 _ANY_SIZE = 224  # where nothing looks at it
 
 
+def is_config(argument: str) -> bool:
+    """Whether the argument names a config, not a source."""
+    return argument.lower().endswith((".yaml", ".yml")) and not Path(argument).is_dir()
+
+
 def data_section(argument: str, overrides: tuple[str, ...] = ()) -> DataConfig:
     """Return the data section of a config, or one for the source alone; a built-in is made.
 
@@ -37,7 +42,7 @@ def data_section(argument: str, overrides: tuple[str, ...] = ()) -> DataConfig:
 def _section(argument: str, overrides: tuple[str, ...]) -> DataConfig:
     from cnnkit.config import config_from_dict, load_config
 
-    if argument.lower().endswith((".yaml", ".yml")) and not Path(argument).is_dir():
+    if is_config(argument):
         return load_config(argument, overrides).data
     other = [text for text in overrides if not text.startswith("data.")]
     if other:

@@ -1,0 +1,148 @@
+"""Image records with their contents enter; what is wrong with classes and splits leaves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cnnkit.data.check.folder_walk import names_alike
+from cnnkit.data.check.kinds import Finding
+from cnnkit.data.cut import cut_units
+from cnnkit.data.records import SPLITS, ImageRecord, Source, count_of, split_from_folder
+from cnnkit.data.sources import classes_by_split
+from cnnkit.data.split import Pool
+from cnnkit.data.units import groups_of
+from cnnkit.errors import DataError
+
+_LARGEST_RATIO = 10
+_HELD_OUT = ("validation", "test")
+
+
+def class_findings(
+    source: Source, contents: Sequence[str | None], data_config: Any
+) -> list[Finding]:
+    """Return faults of the classes, their names, their sizes and their splits.
+
+    Args:
+        source: all images that are used.
+        contents: sha256 of each image, None where it does not decode.
+        data_config: the `data` section: `split`, `classes` and `allow_missing_classes` count.
+    """
+    labels = sorted({record.label for record in source.records})
+    return [
+        *_names(labels, source),
+        *_presence(source, labels, data_config),
+        *_sizes(source, contents, data_config),
+        *_groups(source.records),
+    ]
+
+
+def _names(labels: Sequence[str], source: Source) -> list[Finding]:
+    found = [
+        Finding("unprintable_class_name", (name,)) for name in labels if not name.isprintable()
+    ]
+    found += [Finding("odd_class_name", (name,)) for name in labels if name != name.strip()]
+    empty = {folder.rpartition("/")[2] for folder, _ in source.empty_classes}
+    return found + names_alike(sorted({*labels, *empty}))
+
+
+def _presence(source: Source, labels: Sequence[str], data_config: Any) -> list[Finding]:
+    by_split = classes_by_split(source)
+    found = [
+        Finding("empty_class", (folder,), told)
+        for folder, told in source.empty_classes
+        if not _counts_as_missing(folder, by_split)
+    ]
+    found += [
+        Finding("empty_class", (name,), "data.classes lists it")
+        for name in data_config.classes or ()
+        if name not in labels
+    ]
+    if len(labels) < 2:
+        found.append(Finding("single_class", tuple(labels), count_of(len(labels), "class")))
+    if None in by_split or not by_split:
+        return found
+    if "train" not in by_split:
+        return [*found, Finding("no_train_split", tuple(sorted(filter(None, by_split))))]
+    for split in _HELD_OUT:
+        if split in by_split:
+            found += _difference(split, by_split[split], by_split["train"], data_config)
+    return found
+
+
+def _counts_as_missing(folder: str, by_split: Mapping[str | None, set[str]]) -> bool:
+    """Tell whether an empty `test/cat` shows as a class that the test split lacks."""
+    split = split_from_folder(folder.partition("/")[0])
+    return split in _HELD_OUT and split in by_split and "/" in folder
+
+
+def _difference(split: str, classes: set[str], train: set[str], data_config: Any) -> list[Finding]:
+    missing = [] if data_config.allow_missing_classes else sorted(train - classes)
+    return [
+        *(Finding("class_missing_from_split", (name,), f"not in {split}") for name in missing),
+        *(
+            Finding("class_missing_from_train", (name,), f"in {split} only")
+            for name in sorted(classes - train)
+        ),
+    ]
+
+
+def _sizes(source: Source, contents: Sequence[str | None], data_config: Any) -> list[Finding]:
+    """Return classes too small for the cut that training would make, and a large imbalance."""
+    usable = [
+        (record, content)
+        for record, content in zip(source.records, contents, strict=True)
+        if content is not None
+    ]
+    if not usable:
+        return []
+    return [
+        *_too_small([record for record, _ in usable], [each for _, each in usable], data_config),
+        *_imbalance([record for record, _ in usable]),
+    ]
+
+
+def _too_small(
+    records: Sequence[ImageRecord], contents: Sequence[str], data_config: Any
+) -> list[Finding]:
+    if data_config.allow_missing_classes:
+        return []
+    try:
+        pool = Pool(records, contents, groups_of(records, data_config.split.group))
+    except DataError as error:
+        return [Finding("unusable_source", (), str(error))]
+    fractions = {
+        split: getattr(data_config.split, split)
+        for split in _HELD_OUT
+        if split not in pool.brought and getattr(data_config.split, split) > 0
+    }
+    _, too_few = cut_units(pool.units, fractions, data_config.split.seed)
+    sizes = Counter(record.label for record in records)
+    return [
+        Finding("class_too_small", (name,), f"{count_of(sizes[name], 'image')} that can be read")
+        for name in sorted(too_few)
+    ]
+
+
+def _imbalance(records: Sequence[ImageRecord]) -> list[Finding]:
+    sizes = Counter(record.label for record in records if record.split in (None, "train"))
+    if not sizes or max(sizes.values()) <= _LARGEST_RATIO * min(sizes.values()):
+        return []
+    largest = max(sorted(sizes), key=sizes.__getitem__)
+    smallest = min(sorted(sizes), key=sizes.__getitem__)
+    told = f"{sizes[largest]:,} and {sizes[smallest]:,} images"
+    return [Finding("imbalance", (largest, smallest), told)]
+
+
+def _groups(records: Sequence[ImageRecord]) -> list[Finding]:
+    """Return the groups that the source itself brings to several splits."""
+    members: dict[str, list[ImageRecord]] = {}
+    for record in records:
+        if record.group is not None and record.split is not None:
+            members.setdefault(record.group, []).append(record)
+    return [
+        Finding("group_across_splits", tuple(record.path for record in images), f"group {group}")
+        for group, images in sorted(members.items())
+        if len({record.split for record in images} & set(SPLITS)) > 1
+    ]

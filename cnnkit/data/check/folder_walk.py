@@ -1,0 +1,169 @@
+"""A folder enters; what lies in it besides readable images, hidden or linked or locked, leaves."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from cnnkit.data.check.kinds import Finding
+from cnnkit.data.folders import image_extensions
+from cnnkit.data.records import ImageRecord, LocalFile, split_from_folder
+
+_CHECKPOINTS = ".ipynb_checkpoints"
+_ARCHIVE_REST = "__MACOSX"
+
+
+class FolderWalk:
+    """One look at every entry of a folder and its sub-folders, in which no image is decoded.
+
+    Args:
+        root: the folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.findings: list[Finding] = []
+        self.files: dict[str, str] = {}  # path as the source shows it -> place
+        self._root = os.path.realpath(root)
+        self._seen: set[str] = set()
+        self._enter(str(root), "", ())
+
+    def _enter(self, folder: str, prefix: str, above: Sequence[str]) -> None:
+        """Look at a folder; a loop over a stack would lose which folders a link lies in."""
+        real = os.path.realpath(folder)
+        if real in above:
+            return self._add("link_loop", prefix[:-1], f"it leads to {os.path.basename(real)}")
+        if real in self._seen:
+            return
+        self._seen.add(real)
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            return self._add("unreadable_folder", prefix[:-1] or ".", reason)
+        names, folders = self._sorted_out(entries, prefix)
+        self.findings += names_alike(names, prefix)
+        for entry in folders:
+            self._enter(entry.path, f"{prefix}{entry.name}/", (*above, real))
+
+    def _sorted_out(
+        self, entries: Sequence[os.DirEntry[str]], prefix: str
+    ) -> tuple[list[str], list[os.DirEntry[str]]]:
+        """Take note of files, hidden entries and links; return the names of files, and folders."""
+        names, folders = [], []
+        for entry in entries:
+            path = prefix + entry.name
+            if entry.name.startswith(".") or entry.name == _ARCHIVE_REST:
+                checkpoints = entry.name == _CHECKPOINTS
+                self._add("notebook_checkpoints" if checkpoints else "hidden_file", path)
+                continue
+            if entry.is_symlink() and self._leads_outside(entry.path):
+                self._add("link_outside", path, f"it leads to {os.path.realpath(entry.path)}")
+            if os.path.isdir(entry.path):  # unlike entry.is_dir, raises nothing
+                folders.append(entry)
+            else:
+                names.append(entry.name)
+                self.files[path] = entry.path
+        return names, folders
+
+    def _leads_outside(self, place: str) -> bool:
+        inside = self._root.rstrip(os.sep) + os.sep
+        real = os.path.realpath(place)
+        return os.path.exists(real) and not (real + os.sep).startswith(inside)
+
+    def _add(self, kind: str, path: str, detail: str = "") -> None:
+        self.findings.append(Finding(kind, (path,), detail))
+
+    def records(self) -> list[ImageRecord]:
+        """Return the images by name, for a folder that cannot be read as classes."""
+        return [
+            ImageRecord(path, LocalFile(place), *_class_and_split(path))
+            for path, place in sorted(self.files.items())
+            if _ending(path) in image_extensions()
+        ]
+
+    def left_aside(self, records: Iterable[ImageRecord]) -> Iterator[Finding]:
+        """Yield what is not among the records: folders beside the splits, other images and files.
+
+        Args:
+            records: the images that are used.
+        """
+        used = {record.path for record in records}
+        has_splits = any(record.split for record in records)
+        beside = set()
+        for path, place in self.files.items():
+            top, _, inner = path.partition("/")
+            if path in used:
+                continue
+            if has_splits and inner and split_from_folder(top) is None:
+                beside.add(top)
+            else:
+                yield _unused(path, place)
+        yield from (Finding("unused_folder", (top,)) for top in sorted(beside))
+
+
+def names_alike(names: Sequence[str], prefix: str = "") -> list[Finding]:
+    """Return a finding for names that differ in case or Unicode form only.
+
+    Args:
+        names: different names.
+        prefix: stands before each in the findings.
+    """
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(_composed(name).casefold(), []).append(name)
+    findings = []
+    for same in alike.values():
+        if len(same) > 1:
+            in_case = len({_composed(name) for name in same}) > 1
+            kind = "names_differ_in_case" if in_case else "names_differ_in_unicode"
+            spelt = "" if in_case else " and ".join(ascii(name) for name in same)
+            findings.append(Finding(kind, tuple(prefix + name for name in same), spelt))
+    return findings
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _ending(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
+def _class_and_split(path: str) -> tuple[str, str | None]:
+    """Return the class and split that the folders of a path name, as far as there are any."""
+    folders = path.split("/")[:-1]
+    split = split_from_folder(folders[0]) if len(folders) > 1 else None
+    return (folders[1] if split else folders[0]) if folders else "", split
+
+
+def _unused(path: str, place: str) -> Finding:
+    if _ending(path) in image_extensions():
+        return Finding("unused_image", (path,), "it lies beside the class folders")
+    kind = _picture_kind(place)
+    if kind:
+        return Finding("unused_image", (path,), f"{kind} by its content")
+    return Finding("other_file", (path,))
+
+
+def _picture_kind(place: str) -> str | None:
+    """Return the type of a file that is an image by its content, whatever its name."""
+    if not os.path.isfile(place):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large pictures
+            with Image.open(place) as image:
+                return image.format if image.format in _picture_kinds() else None
+    except Exception:  # as many kinds as Pillow has plugins
+        return None
+
+
+def _picture_kinds() -> set[str]:
+    kinds = Image.registered_extensions()
+    return {kinds[ending] for ending in image_extensions()}

@@ -1,0 +1,177 @@
+"""What different files look like enters; groups of copies of one picture leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnnkit.data.check.alignment import correlation
+from cnnkit.data.check.facts import CROP, Facts
+from cnnkit.data.check.near import Candidates, similar_hashes
+from cnnkit.data.pixels import PixelSettings, read_pixels
+from cnnkit.data.records import ImageFile
+from cnnkit.data.threads import in_threads
+from cnnkit.errors import ImageError
+
+# (correlation, that of the detail) of copies, chosen between those of copies and of other pictures
+# as scripts/planted_leaks.py measures them.
+_AT_ONCE = 0.8
+_SMALL = (0.92, 0.6)  # of the thumbnails
+_LARGER = (0.97, 0.75)  # of pictures twice as large
+_SIDE = 64
+
+# Digits of 28 pixels are alike without being copies, so that of small pictures only copies of
+# the whole count that are nearly equal.
+_LITTLE_DETAIL = (0.985, 0.92)
+_FEW_BITS = 4
+
+_ALIKE_IN_COLOUR = 12  # mean difference in grey levels
+_NO_COLOUR = 4
+_PAIRS_AT_ONCE = 512
+
+MeasuredPair = tuple[int, int, int, float, bool]
+
+
+def near_duplicates(files: Sequence[ImageFile], facts: Sequence[Facts]) -> list[list[MeasuredPair]]:
+    """Return groups of pictures that are copies of each other.
+
+    The hashes propose pairs. A pair counts where the thumbnails agree when one is laid over the
+    other, and then pictures of 64 pixels, for which the two files are read again. Pictures that are
+    in one group already are not compared again: a group has as many pairs as connect it.
+
+    Args:
+        files: different contents.
+        facts: of each file, all with a look.
+
+    Returns:
+        A list for each group of (index, index, distance in bits, correlation, mirrored).
+    """
+    if len(files) < 2:
+        return []
+    candidates = similar_hashes(np.stack([fact.look.hashes for fact in facts]))
+    comparison = _Comparison(files, facts)
+    groups = _Groups(len(files))
+    found: list[MeasuredPair] = []
+    for start in range(0, len(candidates.first), _PAIRS_AT_ONCE):
+        rows = _rows(candidates, slice(start, start + _PAIRS_AT_ONCE))
+        rows = rows[[groups.root(row[0]) != groups.root(row[1]) for row in rows.tolist()]]
+        for pair in comparison.copies(rows):
+            if groups.join(*pair[:2]):
+                found.append(pair)
+    by_group: dict[int, list[MeasuredPair]] = {}
+    for pair in sorted(found):
+        by_group.setdefault(groups.root(pair[0]), []).append(pair)
+    return list(by_group.values())
+
+
+def _rows(candidates: Candidates, part: slice) -> np.ndarray:
+    columns = candidates.first, candidates.second, candidates.variant, candidates.distance
+    return np.stack([column[part] for column in columns], axis=1)
+
+
+class _Comparison:
+    """Compares the pixels of pairs, given as rows of (first, second, variant, distance)."""
+
+    def __init__(self, files: Sequence[ImageFile], facts: Sequence[Facts]) -> None:
+        self._files = files
+        self._grey = np.stack([fact.look.grey for fact in facts])
+        self._colours = np.stack([fact.look.colours for fact in facts])
+        self._sides = np.array([min(fact.size) for fact in facts])
+
+    def copies(self, rows: np.ndarray) -> list[MeasuredPair]:
+        """Return the pairs that show the same picture."""
+        rows = rows[~self._is_small(rows) | ((rows[:, 3] <= _FEW_BITS) & (rows[:, 2] % 2 == 0))]
+        wide = _mirrored(self._grey, rows)
+        alike, _ = correlation(self._grey[rows[:, 1]], wide, _scale(rows), steps=0)
+        rows = rows[(alike >= _AT_ONCE) & self._same_colours(rows)]
+        rows = rows[_agreement(self._grey, rows, np.broadcast_to(_SMALL, (len(rows), 2))) > 0]
+        limits = np.where(self._is_small(rows)[:, None], _LITTLE_DETAIL, _LARGER)
+        whole = self._larger_agreement(rows, limits)
+        same = whole > 0
+        return [
+            (first, second, distance, round(float(value), 3), variant >= 2)
+            for (first, second, variant, distance), value in zip(
+                rows[same].tolist(), whole[same], strict=True
+            )
+        ]
+
+    def _is_small(self, rows: np.ndarray) -> np.ndarray:
+        return np.maximum(self._sides[rows[:, 0]], self._sides[rows[:, 1]]) < _SIDE
+
+    def _same_colours(self, rows: np.ndarray) -> np.ndarray:
+        """Tell where hues agree; a picture in grey may be a copy of one in colours."""
+        first = _mirrored(self._colours, rows).astype(np.int16)
+        second = self._colours[rows[:, 1]].astype(np.int16)
+        hues = [np.diff(colours, axis=-1) for colours in (first, second)]
+        grey = [np.abs(hue).max((1, 2, 3)) < _NO_COLOUR for hue in hues]
+        apart = np.abs(hues[0] - hues[1]).mean((1, 2, 3))
+        return (apart <= _ALIKE_IN_COLOUR) | grey[0] | grey[1]
+
+    def _larger_agreement(self, rows: np.ndarray, limits: np.ndarray) -> np.ndarray:
+        """Read the files again, twice as large, and compare them."""
+        needed, places = np.unique(rows[:, :2], return_inverse=True)
+        files = [self._files[index] for index in needed.tolist()]
+        parts = in_threads(lambda _, file: _read(file), files, 16)
+        read = [picture for part in parts for picture in part]
+        pictures = np.array(read, np.uint8).reshape(-1, _SIDE, _SIDE)
+        rows = np.concatenate([places.reshape(-1, 2), rows[:, 2:]], axis=1)
+        return _agreement(pictures, rows, limits)
+
+
+def _read(file: ImageFile) -> np.ndarray:
+    """Return uint8 (64, 64); black where the file has just gone."""
+    try:
+        return read_pixels(file, PixelSettings((_SIDE, _SIDE), "grayscale"))[..., 0]
+    except ImageError:
+        return np.zeros((_SIDE, _SIDE), np.uint8)
+
+
+def _mirrored(pictures: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the first pictures of the pairs, mirrored where the variant is."""
+    first, mirrored = pictures[rows[:, 0]], rows[:, 2] >= 2
+    first[mirrored] = first[mirrored][:, :, ::-1]
+    return first
+
+
+def _scale(rows: np.ndarray) -> np.ndarray:
+    return np.where(rows[:, 2] % 2 == 1, 1 - 2 * CROP, 1.0).astype(np.float32)
+
+
+def _agreement(pictures: np.ndarray, rows: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Return the correlation of each pair, 0 where it is not of one picture.
+
+    Either picture is laid over the other, as the search sometimes ends well from one side only.
+
+    Args:
+        pictures: uint8 (num_pictures, side, side).
+        rows: (num_pairs, 4).
+        limits: (num_pairs, 2), the correlations of the whole and of the detail that are needed.
+    """
+    first, second, scale = _mirrored(pictures, rows), pictures[rows[:, 1]], _scale(rows)
+    agreement = np.zeros(len(rows))
+    for below, above, begin in ((second, first, scale), (first, second, 1 / scale)):
+        left = np.flatnonzero(agreement == 0)
+        whole, detail = correlation(below[left], above[left], begin[left])
+        enough = (whole >= limits[left, 0]) & (detail >= limits[left, 1])
+        agreement[left[enough]] = whole[enough]
+    return agreement
+
+
+class _Groups:
+    """Pictures that belong together (union-find)."""
+
+    def __init__(self, number: int) -> None:
+        self._parent = list(range(number))
+
+    def root(self, index: int) -> int:
+        """Return the picture that stands for the group."""
+        while (parent := self._parent[index]) != index:
+            self._parent[index] = index = self._parent[parent]
+        return index
+
+    def join(self, first: int, second: int) -> bool:
+        """Make two groups one; False where they were."""
+        first, second = self.root(first), self.root(second)
+        self._parent[max(first, second)] = min(first, second)
+        return first != second

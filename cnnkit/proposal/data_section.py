@@ -1,0 +1,123 @@
+"""What was seen of the images enters; the lines of the `data` section leave."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import yaml
+
+from cnnkit.data.records import count_of, first_few
+from cnnkit.proposal.findings import Choice, Findings
+
+MANY = 20_000  # images
+
+_SMALLEST_SIDE = 32
+_LARGEST_SIDES = ((2_000, 64), (10_000, 96), (None, 128))  # by number of images
+_LONG_ASPECT = 1.5
+_SMALLEST_CLASS = 3  # one image for each of train, validation and test
+
+
+def image_size(findings: Findings) -> tuple[int, int]:
+    """Return (height, width): near the images' own, multiples of 8, not larger than data is for."""
+    largest = next(s for n, s in _LARGEST_SIDES if n is None or findings.num_images < n)
+    if not findings.good:
+        return largest, largest
+    height, width = (median(fact.size[axis] for fact in findings.good) for axis in (0, 1))
+    if max(width / height, height / width) < _LONG_ASPECT or not findings.is_even:
+        side = _side(min(height, width), largest)
+        return side, side
+    long_side = largest * _LONG_ASPECT
+    scale = min(1, long_side / max(height, width))
+    return _side(height * scale, int(long_side)), _side(width * scale, int(long_side))
+
+
+def _side(pixels: float, largest: int) -> int:
+    return int(min(largest, max(_SMALLEST_SIDE, 8 * round(pixels / 8))))
+
+
+def data_choices(findings: Findings, source: str, size: tuple[int, int]) -> list[Choice]:
+    """Return the lines of the `data` section.
+
+    Args:
+        findings: what was seen.
+        source: data.source as the config is to have it.
+        size: (height, width) that was chosen.
+    """
+    choices = [
+        Choice(f"  source: {_scalar(source)}"),
+        Choice(f"  image_size: [{size[0]}, {size[1]}]", _size_reason(findings, size)),
+    ]
+    if findings.is_grey:
+        choices.append(Choice("  color_mode: grayscale", "All images that were opened are grey."))
+    choices.append(_resize(findings, size))
+    choices += _split(findings)
+    choices += _left_out(findings)
+    choices.append(Choice(f"  batch_size: {64 if findings.num_images >= MANY else 32}"))
+    return choices
+
+
+def _resize(findings: Findings, size: tuple[int, int]) -> Choice:
+    if not findings.is_even:
+        reason = "The proportions of the images differ; pad keeps them and cuts nothing off."
+        return Choice("  resize: pad", reason)
+    if findings.is_squarish and size[0] == size[1]:
+        return Choice("  resize: stretch")
+    reason = "The images have nearly the same proportions, so stretching changes all alike."
+    return Choice("  resize: stretch", reason)
+
+
+def _left_out(findings: Findings) -> list[Choice]:
+    """Return the lines that let a training begin in spite of broken files and tiny classes."""
+    choices = []
+    broken = sum(fact.error is not None for fact in findings.facts)
+    if broken:
+        reason = (
+            f"{count_of(broken, 'image')} of those opened cannot be decoded; `cnnkit data check` "
+            "names every one. Repair or remove them, then remove this line."
+        )
+        choices.append(Choice("  on_error: skip", reason))
+    counts = findings.class_counts
+    small = sorted(name for name, number in counts.items() if number < _SMALLEST_CLASS)
+    if small and not findings.splits:
+        reason = f"{first_few(small)}: too few images for three splits, so all of them train."
+        choices.append(Choice("  allow_missing_classes: true", reason))
+    return choices
+
+
+def _size_reason(findings: Findings, size: tuple[int, int]) -> str:
+    if not findings.good:
+        return "Height, width. None of the images that were opened can be decoded."
+    heights, widths = ([fact.size[axis] for fact in findings.good] for axis in (0, 1))
+    own = min(median(heights), median(widths))
+    if own < _SMALLEST_SIDE:
+        reason = f"They are enlarged to {_SMALLEST_SIDE}, so that three poolings have room."
+    elif max(size) < own:
+        reason = (
+            "From scratch, with this many images, more gains little and takes longer; try more "
+            "where small details decide."
+        )
+    else:
+        reason = "That is near their own size."
+    return (
+        f"Height, width. The images have {median(heights):g} x {median(widths):g} pixels in the "
+        f"median, {min(heights)} x {min(widths)} at least. {reason}"
+    )
+
+
+def _split(findings: Findings) -> list[Choice]:
+    brought = findings.splits - {"train"}
+    part = 0.1 if findings.num_images >= 1_000 else 0.2
+    if brought == {"validation", "test"}:
+        return []
+    fractions = ", ".join(f"{name}: {part}" for name in ("validation", "test"))
+    if brought:
+        reason = f"The source brings {first_few(sorted(brought))}; the other is cut from train."
+    elif part > 0.1:
+        reason = "More than the usual tenth for each: of few images a tenth would measure nothing."
+    else:
+        reason = ""
+    return [Choice(f"  split: {{{fractions}, seed: 0}}", reason)]
+
+
+def _scalar(text: str) -> str:
+    return yaml.safe_dump(text, allow_unicode=True, width=10_000).splitlines()[0]

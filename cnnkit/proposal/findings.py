@@ -1,0 +1,109 @@
+"""A data set enters; all its images, counted, and the facts of some of them leave."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from cnnkit.data.hashing import Progress
+from cnnkit.data.pixels import PixelSettings
+from cnnkit.data.records import Source
+from cnnkit.data.sources import find_images
+from cnnkit.data.stats import ImageFacts, image_facts
+
+MOST_SAMPLED = 500
+
+_LOOKED_AT = PixelSettings((64, 64))
+UNEVEN_ASPECT = 1.25
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A line of the config.
+
+    Args:
+        yaml: the line, indented as it is to stand.
+        reason: why, as a comment above it.
+    """
+
+    yaml: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What was seen of a data set.
+
+    Args:
+        source: all its images.
+        facts: of the images that were opened.
+        class_counts: images to train on by class, before any split.
+    """
+
+    source: Source
+    facts: list[ImageFacts]
+    class_counts: Counter[str]
+
+    @property
+    def good(self) -> list[ImageFacts]:
+        """The images that decode."""
+        return [fact for fact in self.facts if fact.error is None]
+
+    @property
+    def num_images(self) -> int:
+        """Images to train on, before any split."""
+        return sum(self.class_counts.values())
+
+    @property
+    def splits(self) -> set[str]:
+        """The splits that the source brings."""
+        return {record.split for record in self.source.records if record.split}
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether all images that were opened are grey."""
+        return bool(self.good) and all(fact.is_grey for fact in self.good)
+
+    @property
+    def aspects(self) -> list[float]:
+        """Width / height of the images that were opened, sorted; [1] where none decodes."""
+        return sorted(fact.size[1] / fact.size[0] for fact in self.good) or [1.0]
+
+    @property
+    def is_even(self) -> bool:
+        """Whether nine of ten images have nearly the same proportions."""
+        aspects = self.aspects
+        cut = len(aspects) // 20
+        return aspects[-1 - cut] / aspects[cut] <= UNEVEN_ASPECT
+
+    @property
+    def is_squarish(self) -> bool:
+        """Whether the images are about as wide as high, in the median."""
+        aspect = median(self.aspects)
+        return max(aspect, 1 / aspect) <= UNEVEN_ASPECT
+
+
+def look_at(data_config: Any, progress: Progress | None = None) -> Findings:
+    """List all images, and open up to 500 of them, of all classes in turns.
+
+    Raises:
+        DataError: as `find_images`.
+    """
+    source = find_images(data_config)
+    training = [record for record in source.records if record.split in (None, "train")]
+    by_class: dict[str, list] = {}
+    for record in training:
+        by_class.setdefault(record.label, []).append(record)
+    each = max(1, MOST_SAMPLED // len(by_class))
+    random = np.random.default_rng(0)
+    sampled = [
+        found[index].file
+        for found in by_class.values()
+        for index in sorted(random.permutation(len(found))[:each])
+    ]
+    facts = image_facts(sampled[:MOST_SAMPLED], _LOOKED_AT, progress)
+    return Findings(source, facts, Counter(record.label for record in training))

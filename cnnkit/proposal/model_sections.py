@@ -1,0 +1,87 @@
+"""What was seen of the images enters; augmentation, layers and training leave, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnnkit.data.records import count_of
+from cnnkit.proposal.data_section import MANY
+from cnnkit.proposal.findings import Choice, Findings
+
+_FEW = 2_000  # images
+_LARGE_IMBALANCE = 3
+_SIDED_WORDS = ("left", "right", "clockwise", "arrow", "letter", "digit", "text")
+
+
+def augmentation_choices(findings: Findings) -> list[Choice]:
+    """Return the lines of `augmentation`: mild changes that leave most classes what they are."""
+    against = _why_not_to_flip(sorted(findings.class_counts))
+    rotation = Choice("  - random_rotation: 0.05", against and f"No random_flip: {against}.")
+    flip = Choice(
+        "  - random_flip: horizontal", "Remove it where left and right make a difference."
+    )
+    choices = [rotation] if against else [flip, rotation]
+    choices += [
+        Choice("  - random_zoom: 0.1"),
+        Choice("  - random_translation: {height_factor: 0.1, width_factor: 0.1}"),
+    ]
+    return choices if findings.is_grey else [*choices, Choice("  - random_contrast: 0.2")]
+
+
+def _why_not_to_flip(class_names: Sequence[str]) -> str:
+    """Return why images should not be mirrored, by their classes' names; empty for nothing."""
+    if sum(len(name) <= 2 for name in class_names) > len(class_names) / 2:
+        return "the names of the classes look like digits or letters, which a mirror may change"
+    sided = next((n for n in class_names if any(word in n.lower() for word in _SIDED_WORDS)), "")
+    return f"a mirror may change what is {sided}" if sided else ""
+
+
+def layer_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
+    """Return the lines of `model.layers`: blocks of convolution, more of them for more images."""
+    number = findings.num_images
+    blocks = 3 if min(size) < 96 else 4
+    deep = number >= _FEW
+    lines = []
+    for filters in (32, 64, 128, 256)[:blocks]:
+        conv = f"conv: {{filters: {filters}, kernel_size: 3, padding: same"
+        if deep:
+            lines += [f"{conv}, use_bias: false}}", "batch_norm", "activation: relu"] * 2
+        else:
+            lines.append(f"{conv}, activation: relu}}")
+        lines.append("pool: max")
+    lines += ["flatten", "dropout: 0.5", "dense: {units: 128, activation: relu}"]
+    if deep:
+        lines[-3:] = ["global_pool: average", "dropout: 0.3"]
+    reason = (
+        f"{count_of(number, 'image')} are enough for two convolutions in each block."
+        if deep
+        else f"{count_of(number, 'image')} are few: a small net, and dropout against overfitting."
+    )
+    return [Choice(f"    - {line}", reason if not at else "") for at, line in enumerate(lines)]
+
+
+def training_choices(findings: Findings) -> list[Choice]:
+    """Return the lines of `training`."""
+    few, many = findings.num_images < _FEW, findings.num_images >= MANY
+    epochs, patience = (60, 15) if few else (30, 6) if many else (40, 10)
+    choices = [
+        Choice(f"  epochs: {epochs}"),
+        Choice("  optimizer: {adam: {learning_rate: 0.001}}"),
+        Choice("  schedule: cosine"),
+        Choice(
+            f"  early_stopping: {{patience: {patience}}}",
+            "The validation loss of few images jumps: wait long." if few else "",
+        ),
+    ]
+    counts = findings.class_counts
+    ratio = max(counts.values()) / min(counts.values())
+    if ratio > _LARGE_IMBALANCE:
+        smallest, largest = min(counts, key=counts.get), max(counts, key=counts.get)
+        choices.append(
+            Choice(
+                "  class_weights: effective_number",
+                f"{largest} has {ratio:,.0f} times as many images as {smallest}. "
+                "(balanced_sampling: true would show the classes equally often instead.)",
+            )
+        )
+    return choices

@@ -1,0 +1,244 @@
+"""`cnnkit data check`: every fault has its kind and its path, and nothing else is reported."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+
+import faults
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from faults import FAULTS, write_more, write_sound
+from images import data_config, file_bytes
+from PIL import Image
+
+from cnnkit.cli import main
+from cnnkit.data.check import check_data
+from cnnkit.data.check.kinds import KINDS
+
+
+@pytest.fixture
+def sound(tmp_path):
+    """Return a folder of two classes with 12 images each, in which nothing is wrong."""
+    return write_sound(tmp_path / "photos")
+
+
+def found(checked):
+    return sorted((finding.kind, *finding.paths) for finding in checked.findings)
+
+
+def check(folder, **options):
+    return check_data(data_config(folder, **options))
+
+
+@pytest.mark.parametrize(("spoil", "expected", "options"), FAULTS)
+def test_a_fault_is_found_by_its_kind_at_its_path_and_nothing_else_is(
+    sound, spoil, expected, options
+):
+    spoil(sound)
+    assert found(check(sound, **options)) == sorted(expected)
+
+
+def test_every_kind_is_tested():
+    tested = {finding[0] for fault in FAULTS for finding in fault.values[1]}
+    elsewhere = {
+        "changed_content", "enlarged", "group_across_splits", "unreadable_file",
+        "unreadable_folder",
+    }  # fmt: skip
+    assert tested | elsewhere == set(KINDS)
+    assert len(tested) >= 25
+
+
+def test_nothing_is_wrong_with_a_sound_folder(sound):
+    assert found(check(sound)) == []
+
+
+def test_a_socket_is_not_opened(sound):
+    listening = socket.socket(socket.AF_UNIX)
+    here = os.getcwd()
+    os.chdir(sound / "cat")  # the path of a socket may have 107 bytes
+    try:
+        listening.bind("x.jpg")
+    finally:
+        os.chdir(here)
+        listening.close()
+    assert found(check(sound)) == [("special_file", "cat/x.jpg")]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="needs root to become another")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_locked_files_and_folders_are_found(sound):
+    """As root nothing is locked, so the check runs in a child that is somebody else."""
+    check(sound)  # imports what the child may not be allowed to read
+    (sound / "cat/00.png").chmod(0)
+    (sound / "dog/00.png").chmod(0)
+    write_more(sound / "owl")
+    (sound / "owl/inner").mkdir()
+    (sound / "owl/inner").chmod(0)
+    for parent in sound.parents:
+        if parent.stat().st_uid == 0 and parent.name.startswith(("pytest-", sound.parent.name)):
+            parent.chmod(0o755)
+    kinds = _in_a_child(lambda: found(check(sound)))
+    assert kinds == [
+        ["unreadable_file", "cat/00.png"],
+        ["unreadable_file", "dog/00.png"],
+        ["unreadable_folder", "owl/inner"],
+    ]
+
+
+def _in_a_child(work):
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.alarm(60)
+            os.setuid(65534)
+            os.write(writing, json.dumps(work()).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as stream:
+        answer = stream.read()
+    os.waitpid(child, 0)
+    return json.loads(answer)
+
+
+def test_a_manifest_is_checked_for_its_groups_and_contents(sound):
+    rows = ["path,label,split,group,sha256"]
+    for index, path in enumerate(sorted(sound.glob("*/*.png"))):
+        split = "test" if index % 4 == 0 else "train"
+        group = "burst" if index in (0, 1) else ""
+        sha256 = "0" * 64 if index == 5 else ""
+        rows.append(f"{path},{path.parent.name},{split},{group},{sha256}")
+    table = sound.parent / "table.csv"
+    table.write_text("\n".join(rows))
+    paths = sorted(str(path) for path in sound.glob("*/*.png"))
+    shown = [path.removeprefix(f"{table.parent}/") for path in paths]
+    assert found(check(table)) == [
+        ("changed_content", shown[5]),
+        ("group_across_splits", *shown[:2]),
+    ]
+
+
+def test_a_bad_manifest_is_a_finding_and_a_missing_source_is_an_error(sound):
+    table = sound.parent / "table.csv"
+    table.write_text("path,label\nnowhere.png,cat\n")
+    (finding,) = check(table).findings
+    assert finding.kind == "unusable_source" and "nowhere.png does not exist" in finding.detail
+    result = run("data", "check", str(sound / "nowhere"))
+    assert result.exit_code == 1 and "does not exist" in result.stderr
+
+
+def test_images_inside_a_tfrecord_file_are_checked(tmp_path):
+    from cnnkit.backend import tf
+
+    def feature(value):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+    with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
+        for index in range(24):
+            content = b"" if index == 3 else file_bytes(faults.scene(index % 23))
+            values = {"image/encoded": content, "image/class/text": b"cat" if index % 2 else b"dog"}
+            features = tf.train.Features(feature={k: feature(v) for k, v in values.items()})
+            writer.write(tf.train.Example(features=features).SerializeToString())
+    checked = check(tmp_path / "a.tfrecord")
+    assert found(checked) == [
+        ("duplicate_across_classes", "a.tfrecord#0", "a.tfrecord#23"),
+        ("empty_file", "a.tfrecord#3"),
+    ]
+    assert len(checked.offending_files()) == 3
+
+
+def test_smaller_images_are_counted_where_the_size_is_known(sound):
+    small = check_data(data_config(sound), image_size=(100, 90))
+    assert {kind for kind, _ in found(small)} == {"enlarged"} and len(small.findings) == 24
+    assert found(check_data(data_config(sound), image_size=(80, 96))) == []
+
+
+# --- the command
+
+
+def run(*words):
+    return CliRunner().invoke(main, words)
+
+
+def test_the_command_prints_the_findings_and_ends_with_a_verdict(sound):
+    faults.text(sound)
+    result = run("data", "check", str(sound))
+    assert result.exit_code == 0
+    assert "not_an_image  1" in result.stdout and "- cat/x.jpg: it is not" in result.stdout
+    assert result.stdout.splitlines()[-1] == f"{sound}: 25 images, 1 error, 0 warnings."
+
+
+def test_strict_is_a_gate(sound):
+    assert run("data", "check", str(sound), "--strict").exit_code == 0
+    faults.animation(sound)  # worth a line, but nothing is wrong with it
+    assert run("data", "check", str(sound), "--strict").exit_code == 0
+    faults.one_colour(sound)
+    result = run("data", "check", str(sound), "--strict")
+    assert result.exit_code == 3
+    assert "constant  1" in result.stdout and "--strict" in result.stderr
+
+
+def test_json_holds_every_finding_and_nothing_else_is_on_stdout(sound):
+    faults.other_quality(sound)
+    document = json.loads(run("data", "check", str(sound), "--json").stdout)
+    assert document["images"] == 25
+    assert document["counts"] == {"error": 0, "warning": 1, "info": 0}
+    (finding,) = document["findings"]
+    assert finding["kind"] == "near_duplicate"
+    (pair,) = finding["pairs"]
+    assert pair["paths"] == ["cat/00.png", "cat/x.jpg"]
+    assert pair["distance"] <= 4 and pair["similarity"] > 0.97 and pair["mirrored"] is False
+
+
+def test_a_config_brings_its_size_and_classes(sound):
+    config = sound.parent / "a.yaml"
+    config.write_text(
+        "data: {source: photos, image_size: 88}\nmodel: {layers: [flatten], output: sigmoid}\n"
+    )
+    document = json.loads(run("data", "check", str(config), "--json").stdout)
+    assert document["kinds"] == {"enlarged": 24}
+
+
+def test_the_list_names_files_but_not_the_copy_to_keep(sound, tmp_path):
+    faults.text(sound)
+    faults.copy(sound)
+    faults.empty_class(sound)
+    faults.animation(sound)
+    result = run("data", "check", str(sound), "--list", str(tmp_path / "bad.txt"))
+    assert result.exit_code == 0
+    assert (tmp_path / "bad.txt").read_text().splitlines() == [
+        str(sound / "cat/x.jpg"), str(sound / "cat/x.png"),
+    ]  # fmt: skip
+
+
+def test_nothing_is_changed(sound):
+    for spoil in (faults.dangling_link, faults.copy, faults.jupyter, faults.empty_class):
+        spoil(sound)
+    before = {path: path.lstat().st_mtime_ns for path in sound.rglob("*")}
+    run("data", "check", str(sound), "--strict")
+    assert {path: path.lstat().st_mtime_ns for path in sound.rglob("*")} == before
+
+
+def test_the_contact_sheet_shows_the_pairs(sound, tmp_path):
+    faults.other_quality(sound)
+    sheet = tmp_path / "sheet.png"
+    result = run("data", "check", str(sound), "--contact-sheet", str(sheet))
+    assert "1 pairs" in result.stderr
+    pixels = np.asarray(Image.open(sheet).convert("RGB"), np.int16)
+    left, right = pixels[30:190, 20:200], pixels[30:190, 220:400]
+    assert left.std() > 20 and np.abs(left - right).mean() < 10
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names there are Unicode")
+def test_names_that_are_not_utf8_are_listed_as_they_are(sound, tmp_path):
+    place = os.fsencode(sound / "cat") + b"/\xff.jpg"
+    with open(place, "wb") as stream:
+        stream.write(b"hello")
+    result = run("data", "check", str(sound), "--list", str(tmp_path / "bad.txt"))
+    assert result.exit_code == 0
+    assert (tmp_path / "bad.txt").read_bytes() == place + b"\n"

@@ -1,0 +1,183 @@
+"""`cnnkit init`: the config that it writes for different data sets, and that it trains."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from images import data_config, file_bytes, write_classes, write_image
+from PIL import Image
+
+import cnnkit
+from cnnkit.cli import main
+from cnnkit.config import config_from_text, load_config
+from cnnkit.proposal import look_at, propose, relative_source
+
+
+def proposal(folder):
+    """Return (text, config) of what is proposed for a folder."""
+    text = propose(look_at(data_config(folder)), str(folder))
+    return text, config_from_text(text)
+
+
+def write_pictures(folder, sizes, *, classes=("cat", "owl"), each=4, mode="RGB"):
+    """Write pictures of noise of several (height, width), in turns."""
+    seed = 0
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for index in range(each):
+            height, width = sizes[seed % len(sizes)]
+            values = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+            Image.fromarray(values).convert(mode).save(folder / name / f"{index}.png")
+            seed += 1
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("sizes", "image_size", "resize"),
+    [
+        ([(8, 8)], (32, 32), "stretch"),
+        ([(48, 48)], (48, 48), "stretch"),
+        ([(300, 300)], (64, 64), "stretch"),
+        ([(375, 500), (366, 500)], (64, 64), "stretch"),
+        ([(375, 500), (500, 375)], (64, 64), "pad"),
+        ([(100, 300)], (32, 96), "stretch"),
+    ],
+)
+def test_size_and_resize_policy_follow_the_images(tmp_path, sizes, image_size, resize):
+    text, config = proposal(write_pictures(tmp_path / "set", sizes))
+    assert config.data.image_size == image_size
+    assert config.data.resize == resize
+    assert f"in the\n  # median, {min(s[0] for s in sizes)} x" in text or "at least" in text
+
+
+def test_grey_pictures_in_colour_files_are_noticed(tmp_path):
+    write_pictures(tmp_path / "set", [(40, 40)], mode="L")
+    for path in (tmp_path / "set").rglob("*.png"):
+        Image.open(path).convert("RGB").save(path.with_suffix(".jpg"))
+        path.unlink()
+    text, config = proposal(tmp_path / "set")
+    assert config.data.color_mode == "grayscale"
+    assert "All images that were opened are grey." in text
+    assert "random_contrast" not in text
+
+
+def test_colours_stay_colours(tmp_path):
+    assert proposal(write_pictures(tmp_path / "set", [(40, 40)]))[1].data.color_mode == "rgb"
+
+
+@pytest.mark.parametrize(
+    ("classes", "flips"),
+    [(("cat", "owl"), True), (("0", "1", "2"), False), (("left_turn", "stop"), False)],
+)
+def test_nothing_is_mirrored_where_a_mirror_changes_the_class(tmp_path, classes, flips):
+    text, config = proposal(write_pictures(tmp_path / "set", [(40, 40)], classes=classes))
+    assert any(call.name == "random_flip" for call in config.augmentation) == flips
+    assert ("No random_flip: " in text) == (not flips)
+
+
+def test_imbalance_is_weighed_with_its_numbers(tmp_path):
+    write_classes(tmp_path / "set", {"cat": 40, "owl": 10})
+    text, config = proposal(tmp_path / "set")
+    assert config.training.class_weights == "effective_number"
+    assert "cat has 4 times as many images as owl." in text
+    write_classes(tmp_path / "even", {"cat": 12, "owl": 10})
+    assert proposal(tmp_path / "even")[1].training.class_weights is None
+
+
+def test_splits_that_the_source_brings_are_kept(tmp_path):
+    for split in ("train", "val", "test"):
+        write_classes(tmp_path / "all" / split, {"cat": 4, "owl": 4}, seed=len(split))
+    assert "split:" not in proposal(tmp_path / "all")[0]
+    for split in ("train", "test"):
+        write_classes(tmp_path / "two" / split, {"cat": 8, "owl": 8}, seed=len(split))
+    text, config = proposal(tmp_path / "two")
+    assert "The source brings test; the other is cut from train." in text
+    assert config.data.split.validation == 0.2
+
+
+def test_broken_files_and_tiny_classes_do_not_stop_the_first_training(tmp_path):
+    write_classes(tmp_path / "set", {"cat": 12, "owl": 2})
+    (tmp_path / "set" / "cat" / "broken.png").write_text("hello")
+    text, config = proposal(tmp_path / "set")
+    assert config.data.on_error == "skip"
+    assert "1 image of those opened cannot be decoded" in text
+    assert config.data.allow_missing_classes
+    assert "owl: too few images for three splits, so all of them train." in text
+
+
+def test_more_images_get_a_larger_net(tmp_path, monkeypatch):
+    few = proposal(write_classes(tmp_path / "set", {"cat": 9, "owl": 9}))[1]
+    monkeypatch.setattr("cnnkit.proposal.model_sections._FEW", 10)
+    many = proposal(tmp_path / "set")[1]
+    count = [sum(call.name == "conv" for call in c.model.layers) for c in (few, many)]
+    assert count == [3, 6]
+
+
+def run_init(*words):
+    return CliRunner().invoke(main, ["init", *map(str, words)])
+
+
+@pytest.mark.parametrize("kind", ["photos", "digits", "brought", "csv"])
+def test_the_written_config_trains(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    source = "photos"
+    if kind == "photos":
+        write_pictures(tmp_path / source, [(40, 60), (60, 40)], each=12)
+        (tmp_path / source / "cat" / "broken.jpg").write_text("hello")
+    elif kind == "digits":
+        source = "digits"
+    elif kind == "brought":
+        for split in ("train", "validation", "test"):
+            write_classes(tmp_path / source / split, {"a": 4, "b": 4}, seed=len(split))
+    else:
+        source = "photos.csv"
+        paths = [write_image(tmp_path / f"{i}.png", seed=i) for i in range(24)]
+        rows = [f"{path.name},{'cat' if i % 2 else 'owl'}" for i, path in enumerate(paths)]
+        (tmp_path / source).write_text("\n".join(["path,label", *rows]))
+    done = run_init(source, "--json")
+    assert done.exit_code == 0, done.stderr
+    file = json.loads(done.stdout)["config"]
+    run = cnnkit.train(file, overrides=["training.epochs=1"], runs_folder=tmp_path / "runs")
+    assert run.info()["status"] == "finished"
+
+
+def test_the_source_is_relative_to_the_config(tmp_path, monkeypatch):
+    write_classes(tmp_path / "here" / "photos", {"cat": 5, "owl": 5})
+    (tmp_path / "here" / "configs").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert run_init("photos", "-o", "configs/mine.yaml").exit_code == 0
+    assert "source: ../photos\n" in (tmp_path / "here" / "configs" / "mine.yaml").read_text()
+    assert load_config("configs/mine.yaml").data.source == str(tmp_path / "here" / "photos")
+    assert relative_source("digits", tmp_path / "a.yaml") == "digits"
+    assert relative_source(str(tmp_path / "digits"), tmp_path / "a.yaml") == "./digits"
+
+
+def test_names_that_yaml_would_read_otherwise_are_quoted(tmp_path, monkeypatch):
+    write_classes(tmp_path / "no", {"cat": 5, "owl": 5})
+    monkeypatch.chdir(tmp_path)
+    assert run_init("no").exit_code == 0
+    assert load_config("no.yaml").data.source == str(tmp_path / "no")
+
+
+def test_an_existing_config_is_not_replaced(tmp_path, monkeypatch):
+    write_classes(tmp_path / "photos", {"cat": 5, "owl": 5})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos.yaml").write_text("mine")
+    done = run_init("photos")
+    assert done.exit_code == 2
+    assert "photos.yaml exists. Give another --output, or --overwrite." in done.stderr
+    assert (tmp_path / "photos.yaml").read_text() == "mine"
+    assert run_init("photos", "--overwrite").exit_code == 0
+
+
+def test_a_folder_without_classes_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(file_bytes(Image.new("RGB", (4, 4))))
+    done = run_init("photos")
+    assert done.exit_code == 1
+    assert "no class folders" in done.stderr
+    assert not (tmp_path / "photos.yaml").exists()

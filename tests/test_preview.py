@@ -1,0 +1,106 @@
+"""What `data preview` draws is what training shows."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from images import data_config
+from PIL import Image
+
+from cnnkit.cli import main
+from cnnkit.config import config_from_dict
+from cnnkit.data.dataset import load_dataset
+from cnnkit.errors import DataError
+from cnnkit.preview import preview_rows
+from cnnkit.training.epochs import Feed
+
+AUGMENTATION = ["random_flip", {"random_rotation": 0.2}, {"random_contrast": 0.5}, "mixup"]
+
+
+def config_of(folder, augmentation=(), **data):
+    section = {"source": str(folder), "image_size": 16, **data}
+    return config_from_dict(
+        {"data": section, "model": {"layers": ["flatten"]}, "augmentation": list(augmentation)}
+    )
+
+
+def rows_of(config, **changes):
+    wanted = {"num_images": 6, "num_versions": 3, "steps": False, "epoch": 1, "note": print}
+    return preview_rows(config, **{**wanted, **changes})
+
+
+def test_the_versions_are_the_pixels_of_training(tiny_images):
+    config = config_of(tiny_images, AUGMENTATION[:3], split={"validation": 0, "test": 0})
+    rows = {row.path: row for row in rows_of(config, num_images=24, epoch=2)}
+    dataset = load_dataset(data_config(tiny_images, split=config.data.split))
+    feed = Feed(config, dataset)
+    for column, epoch in enumerate((1, 2, 3), start=1):
+        batches = [images.numpy() for images, _ in feed.training(epoch)]
+        shown = {image.tobytes() for image in np.concatenate(batches)}
+        assert {row.pictures[column][1].tobytes() for row in rows.values()} == shown
+        assert {row.pictures[column][0] for row in rows.values()} == {f"epoch {epoch + 1}"}
+
+
+def test_the_first_picture_is_the_image_itself_and_classes_take_turns(tiny_images):
+    rows = rows_of(config_of(tiny_images, AUGMENTATION))
+    assert [row.label for row in rows] == ["blue", "green", "red"] * 2
+    for row in rows:
+        with Image.open(tiny_images / row.path) as image:
+            assert np.array_equal(row.pictures[0][1], np.asarray(image))
+
+
+def test_steps_end_at_the_whole_and_name_each_operation(tiny_images):
+    config = config_of(tiny_images, AUGMENTATION)
+    for steps, whole in zip(rows_of(config, steps=True), rows_of(config), strict=True):
+        names = [name for name, _ in steps.pictures[1:]]
+        assert names == ["random_flip", "random_rotation", "random_contrast"]
+        assert np.array_equal(steps.pictures[-1][1], whole.pictures[1][1])
+        assert np.array_equal(steps.pictures[0][1], whole.pictures[0][1])
+
+
+def test_held_out_images_are_not_drawn(tmp_path):
+    from images import write_classes
+
+    for split, number in (("train", 2), ("test", 5)):
+        write_classes(tmp_path / split, {"cat": number, "owl": number}, seed=number)
+    rows = rows_of(config_of(tmp_path), num_images=100)
+    assert len(rows) == 4
+    assert all(row.path.startswith("train/") for row in rows)
+
+
+def test_a_broken_image_is_named_and_another_one_drawn(tiny_images):
+    for index in range(7):
+        (tiny_images / "red" / f"{index}.png").write_text("hello")
+    notes = []
+    rows = rows_of(config_of(tiny_images), num_images=99, note=notes.append)
+    assert [row.path for row in rows if row.label == "red"] == ["red/7.png"]
+    assert len(notes) == 7
+    assert "is not drawn: it is not an image but text" in notes[0]
+
+
+def test_no_image_that_decodes_is_an_error(tiny_images):
+    for path in tiny_images.rglob("*.png"):
+        path.write_text("hello")
+    with pytest.raises(DataError, match="none of the 24 images can be decoded"):
+        rows_of(config_of(tiny_images))
+
+
+@pytest.mark.parametrize("augmentation", ["[]", "[random_flip]"])
+@pytest.mark.parametrize("color_mode", ["rgb", "grayscale"])
+def test_the_command_draws_a_picture(tiny_config, tmp_path, augmentation, color_mode):
+    file = tmp_path / "p.png"
+    words = ["data", "preview", str(tiny_config), "-o", str(file), "--images", "5", "--json"]
+    sets = [f"augmentation={augmentation}", f"data.color_mode={color_mode}"]
+    words += [word for text in sets for word in ("--set", text)]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.stderr
+    assert len(json.loads(done.stdout)["images"]) == 5
+    with Image.open(file) as picture:
+        assert np.asarray(picture.convert("L")).std() > 5
+    assert ("no augmentation" in done.stderr) == (augmentation == "[]")
+    again = CliRunner().invoke(main, words)
+    assert again.exit_code == 2
+    assert "--overwrite" in again.stderr

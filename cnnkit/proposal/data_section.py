@@ -14,6 +14,7 @@ MANY = 20_000  # images
 _SMALLEST_SIDE = 32
 _LARGEST_SIDES = ((2_000, 64), (10_000, 96), (None, 128))  # by number of images
 _LONG_ASPECT = 1.5
+_PAD_FROM = 3  # times as wide for their height as others
 _SMALLEST_CLASS = 3  # one image for each of train, validation and test
 
 
@@ -57,9 +58,15 @@ def data_choices(findings: Findings, source: str, size: tuple[int, int]) -> list
 
 
 def _resize(findings: Findings, size: tuple[int, int]) -> Choice:
-    if not findings.is_even:
-        reason = "The proportions of the images differ; pad keeps them and cuts nothing off."
+    if findings.aspect_spread > _PAD_FROM:
+        reason = "The proportions differ widely; pad keeps them and cuts nothing off."
         return Choice("  resize: pad", reason)
+    if not findings.is_even:
+        reason = (
+            "The proportions differ. stretch changes them, but shows everything as large as can "
+            "be; pad and crop keep them."
+        )
+        return Choice("  resize: stretch", reason)
     if findings.is_squarish and size[0] == size[1]:
         return Choice("  resize: stretch")
     reason = "The images have nearly the same proportions, so stretching changes all alike."

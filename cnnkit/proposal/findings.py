@@ -74,11 +74,16 @@ class Findings:
         return sorted(fact.size[1] / fact.size[0] for fact in self.good) or [1.0]
 
     @property
-    def is_even(self) -> bool:
-        """Whether nine of ten images have nearly the same proportions."""
+    def aspect_spread(self) -> float:
+        """How much wider for their height the widest of nine in ten images are than the others."""
         aspects = self.aspects
         cut = len(aspects) // 20
-        return aspects[-1 - cut] / aspects[cut] <= UNEVEN_ASPECT
+        return aspects[-1 - cut] / aspects[cut]
+
+    @property
+    def is_even(self) -> bool:
+        """Whether nine of ten images have nearly the same proportions."""
+        return self.aspect_spread <= UNEVEN_ASPECT
 
     @property
     def is_squarish(self) -> bool:

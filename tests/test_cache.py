@@ -176,7 +176,7 @@ def test_clear_asks_and_a_script_has_to_say_yes(filled, monkeypatch):
         assert "1,797" in done.stderr
         assert "Remove all this? [y/N]" in done.stderr
         assert len(listed()["entries"]) == left
-    assert done.stdout.startswith("Removed 4, freed ")
+    assert "Removed 4, freed " in done.stdout
 
 
 def test_links_are_neither_listed_nor_followed(filled, tmp_path):

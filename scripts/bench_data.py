@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -75,9 +76,11 @@ def reading(arguments: argparse.Namespace, work: Path) -> None:
         images = work / f"images{size[0]}"
         write_two_classes(images, number, arguments.photos, size)
         rates: dict[str, list[tuple[float, float]]] = {name: [] for name in READERS}
-        for repeat in range(arguments.repeats):
+        for _ in range(arguments.repeats):
             for name, (script, *kind) in READERS.items():
-                facts = run(script, images, IMAGE_SIZE, 3, *kind, cache=work / f"{number}-{repeat}")
+                cache = work / "cache"
+                facts = run(script, images, IMAGE_SIZE, 3, *kind, cache=cache)
+                shutil.rmtree(cache, ignore_errors=True)  # else later rounds find memory full of it
                 first, _, last = facts["epoch_ends"]
                 rates[name].append((number / first, 2 * number / (last - first)))
                 print(f"{size} {name}: {rates[name][-1]}", file=sys.stderr)

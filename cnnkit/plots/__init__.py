@@ -1,4 +1,4 @@
-"""Numbers enter; PNG pictures leave. The only module that imports matplotlib."""
+"""Numbers enter; PNG pictures leave. Only this package imports matplotlib."""
 
 from __future__ import annotations
 

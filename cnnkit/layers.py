@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.arithmetic import shortcut
+from cnnkit.arithmetic import IMAGE, SHORTCUT, Node, borders, nodes_of, projection, squeezed_units
 from cnnkit.backend import keras
-from cnnkit.config import Call
+from cnnkit.config import Call, dotted
 from cnnkit.errors import UsageError
+
+_SHORT_KINDS = {"Add": "add", "Concatenate": "concatenate"}
 
 
 def apply_layers(layers: Sequence[Call], tensor: Any) -> Any:
@@ -18,39 +20,72 @@ def apply_layers(layers: Sequence[Call], tensor: Any) -> Any:
     Raises:
         UsageError: Keras refuses a layer; the text names it and gives Keras's reason.
     """
-    return _apply(layers, tensor, "model.layers", _Names())
+    names = _Names()
+    tensors: list[Any] = []
+    for node in nodes_of(layers):
+        entering = [tensor if position == IMAGE else tensors[position] for position in node.inputs]
+        try:
+            tensors.append(_apply(node, entering, names))
+        except (ValueError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            where = dotted(("model", "layers", *node.path))
+            text = f"{where} ({node.name}): Keras refuses this layer: {reason}"
+            raise UsageError(text) from error
+    return tensors[-1]
 
 
-def _apply(layers: Sequence[Call], tensor: Any, where: str, names: _Names) -> Any:
-    for index, call in enumerate(layers):
-        path = f"{where}[{index}]"
-        if call.keras_name is None:
-            tensor = _apply_residual(call, tensor, f"{path}.{call.name}", names)
-        else:
-            tensor = _apply_one(call, tensor, path, names)
+def _apply(node: Node, entering: list[Any], names: _Names) -> Any:
+    first = entering[0]
+    if node.kind == SHORTCUT:
+        start, end = (tuple(tensor.shape[1:]) for tensor in entering)
+        if start == end:
+            return first
+        node = projection(node, start, end)
+    name = names.of(node)
+    if node.kind in _SHORT_KINDS:
+        return _merge(node, entering, name)
+    if node.kind == "SqueezeExcite":
+        return _squeeze_excite(first, node.arguments["ratio"], name)
+    if node.arguments.get("pad"):
+        first = _padded(first, node.arguments["pad"], name)
+    return getattr(keras.layers, node.kind)(**{"name": name, **node.given})(first)
+
+
+def _merge(node: Node, entering: list[Any], name: str) -> Any:
+    merged = getattr(keras.layers, node.kind)(name=f"{name}_{_SHORT_KINDS[node.kind]}")(entering)
+    activation = node.arguments.get("activation")
+    if activation is None:
+        return merged
+    return keras.layers.Activation(activation, name=f"{name}_{activation}")(merged)
+
+
+def _squeeze_excite(tensor: Any, ratio: int, name: str) -> Any:
+    """Scale each channel by a number in (0, 1) that depends on the means of all channels.
+
+    Source: Hu, Shen & Sun 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507.
+    """
+    channels = tensor.shape[-1]
+    means = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(tensor)
+    few = squeezed_units(channels, ratio)
+    means = keras.layers.Dense(few, activation="relu", name=f"{name}_reduce")(means)
+    scale = keras.layers.Dense(channels, activation="sigmoid", name=f"{name}_excite")(means)
+    return keras.layers.Multiply(name=f"{name}_scale")([tensor, scale])
+
+
+def _padded(tensor: Any, pad: dict[str, Any], name: str) -> Any:
+    """Return the map with a border of zeros, of its own edge, or mirrored at the edge."""
+    sides = borders(pad["size"], 2)
+    if pad["mode"] == "zeros":
+        return keras.layers.ZeroPadding2D(sides, name=f"{name}_pad")(tensor)
+    if pad["mode"] == "reflect":
+        return keras.ops.pad(tensor, [[0, 0], *map(list, sides), [0, 0]], mode="reflect")
+    for axis, (before, after) in enumerate(sides, 1):
+        first, last = (
+            keras.ops.take(tensor, [position], axis=axis)
+            for position in (0, tensor.shape[axis] - 1)
+        )
+        tensor = keras.ops.concatenate([first] * before + [tensor] + [last] * after, axis=axis)
     return tensor
-
-
-def _apply_one(call: Call, tensor: Any, path: str, names: _Names) -> Any:
-    arguments = {"name": names.next(call.name), **call.keras_arguments}
-    names.claim(arguments["name"], f"{path} ({call.name})")
-    try:
-        return getattr(keras.layers, call.keras_name)(**arguments)(tensor)
-    except (ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"{path} ({call.name}): Keras refuses this layer: {reason}") from error
-
-
-def _apply_residual(call: Call, tensor: Any, path: str, names: _Names) -> Any:
-    name = names.next(call.name)
-    inside = _apply(call.arguments["layers"], tensor, path, names)
-    projection = shortcut(tuple(tensor.shape[1:]), tuple(inside.shape[1:]))
-    if projection:
-        filters, strides = projection
-        tensor = keras.layers.Conv2D(
-            filters, 1, strides=strides, padding="same", name=f"{name}_shortcut"
-        )(tensor)
-    return keras.layers.Add(name=f"{name}_add")([tensor, inside])
 
 
 class _Names:
@@ -60,12 +95,19 @@ class _Names:
         self._counts: Counter[str] = Counter()
         self._taken = {"image", "rescaling", "probabilities"}
 
-    def next(self, kind: str) -> str:
-        kind = kind.lower()
-        self._counts[kind] += 1
-        return f"{kind}_{self._counts[kind]}"
+    def of(self, node: Node) -> str:
+        """Return the name that was given, or kind and count.
 
-    def claim(self, name: str, where: str) -> None:
+        Raises:
+            UsageError: another layer has the name.
+        """
+        kind = node.name.lower()
+        self._counts[kind] += 1
+        name = node.given.get("name") or f"{kind}_{self._counts[kind]}"
         if name in self._taken:
-            raise UsageError(f"{where}: another layer has the name {name}. Give it its own name.")
+            where = dotted(("model", "layers", *node.path))
+            raise UsageError(
+                f"{where} ({node.name}): another layer has the name {name}. Give it its own name."
+            )
         self._taken.add(name)
+        return name

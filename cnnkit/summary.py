@@ -58,7 +58,7 @@ def summarize(path: Path, overrides: Sequence[str], num_classes: int | None) -> 
     sigmoid = config.model.output == "sigmoid"
     shape = (*config.data.image_size, 3 if config.data.color_mode == "rgb" else 1)
     rows = walk_stack(config.model.layers, shape)
-    rows.append(output_row(rows[-1].output_shape, classes, sigmoid=sigmoid))
+    rows.append(output_row(rows, classes, sigmoid=sigmoid))
     return Summary(shape, classes, tuple(rows))
 
 

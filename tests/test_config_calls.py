@@ -78,7 +78,8 @@ def test_a_block_holds_its_layers_and_no_keras_class() -> None:
     call = layer({"residual": ["flatten"]})
     assert call.arguments == {"layers": (Call("flatten"),)}
     assert call.keras_name is None
-    assert call.full_arguments == {}
+    assert call.keras_arguments == {}
+    assert call.full_arguments["activation"] is None
 
 
 def test_full_arguments_hold_keras_defaults() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import cnnkit
+from cnnkit.config import config_as_dict, config_from_dict
 from cnnkit.errors import CnnkitError
 from cnnkit.export import FORMATS, Golden, check_parity, export_run
 from cnnkit.model_info import ModelInfo
@@ -101,3 +102,28 @@ def test_golden_samples_are_held_out_images_of_every_class(trained_run):
 def test_model_info_survives_its_json(trained_run):
     info = load_predictor(trained_run.tflite, trained_run.folder).info
     assert ModelInfo.from_json(info.to_json()) == info
+
+
+_CONV = {"filters": 4, "kernel_size": 3}
+_EVERY_BLOCK = [
+    {"conv": {**_CONV, "pad": {"size": 1, "mode": "edge"}}},
+    {"conv": {**_CONV, "pad": {"size": 2, "mode": "reflect"}, "strides": 2, "groups": 2}},
+    {"depthwise_conv": {"kernel_size": 3, "pad": 1, "activation": "silu"}},
+    "batch_norm",
+    {"residual": {"layers": [{"separable_conv": {**_CONV, "padding": "same"}}, "layer_norm"],
+                  "activation": "relu"}},
+    {"branches": [[{"conv": {**_CONV, "padding": "same"}}, {"group_norm": 2}], []]},
+    {"squeeze_excite": 4},
+    {"spatial_dropout": 0.1},
+    "global_pool",
+]  # fmt: skip
+
+
+def test_every_block_trains_and_exports_to_every_format(tiny_config, tmp_path):
+    config = cnnkit.load_config(tiny_config)
+    values = config_as_dict(config)
+    values["model"]["layers"] = _EVERY_BLOCK
+    values["training"] |= {"epochs": 1, "optimizer": "adam"}
+    run = cnnkit.train(config_from_dict(values), runs_folder=tmp_path / "runs")
+    parity = export_run(Run(run.folder), _FORMATS)
+    assert all(parity[name]["max_difference"] < 1e-5 for name in _FORMATS)

@@ -72,8 +72,68 @@ def test_layers_are_named_by_kind_and_count():
 def test_a_residual_block_adds_its_input_and_projects_it_where_shapes_differ():
     conv = {"filters": 4, "kernel_size": 3, "padding": "same", "strides": 2}
     model = _build([{"residual": [{"conv": conv}]}, "global_pool"])
-    assert model.get_layer("residual_1_shortcut").kernel.shape == (1, 1, 3, 4)
+    assert model.get_layer("shortcut_1").kernel.shape == (1, 1, 3, 4)
     assert model.get_layer("residual_1_add").output.shape == (None, 6, 6, 4)
+
+
+@pytest.mark.parametrize(("mode", "numpy_mode"), [("zeros", "constant"), ("edge", "edge"),
+                                                  ("reflect", "reflect")])  # fmt: skip
+@pytest.mark.parametrize("size", [1, [0, 2], [[1, 2], [3, 0]]])
+def test_pad_adds_the_border_of_numpy(mode, numpy_mode, size, tmp_path):
+    from cnnkit.backend import keras
+
+    conv = {"filters": 1, "kernel_size": 1, "use_bias": False, "kernel_initializer": "ones"}
+    layers = [{"conv": {**conv, "pad": {"size": size, "mode": mode}, "name": "one"}}, "flatten"]
+    model = _build(layers, size=5)
+    model.save(tmp_path / "model.keras")
+    model = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 5, 5, 3), dtype=np.uint8)
+    sides = [size] * 2 if isinstance(size, int) else size
+    sides = [[side] * 2 if isinstance(side, int) else side for side in sides]
+    expected = np.pad(pixels / 255, [[0, 0], *sides, [0, 0]], mode=numpy_mode).sum(axis=-1)
+    maps = keras.Model(model.input, model.get_layer("one").output)(pixels)
+    np.testing.assert_allclose(np.asarray(maps)[..., 0], expected, atol=1e-6)
+
+
+def test_squeeze_and_excitation_scales_channels_by_their_means():
+    from cnnkit.backend import keras
+
+    model = _build([{"conv": {"filters": 4, "kernel_size": 3}}, {"squeeze_excite": 2}, "flatten"])
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3), dtype=np.uint8)
+    maps = np.asarray(keras.Model(model.input, model.get_layer("conv_1").output)(pixels))
+    (reduce, bias), (excite, shift) = (
+        model.get_layer(f"squeeze_excite_1_{name}").get_weights() for name in ("reduce", "excite")
+    )
+    scale = np.maximum(maps.mean(axis=(1, 2)) @ reduce + bias, 0) @ excite + shift
+    expected = maps / (1 + np.exp(-scale))[:, None, None, :]
+    scaled = keras.Model(model.input, model.get_layer("squeeze_excite_1_scale").output)(pixels)
+    np.testing.assert_allclose(np.asarray(scaled), expected, atol=1e-5)
+
+
+def test_a_residual_block_adds_then_activates_and_takes_its_own_shortcut():
+    from cnnkit.backend import keras
+
+    conv = {"conv": {"filters": 3, "kernel_size": 1, "name": "inside"}}
+    way = [{"conv": {"filters": 3, "kernel_size": 1, "name": "around"}}]
+    block = {"residual": {"layers": [conv], "shortcut": way, "activation": "relu"}}
+    model = _build([block, "flatten"])
+    names = ("inside", "around", "residual_1_relu")
+    outputs = [model.get_layer(name).output for name in names]
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 12, 12, 3), dtype=np.uint8)
+    inside, around, result = map(np.asarray, keras.Model(model.input, outputs)(pixels))
+    np.testing.assert_allclose(result, np.maximum(inside + around, 0), atol=1e-6)
+
+
+def test_branches_join_in_the_order_of_the_stacks():
+    from cnnkit.backend import keras
+
+    convs = [[{"conv": {"filters": n, "kernel_size": 1, "name": f"way{n}"}}] for n in (2, 5)]
+    model = _build([{"branches": [*convs, []]}, "flatten"])
+    outputs = [model.get_layer(name).output for name in ("way2", "way5", "rescaling")]
+    joined = model.get_layer("branches_1_concatenate").output
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 12, 12, 3), dtype=np.uint8)
+    *ways, result = map(np.asarray, keras.Model(model.input, [*outputs, joined])(pixels))
+    np.testing.assert_array_equal(result, np.concatenate(ways, axis=-1))
 
 
 def test_initialisers_and_regularisers_go_by_keras_names():
@@ -127,10 +187,9 @@ def test_a_name_that_is_taken_is_refused_at_its_layer():
 
 
 def test_what_only_keras_can_refuse_names_the_layer():
-    with pytest.raises(
-        UsageError, match=r"model.layers\[1\] \(Reshape\): Keras refuses this layer"
-    ):
-        _build([{"conv": {"filters": 2, "kernel_size": 3}}, {"Reshape": {"target_shape": [7]}}])
+    with pytest.raises(UsageError, match=r"model.layers\[1\] \(conv\): Keras refuses this layer"):
+        conv = {"filters": 2, "kernel_size": 3}
+        _build([{"conv": conv}, {"conv": {**conv, "strides": 2, "dilation_rate": 2}}, "flatten"])
 
 
 def test_every_layer_of_the_table_that_needs_no_argument_builds():

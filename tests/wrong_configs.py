@@ -6,8 +6,10 @@ SECTIONS = "source, image_size, color_mode, resize, background, split, batch_siz
 SECTIONS += "classes, allow_missing_classes, cache, cache_limit_gb, shapes"
 CONV = "filters, kernel_size, strides, padding, dilation_rate, groups, activation, use_bias, "
 CONV += "kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, "
-CONV += "activity_regularizer, kernel_constraint, bias_constraint, name"
-LAYERS = "conv, flatten, dense, dropout, batch_norm, activation, pool, global_pool, residual, "
+CONV += "activity_regularizer, kernel_constraint, bias_constraint, pad, name"
+LAYERS = "conv, depthwise_conv, separable_conv, flatten, dense, dropout, spatial_dropout, "
+LAYERS += "batch_norm, layer_norm, group_norm, activation, pool, global_pool, residual, branches, "
+LAYERS += "squeeze_excite, repeat, block, "
 LAYERS += "or a Keras layer by its class name"
 SIZE = "a whole number of at least 1 or a pair of them"
 
@@ -194,7 +196,7 @@ TABLE = [
     ),
     (
         layer("residual: flatten"),
-        ['4:17  model.layers[0].residual  expected a list of at least one layer, '
+        ['4:17  model.layers[0].residual.layers  expected a list of at least one layer, '
          'received "flatten".'],
     ),
     (

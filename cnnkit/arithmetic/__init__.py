@@ -1,21 +1,36 @@
 """A stack of layer calls and an input shape enter; shapes, parameters and multiply-adds leave."""
 
+from cnnkit.arithmetic.effects import borders
+from cnnkit.arithmetic.formulas import Formula, formulas_of
+from cnnkit.arithmetic.graph import IMAGE, MERGES, SHORTCUT, Node, nodes_of
+from cnnkit.arithmetic.kinds import squeezed_units
+from cnnkit.arithmetic.merging import projection
+from cnnkit.arithmetic.rows import LayerRow
 from cnnkit.arithmetic.stack import (
-    LayerRow,
     StackError,
     check_stack,
     output_row,
     output_shape,
-    shortcut,
+    walk_nodes,
     walk_stack,
 )
 
 __all__ = [
+    "IMAGE",
+    "MERGES",
+    "SHORTCUT",
+    "Formula",
     "LayerRow",
+    "Node",
     "StackError",
+    "borders",
     "check_stack",
+    "formulas_of",
+    "nodes_of",
     "output_row",
     "output_shape",
-    "shortcut",
+    "projection",
+    "squeezed_units",
+    "walk_nodes",
     "walk_stack",
 ]

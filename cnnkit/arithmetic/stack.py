@@ -1,48 +1,29 @@
 """Layer calls and an input shape enter; one row a layer leaves: shape, costs, receptive field.
 
 Plain Python: no TensorFlow. Shapes are (height, width, channels), or (units,) after flatten,
-global_pool or dense. One multiply-add (MAC) is two FLOPs; biases, activations, pooling and
-normalisation are not counted, as is usual in the papers. The receptive field follows Araujo,
-Norris & Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks":
-r_out = r_in + (k - 1) * j_in and j_out = j_in * stride.
+global_pool or dense. One multiply-add (MAC) is two FLOPs. Those of convolutions and dense layers
+are counted; biases, activations, pooling, additions and normalisation are not, as is usual in the
+papers, and as TensorFlow's profiler counts its Conv2D, DepthwiseConv2dNative and MatMul operations.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
-from cnnkit.arithmetic.effects import EFFECTS, Effect, MapState, Shape, UnfitError, pair, times
-
-Path = tuple["int | str", ...]
-
-
-class Call(Protocol):
-    """What is asked of an entry of `model.layers`; see `cnnkit.config.Call`."""
-
-    name: str
-    arguments: dict[str, Any]
-
-    @property
-    def keras_name(self) -> str | None:
-        """The Keras class, None for a block."""
-
-    @property
-    def keras_arguments(self) -> dict[str, Any]:
-        """What the Keras constructor is given."""
-
-    @property
-    def full_arguments(self) -> dict[str, Any]:
-        """The same with Keras's defaults filled in."""
+from cnnkit.arithmetic.effects import Effect, History, Shape, UnfitError, times
+from cnnkit.arithmetic.fields import Field, field_after, field_of_all
+from cnnkit.arithmetic.graph import IMAGE, MERGES, SHORTCUT, Call, Node, Path, nodes_of
+from cnnkit.arithmetic.kinds import effect_of
+from cnnkit.arithmetic.merging import merged_shape, projection
+from cnnkit.arithmetic.rows import LayerRow, detail
 
 
 class StackError(Exception):
     """The stack cannot be built.
 
     Args:
-        path: leads to the layer below `model.layers`: (6,) or (4, "residual", 1).
+        path: leads to the layer below `model.layers`: (6,) or (4, "residual", "layers", 1).
         message: what does not fit, and what to do.
     """
 
@@ -53,33 +34,17 @@ class StackError(Exception):
 
 
 @dataclass(frozen=True)
-class LayerRow:
-    """What one layer does to the map that runs through it.
+class _State:
+    """A map on its way: its shape, what it sees, and the row it comes from."""
 
-    Args:
-        path: indices below `model.layers`; the depth is the nesting.
-        name: the word in the config.
-        detail: its main arguments, for people.
-        output_shape: (height, width, channels) or (units,); None where only Keras knows.
-        parameters: trained numbers; None where only Keras knows.
-        non_trainable: numbers kept but not trained (the moving averages of batch_norm).
-        multiply_adds: multiply-adds for one image.
-        receptive_field: (height, width) of the input pixels that one output can see, not cut
-            at the border; None after a layer that sees the whole image or that only Keras knows.
-    """
-
-    path: Path
-    name: str
-    detail: str
-    output_shape: Shape | None
-    parameters: int | None
-    non_trainable: int = 0
-    multiply_adds: int | None = 0
-    receptive_field: tuple[int, int] | None = None
+    row: int
+    shape: Shape | None
+    field: Field | None
+    history: History = History()
 
 
 def walk_stack(layers: Sequence[Call], input_shape: Shape) -> list[LayerRow]:
-    """Return one row a layer, in order; a block is followed by its rows and its sum.
+    """Return one row a layer, in the order of the data; a block's own row follows those inside it.
 
     Args:
         layers: calls of `model.layers`, without the output layer.
@@ -91,8 +56,23 @@ def walk_stack(layers: Sequence[Call], input_shape: Shape) -> list[LayerRow]:
     >>> walk_stack([], (28, 28, 1))
     []
     """
+    return walk_nodes(nodes_of(layers), input_shape)
+
+
+def walk_nodes(nodes: Sequence[Node], input_shape: Shape) -> list[LayerRow]:
+    """Return one row a node, without shortcuts that change nothing; as `walk_stack`."""
     rows: list[LayerRow] = []
-    _walk(layers, MapState(input_shape, sizes=(input_shape[:2],)), (), rows)
+    states: list[_State] = []
+    image = _State(IMAGE, input_shape, Field(), History((input_shape[:-1],)))
+    for node in nodes:
+        entering = [image if position == IMAGE else states[position] for position in node.inputs]
+        try:
+            states.append(_step(node, entering, rows))
+        except UnfitError as unfit:
+            first = entering[0]
+            text = unfit.explain(node.name, first.shape, first.history)
+            path = node.path[:-2] if node.kind == SHORTCUT else node.path
+            raise StackError(path, text) from None
     return rows
 
 
@@ -117,134 +97,91 @@ def check_stack(layers: Sequence[Call], input_shape: Shape) -> None:
         )
 
 
-def output_row(shape: Shape, num_classes: int, *, sigmoid: bool) -> LayerRow:
-    """Return the row of the output layer that is added to a stack of the given output shape."""
-    units = 1 if sigmoid else num_classes
-    return LayerRow(
+def output_row(rows: Sequence[LayerRow], num_classes: int, *, sigmoid: bool) -> LayerRow:
+    """Return the row of the output layer that is added behind a stack."""
+    last, units = rows[-1], 1 if sigmoid else num_classes
+    activation = "sigmoid" if sigmoid else "softmax"
+    known = last.output_shape is not None
+    return replace(
+        last,
         path=("output",),
         name="output",
-        detail=f"{units}, {'sigmoid' if sigmoid else 'softmax'}",
+        kind="Dense",
+        detail=f"{units}, {activation}",
+        inputs=(len(rows) - 1,),
+        input_shapes=(last.output_shape,),
         output_shape=(units,),
-        parameters=(shape[0] + 1) * units,
-        multiply_adds=shape[0] * units,
+        parameters=(last.output_shape[0] + 1) * units if known else None,
+        non_trainable=0,
+        multiply_adds=last.output_shape[0] * units if known else None,
+        arguments={"units": units, "use_bias": True, "activation": activation},
     )
 
 
-def _walk(layers: Sequence[Call], state: MapState, prefix: Path, rows: list[LayerRow]) -> MapState:
-    for index, call in enumerate(layers):
-        path = (*prefix, index)
-        if call.keras_name is None:
-            state = _walk_residual(call, state, path, rows)
-        else:
-            state = _step(call, state, path, rows)
-    return state
+def _step(node: Node, entering: Sequence[_State], rows: list[LayerRow]) -> _State:
+    first = entering[0]
+    if any(state.shape is None for state in entering):
+        return _unknown(node, entering, rows)
+    shapes = [state.shape for state in entering]
+    if node.kind == SHORTCUT:
+        if shapes[0] == shapes[1]:
+            return first
+        entering, node = entering[:1], projection(node, shapes[0], shapes[1])
+    if node.kind in MERGES:
+        effect = Effect(merged_shape(node, shapes))
+        field = field_of_all([state.field for state in entering], effect.shape)
+    else:
+        function = effect_of(node.kind)
+        if function is None:
+            return _unknown(node, entering, rows)
+        effect = function(first.shape, node.arguments)
+        field = field_after(first.field, first.shape, effect)
+    rows.append(_row(node, entering, effect, field))
+    return _State(len(rows) - 1, effect.shape, field, _history(node, entering, effect.shape))
 
 
-def _step(call: Call, state: MapState, path: Path, rows: list[LayerRow]) -> MapState:
-    effect_of = EFFECTS.get(call.keras_name)
-    if state.shape is None or effect_of is None:
-        unknown = LayerRow(path, call.name, _detail(call), None, None, multiply_adds=None)
-        rows.append(unknown)
-        return replace(state, shape=None, field=None)
-    try:
-        effect = effect_of(state.shape, call.full_arguments)
-    except UnfitError as unfit:
-        raise StackError(path, unfit.explain(call.name, state)) from None
-    state = _after(call, effect, state)
+def _unknown(node: Node, entering: Sequence[_State], rows: list[LayerRow]) -> _State:
+    inputs = tuple(state.row for state in entering)
+    shapes = tuple(state.shape for state in entering)
     rows.append(
         LayerRow(
-            path,
-            call.name,
-            _detail(call),
-            effect.shape,
-            effect.parameters,
-            effect.non_trainable,
-            effect.multiply_adds,
-            state.field,
+            node.path,
+            node.name,
+            node.kind,
+            detail(node),
+            inputs,
+            shapes,
+            output_shape=None,
+            parameters=None,
+            multiply_adds=None,
+            arguments=node.arguments,
         )
     )
-    return state
+    return _State(len(rows) - 1, None, None, entering[0].history)
 
 
-def _after(call: Call, effect: Effect, state: MapState) -> MapState:
-    field = None
-    if state.field and effect.window:
-        field = tuple(
-            r + (k - 1) * j for r, k, j in zip(state.field, effect.window, state.jump, strict=True)
-        )
-    sizes = state.sizes
-    if len(effect.shape) == 3 and effect.shape[:2] != sizes[-1]:
-        sizes = (*sizes, effect.shape[:2])
-    return MapState(
-        shape=effect.shape,
-        field=field,
-        jump=tuple(j * s for j, s in zip(state.jump, effect.stride, strict=True)),
-        sizes=sizes,
-        flattened_by=state.flattened_by or (call.name if len(effect.shape) == 1 else ""),
+def _row(node: Node, entering: Sequence[_State], effect: Effect, field: Field | None) -> LayerRow:
+    return LayerRow(
+        node.path,
+        node.name,
+        node.kind,
+        detail(node),
+        tuple(state.row for state in entering),
+        tuple(state.shape for state in entering),
+        effect.shape,
+        effect.parameters,
+        effect.non_trainable,
+        effect.multiply_adds,
+        field and field.size,
+        field and field.stride,
+        field and field.start,
+        node.arguments,
     )
 
 
-def _walk_residual(call: Call, state: MapState, path: Path, rows: list[LayerRow]) -> MapState:
-    place = len(rows)
-    end = _walk(call.arguments["layers"], state, (*path, "residual"), rows)
-    if state.shape is None or end.shape is None:
-        rows.insert(place, LayerRow(path, call.name, "", None, None, multiply_adds=None))
-        return replace(end, shape=None, field=None)
-    projection = shortcut(state.shape, end.shape)
-    if projection is None and state.shape != end.shape:
-        raise StackError(
-            path,
-            f"the shortcut carries {times(state.shape)} but the layers inside give "
-            f"{times(end.shape)}, and no 1 x 1 convolution leads from one to the other. "
-            "Use padding: same inside the block.",
-        )
-    parameters = multiply_adds = 0
-    detail = "input + layers"
-    if projection:
-        filters, strides = projection
-        detail = f"1 x 1 conv to {filters} + layers"
-        parameters = (state.shape[-1] + 1) * filters
-        multiply_adds = state.shape[-1] * math.prod(end.shape)
-        detail += f", stride {strides[0]}" if strides != (1, 1) else ""
-    block = LayerRow(
-        path,
-        call.name,
-        detail,
-        end.shape,
-        parameters,
-        multiply_adds=multiply_adds,
-        receptive_field=end.field,
-    )
-    rows.insert(place, block)
-    return end
-
-
-def shortcut(start: Shape, end: Shape) -> tuple[int, tuple[int, int]] | None:
-    """Return (filters, strides) of the 1 x 1 convolution that leads from start to end.
-
-    None where the shapes are equal, or where no stride does it.
-
-    >>> shortcut((28, 28, 16), (14, 14, 32))
-    (32, (2, 2))
-    >>> shortcut((28, 28, 16), (28, 28, 16)) is None
-    True
-    """
-    if start == end or len(start) != 3 or len(end) != 3:
-        return None
-    strides = tuple(math.ceil(a / b) for a, b in zip(start[:2], end[:2], strict=True))
-    reached = tuple(math.ceil(a / s) for a, s in zip(start[:2], strides, strict=True))
-    return (end[2], strides) if reached == end[:2] else None
-
-
-def _detail(call: Call) -> str:
-    return ", ".join(_shown(call.keras_arguments))
-
-
-def _shown(arguments: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in arguments.items():
-        if name in ("filters", "units", "activation", "padding", "rate"):
-            yield str(value)
-        elif name in ("kernel_size", "pool_size"):
-            yield times(pair(value))
-        elif not isinstance(value, dict):
-            yield f"{name} {value}"
+def _history(node: Node, entering: Sequence[_State], shape: Shape) -> History:
+    history = entering[-1].history
+    sizes = history.sizes
+    if len(shape) > 1 and shape[:-1] != sizes[-1]:
+        sizes = (*sizes, shape[:-1])
+    return History(sizes, history.flattened_by or (node.name if len(shape) == 1 else ""))

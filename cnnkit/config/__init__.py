@@ -12,11 +12,12 @@ from pydantic import ValidationError
 
 from cnnkit.config.calls import Call, call_names, layer_signature
 from cnnkit.config.checks import problems_between
+from cnnkit.config.expansion import expand
 from cnnkit.config.json_schema import json_schema
 from cnnkit.config.kinds import plain
 from cnnkit.config.mistakes import shown
 from cnnkit.config.overrides import apply_overrides
-from cnnkit.config.problems import Row, located, rows_of
+from cnnkit.config.problems import Row, dotted, located, rows_of
 from cnnkit.config.schema import (
     BUILT_IN_SOURCES,
     MONITORS,
@@ -55,6 +56,7 @@ __all__ = [
     "config_as_dict",
     "config_from_dict",
     "config_from_text",
+    "dotted",
     "dump_config",
     "full_arguments",
     "json_schema",
@@ -137,12 +139,14 @@ def _config(document: Document, overrides: Iterable[str], folder: Path) -> Confi
     apply_overrides(document, overrides)
     data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
     rows = _resolve_source(data, folder) + _resolve_classes(data, folder)
+    expansion = expand(data)
+    rows += dict.fromkeys(expansion.rows)
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
-        rows += rows_of(error)
+        rows += expansion.written(rows_of(error))
     else:
-        rows += problems_between(config)
+        rows += expansion.written(problems_between(config))
     if rows:
         raise ConfigError(located(rows, document))
     return config

@@ -70,7 +70,6 @@ _BY_CLASS: dict[tuple[str, str], Kind] = {
     ("MaxNorm", "max_value"): number(above=0),
     ("RandomPosterization", "factor"): either(whole(1, 8), items_of(whole(1, 8), (2,))),
     ("Constant", "value"): number(),
-    ("EinsumDense", "output_shape"): anything(),
     ("Normalization", "mean"): _NUMBERS,
     ("Normalization", "variance"): _NUMBERS,
 }

@@ -17,10 +17,21 @@ from cnnkit.config.kinds import (
 from cnnkit.config.mistakes import (
     Errors,
     problem,
-    shown,
     unknown_key,
 )
 from cnnkit.config.own_augmentation import OWN_AUGMENTATION
+from cnnkit.config.own_layers import (
+    LAYER_ALIASES,
+    MACROS,
+    OWN_LAYERS,
+    PADDED,
+    POOL_SIZE,
+    POOLS,
+    SHORT_NAMES,
+    check_pad,
+    own_signature,
+    pad_signature,
+)
 from cnnkit.config.signatures import (
     Argument,
     Signature,
@@ -33,22 +44,6 @@ from cnnkit.config.signatures import (
     read_arguments,
 )
 from cnnkit.errors import did_you_mean
-
-BLOCK = "residual"
-LAYER_ALIASES = {
-    "conv": "Conv2D",
-    "flatten": "Flatten",
-    "dense": "Dense",
-    "dropout": "Dropout",
-    "batch_norm": "BatchNormalization",
-    "activation": "Activation",
-}
-POOLS = {
-    "pool": {"max": "MaxPooling2D", "average": "AveragePooling2D"},
-    "global_pool": {"average": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D"},
-}
-SHORT_NAMES = (*LAYER_ALIASES, *POOLS, BLOCK)
-POOL_SIZE = 2  # of `pool` where none is given; Keras's default for one of the two types only
 
 SCHEDULES: dict[str, Signature] = {
     "constant": {},
@@ -72,8 +67,8 @@ class Call:
     Args:
         name: as in the YAML: `conv`, `SeparableConv2D`, `random_flip`, `adam`, `cosine`.
         arguments: plain Python values. Of a layer or augmentation only those that were given; an
-            optimizer always has its learning_rate, a schedule all of its arguments; a block has
-            {"layers": tuple of Call}.
+            optimizer always has its learning_rate, a schedule all of its arguments. A stack is a
+            tuple of Call.
     """
 
     name: str
@@ -81,7 +76,7 @@ class Call:
 
     @property
     def keras_name(self) -> str | None:
-        """The Keras class, or None for a block, a schedule and an augmentation of our own."""
+        """The Keras class, or None for a schedule, and a layer or augmentation of our own."""
         if self.name in POOLS:
             default_type = next(iter(POOLS[self.name]))
             return POOLS[self.name][self.arguments.get("type", default_type)]
@@ -92,27 +87,39 @@ class Call:
 
     @property
     def keras_arguments(self) -> dict[str, Any]:
-        """The arguments as the Keras constructor takes them; empty for a block."""
-        if self.name == BLOCK:
+        """The arguments as the Keras constructor takes them; empty for a layer of our own."""
+        if self.name in OWN_LAYERS:
             return {}
         given = {"pool_size": POOL_SIZE} | self.arguments if self.name == "pool" else self.arguments
-        is_pool = self.name in POOLS
-        return {k: _keras_value(k, v) for k, v in given.items() if not (is_pool and k == "type")}
+        own = ("type",) if self.name in POOLS else ("pad",)
+        return {k: _keras_value(k, v) for k, v in given.items() if k not in own}
 
     @property
     def full_arguments(self) -> dict[str, Any]:
-        """All arguments, with their defaults; empty for a block and for a schedule."""
-        if self.name in OWN_AUGMENTATION:
-            defaults = {k: argument.default for k, argument in OWN_AUGMENTATION[self.name].items()}
-            return defaults | self.arguments
+        """All arguments, with their defaults; empty for a schedule."""
         keras_name = self.keras_name
-        return full_arguments(keras_name, self.keras_arguments) if keras_name else {}
+        if self.name in OWN_AUGMENTATION or self.name in OWN_LAYERS:
+            family = "layers" if self.name in OWN_LAYERS else "augmentation"
+            defaults = {k: part.default for k, part in signature_of(family, self.name).items()}
+            return defaults | self.arguments
+        if keras_name is None:
+            return {}
+        pad = {"pad": self.arguments.get("pad")} if keras_name in PADDED else {}
+        return full_arguments(keras_name, self.keras_arguments) | pad
 
     def to_yaml(self) -> Any:
         """Return the call as YAML data: the name alone, or {name: {arguments}}."""
-        if self.name == BLOCK:
-            return {BLOCK: [call.to_yaml() for call in self.arguments["layers"]]}
-        return {self.name: dict(self.arguments)} if self.arguments else self.name
+        arguments = {name: _plain(value) for name, value in self.arguments.items()}
+        if self.name in OWN_LAYERS and len(arguments) == 1:
+            return {self.name: next(iter(arguments.values()))}
+        return {self.name: arguments} if arguments else self.name
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as YAML data: calls, alone or in stacks, as they are written."""
+    if isinstance(value, Call):
+        return value.to_yaml()
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _keras_value(argument: str, value: Any) -> Any:
@@ -130,7 +137,14 @@ def layer_signature(name: str) -> Signature:
     if name == "global_pool":
         types = {"type": Argument(choice(*POOLS["global_pool"]), "average")}
         return types | dict(keras_signature("layers", "GlobalAveragePooling2D"))
-    return keras_signature("layers", LAYER_ALIASES.get(name, name))
+    if name in OWN_LAYERS:
+        return own_signature(name, calls_kind("layers", minimum=1))
+    keras_name = LAYER_ALIASES.get(name, name)
+    arguments = keras_signature("layers", keras_name)
+    if keras_name not in PADDED:
+        return arguments
+    own = {k: argument for k, argument in arguments.items() if k != "name"}
+    return {**own, **pad_signature(), "name": arguments["name"]}
 
 
 def signature_of(family: str, name: str) -> Signature:
@@ -199,15 +213,14 @@ def _unknown_name(family: str, name: str) -> str:
     word, _ = _WORDS[family]
     if family != "layers":
         return unknown_key("", name, call_names(family), f'{word} "{name}"').message()
-    near = did_you_mean(name, (*names_of("layers"), *SHORT_NAMES))  # of two alike, the short name
-    listed = ", ".join(SHORT_NAMES)
+    short = (*SHORT_NAMES, *MACROS)
+    near = did_you_mean(name, (*names_of("layers"), *short))  # of two alike, the short name
+    listed = ", ".join(short)
     allowed = f"Allowed: {listed}, or a Keras layer by its class name."
     return f'unknown layer "{name}".{near} {allowed}'
 
 
 def _arguments(family: str, name: str, given: Any) -> dict[str, Any]:
-    if family == "layers" and name == BLOCK:
-        return {"layers": _read_block(given)}
     signature = signature_of(family, name)
     if name == "pool" and given is not None and not isinstance(given, str | Mapping):
         given = {"pool_size": given}
@@ -216,14 +229,9 @@ def _arguments(family: str, name: str, given: Any) -> dict[str, Any]:
         return {k: arguments.get(k, argument.default) for k, argument in signature.items()}
     if family == "optimizers":
         return {"learning_rate": signature["learning_rate"].default} | arguments
+    if "pad" in arguments:
+        check_pad(arguments)
     return arguments
-
-
-def _read_block(value: Any) -> tuple[Call, ...]:
-    if not isinstance(value, list | tuple) or not value:
-        message = f"expected a list of at least one layer, received {shown(value)}."
-        raise problem("bad_value", message)
-    return _read_all("layers", value)
 
 
 def _read_all(family: str, values: list[Any] | tuple[Any, ...]) -> tuple[Call, ...]:
@@ -239,7 +247,7 @@ def call_kind(family: str) -> Kind:
     """Return the kind of one call of a family."""
     expected = f"{_WORDS[family][1]}: a name, or a name with its arguments"
     schema = {"$ref": f"#/$defs/{family}"}
-    return Kind(expected, lambda value: read_call(family, value), schema, _written)
+    return Kind(expected, lambda value: read_call(family, value), schema, _plain)
 
 
 @cache
@@ -256,8 +264,4 @@ def calls_kind(family: str, minimum: int = 0) -> Kind:
     expected = f"a list of at least one {word}" if minimum else f"a list of {word} calls"
     schema = {"type": "array" if minimum else ["array", "null"], "minItems": minimum}
     schema["items"] = {"$ref": f"#/$defs/{family}"}
-    return Kind(expected, convert, schema, _written)
-
-
-def _written(value: Any) -> Any:
-    return [call.to_yaml() for call in value] if isinstance(value, tuple) else value.to_yaml()
+    return Kind(expected, convert, schema, _plain)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cnnkit.arithmetic import StackError, check_stack
-from cnnkit.config.calls import BLOCK
 from cnnkit.config.own_augmentation import misplaced_mixing
 from cnnkit.config.problems import Row
 from cnnkit.config.schema import Config
@@ -63,5 +62,4 @@ def _stack_problems(config: Config) -> Iterator[Row]:
     try:
         check_stack(config.model.layers, input_shape)
     except StackError as error:
-        below = tuple(BLOCK if part == "layers" else part for part in error.path)
-        yield ("model", "layers", *below), "value", error.message
+        yield ("model", "layers", *error.path), "value", error.message

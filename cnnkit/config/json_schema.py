@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cnnkit.config.calls import BLOCK, Call, call_names, signature_of
+from cnnkit.config.calls import Call, call_names, signature_of
+from cnnkit.config.expansion import NAME, macros_schema
 from cnnkit.config.kinds import with_references
 from cnnkit.config.schema import Config, TrainingConfig
 from cnnkit.config.signatures import (
@@ -19,6 +20,8 @@ from cnnkit.config.signatures import (
     takes_no_arguments,
 )
 
+_NAMED = {"$ref": "#/$defs/named"}
+_NAMED_SCHEMA = {"type": "string", "pattern": NAME.pattern.replace("\\Z", "$")}
 CALL_FAMILIES = ("layers", "augmentation", "optimizers", "schedules")
 
 
@@ -34,6 +37,7 @@ def json_schema() -> dict[str, Any]:
         schema["$defs"][family] = _calls_schema(signatures)
     for family in CALL_FAMILIES:
         schema["$defs"][family] = _family_schema(family)
+    schema["$defs"]["named"] = {"description": "A value of a repeat or a block.", **_NAMED_SCHEMA}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
 
 
@@ -51,16 +55,21 @@ def _write_call_defaults(section: dict[str, Any]) -> None:
 
 
 def _family_schema(family: str) -> dict[str, Any]:
-    names = [name for name in call_names(family) if name != BLOCK]
-    schema = _calls_schema({name: signature_of(family, name) for name in names})
+    schema = _calls_schema({name: signature_of(family, name) for name in call_names(family)})
     if family == "layers":
-        schema["oneOf"][1]["properties"][BLOCK] = {
-            "description": "Layers whose result is added to their input; blocks nest.",
-            "type": "array",
-            "items": {"$ref": "#/$defs/layers"},
-            "minItems": 1,
-        }
+        _allow_macros(schema)
     return schema
+
+
+def _allow_macros(schema: dict[str, Any]) -> None:
+    """Let `repeat` and `block` stand among layers, and `$name` for any argument."""
+    layers = schema["oneOf"][1]["properties"]
+    for forms in layers.values():
+        for form in forms["anyOf"]:
+            properties = form.get("properties", {})
+            properties.update({k: {"anyOf": [part, _NAMED]} for k, part in properties.items()})
+        forms["anyOf"].append(_NAMED)
+    layers.update(macros_schema())
 
 
 def _calls_schema(signatures: Mapping[str, Signature]) -> dict[str, Any]:

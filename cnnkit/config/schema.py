@@ -100,6 +100,17 @@ def _classes() -> Kind:
     return Kind(expected, convert, schema, lambda value: value and list(value))
 
 
+def _blocks() -> Kind:
+    def convert(value: Any) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            raise MismatchError
+        return value
+
+    stack = {"type": "array", "items": {"$ref": "#/$defs/layers"}, "minItems": 1}
+    schema = {"type": "object", "additionalProperties": stack}
+    return Kind("names, each with a list of layers", convert, schema)
+
+
 class SplitConfig(Section):
     """How images are divided; ignored where the source brings its own division."""
 
@@ -190,6 +201,11 @@ class ModelConfig(Section):
 
     layers: Annotated[tuple[Call, ...], calls_kind("layers", minimum=1)] = Field(
         description="The layers in order; rescaling before and the output after them are added."
+    )
+    blocks: Annotated[Mapping[str, Any], _blocks()] = Field(
+        {},
+        exclude=True,  # they are in `layers` when the config is read
+        description="Stacks of layers by name, for `block` in `layers`.",
     )
     output: Annotated[str, choice("softmax", "sigmoid")] = Field(
         "softmax", description="One probability a class, or one sigmoid unit for two classes."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def write_tflite(model: Any, info: ModelInfo, path: Path) -> None:
 
 def write_onnx(model: Any, info: ModelInfo, path: Path) -> None:
     """Write an `.onnx` whose metadata holds the labels and the pixel settings."""
-    with quiet_stderr():
+    with quiet_stderr(), _functions_in_line():
         model.export(path, format="onnx", verbose=False)
     import onnx
 
@@ -53,6 +54,19 @@ def write_onnx(model: Any, info: ModelInfo, path: Path) -> None:
         proto, {"cnnkit": info.to_json(), "labels": info.labels().rstrip("\n")}
     )
     onnx.save(proto, path)
+
+
+@contextmanager
+def _functions_in_line() -> Iterator[None]:
+    """Trace functions inside a model as part of it.
+
+    Keras compiles grouped convolutions as functions of their own, which tf2onnx cannot look into.
+    """
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 FORMATS = {

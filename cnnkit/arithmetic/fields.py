@@ -1,0 +1,94 @@
+"""What one number of a map sees of the image: the region and how it moves with the position.
+
+Source: Araujo, Norris & Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks",
+distill.pub: size += (window - 1) * stride so far, stride *= stride of the layer,
+start -= positions added in front * stride so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cnnkit.arithmetic.effects import UNKNOWN, WHOLE, Effect, Shape, Window
+
+
+@dataclass(frozen=True)
+class Field:
+    """The region of the image that the number at position 0, 0 of a map sees.
+
+    The one at (i, j) sees the same, moved by i * stride[0] and j * stride[1].
+
+    Args:
+        size: (height, width) in pixels, what hangs over the border included.
+        stride: (vertical, horizontal) distance in pixels from one number to the next; 0 where all
+            numbers see the same.
+        start: (row, column) of its first pixel; negative where it hangs over the border.
+    """
+
+    size: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    start: tuple[int, int] = (0, 0)
+
+
+def field_after(field: Field | None, shape: Shape, effect: Effect) -> Field | None:
+    """Return the field behind a layer; None where it is not one region of one size.
+
+    Args:
+        field: of the map that enters.
+        shape: of that map.
+        effect: of the layer.
+    """
+    if field is None or effect.window == UNKNOWN:
+        return None
+    if effect.window is None:
+        return field
+    if effect.window == WHOLE:
+        return _whole(field, shape)
+    return _through(field, effect.window) if len(effect.window.size) == 2 else None
+
+
+def _whole(field: Field, shape: Shape) -> Field:
+    if len(shape) != 3:
+        return field  # a row of numbers already sees what it sees
+    moves = zip(shape[:2], field.stride, strict=True)
+    reach = [(positions - 1) * stride for positions, stride in moves]
+    return Field((field.size[0] + reach[0], field.size[1] + reach[1]), (0, 0), field.start)
+
+
+def _through(field: Field, window: Window) -> Field:
+    sides = zip(
+        field.size,
+        field.stride,
+        field.start,
+        window.size,
+        window.stride,
+        window.before,
+        strict=True,
+    )
+    found = [
+        (size + (positions - 1) * stride, stride * steps, start - before * stride)
+        for size, stride, start, positions, steps, before in sides
+    ]
+    size, stride, start = zip(*found, strict=True)
+    return Field(size, stride, start)
+
+
+def field_of_all(fields: Sequence[Field | None], shape: Shape) -> Field | None:
+    """Return the field behind a layer that joins several maps of one size, number by number.
+
+    Args:
+        fields: of the maps.
+        shape: of each map; its channels do not matter.
+    """
+    known = [field for field in fields if field is not None]
+    if not known or len(known) < len(fields):
+        return None
+    if any(field.stride == (0, 0) for field in known):
+        known = [_whole(field, shape) for field in known]
+    if len({field.stride for field in known}) > 1 and max(shape[:-1], default=1) > 1:
+        return None
+    starts = [min(field.start[axis] for field in known) for axis in (0, 1)]
+    ends = [max(field.start[axis] + field.size[axis] for field in known) for axis in (0, 1)]
+    size = (ends[0] - starts[0], ends[1] - starts[1])
+    return Field(size, known[0].stride, (starts[0], starts[1]))

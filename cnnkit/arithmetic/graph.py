@@ -1,0 +1,110 @@
+"""Layer calls enter; a list of nodes leaves, blocks and branches laid out in the order of the data.
+
+The arithmetic and the Keras model are both made from these nodes, so they cannot differ in what
+is connected to what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Path = tuple["int | str", ...]
+
+IMAGE = -1  # the position of what enters the first node
+SHORTCUT = "Shortcut"  # from (start, end): nothing, or the 1 x 1 convolution that makes them fit
+MERGES = ("Add", "Concatenate")
+
+
+class Call(Protocol):
+    """What is asked of an entry of `model.layers`; see `cnnkit.config.Call`."""
+
+    name: str
+    arguments: dict[str, Any]
+
+    @property
+    def keras_name(self) -> str | None:
+        """The Keras class, None for a block."""
+
+    @property
+    def keras_arguments(self) -> dict[str, Any]:
+        """What the Keras constructor is given."""
+
+    @property
+    def full_arguments(self) -> dict[str, Any]:
+        """All arguments with their defaults."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step from maps to a map.
+
+    Args:
+        path: leads to its words below `model.layers`.
+        name: the word in the config.
+        kind: a Keras class, SqueezeExcite, Shortcut, or one of MERGES.
+        inputs: positions of the nodes whose maps it takes, or IMAGE.
+        given: the arguments for Keras that were given.
+        arguments: all arguments with their defaults.
+    """
+
+    path: Path
+    name: str
+    kind: str
+    inputs: tuple[int, ...]
+    given: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def nodes_of(layers: Sequence[Call]) -> list[Node]:
+    """Return the nodes of a stack; the last one gives its result."""
+    nodes: list[Node] = []
+    _lay_out(layers, IMAGE, (), nodes)
+    return nodes
+
+
+def _lay_out(layers: Sequence[Call], start: int, prefix: Path, nodes: list[Node]) -> int:
+    """Append the nodes of a stack and return the position of its result."""
+    end = start
+    for index, call in enumerate(layers):
+        path = (*prefix, index)
+        if call.name == "residual":
+            end = _residual(call, end, path, nodes)
+        elif call.name == "branches":
+            end = _branches(call, end, path, nodes)
+        else:
+            kind = call.keras_name or "SqueezeExcite"
+            arguments = call.full_arguments
+            end = _append(
+                Node(path, call.name, kind, (end,), call.keras_arguments, arguments), nodes
+            )
+    return end
+
+
+def _append(node: Node, nodes: list[Node]) -> int:
+    nodes.append(node)
+    return len(nodes) - 1
+
+
+def _residual(call: Call, start: int, path: Path, nodes: list[Node]) -> int:
+    arguments = call.full_arguments
+    inside = _lay_out(arguments["layers"], start, (*path, call.name, "layers"), nodes)
+    below = (*path, call.name, "shortcut")
+    if arguments["shortcut"] is None:
+        carried = _append(Node(below, "shortcut", SHORTCUT, (start, inside)), nodes)
+    else:
+        carried = _lay_out(arguments["shortcut"], start, below, nodes)
+    then = {"activation": arguments["activation"]}
+    return _append(Node(path, call.name, "Add", (carried, inside), arguments=then), nodes)
+
+
+def _branches(call: Call, start: int, path: Path, nodes: list[Node]) -> int:
+    arguments = call.full_arguments
+    below = (*path, call.name, "stacks")
+    ends = [
+        _lay_out(stack, start, (*below, number), nodes)
+        for number, stack in enumerate(arguments["stacks"])
+    ]
+    kind = "Add" if arguments["merge"] == "add" else "Concatenate"
+    return _append(Node(path, call.name, kind, tuple(ends)), nodes)

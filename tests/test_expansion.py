@@ -1,0 +1,207 @@
+"""`repeat`, `block` and `$name`: what they stand for, and where mistakes in them are reported."""
+
+from __future__ import annotations
+
+import pytest
+
+from cnnkit.config import ConfigError, config_from_text, dump_config
+
+HEAD = "data: {source: digits, image_size: 32}\nmodel:\n"
+
+
+def _yaml(*lines):
+    return HEAD + "".join(f"  {line}\n" for line in lines)
+
+
+def _layers(text):
+    return [call.to_yaml() for call in config_from_text(text).model.layers]
+
+
+def _refused(text):
+    with pytest.raises(ConfigError) as error:
+        config_from_text(text, filename="a.yaml")
+    return str(error.value).splitlines()
+
+
+def test_repeat_writes_its_layers_out_round_by_round():
+    text = _yaml(
+        "layers:",
+        "  - repeat:",
+        "      each: {filters: [4, 8], size: [3, 5]}",
+        "      layers:",
+        "        - conv: {filters: $filters, kernel_size: $size, padding: same}",
+        "        - repeat: {times: 2, layers: [{residual: [{conv: {filters: $filters,"
+        " kernel_size: 1}}]}]}",
+        "  - flatten",
+    )
+    residuals = [[{"residual": [{"conv": {"filters": n, "kernel_size": 1}}]}] * 2 for n in (4, 8)]
+    convs = [
+        {"conv": {"filters": n, "kernel_size": k, "padding": "same"}} for n, k in ((4, 3), (8, 5))
+    ]
+    assert _layers(text) == [convs[0], *residuals[0], convs[1], *residuals[1], "flatten"]
+
+
+def test_blocks_take_values_and_hold_other_blocks():
+    text = _yaml(
+        "blocks:",
+        "  twice: [{block: {name: once, units: $units}}, {block: {name: once, units: 3}}]",
+        "  once: [{dense: $units}, batch_norm]",
+        "layers:",
+        "  - flatten",
+        "  - block: {name: twice, units: 7}",
+        "  - branches: [[{block: {name: once, units: 2}}], []]",
+    )
+    dense = [{"dense": {"units": n}} for n in (7, 3, 2)]
+    expected = ["flatten", dense[0], "batch_norm", dense[1], "batch_norm"]
+    assert _layers(text) == [*expected, {"branches": [[dense[2], "batch_norm"], []]}]
+
+
+def test_what_a_run_saves_has_everything_written_out_and_reads_as_the_same():
+    text = _yaml(
+        "blocks: {head: [flatten, {dense: 4}]}",
+        "layers: [{repeat: {times: 2, layers: [pool]}}, {block: head}]",
+    )
+    config = config_from_text(text)
+    saved = dump_config(config)
+    assert "repeat" not in saved
+    assert "blocks" not in saved
+    assert config_from_text(saved) == config
+
+
+BLOCK = _yaml(
+    "blocks:",
+    "  one:",
+    "    - conv: {filters: $filters, kernel_size: 3}",
+    "    - pool",
+    "layers:",
+    "  - block: {name: one, filters: 4}",
+    "  - repeat: {each: {n: [8, 0]}, layers: [{block: {name: one, filters: $n}}]}",
+    "  - flatten",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            BLOCK,
+            [
+                "a.yaml:5:25  model.blocks.one[0].conv.filters  expected a whole number of at "
+                "least 1, received 0. (In the block one, used at "
+                "model.layers[1].repeat.layers[0].block.)"
+            ],
+        ),
+        (
+            BLOCK.replace("[8, 0]", "[8, 4]").replace("kernel_size: 3", "kernel_size: 15"),
+            [
+                "a.yaml:5:9  model.blocks.one[0]  conv of 15 x 15 does not fit: the image is "
+                "already 9 x 9 here (32 > 18 > 9). Remove this layer, use padding: same, or set "
+                "data.image_size larger. (In the block one, used at "
+                "model.layers[1].repeat.layers[0].block.)"
+            ],
+        ),
+        (
+            BLOCK.replace("$filters", "$filtres"),
+            [
+                "a.yaml:5:25  model.blocks.one[0].conv.filters  there is no value $filtres. Did "
+                "you mean $filters? Values here: $filters."
+            ],
+        ),
+        (
+            BLOCK.replace("filters: 4}", "filters: 4, size: 3}").replace("0]", "1]"),
+            [
+                "a.yaml:8:38  model.layers[0].block.size  none of the layers has $size, so this "
+                "changes nothing. Remove it."
+            ],
+        ),
+        (
+            BLOCK.replace("{name: one, filters: 4}", "oen"),
+            [
+                "a.yaml:8:14  model.layers[0].block  there is no block oen in model.blocks. Did "
+                "you mean one? There are: one."
+            ],
+        ),
+        (
+            _yaml("blocks: {a: [{block: b}], b: [{block: a}]}", "layers: [{block: a}]"),
+            ["a.yaml:3:41  model.blocks.b[0].block  the block a holds itself."],
+        ),
+        (
+            _yaml("blocks: {a: 3}", "layers: [{block: a}]"),
+            [
+                "a.yaml:4:20  model.layers[0].block  model.blocks.a must be a list of layers, "
+                "received 3."
+            ],
+        ),
+        (
+            _yaml("layers: [{repeat: {layers: [pool]}}, flatten]"),
+            [
+                "a.yaml:3:21  model.layers[0].repeat  say how often: times: 3, or lists of values "
+                "in each, as in each: {filters: [32, 64]}."
+            ],
+        ),
+        (
+            _yaml("layers: [{repeat: {times: 3, each: {n: [1, 2]}, layers: [{dense: $n}]}}]"),
+            [
+                "a.yaml:3:21  model.layers[0].repeat  times and the lists in each must agree on "
+                "the number of rounds, received times 3, each.n 2."
+            ],
+        ),
+        (
+            _yaml("layers: [{repeat: {times: 0, layer: [pool]}}, flatten]"),
+            [
+                "a.yaml:3:29  model.layers[0].repeat.times  expected a whole number from 1 to "
+                "1000, received 0.",
+                "a.yaml:3:32  model.layers[0].repeat.layer  unknown argument for repeat. Did you "
+                "mean layers? Allowed: layers, times, each.",
+            ],
+        ),
+        (
+            _yaml("layers: [flatten, {dense: $units}]"),
+            [
+                "a.yaml:3:29  model.layers[1].dense  there is no value $units. Only inside a "
+                "repeat or a block there are."
+            ],
+        ),
+        (
+            _yaml("layers: [{repeat: {each: {n: [1, 2]}, layers: [pool]}}, flatten]"),
+            [
+                "a.yaml:3:29  model.layers[0].repeat.each.n  none of the layers has $n, so this "
+                "changes nothing. Remove it."
+            ],
+        ),
+    ],
+)
+def test_a_mistake_is_reported_where_it_is_written(text, lines):
+    assert _refused(text) == lines
+
+
+def test_a_repeat_of_repeats_ends():
+    layers = "[pool]"
+    for _ in range(4):
+        layers = f"[{{repeat: {{times: 1000, layers: {layers}}}}}]"
+    (line,) = _refused(_yaml(f"layers: {layers}"))
+    assert "repeats and blocks make more than 10,000 layers of this." in line
+
+
+def test_mistakes_elsewhere_are_reported_at_once_with_those_of_a_repeat():
+    text = _yaml("layers: [{repeat: {layers: [pool]}}]") + "training: {epochs: 0}\n"
+    assert [line.split("  ")[1] for line in _refused(text)] == [
+        "model.layers[0].repeat",
+        "training.epochs",
+    ]
+
+
+def test_one_mistake_in_a_residual_block_is_found_by_its_path():
+    text = _yaml(
+        "layers:",
+        "  - pool",
+        "  - residual: [{conv: {filters: 0, kernel_size: 3}}]",
+        "  - residual: {layers: [{conv: {filters: 0, kernel_size: 3}}]}",
+        "  - branches: [[pool], [{conv: {filters: 0, kernel_size: 3}}]]",
+        "  - flatten",
+    )
+    assert [line.split("  ")[1] for line in _refused(text)] == [
+        "model.layers[1].residual[0].conv.filters",
+        "model.layers[2].residual.layers[0].conv.filters",
+        "model.layers[3].branches[1][0].conv.filters",
+    ]

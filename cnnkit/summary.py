@@ -1,4 +1,4 @@
-"""A config or a run enters; the table of its layers, or the untrained model as a file, leaves."""
+"""A config, a run or a `.keras` file enters; the arithmetic of its layers leaves, without Keras."""
 
 from __future__ import annotations
 
@@ -7,113 +7,182 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnkit.arithmetic import LayerRow, output_row, walk_stack
-from cnnkit.config import Config, load_config
+from cnnkit.arithmetic import (
+    Formula,
+    KerasFileError,
+    LayerRow,
+    StackError,
+    formulas_of,
+    output_row,
+    read_keras_file,
+    walk_nodes,
+    walk_stack,
+)
+from cnnkit.config import Call, Config, load_config
 from cnnkit.data.sources import class_names
 from cnnkit.errors import DataError, UsageError
 from cnnkit.runs import Run
 
+BYTES = 4  # of a float32
+_SAME_NUMBERS = ("Flatten", "Reshape", "Identity")  # give what they take, in no memory of their own
+
 
 @dataclass(frozen=True)
 class Summary:
-    """The rows of a model, the output layer last, and where the numbers come from."""
+    """The rows of a model, the output layer last.
+
+    Args:
+        input_shape: (height, width, channels).
+        num_classes: units of the output, two where it is one sigmoid unit.
+        rows: one a layer.
+        batch_size: for which memory is counted.
+        optimizer_slots: numbers that the optimizer keeps for each trained one.
+    """
 
     input_shape: tuple[int, ...]
     num_classes: int
     rows: tuple[LayerRow, ...]
+    batch_size: int
+    optimizer_slots: int
+
+    @property
+    def trained(self) -> int | None:
+        """Numbers that training changes by their gradient; None where only Keras knows one."""
+        return _sum(row.parameters for row in self.rows)
 
     @property
     def parameters(self) -> int | None:
-        """All numbers of the model, trained or not; None where only Keras knows one."""
-        if any(row.parameters is None for row in self.rows):
-            return None
-        return sum(row.parameters + row.non_trainable for row in self.rows)
+        """All numbers of the model, trained or not."""
+        trained = self.trained
+        return None if trained is None else trained + sum(row.non_trainable for row in self.rows)
 
     @property
     def multiply_adds(self) -> int | None:
         """Multiply-adds for one image."""
-        if any(row.multiply_adds is None for row in self.rows):
+        return _sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def dense_parameters(self) -> int:
+        """Trained numbers in dense layers, the output among them."""
+        return sum(row.parameters or 0 for row in self.rows if row.kind == "Dense")
+
+    @property
+    def activation_bytes(self) -> int | None:
+        """Memory of all maps of one batch, as the backward pass needs them."""
+        return _sum(self.bytes_of(row) for row in self.rows)
+
+    def bytes_of(self, row: LayerRow) -> int | None:
+        """Memory of what leaves a layer, for one batch."""
+        if row.kind in _SAME_NUMBERS:
+            return 0
+        if row.output_shape is None:
             return None
-        return sum(row.multiply_adds for row in self.rows)
+        size = self.batch_size * BYTES
+        for side in row.output_shape:
+            size *= side
+        return size
+
+    @property
+    def training_bytes(self) -> int | None:
+        """Estimated memory of training: weights, gradients, the optimizer's numbers, and the maps
+        of a batch with their gradients. The framework's own needs come on top."""
+        if self.parameters is None or self.activation_bytes is None:
+            return None
+        kept = self.parameters + self.trained * (1 + self.optimizer_slots)
+        return BYTES * kept + 2 * self.activation_bytes
+
+    def formulas(self, position: int) -> list[Formula]:
+        """Return how the numbers of a row come about."""
+        return formulas_of(self.rows, position)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, ready for JSON."""
         return {
             "input_shape": self.input_shape,
             "num_classes": self.num_classes,
-            "layers": [asdict(row) for row in self.rows],
+            "batch_size": self.batch_size,
+            "layers": [self._row_as_dict(position) for position in range(len(self.rows))],
             "parameters": self.parameters,
+            "trained_parameters": self.trained,
+            "dense_parameters": self.dense_parameters,
             "multiply_adds": self.multiply_adds,
             "flops": 2 * self.multiply_adds if self.multiply_adds is not None else None,
+            "activation_bytes": self.activation_bytes,
+            "training_bytes": self.training_bytes,
         }
 
+    def _row_as_dict(self, position: int) -> dict[str, Any]:
+        row = self.rows[position]
+        facts = {k: v for k, v in asdict(row).items() if k != "arguments"}
+        formulas = [asdict(formula) for formula in self.formulas(position)]
+        return {**facts, "activation_bytes": self.bytes_of(row), "formulas": formulas}
 
-def summarize(path: Path, overrides: Sequence[str], num_classes: int | None) -> Summary:
-    """Work out the layer table of a config file or a run folder, without TensorFlow.
+
+def summarize(
+    path: Path,
+    overrides: Sequence[str] = (),
+    num_classes: int | None = None,
+    batch_size: int | None = None,
+) -> Summary:
+    """Work out the layer table of a config file, a run folder or a `.keras` file.
+
+    Args:
+        path: of it.
+        overrides: `--set` options, for a config.
+        num_classes: units of the output, where the data is not there to say so.
+        batch_size: for which memory is counted; that of the config by default, or 32.
 
     Raises:
         UsageError: the config is wrong, or the number of classes cannot be found out.
     """
-    config, classes = _config_and_classes(path, overrides, num_classes)
+    if path.suffix == ".keras":
+        if overrides or num_classes:
+            raise UsageError(f"{path} is a model already: --set and --num-classes have no meaning.")
+        return _of_keras_file(path, batch_size or 32)
+    config, classes = config_and_classes(path, overrides, num_classes)
     sigmoid = config.model.output == "sigmoid"
     shape = (*config.data.image_size, 3 if config.data.color_mode == "rgb" else 1)
     rows = walk_stack(config.model.layers, shape)
     rows.append(output_row(rows, classes, sigmoid=sigmoid))
-    return Summary(shape, classes, tuple(rows))
+    slots = _optimizer_slots(config.training.optimizer)
+    return Summary(shape, classes, tuple(rows), batch_size or config.data.batch_size, slots)
 
 
-def summary_table(summary: Summary) -> str:
-    """Return the table for people."""
-    header = ("layer", "", "output", "parameters", "multiply-adds", "receptive field")
-    image = ("image", "", _shape(summary.input_shape), "", "", "1 x 1")
-    body = [header, image, *(_cells(row) for row in summary.rows)]
-    widths = [max(len(line[column]) for line in body) for column in range(len(header))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if column in (3, 4) else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in body
-    ]
-    lines.insert(1, "-" * max(map(len, lines)))
-    return "\n".join([*lines, lines[1], _totals(summary)])
+def _of_keras_file(path: Path, batch_size: int) -> Summary:
+    try:
+        shape, nodes = read_keras_file(path)
+        rows = walk_nodes(nodes, shape)
+    except (KerasFileError, StackError) as error:
+        raise UsageError(f"{path}: {getattr(error, 'message', error)}.") from None
+    last = rows[-1].output_shape
+    classes = max(2, last[-1]) if last else 0
+    return Summary(shape, classes, tuple(rows), batch_size, _optimizer_slots(Call("adam")))
 
 
-def build_and_save(
-    path: Path,
-    overrides: Sequence[str],
-    num_classes: int | None,
-    output: Path,
-    *,
-    overwrite: bool,
-) -> dict[str, Any]:
-    """Build a config's model with Keras, untrained, and save it.
-
-    Raises:
-        UsageError: the config is wrong, or the file exists and must not be replaced.
-    """
-    if output.suffix != ".keras":
-        raise UsageError(f"--output {output}: the name must end in .keras.")
-    if output.exists() and not overwrite:
-        raise UsageError(f"{output} exists. Give another --output, or --overwrite.")
-    config, classes = _config_and_classes(path, overrides, num_classes)
-    from cnnkit.model import build_model
-
-    model = build_model(config, classes)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    model.save(output)
-    return {
-        "file": str(output),
-        "parameters": model.count_params(),
-        "num_classes": classes,
-        "input_shape": model.input_shape[1:],
-        "output_shape": model.output_shape[1:],
-    }
+def _optimizer_slots(optimizer: Call) -> int:
+    arguments = optimizer.full_arguments
+    if optimizer.name in ("adam", "adamw"):
+        slots = 3 if arguments["amsgrad"] else 2
+    elif optimizer.name == "rmsprop":
+        slots = 1 + bool(arguments["momentum"]) + arguments["centered"]
+    else:
+        slots = int(bool(arguments["momentum"]))
+    return slots + bool(arguments["use_ema"])
 
 
-def _config_and_classes(
+def _sum(values: Any) -> int | None:
+    found = list(values)
+    return None if None in found else sum(found)
+
+
+def config_and_classes(
     path: Path, overrides: Sequence[str], num_classes: int | None
 ) -> tuple[Config, int]:
+    """Return the config of a file or a run, and the number of its classes.
+
+    Raises:
+        UsageError: the config is wrong, or the number of classes cannot be found out.
+    """
     if (path / "run.json").is_file():
         run = Run(path)
         return load_config(run.config, overrides), num_classes or len(run.class_names())
@@ -126,34 +195,3 @@ def _config_and_classes(
         raise UsageError(
             f"{error}\nThe output layer needs the number of classes: give --num-classes N."
         ) from error
-
-
-def _cells(row: LayerRow) -> tuple[str, ...]:
-    indent = "  " * (sum(isinstance(step, int) for step in row.path) - 1) if row.path else ""
-    return (
-        indent + row.name,
-        row.detail,
-        _shape(row.output_shape),
-        _number(row.parameters if row.parameters is None else row.parameters + row.non_trainable),
-        _number(row.multiply_adds),
-        _shape(row.receptive_field) if row.receptive_field else "",
-    )
-
-
-def _totals(summary: Summary) -> str:
-    if summary.parameters is None or summary.multiply_adds is None:
-        return "Totals: unknown, because of the layers marked ?; `cnnkit build` counts them."
-    fixed = sum(row.non_trainable for row in summary.rows)
-    return (
-        f"{summary.parameters:,} parameters ({fixed:,} not trained), "
-        f"{4 * summary.parameters / 1e6:.2f} MB; {summary.multiply_adds:,} multiply-adds "
-        f"({2 * summary.multiply_adds / 1e6:,.1f} MFLOPs) an image."
-    )
-
-
-def _shape(shape: Sequence[int] | None) -> str:
-    return "?" if shape is None else " x ".join(map(str, shape))
-
-
-def _number(value: int | None) -> str:
-    return "?" if value is None else f"{value:,}" if value else ""

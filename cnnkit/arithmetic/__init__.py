@@ -3,6 +3,7 @@
 from cnnkit.arithmetic.effects import borders
 from cnnkit.arithmetic.formulas import Formula, formulas_of
 from cnnkit.arithmetic.graph import IMAGE, MERGES, SHORTCUT, Node, nodes_of
+from cnnkit.arithmetic.keras_file import KerasFileError, read_keras_file
 from cnnkit.arithmetic.kinds import squeezed_units
 from cnnkit.arithmetic.merging import projection
 from cnnkit.arithmetic.rows import LayerRow
@@ -20,6 +21,7 @@ __all__ = [
     "MERGES",
     "SHORTCUT",
     "Formula",
+    "KerasFileError",
     "LayerRow",
     "Node",
     "StackError",
@@ -30,6 +32,7 @@ __all__ = [
     "output_row",
     "output_shape",
     "projection",
+    "read_keras_file",
     "squeezed_units",
     "walk_nodes",
     "walk_stack",

@@ -14,7 +14,7 @@ Path = tuple["int | str", ...]
 
 IMAGE = -1  # the position of what enters the first node
 SHORTCUT = "Shortcut"  # from (start, end): nothing, or the 1 x 1 convolution that makes them fit
-MERGES = ("Add", "Concatenate")
+MERGES = ("Add", "Concatenate", "Multiply", "Average", "Maximum", "Minimum", "Subtract")
 
 
 class Call(Protocol):
@@ -47,6 +47,8 @@ class Node:
         inputs: positions of the nodes whose maps it takes, or IMAGE.
         given: the arguments for Keras that were given.
         arguments: all arguments with their defaults.
+        output_shape: where it is known without arithmetic.
+        weightless: whether it is known to have no weights and to multiply nothing.
     """
 
     path: Path
@@ -55,6 +57,8 @@ class Node:
     inputs: tuple[int, ...]
     given: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    output_shape: tuple[int, ...] | None = None
+    weightless: bool = False
 
 
 def nodes_of(layers: Sequence[Call]) -> list[Node]:

@@ -11,16 +11,16 @@ from cnnkit.arithmetic.graph import Node
 
 
 def merged_shape(node: Node, shapes: Sequence[Shape]) -> Shape:
-    """Return the shape behind an Add or a Concatenate.
+    """Return the shape behind one of MERGES; all but Concatenate work number by number.
 
     Raises:
         UnfitError: the maps do not fit together.
     """
     first = shapes[0]
-    if node.kind == "Add":
-        if len(set(shapes)) > 1:
+    if node.kind != "Concatenate":
+        if len(set(shapes)) > 1 and node.name in _ADVICE:
             raise _MergeError(_left(node, shapes) + _ADVICE[node.name])
-        return first
+        return tuple(map(max, zip(*shapes, strict=True)))  # of a Keras file: sizes of 1 are spread
     if len({shape[:-1] for shape in shapes}) > 1:
         raise _MergeError(_left(node, shapes) + _ADVICE["branches"])
     return (*first[:-1], sum(shape[-1] for shape in shapes))

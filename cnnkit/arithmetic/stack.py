@@ -143,6 +143,7 @@ def _step(node: Node, entering: Sequence[_State], rows: list[LayerRow]) -> _Stat
 def _unknown(node: Node, entering: Sequence[_State], rows: list[LayerRow]) -> _State:
     inputs = tuple(state.row for state in entering)
     shapes = tuple(state.shape for state in entering)
+    known = 0 if node.weightless else None
     rows.append(
         LayerRow(
             node.path,
@@ -151,13 +152,13 @@ def _unknown(node: Node, entering: Sequence[_State], rows: list[LayerRow]) -> _S
             detail(node),
             inputs,
             shapes,
-            output_shape=None,
-            parameters=None,
-            multiply_adds=None,
+            output_shape=node.output_shape,
+            parameters=known,
+            multiply_adds=known,
             arguments=node.arguments,
         )
     )
-    return _State(len(rows) - 1, None, None, entering[0].history)
+    return _State(len(rows) - 1, node.output_shape, None, entering[0].history)
 
 
 def _row(node: Node, entering: Sequence[_State], effect: Effect, field: Field | None) -> LayerRow:

@@ -11,16 +11,46 @@ from cnnkit.cli.options import json_option, num_classes_option, set_option
 
 
 @click.command(cls=Command)
-@click.argument("path", metavar="CONFIG|RUN", type=click.Path(path_type=Path))
+@click.argument("path", metavar="CONFIG|RUN|KERAS-FILE", type=click.Path(path_type=Path))
+@click.option("--explain", is_flag=True, help="Show the formulas behind the numbers.")
+@click.option(
+    "--diagram",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the network into this .svg or .png file.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Images for which memory is counted; by default the config's.",
+)
 @set_option
 @num_classes_option
 @json_option
-def summary(path: Path, overrides: tuple[str, ...], num_classes: int | None, as_json: bool) -> None:
-    """Print every layer's output shape, parameters, multiply-adds and receptive field."""
-    from cnnkit.summary import summarize, summary_table
+def summary(
+    path: Path,
+    explain: bool,
+    diagram: Path | None,
+    batch_size: int | None,
+    overrides: tuple[str, ...],
+    num_classes: int | None,
+    as_json: bool,
+) -> None:
+    """Print every layer's output shape, parameters, multiply-adds, receptive field and memory.
 
-    result = summarize(path, overrides, num_classes)
-    print_json(result.as_dict()) if as_json else click.echo(summary_table(result))
+    TensorFlow is not needed for that. A multiply-add is two FLOPs; those of convolutions and dense
+    layers are counted. The receptive field is what one number sees of the image; its stride is the
+    distance to its neighbour's, its start the first pixel of the first one.
+    """
+    from cnnkit.summary import summarize
+    from cnnkit.summary_table import summary_table
+
+    result = summarize(path, overrides, num_classes, batch_size)
+    if diagram:
+        from cnnkit.plots.diagram import plot_diagram
+
+        plot_diagram(result.rows, result.input_shape, diagram)
+        say(f"Drawn into {diagram}.")
+    print_json(result.as_dict()) if as_json else click.echo(summary_table(result, explain=explain))
 
 
 @click.command(cls=Command)
@@ -46,7 +76,7 @@ def build(
     as_json: bool,
 ) -> None:
     """Build the untrained model of a config and save it as a .keras file."""
-    from cnnkit.summary import build_and_save
+    from cnnkit.build import build_and_save
 
     result = build_and_save(path, overrides, num_classes, output, overwrite=overwrite)
     if as_json:

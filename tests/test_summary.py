@@ -1,0 +1,162 @@
+"""The layer table of a config, a run and a `.keras` file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from click.testing import CliRunner
+from keras_numbers import profiled_flops, trainable_parameters
+
+from cnnkit.cli import main
+from cnnkit.summary import summarize
+
+LENET = "configs/digits_lenet5.yaml"
+
+
+def _run(*words):
+    return CliRunner().invoke(main, ["summary", *map(str, words)])
+
+
+def _document(*words):
+    result = _run(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def lenet(request):
+    """Return the config of LeNet-5."""
+    return request.config.rootpath / LENET
+
+
+def test_the_table_of_lenet(lenet):
+    lines = _run(lenet).stdout.splitlines()
+    assert lines[3].split("  ")[0] == "conv"
+    assert "61,706 parameters (0 not trained), 246.8 kB." in lines
+    assert "416,520 multiply-adds (0.8 MFLOPs) an image." in lines
+    # (48,120 + 10,164 + 850) / 61,706
+    assert "96% of the trained parameters are in dense layers." in lines
+    assert "A number of the last map (pool) sees 16 x 16 of 32 x 32 pixels." in lines
+
+
+def test_explain_shows_the_arithmetic(lenet):
+    text = _run(lenet, "--explain").stdout
+    assert "height, width: floor((32 - 5)/1) + 1 = 28" in text
+    assert "parameters: (5*5*1 + 1) * 6 = 156" in text
+
+
+def test_memory_is_counted_for_the_batch_and_the_optimizer(lenet):
+    numbers = 28 * 28 * 6 + 14 * 14 * 6 + 10 * 10 * 16 + 5 * 5 * 16 + 120 + 84 + 10
+    for batch_size in (1, 50):
+        found = _document(lenet, "--batch-size", batch_size)
+        assert found["activation_bytes"] == 4 * batch_size * numbers
+        for optimizer, slots in (("adam", 2), ("sgd", 0), ("{sgd: {momentum: 0.9}}", 1)):
+            setting = f"training.optimizer={optimizer}"
+            found = _document(lenet, "--batch-size", batch_size, "--set", setting)
+            maps = 2 * found["activation_bytes"]
+            assert found["training_bytes"] == 4 * 61_706 * (2 + slots) + maps
+
+
+def test_json_has_the_formulas_and_the_graph(lenet):
+    layers = _document(lenet)["layers"]
+    assert [row["inputs"] for row in layers] == [[i - 1] for i in range(len(layers))]
+    formula = {"quantity": "parameters", "expression": "(5*5*1 + 1) * 6", "result": 156}
+    assert formula in layers[0]["formulas"]
+    assert layers[1]["receptive_field"] == [6, 6]
+    assert (layers[1]["field_stride"], layers[1]["field_start"]) == ([2, 2], [0, 0])
+
+
+def test_a_run_and_its_keras_file_have_the_same_numbers(trained_run):
+    run = _document(trained_run.folder)
+    file = _document(trained_run.best)
+    same = ("input_shape", "num_classes", "parameters", "multiply_adds", "dense_parameters")
+    assert {key: run[key] for key in same} == {key: file[key] for key in same}
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("MobileNetV2", 96), ("ResNet50", 64), ("EfficientNetB0", 64),
+                       ("InceptionV3", 75), ("NASNetMobile", 64), ("DenseNet121", 64)],
+)  # fmt: skip
+def test_keras_own_architectures_are_read_without_keras(name, size, tmp_path):
+    from cnnkit.backend import keras
+
+    build = getattr(keras.applications, name)
+    model = build(weights=None, input_shape=(size, size, 3), classes=7)
+    model.save(tmp_path / "model.keras")
+    found = summarize(tmp_path / "model.keras")
+    assert found.rows[-1].output_shape == model.output_shape[1:]
+    assert found.trained == trainable_parameters(model)
+    assert found.parameters == model.count_params()
+    assert 2 * found.multiply_adds == profiled_flops(model)
+
+
+def test_a_model_in_a_model_is_laid_out(tmp_path):
+    from cnnkit.backend import keras
+
+    inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
+    image = keras.Input((8, 8, 3))
+    tensor = keras.layers.Concatenate()([inner(image), keras.layers.Conv2D(2, 3)(image)])
+    tensor = keras.layers.GlobalAveragePooling2D()(
+        keras.ops.pad(tensor, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    )
+    model = keras.Model(image, keras.layers.Dense(3)(tensor))
+    model.save(tmp_path / "model.keras")
+    found = summarize(tmp_path / "model.keras")
+    assert found.parameters == model.count_params()
+    assert [row.inputs for row in found.rows[:3]] == [(-1,), (-1,), (0, 1)]
+    assert [row.output_shape for row in found.rows[2:4]] == [(6, 6, 6), (8, 8, 6)]
+
+
+def test_what_only_its_own_code_knows_is_marked(tmp_path):
+    from cnnkit.backend import keras
+
+    image = keras.Input((8, 8, 3))
+    tensor = keras.layers.Reshape((64, 3))(image)
+    tensor = keras.layers.MultiHeadAttention(2, 2)(tensor, tensor)
+    keras.Model(image, keras.layers.Flatten()(tensor)).save(tmp_path / "model.keras")
+    result = _run(tmp_path / "model.keras")
+    assert result.exit_code == 0
+    assert "Totals: unknown, because of the layers marked ?" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "it is not a .keras file, or damaged"),
+        (b"PK\x03\x04 and more", "it is not a .keras file, or damaged"),
+        ({"class_name": "Net", "config": {}}, "its model is a Net, whose layers only its own code"),
+        ({"class_name": "Functional", "config": {"layers": [{}]}}, "is not as Keras 3 writes it"),
+        ({"class_name": "Functional", "config": {"layers": []}}, "its model takes 0 inputs"),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused(content, words, tmp_path):
+    path = tmp_path / "model.keras"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", json.dumps(content))
+    result = _run(path)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_a_missing_file_and_useless_options_are_refused(tmp_path, trained_run):
+    assert _run(tmp_path / "none.keras").exit_code == 2
+    result = _run(trained_run.best, "--num-classes", 4)
+    assert result.exit_code == 2
+    assert "is a model already" in result.stderr
+
+
+def test_no_tensorflow_is_imported(lenet, trained_run):
+    for path in (lenet, trained_run.best):
+        code = (
+            "import sys; from cnnkit.cli import main\n"
+            f"main(['summary', {str(path)!r}], standalone_mode=False)\n"
+            "assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

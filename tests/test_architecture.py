@@ -24,7 +24,7 @@ _LEVELS = [
     {"model", "model_info"},
     {"runtimes"},
     {"prediction", "plots", "summary"},
-    {"preview", "proposal", "summary_table", "build"},
+    {"preview", "proposal", "summary_table", "build", "zoo", "kernels"},
     {"evaluation", "export", "features"},
     {"training"},
     {"api"},

@@ -2,18 +2,88 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import cnnkit
+from cnnkit.cli import main
+from cnnkit.config import check_config
+from cnnkit.summary import summarize
+from cnnkit.zoo import architectures, config_files
 
 _ROOT = Path(__file__).resolve().parents[1]
 
 
 def _test_accuracy(run):
     return run.info()["metrics"]["test"]["accuracy"]
+
+
+# Trained numbers of the papers, or of the networks that others took from them.
+_PUBLISHED = {
+    "lenet5": 60_000 + 900 - 44 + 850,  # see the head of the file: what the paper has otherwise
+    "digits_lenet5": 61_706,
+    "alexnet": 62_378_344,
+    "vgg11": 132_863_336,
+    "vgg16": 138_357_544,
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_636_712 - 53_120 - 26_560,  # keras.applications: moving averages, biases
+    "cifar10_resnet20": 269_722 + 2_656,  # the paper's 0.27 M, and two projections
+    "wrn_16_4": 2_748_890,
+    "googlenet": 6_998_552,
+    "mobilenet": 4_253_864 - 21_888,  # keras.applications, without its moving averages
+}
+# Multiply-adds of one image in millions, as published with the papers or by torchvision.
+_MEGA_MULTIPLY_ADDS = {
+    "vgg11": 7_609, "vgg16": 15_470, "resnet18": 1_814, "resnet34": 3_664, "resnet50": 4_089,
+    "mobilenet": 569,
+}  # fmt: skip
+
+
+def test_the_zoo_has_the_published_numbers():
+    zoo = {each.name: each for each in architectures()}
+    assert {name: zoo[name].parameters for name in _PUBLISHED} == _PUBLISHED
+    for name, millions in _MEGA_MULTIPLY_ADDS.items():
+        assert round(zoo[name].multiply_adds / 1e6) == millions
+
+
+def test_alexnet_in_two_towers_has_the_number_of_the_paper():
+    groups = [f"model.layers[{index}].conv.groups=2" for index in (2, 5, 6)]
+    config = _ROOT / "configs" / "alexnet.yaml"
+    assert summarize(config, groups, num_classes=1000).trained == 60_965_224
+
+
+def test_keras_builds_every_shipped_config_as_we_count_it():
+    from cnnkit.backend import keras
+    from cnnkit.model import build_model
+
+    for each in architectures():
+        if each.parameters > 30e6:
+            continue  # hundreds of megabytes; their kinds of layers are in the others
+        config = cnnkit.load_config(config_files()[each.name])
+        model = build_model(config, each.num_classes)
+        assert model.count_params() == each.parameters + each.non_trainable, each.name
+        keras.backend.clear_session()
+
+
+def test_every_config_says_what_it_is_and_checks():
+    for name, path in config_files().items():
+        assert "x-model:" in path.read_text(), name
+        assert check_config(path) == ()
+
+
+def test_models_prints_the_list_and_a_config(tmp_path):
+    listed = CliRunner().invoke(main, ["models", "--json"])
+    assert [row["name"] for row in json.loads(listed.stdout)] == [a.name for a in architectures()]
+    printed = CliRunner().invoke(main, ["models", "resnet18"]).stdout
+    assert printed == (_ROOT / "configs" / "resnet18.yaml").read_text()
+    assert "62,378,344" in CliRunner().invoke(main, ["models"]).stdout
+    wrong = CliRunner().invoke(main, ["models", "resnet81"])
+    assert (wrong.exit_code, "Did you mean resnet18?" in wrong.stderr) == (2, True)
 
 
 @pytest.mark.slow

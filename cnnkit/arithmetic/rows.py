@@ -68,7 +68,8 @@ def _shown(arguments: Mapping[str, Any]) -> Iterator[str]:
         elif name in ("kernel_size", "pool_size"):
             yield times(spread(value, 2))
         elif name == "strides" and isinstance(value, list | tuple):
-            yield from () if set(value) == {1} else (f"strides {times(value)}",)
+            same = len(set(value)) == 1
+            yield f"strides {value[0] if same else times(value)}"
         elif name == "pad":
             yield f"pad {_border(value['size'])} {value['mode']}"
         elif not isinstance(value, dict):

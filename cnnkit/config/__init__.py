@@ -63,6 +63,7 @@ __all__ = [
     "layer_signature",
     "load_config",
     "names_of",
+    "read_yaml",
 ]
 
 

@@ -14,7 +14,8 @@ from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageFile
 from cnnkit.errors import DataError, ImageError
 
-_MOST_MAPPED_BYTES = 64 << 20
+_MOST_MAPPED_BYTES = 128 << 20
+_FAULT_BYTES = 64 << 10  # the system maps that much around what is read, Linux by default
 
 
 class Originals:
@@ -106,12 +107,12 @@ class PixelStore:
         damaged = np.flatnonzero(~self._verified[rows])
         if len(damaged):
             found[damaged] = self._decoded(rows[damaged])
-        self._bound_memory(found.nbytes)
+        self._bound_memory(len(rows))
         return found
 
-    def _bound_memory(self, read_bytes: int) -> None:
+    def _bound_memory(self, num_rows: int) -> None:
         """Keep mapped pixels from counting as memory of this process, however many there are."""
-        self._mapped_bytes += read_bytes
+        self._mapped_bytes += num_rows * max(_FAULT_BYTES, int(np.prod(self.settings.shape)))
         if self.pack is not None and self._mapped_bytes > _MOST_MAPPED_BYTES:
             self._mapped_bytes = 0
             self.pack.release()

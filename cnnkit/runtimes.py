@@ -61,7 +61,7 @@ def load_predictor(model: str | os.PathLike | None, runs_folder: Path) -> Predic
     if path.suffix == ".onnx":
         return _onnx_predictor(path)
     if path.suffix == ".keras":
-        return Predictor(path, _info_of_keras(path), _keras(path))
+        return Predictor(path, info_of_keras(path), _keras(path))
     raise UsageError(
         f"{path} is not a model that cnnkit reads: give a run folder, a .tflite, .onnx or .keras "
         "file, or a SavedModel folder."
@@ -150,7 +150,12 @@ def _saved_model(path: Path) -> Outputs:
     return lambda pixels: loaded.serve(tf.constant(pixels)).numpy()
 
 
-def _info_of_keras(path: Path) -> ModelInfo:
+def info_of_keras(path: Path) -> ModelInfo:
+    """Return the info of a `.keras` file from the run folder that it lies in.
+
+    Raises:
+        UsageError: it lies in none.
+    """
     from cnnkit.config import load_config
 
     run = Run(path.parent.parent)

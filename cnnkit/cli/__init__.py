@@ -13,8 +13,11 @@ from cnnkit.cli.config import config
 from cnnkit.cli.data import data
 from cnnkit.cli.evaluate import evaluate
 from cnnkit.cli.export import export
+from cnnkit.cli.features import features, filters
 from cnnkit.cli.init import init
+from cnnkit.cli.kernels import convolve, kernels
 from cnnkit.cli.model import build, summary
+from cnnkit.cli.models import models
 from cnnkit.cli.predict import predict
 from cnnkit.cli.train import train
 
@@ -30,5 +33,9 @@ def main() -> None:
     """
 
 
-for command in (init, config, data, summary, build, train, evaluate, predict, export, cache):
+for command in (
+    *(init, config, data, models, summary, build),
+    *(train, evaluate, predict, export),
+    *(features, filters, kernels, convolve, cache),
+):
     main.add_command(command)

@@ -1,0 +1,271 @@
+"""An image and a model enter; pictures and a page of what each layer makes of it leave."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnkit.data.pixels import read_pixels
+from cnnkit.errors import DataError, ImageError
+from cnnkit.features.maps import (
+    FLATTEN,
+    MOVE,
+    OTHER,
+    RELU,
+    SCALE,
+    SUM,
+    Stage,
+    most_active,
+    path_from,
+    stages_of,
+)
+from cnnkit.features.models import Opened, open_model
+from cnnkit.features.page import printable, render, stage_data
+from cnnkit.plots.features import Column, Section, plot_maps, plot_path
+from cnnkit.progress import Silence
+from cnnkit.runs import write_text
+
+_MOST_MAPS = 64  # in a layer's picture
+_PATH_MAPS = 5  # of a stage in the overview
+_MOST_COLUMNS = 33
+_HOW = {"sum": "sums", "max": "max pool", "mean": "average pool", "relu": "after ReLU"}
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What was drawn.
+
+    Args:
+        folder: of the files.
+        model: the `.keras` file.
+        layers: a convolutional layer each: name, shape, range, most active channels, file.
+        answer: (class name, probability), the largest first.
+        overview, page: the other two files.
+        notes: what the page leaves out.
+    """
+
+    folder: Path
+    model: Path
+    layers: list[dict[str, Any]]
+    answer: list[tuple[str, float]]
+    overview: Path
+    page: Path
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        name, probability = self.answer[0]
+        return {
+            "folder": str(self.folder),
+            "model": str(self.model),
+            "prediction": name,
+            "probability": round(probability, 6),
+            "layers": self.layers,
+            "overview": str(self.overview),
+            "page": str(self.page),
+            "notes": self.notes,
+        }
+
+    def table(self) -> str:
+        """Return the layers and the files for people."""
+        width = max(len(layer["layer"]) for layer in self.layers + [{"layer": "layer"}])
+        lines = [f"{'layer':<{width}}  {'maps':>16}  {'lowest':>10}  {'highest':>10}  most active"]
+        for layer in self.layers:
+            height, across, count = layer["shape"]
+            active = ", ".join(map(str, layer["most_active"]))
+            lines.append(
+                f"{layer['layer']:<{width}}  {f'{count} of {height} x {across}':>16}  "
+                f"{layer['min']:>10.4g}  {layer['max']:>10.4g}  {active}"
+            )
+        name, probability = self.answer[0]
+        lines += [f"prediction: {name} {probability:.4f}", f"overview: {self.overview}"]
+        return "\n".join([*lines, f"page: {self.page}"])
+
+
+def draw_features(
+    image: str,
+    model: str | None,
+    runs_folder: Path,
+    *,
+    layers: Sequence[str] = (),
+    output: Path | None = None,
+    report: Silence,
+) -> Features:
+    """Draw what each convolutional layer of a model makes of one image.
+
+    Args:
+        image: an image file.
+        model: a run, or a `.keras` file in one; None means the newest finished run.
+        runs_folder: where run names are looked for.
+        layers: names of convolutional layers; all by default.
+        output: folder; by default `features/<image>` in the run.
+        report: what tells the user how far it is.
+
+    Raises:
+        DataError: the image cannot be read.
+        UsageError: there is no such model or layer.
+    """
+    opened = open_model(model, runs_folder)
+    if model is None:
+        report.note(f"run: {opened.run.folder}")
+    chosen = opened.convolutions(layers)
+    stages = stages_of(opened.steps, _pixels(image, opened))
+    folder = output or opened.run.folder / "features" / (Path(image).stem or "image")
+    name = printable(os.path.basename(image))
+    starts = [i for i, s in enumerate(stages) if s.convolution and s.position in chosen]
+    drawn, orders = [], most_active(stages)
+    with report.counting("layers") as advance:
+        for done, start in enumerate(starts, 1):
+            drawn.append(_draw_layer(stages, start, orders[start], name, folder))
+            advance(done, len(starts))
+    return _finish(opened, stages, starts if layers else [], name, folder, drawn)
+
+
+def _pixels(image: str, opened: Opened) -> NDArray:
+    try:
+        return read_pixels(image, opened.info.pixels)
+    except ImageError as error:
+        raise DataError(f"{image}: {error}.") from error
+
+
+def _finish(
+    opened: Opened,
+    stages: list[Stage],
+    only: list[int],
+    name: str,
+    folder: Path,
+    drawn: list[dict[str, Any]],
+) -> Features:
+    answer = _answer(opened, stages[-1])
+    title = f"{name} in {printable(opened.run.name)}"
+    overview, page = folder / "overview.png", folder / "features.html"
+    kept = _around(stages, only) if only else list(range(len(stages)))
+    _draw_overview(stages, kept, answer, title, overview)
+    data, notes = stage_data(_renumbered(stages, kept))
+    shown = {"title": title, "answer": answer[:10], "notes": notes, "stages": data}
+    write_text(page, render("features", title, shown))
+    return Features(folder, opened.path, drawn, answer, overview, page, notes)
+
+
+def _answer(opened: Opened, last: Stage) -> list[tuple[str, float]]:
+    probabilities = opened.info.probabilities(last.values.reshape(1, -1))[0]
+    order = np.argsort(-probabilities, kind="stable")
+    return [(opened.info.class_names[i], float(probabilities[i])) for i in order]
+
+
+def _around(stages: Sequence[Stage], starts: Sequence[int]) -> list[int]:
+    """Return the image, the chosen layers with their paths, what they look at, and the answer."""
+    kept = {0, len(stages) - 1}
+    for start in starts:
+        kept |= {*stages[start].parents, *path_from(stages, start)}
+    return sorted(kept)
+
+
+def _renumbered(stages: Sequence[Stage], kept: Sequence[int]) -> list[Stage]:
+    """Return the kept stages; one whose parents are not all kept is shown without an origin."""
+    place = {old: new for new, old in enumerate(kept)}
+    result = []
+    for old in kept:
+        stage = stages[old]
+        if all(parent in place for parent in stage.parents):
+            parents = tuple(place[parent] for parent in stage.parents)
+            result.append(replace(stage, parents=parents))
+        else:
+            result.append(replace(stage, kind=OTHER, parents=(), window=None, kernel=None))
+    return result
+
+
+def _draw_layer(
+    stages: list[Stage], start: int, order: NDArray, image: str, folder: Path
+) -> dict[str, Any]:
+    stage = stages[start]
+    channels = np.sort(order[:_MOST_MAPS])
+    path = folder / f"{file_name(stage.name)}.png"
+    sections = [
+        Section(
+            _section_title(stages[i]), stages[i].values[..., channels], list(map(str, channels))
+        )
+        for i in path_from(stages, start)
+        if stages[i].kind not in (SCALE, MOVE)
+    ]
+    height, width, count = stage.values.shape
+    some = f", the {len(channels)} most active" if len(channels) < count else ""
+    title = f"{stage.name} ({stage.title}): {count} channels of {height} x {width}{some}. {image}"
+    plot_maps(title, sections, path)
+    return {
+        "layer": stage.name,
+        "kind": stage.title,
+        "shape": [height, width, count],
+        "min": float(stage.values.min()),
+        "max": float(stage.values.max()),
+        "most_active": order[:_PATH_MAPS].tolist(),
+        "file": str(path),
+    }
+
+
+def _section_title(stage: Stage) -> str:
+    height, width, _ = stage.values.shape
+    what = _HOW.get(stage.kind, f"after {stage.title}")
+    return f"{what}: {height} x {width}, {stage.values.min():.3g} to {stage.values.max():.3g}"
+
+
+def file_name(layer: str) -> str:
+    """Return a file name for a layer, whose own name may hold slashes."""
+    return layer.replace("/", "-").replace("#", "-")
+
+
+def _draw_overview(
+    stages: Sequence[Stage],
+    kept: Sequence[int],
+    answer: list[tuple[str, float]],
+    title: str,
+    path: Path,
+) -> None:
+    shown = [i for i in kept[1:-1] if _in_overview(stages, i)]
+    if len(shown) > _MOST_COLUMNS:
+        picked = np.linspace(0, len(shown) - 1, _MOST_COLUMNS).round().astype(int)
+        title += f" ({_MOST_COLUMNS} of {len(shown)} stages)"
+        shown = [shown[i] for i in picked]
+    image = stages[0].values.astype(np.uint8)
+    orders = most_active(stages)
+    plot_path(title, image, [_column(stages[i], orders[i]) for i in shown], answer, path)
+
+
+def _in_overview(stages: Sequence[Stage], position: int) -> bool:
+    """Whether a stage is worth a column.
+
+    It is not where it only scales or moves numbers, nor as a row before its activation.
+    """
+    stage = stages[position]
+    if stage.kind in (SCALE, MOVE, FLATTEN) or _only_borders(stage, stages):
+        return False
+    follows = stages[position + 1]
+    activated = follows.parents == (position,) and follows.name.startswith(f"{stage.name}/")
+    return not (stage.is_row and stage.kind == SUM and activated)
+
+
+def _only_borders(stage: Stage, stages: Sequence[Stage]) -> bool:
+    """Whether it is a step of putting a border around a map."""
+    channels = {stages[parent].values.shape[2] for parent in stage.parents}
+    joined = stage.title == "Concatenate" and channels == {stage.values.shape[2]}
+    return joined or stage.title in ("Take", "Pad")
+
+
+def _column(stage: Stage, order: NDArray) -> Column:
+    height, width, count = stage.values.shape
+    if stage.is_row:
+        return Column(f"{_short(stage.name)}\n{count} numbers", stage.values.reshape(-1))
+    size = f"{height} x {width} x {count}"
+    name = "ReLU" if stage.kind == RELU else _short(stage.name)
+    chosen = order[:_PATH_MAPS]
+    return Column(f"{name}\n{size}", stage.values[..., chosen], list(map(str, chosen)))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 18 else f"\u2026{name[-17:]}"

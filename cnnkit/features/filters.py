@@ -1,0 +1,292 @@
+"""A model and images enter; pictures and a page of what its convolutions have learned leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnkit.config import load_config
+from cnnkit.data.records import ImageRecord, LocalFile, count_of
+from cnnkit.data.scored import run_images
+from cnnkit.errors import DataError
+from cnnkit.features.ascent import climbed_pictures
+from cnnkit.features.feature_maps import file_name
+from cnnkit.features.filters_page import layer_data, within_bound
+from cnnkit.features.models import Opened, open_model
+from cnnkit.features.page import printable, render
+from cnnkit.features.patches import Patch, exciting_patches
+from cnnkit.features.windows import kernel_of
+from cnnkit.plots.features import plot_pictures
+from cnnkit.prediction import find_images
+from cnnkit.progress import Silence
+from cnnkit.runs import write_text
+
+_MOST_IMAGES = 1000
+_MOST_LAYERS = 12  # unless they are named: gradient ascent takes its time
+_PATCHES = 8
+_MOST_KERNELS = 64
+_KERNEL_COLUMNS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class LayerFilters:
+    """What a convolutional layer has learned.
+
+    Args:
+        name, kind: of the layer.
+        kernel: (height, width, channels of a group, filters).
+        channels: those that are shown, the one that images excite most first.
+        patches: of each of them, the most exciting first.
+        climbed: (channels shown, height, width, image channels) uint8.
+    """
+
+    name: str
+    kind: str
+    kernel: NDArray
+    channels: list[int]
+    patches: list[list[Patch]]
+    climbed: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Filters:
+    """What was drawn.
+
+    Args:
+        folder: of the files.
+        model: the `.keras` file.
+        num_images: that were searched for patches.
+        layers: what was learned.
+        files: a PNG a layer.
+        kernels: PNG of the first layer's filters, None where it is not drawn.
+        page: the HTML file.
+        notes: what the page leaves out.
+    """
+
+    folder: Path
+    model: Path
+    num_images: int
+    layers: list[LayerFilters]
+    files: list[Path]
+    kernels: Path | None
+    page: Path
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        return {
+            "folder": str(self.folder),
+            "model": str(self.model),
+            "images": self.num_images,
+            "kernels": self.kernels and str(self.kernels),
+            "layers": [
+                {
+                    "layer": layer.name,
+                    "kind": layer.kind,
+                    "kernel": list(layer.kernel.shape),
+                    "file": str(file),
+                    "channels": [
+                        {"channel": channel, "patches": [_patch_json(patch) for patch in patches]}
+                        for channel, patches in zip(layer.channels, layer.patches, strict=True)
+                    ],
+                }
+                for layer, file in zip(self.layers, self.files, strict=True)
+            ],
+            "page": str(self.page),
+            "notes": self.notes,
+        }
+
+    def table(self) -> str:
+        """Return the layers and the files for people."""
+        width = max(len(layer.name) for layer in self.layers)
+        lines = [f"{'layer':<{max(width, 5)}}  {'kernel':>18}  channels that images excite most"]
+        for layer in self.layers:
+            height, across, depth, count = layer.kernel.shape
+            size = f"{count} of {height} x {across} x {depth}"
+            shown = ", ".join(map(str, layer.channels[:8]))
+            lines.append(f"{layer.name:<{max(width, 5)}}  {size:>18}  {shown}")
+        if self.kernels:
+            lines.append(f"first layer: {self.kernels}")
+        return "\n".join([*lines, f"page: {self.page}"])
+
+
+def _patch_json(patch: Patch) -> dict[str, Any]:
+    return {
+        "path": patch.path,
+        "label": patch.label,
+        "value": patch.value,
+        "place": list(patch.place),
+        "box": list(patch.box),
+    }
+
+
+def draw_filters(
+    model: str | None,
+    runs_folder: Path,
+    *,
+    layers: Sequence[str] = (),
+    images: Path | None = None,
+    num_channels: int = 16,
+    seed: int = 0,
+    output: Path | None = None,
+    report: Silence,
+) -> Filters:
+    """Draw the filters of the first layer, and what excites the channels of each layer.
+
+    Args:
+        model: a run, or a `.keras` file in one; None means the newest finished run.
+        runs_folder: where run names are looked for.
+        layers: names of convolutional layers; by default all, or twelve of more.
+        images: a folder of images to search for patches, instead of the run's validation images
+            (its training images where it has none).
+        num_channels: a layer.
+        seed: of the gradient ascent.
+        output: folder; by default `filters` in the run.
+        report: what tells the user how far it is.
+
+    Raises:
+        DataError: the images are gone, have changed or cannot be read.
+        UsageError: there is no such model or layer.
+    """
+    opened = open_model(model, runs_folder)
+    if model is None:
+        report.note(f"run: {opened.run.folder}")
+    chosen = opened.convolutions(layers)
+    if not layers and len(chosen) > _MOST_LAYERS:
+        report.note(f"{_MOST_LAYERS} of {len(chosen)} layers, evenly chosen; --layer for others")
+        chosen = _evenly(chosen, _MOST_LAYERS)
+    records, whose = _records(opened, images)
+    searched = _evenly(records, _MOST_IMAGES)
+    some = f" of {len(records):,}" if len(searched) < len(records) else ""
+    report.note(f"patches from {len(searched):,}{some} {whose} images")
+    settings = opened.info.pixels
+    patches = exciting_patches(
+        opened.steps, chosen, searched, settings, num_patches=_PATCHES, report=report
+    )
+    found = _learned(opened, patches, num_channels, seed, report)
+    folder = output or opened.run.folder / "filters"
+    return _draw(opened, found, folder, first=opened.convolutions()[0], num_images=len(searched))
+
+
+def _records(opened: Opened, images: Path | None) -> tuple[list[ImageRecord], str]:
+    """Return the images to search, and whose they are."""
+    if images is None:
+        rows = opened.run.read_split()
+        split = "validation" if any(row["split"] == "validation" for row in rows) else "train"
+        data_config = load_config(opened.run.config).data
+        try:
+            found = run_images(rows, split, data_config)
+        except DataError as error:  # what it advises is an option of `evaluate`
+            text = str(error).replace("--data FOLDER", "--images FOLDER")
+            raise DataError(text) from error
+        return list(found), {"train": "training"}.get(split, split)
+    if not images.exists():
+        raise DataError(f"--images {images}: there is no such folder or file.")
+    found = list(find_images([str(images)]))
+    if images.is_dir() and found == [str(images)]:
+        raise DataError(f"--images {images} holds no image.")
+    return [ImageRecord(path, LocalFile(path), "", None) for path in found], str(images)
+
+
+def _evenly(given: Sequence[Any], most: int) -> list[Any]:
+    if len(given) <= most:
+        return list(given)
+    return [given[i] for i in np.linspace(0, len(given) - 1, most).round().astype(int)]
+
+
+def _learned(
+    opened: Opened,
+    patches: dict[int, list[list[Patch]]],
+    num_channels: int,
+    seed: int,
+    report: Silence,
+) -> dict[int, LayerFilters]:
+    shown = {
+        position: sorted(range(len(found)), key=lambda c, f=found: -f[c][0].value)[:num_channels]
+        for position, found in patches.items()
+    }
+    total, before, learned = sum(map(len, shown.values())), 0, {}
+    with report.counting("gradient ascent") as advance:
+        for position, channels in shown.items():
+            climbed = climbed_pictures(
+                opened.steps,
+                position,
+                channels,
+                seed=seed,
+                advance=lambda done, before=before: advance(before + done, total),
+            )
+            before += len(channels)
+            step = opened.steps[position]
+            kernel = kernel_of(step).weights
+            of_channels = [patches[position][channel] for channel in channels]
+            learned[position] = LayerFilters(
+                step.name, step.kind, kernel, channels, of_channels, climbed
+            )
+    return learned
+
+
+def _draw(
+    opened: Opened, found: dict[int, LayerFilters], folder: Path, *, first: int, num_images: int
+) -> Filters:
+    kernels = None
+    if first in found and found[first].kernel.shape[2] in (1, 3):
+        kernels = folder / f"{file_name(found[first].name)}-filters.png"
+        _draw_kernels(found[first], kernels)
+    files = []
+    for layer in found.values():
+        files.append(folder / f"{file_name(layer.name)}.png")
+        _draw_layer(layer, files[-1])
+    data = [layer_data(layer, coloured=position == first) for position, layer in found.items()]
+    kept, notes = within_bound(data)
+    title = f"What {printable(opened.run.name)} has learned"
+    page = folder / "filters.html"
+    write_text(page, render("filters", title, {"title": title, "notes": notes, "layers": kept}))
+    layers = list(found.values())
+    return Filters(folder, opened.path, num_images, layers, files, kernels, page, notes)
+
+
+def _draw_kernels(layer: LayerFilters, path: Path) -> None:
+    """Draw filters as colour pictures: grey is 0, each as bright as its largest weight allows."""
+    count = min(layer.kernel.shape[3], _MOST_KERNELS)
+    filters = [layer.kernel[..., i] for i in range(count)]
+    reach = [float(np.abs(weights).max()) or 1.0 for weights in filters]
+    pictures = [
+        _rgb(0.5 + weights / (2 * most)) for weights, most in zip(filters, reach, strict=True)
+    ]
+    titles = [f"{i}: \u00b1{most:.3g}" for i, most in enumerate(reach)]
+    rows = [
+        ("", pictures[start : start + _KERNEL_COLUMNS], titles[start : start + _KERNEL_COLUMNS])
+        for start in range(0, count, _KERNEL_COLUMNS)
+    ]
+    some = f", the first {count}" if count < layer.kernel.shape[3] else ""
+    size = " x ".join(map(str, layer.kernel.shape[:3]))
+    title = (
+        f"{layer.name}: {layer.kernel.shape[3]} filters of {size}{some}.\n"
+        "Grey is 0; black and white are the range above each."
+    )
+    plot_pictures(title, rows, path, columns=min(_KERNEL_COLUMNS, count))
+
+
+def _draw_layer(layer: LayerFilters, path: Path) -> None:
+    """Draw a line a channel: the climbed picture, then its patches."""
+    rows = []
+    for channel, climbed, patches in zip(layer.channels, layer.climbed, layer.patches, strict=True):
+        pictures = [_rgb(climbed), *(_rgb(patch.pixels) for patch in patches if patch.pixels.size)]
+        titles = ["ascent", *(f"{patch.value:.3g}" for patch in patches if patch.pixels.size)]
+        rows.append((f"channel {channel}", pictures, titles))
+    count = layer.kernel.shape[3]
+    some = f"the {len(rows)} of {count} channels that images excite most"
+    title = (
+        f"{layer.name} ({layer.kind}): {some if len(rows) < count else count_of(count, 'channel')}."
+        "\nFirst a picture by gradient ascent, then patches of images with the channel's number."
+    )
+    plot_pictures(title, rows, path, columns=_PATCHES + 1)
+
+
+def _rgb(pixels: NDArray) -> NDArray:
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels

@@ -87,7 +87,7 @@ def test_an_added_border_stands_in_brackets():
     words = ("--input", "[[1,2],[3,4]]", "--kernel", "[[1,0],[0,-1]]", "--pad", "1")
     text = run(*words, "--pad-mode", "edge")
     assert "border 1 above, 1 below, 1 left, 1 right\n" in text
-    assert "floor((2 + 1 + 1 - 2)/1) + 1 = 3\n" in text
+    assert "floor((2 + 2*1 - 2)/1) + 1 = 3\n" in text
     first = text[text.index("[0, 1]:") : text.index("[0, 2]:")]
     assert first.splitlines()[1:4] == [
         "  [1]  [2]   x    1   0   1*1 + 2*0    =  1",
@@ -120,7 +120,7 @@ def test_the_steps_in_json_add_up():
     words = ("--kernel", "laplacian_4", "--stride", "2,1", "--padding", "same", "--relu")
     found = document("--input", FIVE, *words, "--pool", "max", "--pool-padding", "same")
     convolution, relu, pooling = found["stages"]
-    assert [formula["axis"] for formula in convolution["size"]] == ["rows", "columns"]
+    assert [formula["quantity"] for formula in convolution["size"]] == ["rows", "columns"]
     for formula in convolution["size"] + pooling["size"]:
         assert eval(formula["expression"], {"floor": np.floor}) == formula["result"]
     for step in convolution["steps"]:

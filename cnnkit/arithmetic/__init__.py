@@ -1,7 +1,7 @@
 """A stack of layer calls and an input shape enter; shapes, parameters and multiply-adds leave."""
 
 from cnnkit.arithmetic.effects import borders
-from cnnkit.arithmetic.formulas import Formula, formulas_of
+from cnnkit.arithmetic.formulas import Formula, formulas_of, size_formula
 from cnnkit.arithmetic.graph import IMAGE, MERGES, SHORTCUT, Node, nodes_of
 from cnnkit.arithmetic.keras_file import KerasFileError, read_keras_file
 from cnnkit.arithmetic.kinds import squeezed_units
@@ -33,6 +33,7 @@ __all__ = [
     "output_shape",
     "projection",
     "read_keras_file",
+    "size_formula",
     "squeezed_units",
     "walk_nodes",
     "walk_stack",

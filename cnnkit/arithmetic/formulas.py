@@ -171,13 +171,13 @@ def _zero_padding(row: LayerRow) -> list[Formula]:
 
 
 def _sizes(found: Sequence[Slide]) -> list[Formula]:
-    """Return floor((size + padding - window) / stride) + 1 along each axis; once for equal axes."""
+    """Return the formulas of the sizes along each axis; once for equal axes."""
     formulas = []
     axes = _AXES[len(found)]
     if len(set(found)) == 1 and len(found) > 1:
         axes, found = (", ".join(axes),), found[:1]
     for axis, slide in zip(axes, found, strict=True):
-        formulas += _same_padding(axis, slide) + [_size(axis, slide)]
+        formulas += _same_padding(axis, slide) + [size_formula(axis, slide)]
     return formulas
 
 
@@ -189,7 +189,8 @@ def _same_padding(axis: str, slide: Slide) -> list[Formula]:
     return [Formula(name, f"max({covered} - {slide.size}, 0)", slide.before + slide.after)]
 
 
-def _size(axis: str, slide: Slide) -> Formula:
+def size_formula(axis: str, slide: Slide) -> Formula:
+    """Return floor((size + padding - window) / stride) + 1 for one axis, called `axis`."""
     if slide.before == slide.after:
         padding = f" + 2*{slide.before}" if slide.before else ""
     else:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.arithmetic import Formula, size_formula
 from cnnkit.arithmetic.windows import Slide
 
 _MOST_ROWS = _MOST_COLUMNS = 32
@@ -59,20 +60,9 @@ def plain(values: np.ndarray) -> Any:
     return [plain(part) for part in values]
 
 
-def size_formulas(slides: tuple[Slide, Slide]) -> list[tuple[str, str, int]]:
-    """Return (axis, expression, result) for the size of an output; one for two equal axes.
-
-    Python, with `floor`, computes the result from the expression.
-    """
+def size_formulas(slides: tuple[Slide, Slide]) -> list[Formula]:
+    """Return how the size of an output comes about; one formula for two equal axes."""
     rows, columns = slides
     if rows == columns:
-        return [("rows and columns", _size(rows), rows.output)]
-    return [("rows", _size(rows), rows.output), ("columns", _size(columns), columns.output)]
-
-
-def _size(slide: Slide) -> str:
-    border = f" + {slide.before} + {slide.after}" if slide.before or slide.after else ""
-    window = str(slide.kernel)
-    if slide.dilation > 1:
-        window = f"(({slide.kernel} - 1)*{slide.dilation} + 1)"
-    return f"floor(({slide.size}{border} - {window})/{slide.stride}) + 1"
+        return [size_formula("rows and columns", rows)]
+    return [size_formula("rows", rows), size_formula("columns", columns)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -96,8 +97,7 @@ def _border(rows: Slide, columns: Slide) -> str:
 
 
 def _formula_lines(stage: Stage) -> list[str]:
-    formulas = size_formulas(stage.windows.slides)
-    return [f"{axis}: {expression} = {result}" for axis, expression, result in formulas]
+    return [str(formula) for formula in size_formulas(stage.windows.slides)]
 
 
 def element_lines(stage: Stage, row: int, column: int) -> list[str]:
@@ -201,10 +201,7 @@ def _stage_json(stage: Stage, most: int) -> dict[str, Any]:
         found |= {"kernel": stage.operator.name, "kernels": kernels_json(stage.operator)}
     if stage.windows is not None:
         places = islice(np.ndindex(*stage.output.shape), most)
-        found["size"] = [
-            {"axis": axis, "expression": expression, "result": result}
-            for axis, expression, result in size_formulas(stage.windows.slides)
-        ]
+        found["size"] = [asdict(formula) for formula in size_formulas(stage.windows.slides)]
         found["steps"] = [element_json(stage, *place) for place in places]
         found["steps_left_out"] = _left_out(stage, most)
     return found | {"output": plain(stage.output)}

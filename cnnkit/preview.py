@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from cnnkit.augmentation import Augmentation, build_augmentation
+from cnnkit.augmentation.mixing import Mixing
 from cnnkit.config import Config
 from cnnkit.data.hashing import read_file
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.sources import find_images
-from cnnkit.errors import DataError, ImageError, UsageError
+from cnnkit.errors import DataError, ImageError
+from cnnkit.names import shown
 from cnnkit.plots import plot_images
 
 Note = Callable[[str], None]
@@ -42,7 +45,9 @@ def preview_rows(
     """Return images of every class in turn, with what training shows of them.
 
     The pictures are those of training, bit for bit: their random numbers depend on training.seed,
-    the epoch and the content of the file. `mixup` and `cutmix` need a whole batch and are left out.
+    the epoch and the content of the file. With `mixup` or `cutmix`, a last picture is the first
+    version mixed with one of the other rows, by the mixing of training; there the partners are
+    others, as batches are.
 
     Args:
         config: data, augmentation and training.seed are read.
@@ -50,7 +55,7 @@ def preview_rows(
         num_versions: of each image, those of as many epochs; not used with `steps`.
         steps: show the image of one epoch after each operation instead.
         epoch: the first one that is shown, counted from 1 as in history.csv.
-        note: called with one sentence on each image that cannot be decoded.
+        note: called with one sentence on each image that cannot be decoded, and on mixing.
 
     Raises:
         DataError: the source cannot be read, or no image decodes.
@@ -70,14 +75,39 @@ def preview_rows(
                 raise ImageError(reason)
             pictures = draw(read_pixels(data, settings), hashlib.sha256(data).hexdigest())
         except ImageError as error:
-            note(f"{record.path} is not drawn: {error}.")
+            note(f"{shown(record.path)} is not drawn: {error}.")
             continue
         rows.append(PreviewRow(record.path, record.label, pictures))
     if not rows:
         raise DataError(
             f"{config.data.source}: none of the {len(records):,} images can be decoded."
         )
-    return rows
+    if augmentation is None or augmentation.mixing is None:
+        return rows
+    note(
+        "The last picture of each row is mixed with one of another row. Training mixes whole "
+        "batches, so there the partners are others."
+    )
+    first_version = -1 if steps else min(1, len(rows[0].pictures) - 1)
+    return _with_mixed(rows, augmentation.mixing, first_version, config.training.seed, epoch - 1)
+
+
+def _with_mixed(
+    rows: Sequence[PreviewRow], mixing: Mixing, column: int, seed: int, epoch: int
+) -> list[PreviewRow]:
+    """Append to each row its picture of a column as it is when the rows are one batch."""
+    images = np.stack([row.pictures[column][1] for row in rows])
+    labels = sorted({row.label for row in rows})
+    targets = np.eye(len(labels), dtype=np.float32)[[labels.index(row.label) for row in rows]]
+    mixed, shares = mixing(images, targets, seed=seed, epoch=epoch, step=0)
+    titles = [
+        " + ".join(f"{labels[i]} {share:.2f}" for i, share in enumerate(of_row) if round(share, 2))
+        for of_row in shares
+    ]
+    return [
+        replace(row, pictures=(*row.pictures, (f"mixed: {title}", picture)))
+        for row, title, picture in zip(rows, titles, mixed, strict=True)
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,12 +146,23 @@ def _in_turns(records: Sequence[ImageRecord], seed: int) -> Iterator[ImageRecord
         yield from (found[turn] for found in shuffled if turn < len(found))
 
 
-def draw_preview(rows: Sequence[PreviewRow], path: Path, *, overwrite: bool) -> None:
-    """Draw the rows into a PNG file.
+def draw_preview(rows: Sequence[PreviewRow], path: Path) -> None:
+    """Draw the rows into a PNG file."""
+    drawn = []
+    for row in rows:
+        first = (row.label, row.path, row.pictures[0][0])
+        drawn.append(([first, *_titles(row.pictures)], [pixels for _, pixels in row.pictures]))
+    plot_images(drawn, path)
 
-    Raises:
-        UsageError: the file exists, and is not to be replaced.
-    """
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists. Give another --output, or --overwrite.")
-    plot_images([(f"{row.label}\n{row.path}", row.pictures) for row in rows], path)
+
+def _titles(pictures: Sequence[tuple[str, np.ndarray]]) -> Iterator[tuple[str, ...]]:
+    """Yield the lines over each picture but the first; a change may change nothing."""
+    (_, first), *_ = pictures
+    for (_, before), (title, pixels) in itertools.pairwise(pictures):
+        if np.array_equal(pixels, first):
+            yield title, "the same as the first"
+        elif np.array_equal(pixels, before):
+            yield title, "the same as the one before"
+        else:
+            kind, _, shares = title.partition(": ")
+            yield kind, *shares.split(" + ")

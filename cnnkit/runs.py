@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cnnkit.errors import UsageError, did_you_mean
+from cnnkit.outputs import naming
 
 RUNS_FOLDER = "runs"
 # A file name need not be UTF-8; written and read so, its bytes stay what they are.
@@ -161,9 +162,7 @@ def create_run(name: str, runs_folder: Path) -> Run:
             number += 1
             continue
         except OSError as error:
-            raise UsageError(
-                f"The run folder {folder} cannot be made: {error.strerror}."
-            ) from error
+            raise UsageError(f"{folder} cannot be made: {error.strerror}.") from error
         (folder / "weights").mkdir()
         (folder / "plots").mkdir()
         return Run(folder)
@@ -232,22 +231,24 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO]:
 
     A link is followed. What is no regular file (a pipe, /dev/stdout) is written to directly.
     """
+    text = {} if "b" in mode else {"newline": "", **PATHS_AS_THEY_ARE}
     if path.exists() and not path.is_file():
-        with path.open(mode, **({} if "b" in mode else PATHS_AS_THEY_ARE)) as file:
+        with naming(path), path.open(mode, **text) as file:
             yield file
         return
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = {} if "b" in mode else {"newline": "", **PATHS_AS_THEY_ARE}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, mode, **text) as file:
-            yield file
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    prefix = f".{path.name}."
+    with naming(path, str(path.parent / prefix)):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix)
+        try:
+            with os.fdopen(handle, mode, **text) as file:
+                yield file
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

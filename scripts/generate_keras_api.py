@@ -28,10 +28,10 @@ LEFT_OUT_ARGUMENTS = {
 
 # Layers that want a layer, several tensors, text, sound or integers instead of a feature tensor.
 LEFT_OUT_LAYERS = {
-    "AdditiveAttention", "Attention", "CategoryEncoding", "Discretization", "EinsumDense", "Embedding",
-    "FlaxLayer", "GroupQueryAttention", "HashedCrossing", "Hashing", "InputLayer",
-    "IntegerLookup", "JaxLayer", "Lambda",
-    "Layer", "Masking", "MaxNumBoundingBoxes", "MelSpectrogram", "MultiHeadAttention", "Pipeline",
+    "AdditiveAttention", "Attention", "CategoryEncoding", "Discretization", "EinsumDense",
+    "Embedding", "FlaxLayer", "GroupQueryAttention", "HashedCrossing", "Hashing", "InputLayer",
+    "IntegerLookup", "JaxLayer", "Lambda", "Layer", "Masking",
+    "MaxNumBoundingBoxes", "MelSpectrogram", "MultiHeadAttention", "Pipeline",
     "ReversibleEmbedding", "STFTSpectrogram", "SpectralNormalization", "StringLookup", "TFSMLayer",
     "TextVectorization", "TorchModuleWrapper", "Wrapper",
 }  # fmt: skip

@@ -15,10 +15,10 @@ _ROOT = Path(cnnkit.__file__).parent
 
 # Imports go to the same group or down, never up.
 _LEVELS = [
-    {"errors", "progress", "quiet"},
+    {"errors", "names", "progress", "quiet"},
     {"arithmetic", "metrics", "schedules"},
     {"config"},
-    {"runs", "backend"},
+    {"runs", "outputs", "backend"},
     {"data", "layers"},
     {"augmentation"},
     {"model", "model_info"},

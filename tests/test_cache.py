@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import time
 
@@ -15,6 +17,7 @@ from cnnkit.cli import main
 from cnnkit.data.builtin import write_builtin
 from cnnkit.data.cache import cache_folder, folder_made_whole
 from cnnkit.data.dataset import load_dataset
+from cnnkit.data.locks import held
 from cnnkit.errors import DataError
 
 
@@ -199,22 +202,39 @@ def test_what_a_killed_process_left_is_removed_what_is_being_made_stays(filled):
     for folder in (running, killed):
         folder.mkdir()
         (folder / "pixels.npy").write_bytes(bytes(500))
-    before = time.time() - 700
-    for path in (killed / "pixels.npy", killed):
-        os.utime(path, (before, before))
-    assert [e["unfinished"] for e in listed()["entries"]] == [
-        True,
-        False,
-        False,
-        False,
-        True,
-        False,
-    ]
-    done = run("clear", "--yes")
+        before = time.time() - 5
+        os.utime(folder, (before, before))
+    unfinished = [e["unfinished"] for e in listed()["entries"]]
+    assert sorted(unfinished) == [False] * 4 + [True] * 2
+    with held(running):
+        done = run("clear", "--yes")
     assert f"{running} is left: another process seems to make it just now." in done.stderr
     assert done.stdout.startswith("Removed 5, ")
     assert running.exists()
     assert not killed.exists()
+    assert run("clear", "--yes").stdout.startswith("Removed 1, ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders cannot be locked there")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
+def test_a_pack_that_was_ended_can_be_cleared_at_once(tmp_path, cache, name):
+    photos = write_classes(tmp_path / "photos", {"cat": 150, "owl": 150})
+    words = ["data", "pack", str(photos), "--set", "data.image_size=1500"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cnnkit", *words], stderr=subprocess.PIPE, text=True
+    )
+    while not list((cache / "pixels").glob(".partial-*")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(1.1)
+    assert run("clear", "--yes").stderr.count("is left: another process") == 1
+    process.send_signal(getattr(signal, name))
+    _, said = process.communicate()
+    left = list((cache / "pixels").glob(".partial-*"))
+    assert len(left) == (name == "SIGKILL")
+    assert process.returncode == (-signal.SIGKILL if name == "SIGKILL" else 130), said
+    assert run("clear", "--yes").stdout.startswith(f"Removed {len(left)}, ")
+    assert not list((cache / "pixels").glob(".partial-*"))
 
 
 def test_a_damaged_pack_can_be_listed_and_cleared(filled):
@@ -243,7 +263,10 @@ def test_data_pack_makes_the_pack_that_training_uses(tmp_path, cache):
     assert document["bytes"] == 10 * 16 * 16 * 3
     assert document["undecodable"] == []
     again = pack(photos, "--set", "data.image_size=[16,16]").stdout.splitlines()
-    assert again[0].startswith("11 images (10 different) of 16 x 16 x 3, 7.7 kB; ")
+    assert again[0] == "11 images (10 different) of 16 x 16 x 3, 7.7 kB; already packed"
+    assert (document["already_packed"], document["images_per_second"] > 0) == (False, True)
+    document = json.loads(pack(photos, "--set", "data.image_size=[16,16]", "--json").stdout)
+    assert (document["already_packed"], document["images_per_second"]) == (True, None)
     assert again[1] == document["pack"]
     notes = []
     load_dataset(data_config(photos), note=notes.append)
@@ -282,4 +305,5 @@ def test_data_pack_without_room_is_an_error(tmp_path, cache):
     done = pack(photos, "--set", "data.cache_limit_gb=1e-6")
     assert done.exit_code == 1
     assert "they take up to 1.5 MB, and data.cache_limit_gb is 1e-06" in done.stderr
+    assert "set data.cache: auto" not in done.stderr  # it is auto already
     assert listed()["entries"] == []

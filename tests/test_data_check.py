@@ -228,10 +228,54 @@ def test_the_contact_sheet_shows_the_pairs(sound, tmp_path):
     faults.other_quality(sound)
     sheet = tmp_path / "sheet.png"
     result = run("data", "check", str(sound), "--contact-sheet", str(sheet))
-    assert "1 pairs" in result.stderr
+    assert "1 pair" in result.stderr
     pixels = np.asarray(Image.open(sheet).convert("RGB"), np.int16)
-    left, right = pixels[30:190, 20:200], pixels[30:190, 220:400]
+    left, right = pixels[40:220, 20:240], pixels[40:220, 260:480]
     assert left.std() > 20 and np.abs(left - right).mean() < 10
+    assert pixels[254:].std() > 20  # the words below
+
+
+def test_without_pairs_no_sheet_is_written(sound, tmp_path):
+    result = run("data", "check", str(sound), "--contact-sheet", str(tmp_path / "sheet.png"))
+    assert "There are no near duplicates" in result.stderr
+    assert not (tmp_path / "sheet.png").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names there have no such letters")
+def test_names_with_control_characters_take_one_line_and_move_no_terminal(sound, tmp_path):
+    (sound / "cat" / "new\n\x1b[31mline.jpg").write_text("hello")
+    result = run("data", "check", str(sound), "--list", str(tmp_path / "bad.txt"))
+    assert '- "cat/new\\n\\u001b[31mline.jpg": it is not an image' in result.stdout
+    assert "\x1b" not in result.output
+    (line,) = (tmp_path / "bad.txt").read_text().splitlines()
+    assert json.loads(line) == str(sound / "cat" / "new\n\x1b[31mline.jpg")
+
+
+def test_a_class_lost_to_broken_files_is_missing_from_its_split(sound):
+    rows = ["path,label,split"]
+    for index, path in enumerate(sorted(sound.glob("*/*.png"))):
+        split = ("train", "train", "validation")[index % 3]
+        rows.append(f"{path},{path.parent.name},{split}")
+        if split == "validation" and path.parent.name == "cat":
+            path.write_text(f"hello {index}")
+    table = sound.parent / "table.csv"
+    table.write_text("\n".join(rows))
+    named = [each for each in found(check(table)) if each[0] != "not_an_image"]
+    assert named == [("class_missing_from_split", "cat")]
+    assert [e for e in found(check(table, allow_missing_classes=True)) if "class" in e[0]] == []
+
+
+def test_a_class_without_a_readable_image_is_empty(sound):
+    for path in (sound / "cat").glob("*.png"):
+        path.write_text(f"hello {path.name}")
+    assert ("empty_class", "cat") in found(check(sound))
+
+
+def test_the_size_of_a_small_class_is_that_of_its_contents(sound):
+    for name in ("a", "b", "c"):
+        faults.put(sound, f"owl/{name}.png", file_bytes(faults.scene(90)))
+    (finding,) = [f for f in check(sound).findings if f.kind == "class_too_small"]
+    assert (finding.paths, finding.detail) == (("owl",), "1 distinct image that can be read")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names there are Unicode")

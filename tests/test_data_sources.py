@@ -59,6 +59,13 @@ def test_everything_left_aside_is_counted_and_named(tmp_path):
     )
 
 
+def test_links_that_lead_nowhere_are_left_aside_as_such(tmp_path):
+    write_classes(tmp_path, {"cat": 1, "owl": 1})
+    (tmp_path / "lost").symlink_to(tmp_path / "nowhere", target_is_directory=True)
+    (tmp_path / "cat" / "self").symlink_to(tmp_path / "cat" / "self")
+    assert found_in(tmp_path).notes == ("Left aside: 2 links that lead nowhere (cat/self, lost).",)
+
+
 def test_links_that_go_round_end(tmp_path):
     write_classes(tmp_path, {"cat": 1, "owl": 1})
     (tmp_path / "cat" / "round").symlink_to(tmp_path / "cat", target_is_directory=True)
@@ -194,17 +201,21 @@ def test_all_bad_rows_of_a_csv_are_told_at_once(tmp_path):
         ",cat,train\n"
         "cat/02.png,cat,\n"
         "cat,cat,train\n"
+        "cat/00.png,cat,tset\n"
     )
     lines = refusal(table(tmp_path, text)).splitlines()
-    assert lines[0].endswith("list.csv has 7 bad rows:")
+    assert lines[0].endswith("list.csv has 8 bad rows:")
     assert "line 3: cat/none.png does not exist" in lines[1]
     assert "line 4: unknown split 'tain', expected train, validation, test." in lines[2]
     assert "Did you mean train?" in lines[2]
     assert "line 5: ./cat/00.png is already in line 2" in lines[3]
     assert "line 6: cat/02.png has no label" in lines[4]
     assert "line 7: the path is empty" in lines[5]
-    assert "line 8: cat/02.png has no split, but other rows have one" in lines[6]
+    assert "line 8: cat/02.png is already in line 6" in lines[6]
     assert "line 9: cat is a folder, not a file" in lines[7]
+    assert "line 10: cat/00.png is already in line 2" in lines[8]
+    assert "line 10: unknown split 'tset'" in lines[9]
+    assert "`cnnkit data split`" in lines[-1]
 
 
 def test_a_csv_without_the_columns_is_refused(tmp_path):

@@ -101,6 +101,19 @@ def test_a_set_without_one_good_image_still_gets_its_table(tmp_path):
     assert "2 cannot be decoded" in stats_text(found)
 
 
+def test_what_is_not_counted_is_named(tmp_path):
+    write_classes(tmp_path, {"cat": 1, "owl": 1, "yak": 2})
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cat" / "notes.txt").write_text("hello")
+    found = stats_of(tmp_path, as_configured=False)
+    assert found["left_aside"] == [
+        "Left aside: 1 file that is no image by its name (cat/notes.txt).",
+        "No image is in the class folder empty: it is empty.",
+    ]
+    found = stats_of(tmp_path, as_configured=False, classes=("cat", "owl"))
+    assert any("2 images of 1 class (yak)" in sentence for sentence in found["left_aside"])
+
+
 def test_the_command_prints_draws_and_writes_json(tiny_images, tmp_path):
     command = [sys.executable, "-m", "cnnkit", "data", "stats", str(tiny_images)]
     done = subprocess.run(

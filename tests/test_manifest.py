@@ -128,6 +128,33 @@ def test_groups_are_written_and_stay_together(tmp_path):
     assert dataset.counts() == made.counts
 
 
+def test_groups_of_a_manifest_are_not_forgotten(tmp_path):
+    for patient in range(12):
+        for label in ("ill", "well"):
+            write_image(tmp_path / "x" / label / f"p{patient:02d}_0.png", seed=10 * patient)
+    rule, file = {"group": r"(p\d+)_"}, tmp_path / "x.csv"
+    split_to(file, tmp_path / "x", split=rule)
+    before = rows_of(file)
+    split_to(file, tmp_path / "x")
+    assert rows_of(file) == before
+    for number in range(1, 8):
+        write_image(tmp_path / "x" / "ill" / f"p05_{number}.png", seed=1000 + number)
+    with pytest.raises(UsageError, match=r"has groups, .* 7 new images .*p05_1.png.*split.group"):
+        split_to(file, tmp_path / "x")
+    assert rows_of(file) == before
+    made, _ = split_to(file, tmp_path / "x", split=rule)
+    assert (made.kept, made.new) == (24, 7)
+    assert len({row["split"] for row in rows_of(file) if row["group"] == "p05"}) == 1
+
+
+def test_an_image_in_another_class_is_told(photos, tmp_path):
+    split_to(tmp_path / "photos.csv", photos)
+    (photos / "cat" / "03.png").rename(photos / "owl" / "moved.png")
+    made, notes = split_to(tmp_path / "photos.csv", photos)
+    assert (made.kept, made.new, made.gone, made.relabelled) == (30, 0, 0, 1)
+    assert "1 image has another class than before (owl/moved.png)." in notes[0]
+
+
 def test_a_manifest_moves_with_its_images_and_may_lie_elsewhere(photos, tmp_path):
     elsewhere = tmp_path / "a" / "b" / "photos.csv"
     split_to(elsewhere, photos)

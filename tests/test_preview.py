@@ -10,9 +10,12 @@ from click.testing import CliRunner
 from images import data_config
 from PIL import Image
 
+from cnnkit import preview
+from cnnkit.augmentation import build_augmentation
 from cnnkit.cli import main
 from cnnkit.config import config_from_dict
 from cnnkit.data.dataset import load_dataset
+from cnnkit.data.order import epoch_order
 from cnnkit.errors import DataError
 from cnnkit.preview import preview_rows
 from cnnkit.training.epochs import Feed
@@ -56,9 +59,34 @@ def test_steps_end_at_the_whole_and_name_each_operation(tiny_images):
     config = config_of(tiny_images, AUGMENTATION)
     for steps, whole in zip(rows_of(config, steps=True), rows_of(config), strict=True):
         names = [name for name, _ in steps.pictures[1:]]
-        assert names == ["random_flip", "random_rotation", "random_contrast"]
-        assert np.array_equal(steps.pictures[-1][1], whole.pictures[1][1])
+        assert names[:-1] == ["random_flip", "random_rotation", "random_contrast"]
+        assert np.array_equal(steps.pictures[-2][1], whole.pictures[1][1])
         assert np.array_equal(steps.pictures[0][1], whole.pictures[0][1])
+
+
+def test_mixing_is_that_of_training_for_a_batch_of_the_rows(tiny_images):
+    """Drawn as one batch, the first version of all images is what training's first step sees."""
+    split = {"validation": 0, "test": 0}
+    config = config_of(tiny_images, AUGMENTATION, split=split, batch_size=24)
+    notes = []
+    rows = {r.path: r for r in rows_of(config, num_images=24, note=notes.append)}
+    assert "mixed" in notes[0] and "partners are others" in notes[0]
+    dataset = load_dataset(data_config(tiny_images, split=config.data.split))
+    feed = Feed(config, dataset)
+    ((images, targets),) = [(i.numpy(), t.numpy()) for i, t in feed.training(0)]
+    assert {title.split()[0] for row in rows.values() for title, _ in row.pictures[-1:]} == {
+        "mixed:"
+    }
+    order = epoch_order(dataset.select("train"), dataset.labels, seed=0, epoch=0).samples
+    mixing = build_augmentation(config.augmentation, dataset.settings).mixing
+    drawn = [rows[dataset.samples[index].path] for index in order]
+    again = preview._with_mixed(drawn, mixing, 1, 0, 0)
+    for row, image, target in zip(again, images, targets, strict=True):
+        title, picture = row.pictures[-1]
+        assert np.array_equal(picture, image)
+        shares = dict(part.rsplit(" ", 1) for part in title.removeprefix("mixed: ").split(" + "))
+        for name, share in zip(dataset.class_names, target, strict=True):
+            assert float(shares.get(name, 0)) == pytest.approx(share, abs=0.0051)
 
 
 def test_held_out_images_are_not_drawn(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,7 @@ class _Project:
     def cnnkit(self, *words):
         return subprocess.run(
             [sys.executable, "-m", "cnnkit", *map(str, words)],
-            cwd=self.folder, capture_output=True, text=True, check=False,
+            cwd=self.folder, capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
 
     def info(self):
@@ -64,6 +65,36 @@ def test_broken_images_in_training_data_are_named_before_anything_is_trained(pro
     assert "data.on_error: skip" in done.stderr
     assert "epoch" not in done.stderr and "Traceback" not in done.stderr
     assert not (project.folder / "runs").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pipes and devices in folders")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("data", "stats", "images"),
+        ("data", "split", "images"),
+        ("data", "pack", "a.yaml"),
+        ("init", "images"),
+        ("train", "a.yaml"),
+    ],
+    ids=" ".join,
+)
+def test_pipes_and_devices_among_the_images_are_named_and_never_read(project, words):
+    """Opening the pipe would wait for ever; so would reading some devices."""
+    write_tiny_images(project.images)
+    os.mkfifo(project.images / "red" / "pipe.png")
+    (project.images / "red" / "device.png").symlink_to("/dev/zero")
+    project.config()
+    done = project.cnnkit(*words)
+    if words[0] == "init":
+        assert "2 images of those opened cannot be decoded" in " ".join(
+            (project.folder / "images.yaml").read_text().replace("#", "").split()
+        )
+        return
+    said = done.stdout + done.stderr
+    assert "red/pipe.png: it is a pipe, not a file" in said
+    assert "red/device.png: it is a device, not a file" in said
+    assert done.returncode == (0 if "stats" in words else 1)
 
 
 def test_skipped_images_are_named_counted_and_recorded(project):

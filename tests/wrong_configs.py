@@ -292,6 +292,12 @@ TABLE = [
          "for each class, received 3."],
     ),
     (
+        "data: {source: digits, image_size: 32, batch_size: 1}\n" + MODEL
+        + "augmentation: [random_flip, mixup]\n",
+        ["3:29  augmentation[1]  mixup mixes the images of a batch, and data.batch_size is 1. "
+         "Set a larger one, or remove this."],
+    ),
+    (
         training("warmup_epochs: 21"),
         ["4:18  training.warmup_epochs  the warm-up takes 21 epochs, the whole training 20. "
          "Shorten the warm-up or train longer."],

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import json
+import signal
 import sys
+import threading
 from typing import Any
 
 import click
@@ -31,6 +33,8 @@ class Command(click.Command):
         debug = ctx.params.pop("debug", False)
         if isinstance(sys.stdout, io.TextIOWrapper):  # names that are not UTF-8 stay as they are
             sys.stdout.reconfigure(errors="surrogateescape")
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
         try:
             return super().invoke(ctx)
         except CnnkitError as error:
@@ -41,14 +45,23 @@ class Command(click.Command):
         except OSError as error:  # a full disk, a folder in a file's place, no permission
             if debug or error.errno in (None, errno.EPIPE):
                 raise
-            place = f"{error.filename}: " if error.filename else ""
-            click.echo(f"{place}{error.strerror}", err=True)
+            place = error.filename or _standard_output()
+            click.echo(f"{place}: {error.strerror}" if place else error.strerror, err=True)
             sys.exit(CnnkitError.exit_code)
         except KeyboardInterrupt:
             if debug:
                 raise
             click.echo("Interrupted.", err=True)
             sys.exit(INTERRUPTED)
+
+
+def _standard_output() -> str:
+    """Return what to call standard output where it cannot be written; else an empty string."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return "standard output"
+    return ""
 
 
 class Group(click.Group):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
 import click
 
 from cnnkit.cli.command import Command, print_json, say
-from cnnkit.cli.options import json_option
+from cnnkit.cli.options import json_option, overwrite_option
 from cnnkit.errors import UsageError
+from cnnkit.names import shown
 
 
 @click.command(cls=Command)
@@ -20,7 +22,7 @@ from cnnkit.errors import UsageError
     type=click.Path(path_type=Path, dir_okay=False),
     help="The config to write. By default the source's name with .yaml, here.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the file where it exists.")
+@overwrite_option
 @json_option
 def init(source: str, output: Path | None, overwrite: bool, as_json: bool) -> None:
     """Look at the images of a folder and write a config that trains on them, with reasons.
@@ -29,21 +31,30 @@ def init(source: str, output: Path | None, overwrite: bool, as_json: bool) -> No
     counted, and up to 500 are opened.
     """
     from cnnkit.cli.data.section import data_section
-    from cnnkit.config import load_config
+    from cnnkit.outputs import CONFIG, check_output
     from cnnkit.progress import report_for
-    from cnnkit.proposal import look_at, propose, relative_source
-    from cnnkit.runs import write_text
+    from cnnkit.proposal import look_at, write_proposal
 
+    _check_is_source(source)
     output = output or Path(f"{Path(source).resolve().stem}.yaml")
-    if output.exists() and not overwrite:
-        raise UsageError(f"{output} exists. Give another --output, or --overwrite.")
-    section = data_section(source)
-    with report_for(sys.stderr).counting("looking at images") as progress:
-        findings = look_at(section, progress)
-    write_text(output, propose(findings, relative_source(section.source, output)) + "\n")
-    load_config(output)
+    check_output(output, "--output", CONFIG, overwrite=overwrite)
+    report = report_for(sys.stderr)
+    with report.counting("looking at images") as progress:
+        findings = look_at(data_section(source), progress)
+    for sentence in findings.source.notes:
+        report.note(sentence)
+    write_proposal(findings, output)
     if as_json:
-        return print_json({"config": str(output), "images": findings.num_images})
-    click.echo(output)
+        left_aside = list(findings.source.notes)
+        facts = {"config": str(output), "images": findings.num_images, "left_aside": left_aside}
+        return print_json(facts)
+    click.echo(shown(str(output)))
     for command in ("data preview", "summary", "train"):
-        say(f"next: cnnkit {command} {output}")
+        say(f"next: cnnkit {command} {shlex.quote(str(output))}")
+
+
+def _check_is_source(source: str) -> None:
+    from cnnkit.cli.data.section import is_config
+
+    if is_config(source):
+        raise UsageError(f"{source} is a config. Give init what data.source is to be: a folder.")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cnnkit.cli.command import Command, print_json
-from cnnkit.cli.options import json_option
+from cnnkit.cli.options import json_option, overwrite_option
 
 
 class _Pair(click.ParamType):
@@ -134,7 +134,7 @@ def convolve(input_: str, kernel: str | None, most: int, as_json: bool, **option
     type=click.Path(path_type=Path, dir_okay=False),
     help="The PNG file to draw. Without it kernels.png, or none with --worked.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the file where it exists.")
+@overwrite_option
 @click.option(
     "--size",
     type=click.IntRange(min=8, max=1024),
@@ -179,12 +179,14 @@ def kernels(
         raise click.UsageError("Name an image, or give --list.")
     from cnnkit.kernels.chain import chain_of
     from cnnkit.kernels.pictures import draw, filter_picture
+    from cnnkit.outputs import PICTURE, check_output
 
+    file = output or (None if worked else Path("kernels.png"))
+    check_output(file, "--output", PICTURE, overwrite=overwrite)
     chain = chain_of(**steps)
     answers = filter_picture(image, kernels_, chain, size=size, grayscale=grayscale, worked=worked)
-    file = output or (None if worked else Path("kernels.png"))
     if file:
-        draw(answers, file, overwrite=overwrite)
+        draw(answers, file)
     if as_json:
         return print_json(answers.as_dict(file))
     click.echo(answers.text() + (f"\n\n{file}" if file else ""))

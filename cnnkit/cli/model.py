@@ -7,7 +7,13 @@ from pathlib import Path
 import click
 
 from cnnkit.cli.command import Command, print_json, say
-from cnnkit.cli.options import json_option, num_classes_option, set_option
+from cnnkit.cli.options import (
+    json_option,
+    num_classes_option,
+    overwrite_option,
+    set_option,
+)
+from cnnkit.names import shown
 
 
 @click.command(cls=Command)
@@ -18,6 +24,7 @@ from cnnkit.cli.options import json_option, num_classes_option, set_option
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw the network into this .svg or .png file.",
 )
+@overwrite_option
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
@@ -30,6 +37,7 @@ def summary(
     path: Path,
     explain: bool,
     diagram: Path | None,
+    overwrite: bool,
     batch_size: int | None,
     overrides: tuple[str, ...],
     num_classes: int | None,
@@ -41,15 +49,17 @@ def summary(
     layers are counted. The receptive field is what one number sees of the image; its stride is the
     distance to its neighbour's, its start the first pixel of the first one.
     """
+    from cnnkit.outputs import DRAWING, check_output
     from cnnkit.summary import summarize
     from cnnkit.summary_table import summary_table
 
+    check_output(diagram, "--diagram", DRAWING, overwrite=overwrite)
     result = summarize(path, overrides, num_classes, batch_size)
     if diagram:
         from cnnkit.plots.diagram import plot_diagram
 
         plot_diagram(result.rows, result.input_shape, diagram)
-        say(f"Drawn into {diagram}.")
+        say(f"Drawn into {shown(str(diagram))}.")
     print_json(result.as_dict()) if as_json else click.echo(summary_table(result, explain=explain))
 
 
@@ -63,7 +73,7 @@ def summary(
     show_default=True,
     help="The .keras file to write.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the file where it exists.")
+@overwrite_option
 @set_option
 @num_classes_option
 @json_option

@@ -21,6 +21,9 @@ set_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else."
 )
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace the files to write where they exist."
+)
 runs_option = click.option(
     "--runs-folder",
     type=click.Path(path_type=Path, file_okay=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,8 +71,9 @@ def _end_text(run: Run) -> str:
             f"  log_loss {metrics['log_loss']:.4f}  ({metrics['num_images']} images)"
         )
     lines += [f"run         {run.folder}", f"curves      {run.plot('curves')}"]
-    lines.append(f"next        cnnkit predict IMAGE --model {run.folder}")
+    folder = shlex.quote(str(run.folder))
+    lines.append(f"next        cnnkit predict IMAGE --model {folder}")
     if "test" in info["metrics"]:
-        lines.append(f"            cnnkit evaluate {run.folder}")
-    lines.append(f"            cnnkit export {run.folder}")
+        lines.append(f"            cnnkit evaluate {folder}")
+    lines.append(f"            cnnkit export {folder}")
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cnnkit.arithmetic import StackError, check_stack
-from cnnkit.config.own_augmentation import misplaced_mixing
+from cnnkit.config.own_augmentation import MIXING, misplaced_mixing
 from cnnkit.config.problems import Row
 from cnnkit.config.schema import Config
 
@@ -39,6 +39,14 @@ def _augmentation_problems(config: Config) -> Iterator[Row]:
     if misplaced:
         index, message = misplaced
         yield ("augmentation", index), "value", message
+    if config.data.batch_size == 1:
+        for index, call in enumerate(config.augmentation):
+            if call.name in MIXING:
+                message = (
+                    f"{call.name} mixes the images of a batch, and data.batch_size is 1. Set a "
+                    "larger one, or remove this."
+                )
+                yield ("augmentation", index), "value", message
 
 
 def _training_problems(config: Config) -> Iterator[Row]:

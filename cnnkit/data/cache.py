@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from cnnkit.data.locks import held, is_held
 from cnnkit.errors import DataError
 
 PARTIAL = ".partial-"
-_LEFTOVER_AGE_SECONDS = 24 * 3600
+_STILL_SECONDS = 600
+_BEGINNING_SECONDS = 1  # between making a folder and holding it
 
 
 def cache_folder() -> Path:
@@ -60,7 +62,8 @@ def unfinished_folder(parent: Path) -> Iterator[Path]:
     except OSError as error:
         raise _not_writable(parent, error) from error
     try:
-        yield temporary
+        with held(temporary):
+            yield temporary
     except OSError as error:
         raise _not_writable(parent, error) from error
     finally:
@@ -87,13 +90,25 @@ def remove_folder(folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def is_being_made(partial: Path) -> bool:
+    """Tell whether a process that lives fills a temporary folder.
+
+    Where the system cannot tell, one counts as alive that wrote something in the last ten minutes:
+    it writes all the time.
+    """
+    is_alive = is_held(partial)
+    age = time.time() - partial.stat().st_mtime
+    if is_alive is None:
+        changes = [path.stat().st_mtime for path in (partial, *partial.iterdir())]
+        return time.time() - max(changes) < _STILL_SECONDS
+    return is_alive or age < _BEGINNING_SECONDS
+
+
 def _remove_leftovers(parent: Path) -> None:
-    """Remove what killed processes left, once nothing in it changed for a day."""
-    oldest_allowed = time.time() - _LEFTOVER_AGE_SECONDS
+    """Remove what killed processes left."""
     for partial in parent.glob(f"{PARTIAL}*"):
         with contextlib.suppress(OSError):
-            changes = [path.stat().st_mtime for path in (partial, *partial.iterdir())]
-            if max(changes) < oldest_allowed:
+            if not is_being_made(partial):
                 shutil.rmtree(partial, ignore_errors=True)
 
 

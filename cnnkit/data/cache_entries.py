@@ -16,14 +16,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cnnkit.data.cache import PARTIAL, cache_folder, remove_folder
+from cnnkit.data.cache import PARTIAL, cache_folder, is_being_made, remove_folder
 from cnnkit.data.known_sets import KNOWN_SETS
 from cnnkit.data.packed.pack import last_used, pack_folders, read_index
 from cnnkit.errors import UsageError
 
 _BUILTIN_NAME = re.compile(r"[a-z0-9_]+-v\d+(-.+)?")
 KINDS = ("pixels", "builtin", "downloads")
-# A process that fills a folder writes all the time; one that was killed does not.
+# A process that downloads a file writes all the time; one that was killed does not.
 _STILL_SECONDS = 600
 
 
@@ -57,7 +57,11 @@ class CacheEntry:
     @property
     def is_being_made(self) -> bool:
         """Whether a process seems to fill it now."""
-        return self.unfinished and time.time() - self.last_used < _STILL_SECONDS
+        if not self.unfinished:
+            return False
+        if self.path.is_dir():
+            return is_being_made(self.path)
+        return time.time() - self.last_used < _STILL_SECONDS
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -11,6 +11,7 @@ from cnnkit.data.packed import PixelStore, open_pixels
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.records import ImageRecord, Source, count_of
 from cnnkit.errors import DataError
+from cnnkit.names import shown
 
 Note = Callable[[str], None]
 
@@ -90,10 +91,10 @@ def report_undecodable(
     noun = count_of(len(skipped), "image")
     if on_error == "skip":
         for path, reason in skipped:
-            note(f"Skipped {path}: {reason}.")
+            note(f"Skipped {shown(path)}: {reason}.")
         note(f"{noun} of {len(source.records):,} cannot be decoded and are left out.")
         return
-    lines = [f"  {path}: {reason}" for path, reason in skipped[:max_shown]]
+    lines = [f"  {shown(path)}: {reason}" for path, reason in skipped[:max_shown]]
     if len(skipped) > max_shown:
         lines.append(f"  and {len(skipped) - max_shown:,} more")
     raise DataError(

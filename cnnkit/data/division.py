@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from cnnkit.data.cut import cut_units
+from cnnkit.data.divided_images import Division, read_images
 from cnnkit.data.folds import deal_units, too_few_for_folds
-from cnnkit.data.hashing import Progress, hash_files
-from cnnkit.data.manifest import Manifest, Row, changed_notes, read_manifest, write_manifest
-from cnnkit.data.records import SPLITS, ImageRecord, Source, count_of, first_few
-from cnnkit.data.sources import find_images, ordered_classes
-from cnnkit.data.split import Pool, assign_splits, too_few_error
-from cnnkit.data.units import groups_of
-from cnnkit.errors import DataError, UsageError
+from cnnkit.data.hashing import Progress
+from cnnkit.data.manifest import Manifest, read_manifest
+from cnnkit.data.records import first_few
+from cnnkit.data.split import ALL_IN_TRAIN, Pool, assign_splits, too_few_error
+from cnnkit.errors import UsageError
 
 Note = Callable[[str], None]
-
-_MAX_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Division:
-    """A manifest as it was written.
-
-    Args:
-        file: where it is.
-        counts: number of images by split and class, the classes in label order.
-        kept: images that were in the manifest before.
-        new: images that were not.
-        gone: images that were in it and are no longer in the source.
-    """
-
-    file: Path
-    counts: Mapping[str, Mapping[str, int]]
-    kept: int
-    new: int
-    gone: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {**vars(self), "file": str(self.file)}
 
 
 def divide(
@@ -62,8 +34,8 @@ def divide(
         UsageError: the output exists and is no manifest.
         DataError: the images cannot be read or divided; the text says what to do.
     """
-    earlier = read_manifest(output)
-    images = _read_images(data_config, note, progress)
+    (earlier,) = _read_earlier(data_config, [output])
+    images = read_images(data_config, [earlier], note, progress)
     kept = images.sides_in(earlier)
     splits, notes = assign_splits(
         images.records,
@@ -102,9 +74,9 @@ def divide_into_folds(
         DataError: the images cannot be read or divided; the text says what to do.
     """
     files = [fold_file(output, number) for number in range(1, num_folds + 1)]
-    earlier = [read_manifest(file) for file in files]
+    earlier = _read_earlier(data_config, files)
     _check_all_or_none(files, fold_file(output, num_folds + 1))
-    images = _read_images(data_config, note, progress)
+    images = read_images(data_config, earlier, note, progress)
     if any(record.split for record in images.records):
         raise UsageError(
             f"{data_config.source} brings its own splits, and folds would mix them. Give a source "
@@ -124,6 +96,15 @@ def divide_into_folds(
 def fold_file(output: Path, number: int) -> Path:
     """Return `photos.fold2.csv` for `photos.csv` and 2."""
     return output.with_name(f"{output.stem}.fold{number}{output.suffix}")
+
+
+def _read_earlier(data_config: Any, files: Sequence[Path]) -> list[Manifest]:
+    """Read the manifests that are to be written anew; refuse to write over the source."""
+    for file in files:
+        if file.exists() and os.path.exists(data_config.source):
+            if os.path.samefile(file, data_config.source):
+                raise UsageError(f"{file} is the source itself. Give another --output.")
+    return [read_manifest(file) for file in files]
 
 
 def _check_all_or_none(files: Sequence[Path], one_more: Path) -> None:
@@ -178,111 +159,6 @@ def _cut_validation(
             pool.units,
             too_few,
             "train and validation beside a fold",
-            "set data.split.validation: 0",
+            ALL_IN_TRAIN,
         )
     return parts
-
-
-@dataclass(frozen=True)
-class _Images:
-    """The images of a source that can be read, sorted by path.
-
-    Args:
-        records: as the source lists them.
-        hashes: sha256 of each one's content.
-        groups: the group of each one, None where it stands alone.
-        class_names: in label order.
-    """
-
-    records: list[ImageRecord]
-    hashes: list[str]
-    groups: list[str | None]
-    class_names: tuple[str, ...]
-
-    def _places(self) -> list[str]:
-        return [os.path.abspath(str(record.file)) for record in self.records]
-
-    def sides_in(self, manifest: Manifest) -> list[str | None]:
-        """Return the side of each image in an earlier manifest, None for a new image."""
-        return list(map(manifest.side, self._places(), self.hashes))
-
-    def folds_in(self, manifests: Sequence[Manifest]) -> list[str | None]:
-        """Return `fold 1` for the images that are test in the first manifest, None for new ones."""
-        folds: list[str | None] = [None] * len(self.records)
-        for number, manifest in enumerate(manifests, start=1):
-            for index, side in enumerate(self.sides_in(manifest)):
-                if side == "test":
-                    folds[index] = f"fold {number}"
-        return folds
-
-    def write(self, file: Path, splits: Sequence[str], earlier: Manifest, note: Note) -> Division:
-        """Write the manifest and say how it differs from the earlier one."""
-        places, kept = self._places(), self.sides_in(earlier)
-        gone = earlier.gone(places, self.hashes)
-        if gone:
-            noun = count_of(len(gone), "image is", "images are")
-            note(f"{file}: {noun} no longer in the source ({first_few(gone)}).")
-        moved = [
-            record.path
-            for record, before, now in zip(self.records, kept, splits, strict=True)
-            if before not in (None, now)
-        ]
-        if moved:
-            noun = count_of(len(moved), "image changes sides", "images change sides")
-            note(f"{file}: {noun}, because the source says so ({first_few(moved)}).")
-        labels = [record.label for record in self.records]
-        rows = map(Row, places, labels, splits, self.hashes, self.groups)
-        write_manifest(file, rows)
-        num_kept = sum(side is not None for side in kept)
-        return Division(
-            file, self._counts(labels, splits), num_kept, len(kept) - num_kept, len(gone)
-        )
-
-    def _counts(self, labels: Sequence[str], splits: Sequence[str]) -> dict[str, dict[str, int]]:
-        found = Counter(zip(splits, labels, strict=True))
-        return {
-            split: {name: found[split, name] for name in self.class_names}
-            for split in SPLITS
-            if split in splits
-        }
-
-
-def _read_images(data_config: Any, note: Note, progress: Progress | None) -> _Images:
-    """List and hash the images of a data section.
-
-    Raises:
-        DataError: the source does not fit, or images cannot be read.
-    """
-    source = find_images(data_config)
-    for sentence in source.notes:
-        note(sentence)
-    found, reasons = hash_files([record.file for record in source.records], progress)
-    _report_unreadable(source, reasons, data_config.on_error, note)
-    records = [r for r, sha256 in zip(source.records, found, strict=True) if sha256]
-    hashes = [sha256 for sha256 in found if sha256]
-    for sentence in changed_notes(records, hashes):
-        note(sentence)
-    class_names = ordered_classes(source, data_config.classes)
-    lost = set(class_names) - {record.label for record in records}
-    if lost:
-        raise DataError(f"{source.name}: no image of {first_few(sorted(lost), 10)} can be read.")
-    groups = groups_of(records, data_config.split.group)
-    return _Images(records, hashes, groups, class_names)
-
-
-def _report_unreadable(
-    source: Source, reasons: Mapping[int, str], on_error: str, note: Note
-) -> None:
-    if not reasons:
-        return
-    lines = [f"{source.records[index].path}: {reason}" for index, reason in reasons.items()]
-    if on_error == "skip":
-        for line in lines:
-            note(f"Skipped {line}.")
-        return
-    raise DataError(
-        f"{source.name}: {count_of(len(lines), 'image')} cannot be read:\n  "
-        + "\n  ".join(lines[:_MAX_SHOWN])
-        + ("\n  ..." if len(lines) > _MAX_SHOWN else "")
-        + "\nMake them readable, or set data.on_error: skip to leave them out."
-    )

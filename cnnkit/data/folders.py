@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import operator
 import os
@@ -44,6 +45,9 @@ class _LeftAside:
     def add(self, reason: str, path: str) -> None:
         self._by_reason.setdefault(reason, []).append(path)
 
+    def add_file(self, reason: str, place: str, path: str) -> None:
+        self.add(_DEAD if is_dead_link(place) else reason, path)
+
     def notes(self) -> tuple[str, ...]:
         return tuple(
             f"Left aside: {count_of(len(paths), reason, _PLURALS[reason])} "
@@ -56,12 +60,14 @@ _HIDDEN = "hidden file or folder"
 _NO_IMAGE = "file that is no image by its name"
 _BESIDE = "file beside the class folders"
 _OTHER_FOLDER = "folder beside the train, validation and test folders"
+_DEAD = "link that leads nowhere"
 _SEEN = "link to a folder that is already read"
 _PLURALS = {
     _HIDDEN: "hidden files or folders",
     _NO_IMAGE: "files that are no images by their names",
     _BESIDE: "files beside the class folders",
     _OTHER_FOLDER: "folders beside the train, validation and test folders",
+    _DEAD: "links that lead nowhere",
     _SEEN: "links to folders that are already read",
 }
 
@@ -78,12 +84,10 @@ def read_folder(root: Path) -> Source:
     aside = _LeftAside()
     folders, files = _entries(root, "", aside)
     by_split = _split_folders(root, folders)
-    if not by_split:
-        for entry in files:
-            aside.add(_BESIDE, entry.name)
-        return _source(root, _read_classes(root, folders, files, "", None, aside), aside)
     for entry in files:
-        aside.add(_BESIDE, entry.name)
+        aside.add_file(_BESIDE, entry.path, entry.name)
+    if not by_split:
+        return _source(root, _read_classes(root, folders, files, "", None, aside), aside)
     for entry in folders:
         if split_from_folder(entry.name) is None:
             aside.add(_OTHER_FOLDER, entry.name)
@@ -92,7 +96,7 @@ def read_folder(root: Path) -> Source:
         prefix = f"{entry.name}/"
         inner_folders, inner_files = _entries(entry.path, prefix, aside)
         for file in inner_files:
-            aside.add(_BESIDE, prefix + file.name)
+            aside.add_file(_BESIDE, file.path, prefix + file.name)
         parts += _read_classes(entry.path, inner_folders, inner_files, prefix, split, aside)
     return _source(root, parts, aside)
 
@@ -128,10 +132,17 @@ def _entries(
     return folders, files
 
 
+def is_dead_link(path: str) -> bool:
+    """Tell whether a path is a link that leads nowhere, or to itself."""
+    return os.path.islink(path) and not os.path.exists(path)
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
         raise DataError(f"{entry.path} cannot be read: {error.strerror or error}.") from error
 
 
@@ -211,7 +222,7 @@ def _read_class(
             records.append(ImageRecord(shown, LocalFile(path), folder.name, split))
         else:
             others.append(shown[len(prefix) :])
-            aside.add(_NO_IMAGE, shown)
+            aside.add_file(_NO_IMAGE, path, shown)
     content = f"it holds {first_few(sorted(others))}" if others else "it is empty"
     return prefix.rstrip("/"), records, content
 

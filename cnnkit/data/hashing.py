@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from cnnkit.data.records import ImageFile
+from cnnkit.data.regular import is_path, why_unreadable
 from cnnkit.data.threads import in_threads
 
 Progress = Callable[[int, int], None]
@@ -45,7 +46,13 @@ def read_file(file: ImageFile) -> tuple[bytes | None, str | None]:
     try:
         return file.read_bytes(), None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        return None, f"it cannot be opened: {getattr(error, 'strerror', None) or error}"
+        return None, _reason(file, error)
+
+
+def _reason(file: ImageFile, error: OSError | ValueError) -> str:
+    """Return the true reason where a path leads to no regular file, else that of the error."""
+    found = why_unreadable(file) if is_path(file) else None
+    return found[1] if found else f"it cannot be opened: {getattr(error, 'strerror', 0) or error}"
 
 
 def _hash(position: int, file: ImageFile) -> tuple[str | None, str | None]:

@@ -1,4 +1,4 @@
-"""The path of a lock file enters; a block of code runs in one process at a time."""
+"""The path of a lock enters; code runs in one process at a time, or shows that it still runs."""
 
 from __future__ import annotations
 
@@ -28,6 +28,49 @@ def only_one_process(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
             while not _taken(file.fileno()):
                 time.sleep(_LOOK_AGAIN_SECONDS)
         yield
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder while a block runs, so that `is_held` tells that its maker lives.
+
+    Where folders cannot be locked, as on Windows, nothing is held.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            stack.callback(os.close, _locked(folder))
+        yield
+
+
+def is_held(folder: Path) -> bool | None:
+    """Tell whether a process that lives holds a folder; None where that cannot be told."""
+    try:
+        os.close(_locked(folder))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False
+
+
+def _locked(folder: Path) -> int:
+    """Return the descriptor that holds a folder until it is closed.
+
+    Raises:
+        BlockingIOError: another one holds it.
+        OSError: folders cannot be locked here.
+    """
+    if os.name == "nt":
+        raise OSError("folders cannot be opened")
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _taken(descriptor: int) -> bool:

@@ -34,12 +34,24 @@ class Manifest:
 
     def __init__(self, rows: Sequence[Row] = ()) -> None:
         self._rows = rows
-        self._of_content = {row.sha256: row.split for row in rows}
-        self._of_place = {row.place: row.split for row in rows}
+        self._of_content = {row.sha256: row for row in rows}
+        self._of_place = {row.place: row for row in rows}
+        self._labels = {(row.sha256, row.label) for row in rows}
+        self.has_groups = any(row.group for row in rows)
+
+    def row(self, place: str, sha256: str) -> Row | None:
+        """Return the row of an image by its content, or else by its place; None for a new one."""
+        return self._of_content.get(sha256) or self._of_place.get(place)
 
     def side(self, place: str, sha256: str) -> str | None:
-        """Return the side of an image by its content, or else by its place; None for a new one."""
-        return self._of_content.get(sha256) or self._of_place.get(place)
+        """Return the side of an image, None for a new one."""
+        row = self.row(place, sha256)
+        return row and row.split
+
+    def is_relabelled(self, place: str, sha256: str, label: str) -> bool:
+        """Tell whether an image is there, but not with this label."""
+        row = self.row(place, sha256)
+        return row is not None and label != row.label and (sha256, label) not in self._labels
 
     def gone(self, places: Iterable[str], hashes: Iterable[str]) -> list[str]:
         """Return the places of images whose place and content are both not among these."""

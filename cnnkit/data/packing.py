@@ -30,6 +30,11 @@ class Packing:
     decoded: DecodedImages
     seconds: float
 
+    @property
+    def _is_old(self) -> bool:
+        """Whether an earlier pack has all images."""
+        return self.decoded.store.pack is not None and not self.decoded.store.is_new
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         pack = self.decoded.store.pack
@@ -40,7 +45,10 @@ class Packing:
             "different_images": len(set(self.decoded.hashes)),
             "bytes": 0 if pack is None else pack.pixels.nbytes,
             "seconds": round(self.seconds, 3),
-            "images_per_second": round(len(self.source.records) / self.seconds, 1),
+            "already_packed": self._is_old,
+            "images_per_second": None
+            if self._is_old
+            else round(len(self.source.records) / self.seconds, 1),
             "undecodable": [
                 {"path": path, "reason": reason} for path, reason in self.decoded.skipped
             ],
@@ -53,9 +61,11 @@ class Packing:
         images = count_of(facts["images"], "image")
         if facts["different_images"] < facts["images"]:
             images += f" ({facts['different_images']:,} different)"
+        told = "already packed"
+        if not self._is_old:
+            told = f"{facts['seconds']:.1f} s, {facts['images_per_second']:,.0f} images/s"
         return (
-            f"{images} of {height} x {width} x {channels}, {size_text(facts['bytes'])}; "
-            f"{facts['seconds']:.1f} s, {facts['images_per_second']:,.0f} images/s\n"
+            f"{images} of {height} x {width} x {channels}, {size_text(facts['bytes'])}; {told}\n"
             f"{facts['pack'] or 'Nothing was packed.'}"
         )
 

@@ -8,13 +8,14 @@ import threading
 import warnings
 import zlib
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from cnnkit.data.records import ImageFile
+from cnnkit.data.hashing import read_file
+from cnnkit.data.records import ImageFile, LocalFile
+from cnnkit.data.regular import is_path
 from cnnkit.data.resizing import Transpose, resize_upright
 from cnnkit.errors import ImageError
 
@@ -128,7 +129,9 @@ def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.
     if isinstance(source, bytes):
         data = source
     else:
-        data = _read_file(Path(source) if isinstance(source, str) else source)
+        data, reason = read_file(LocalFile(source) if is_path(source) else source)
+        if data is None:
+            raise ImageError(reason)
     if not data:
         raise ImageError("the file is empty")
     _silence_pillow_warnings()
@@ -141,19 +144,6 @@ def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.
     except _DECODE_ERRORS as error:
         raise ImageError(_reason(error, data)) from error
     return np.array(picture).reshape(settings.shape)
-
-
-def _read_file(file: ImageFile) -> bytes:
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        raise ImageError("there is no such file") from None
-    except IsADirectoryError:
-        raise ImageError("it is a folder, not an image") from None
-    except OSError as error:
-        raise ImageError(f"it cannot be opened: {error.strerror or error}") from error
-    except ValueError as error:  # a zero byte in the name
-        raise ImageError(f"it cannot be opened: {error}") from error
 
 
 def _silence_pillow_warnings() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.data.records import ImageRecord, Source, count_of, first_few, split_from_word
+from cnnkit.data.regular import open_regular
 from cnnkit.data.tfrecord import (
     DamagedRecordError,
     RecordImage,
@@ -117,7 +118,7 @@ def _missing_shards(files: list[str]) -> list[str]:
 def _images(file: str) -> list[_Found]:
     found: list[_Found] = []
     try:
-        with open(file, "rb") as stream:
+        with open_regular(file) as stream:
             for image in read_frames(file, stream):
                 found.append(_found(image, read_data(stream, image.offset, image.length)))
     except OSError as error:

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from cnnkit.data.regular import open_regular
+from cnnkit.names import shown
+
 Function = TypeVar("Function", bound=Callable)
 
 SPLITS = ("train", "validation", "test")
@@ -39,7 +42,7 @@ class LocalFile(str):
 
     def read_bytes(self) -> bytes:
         """Return the encoded image; raises OSError where it cannot be read."""
-        with open(self, "rb") as stream:
+        with open_regular(self, buffering=0) as stream:
             return stream.read()
 
 
@@ -118,7 +121,7 @@ def fingerprint_of(images: Iterable[tuple[str, str]]) -> str:
 
 
 def first_few(names: Iterable[str], limit: int = 3) -> str:
-    """Join names for a message, with a count of those left out.
+    """Join names for a message, each on one line, with a count of those left out.
 
     >>> first_few(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
@@ -126,9 +129,9 @@ def first_few(names: Iterable[str], limit: int = 3) -> str:
     'a, b'
     """
     names = list(names)
-    shown = ", ".join(names[:limit])
+    few = ", ".join(map(shown, names[:limit]))
     left = len(names) - limit
-    return f"{shown} and {left:,} more" if left > 0 else shown
+    return f"{few} and {left:,} more" if left > 0 else few
 
 
 def count_of(number: int, noun: str, plural: str | None = None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, LocalFile, Source, split_from_word
+from cnnkit.data.regular import why_unreadable
 from cnnkit.data.tfrecord import record_at
 from cnnkit.errors import DataError, did_you_mean
 from cnnkit.runs import PATHS_AS_THEY_ARE
@@ -72,17 +73,19 @@ class RowReader:
 
     def read(self, line: int, row: Mapping[str, str]) -> None:
         """Take one row: `path` and `label`, and perhaps `split`, `group` and `sha256`."""
-        problem = _problem(row)
-        if problem:
-            return self.refuse(line, problem)
-        path = row["path"]
+        path, problem = row["path"], _problem(row)
+        if not path.strip():
+            return self.refuse(line, "the path is empty")
         place, file = self._find(path)
         first_line = self._line_of_file.setdefault(place, line)
         if first_line != line:
-            return self.refuse(line, f"{path} is already in line {first_line}")
+            self.refuse(line, f"{path} is already in line {first_line}")
+        if problem:
+            return self.refuse(line, problem)
+        if first_line != line:
+            return None
         if file is None:
-            what = "is a folder, not a file" if os.path.isdir(place) else "does not exist"
-            return self.refuse(line, f"{path} {what} (looked for {place})")
+            return self.refuse(line, f"{path} {_why_not(place)} (looked for {place})")
         split = split_from_word(row.get("split", ""))
         group, sha256 = row.get("group") or None, row.get("sha256", "").lower() or None
         self._lines.append(line)
@@ -122,12 +125,17 @@ class RowReader:
         return Source(str(self._manifest), tuple(records))
 
     def _listed(self, problems: list[tuple[int, str]]) -> list[str]:
-        number = len(problems)
+        number = len({line for line, _ in problems})
         noun = self._noun if number == 1 else f"{self._noun}s"
         lines = [f"{self._manifest} has {number:,} bad {noun}:"]
         lines += [f"  line {line}: {text}" for line, text in problems[:_MAX_SHOWN]]
-        if number > _MAX_SHOWN:
-            lines.append(f"  and {number - _MAX_SHOWN:,} more")
+        if len(problems) > _MAX_SHOWN:
+            lines.append(f"  and {len(problems) - _MAX_SHOWN:,} more")
+        if any(" does not exist (" in text for _, text in problems):
+            lines.append(
+                "Put the files back, or take their rows out. A file that `cnnkit data split` wrote "
+                "is brought up to date by running that command again."
+            )
         return lines
 
     def _unsplit_rows(self) -> list[tuple[int, str]]:
@@ -140,10 +148,16 @@ class RowReader:
         return [] if len(unsplit) == len(self._records) else unsplit
 
 
+def _why_not(place: str) -> str:
+    """Return why there is no file at a place."""
+    if not os.path.lexists(place):
+        return "does not exist"
+    _, reason = why_unreadable(place) or ("", "it is no image")
+    return reason.removeprefix("it ")
+
+
 def _problem(row: Mapping[str, str]) -> str | None:
     path, split, sha256 = row["path"], row.get("split", ""), row.get("sha256", "")
-    if not path.strip():
-        return "the path is empty"
     if not row["label"]:
         return f"{path} has no label"
     if any("\udc80" <= letter <= "\udcff" for letter in row["label"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from cnnkit.data.records import (
     split_from_folder,
     without_collection,
 )
+from cnnkit.data.regular import why_unreadable
 from cnnkit.data.tables import read_table
 from cnnkit.data.tfrecord import is_tfrecord_name
 from cnnkit.errors import DataError, did_you_mean
@@ -79,6 +81,9 @@ def _read_file(path: Path) -> Source:
 
 def _missing(path: Path) -> DataError:
     parent = path.parent
+    if os.path.lexists(path):
+        _, reason = why_unreadable(path) or ("", "it is a file")
+        return DataError(f"{path} cannot be read: {reason}.{_allowed()}")
     if not parent.is_dir():
         return DataError(f"{path} does not exist; {parent} does not exist either.{_allowed()}")
     names = sorted(entry.name for entry in parent.iterdir() if not entry.name.startswith("."))

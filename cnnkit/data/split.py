@@ -9,6 +9,9 @@ from cnnkit.data.cut import cut_units
 from cnnkit.data.records import SPLITS, ImageRecord, count_of, first_few, without_collection
 from cnnkit.data.units import Unit, class_sizes, groups_of, units_of
 from cnnkit.errors import DataError
+from cnnkit.names import shown
+
+ALL_IN_TRAIN = "set data.allow_missing_classes: true to keep all of it in train"
 
 _HELD_OUT = ("validation", "test")
 
@@ -62,7 +65,7 @@ def assign_splits(
     )
     if too_few and not allow_missing_classes:
         parts_wanted = ", ".join(["train", *fractions])
-        raise too_few_error(pool.units, too_few, parts_wanted, _less(fractions))
+        raise too_few_error(pool.units, too_few, parts_wanted, ALL_IN_TRAIN)
     splits = pool.spread(parts)
     notes = pool.notes() + _small_notes(pool.units, too_few)
     if pool.brought:
@@ -149,8 +152,12 @@ class Pool:
             why = f"are now both of the group {self._groups[first]}"
         else:
             why = f"now belong together ({self._groups[first]} and {self._groups[second]})"
-        one, other = (f"{self._records[i].path} ({kept[i]})" for i in (first, second))
+        one, other = (f"{shown(self._records[i].path)} ({kept[i]})" for i in (first, second))
         return f"{one} and {other} {why}"
+
+    def size_of(self, label: str) -> str:
+        """Return how many distinct images a class has, and in how many groups."""
+        return _size(label, *class_sizes(self.units))
 
     def spread(self, parts: Sequence[str]) -> list[str]:
         """Return the split of each image: what the source brings, else that of its unit."""
@@ -180,10 +187,6 @@ def too_few_error(
     )
 
 
-def _less(fractions: Iterable[str]) -> str:
-    return "set " + " or ".join(f"data.split.{split}: 0" for split in fractions)
-
-
 def _size(name: str, contents: Mapping[str, int], holders: Mapping[str, int]) -> str:
     images = count_of(contents[name], "distinct image")
     if holders[name] == contents[name]:
@@ -196,7 +199,7 @@ def _small_notes(units: Sequence[Unit], too_few: Collection[str]) -> list[str]:
         return []
     contents, holders = class_sizes(units)
     return [
-        f"Class {name} has {_size(name, contents, holders)}: all stay in train."
+        f"Class {shown(name)} has {_size(name, contents, holders)}: all stay in train."
         for name in sorted(too_few)
     ]
 

@@ -16,12 +16,13 @@ from PIL import Image
 
 from cnnkit.data.hashing import Progress, read_file
 from cnnkit.data.pixels import PixelSettings, read_pixels, upright_turn
-from cnnkit.data.records import SPLITS, ImageFile, ImageRecord
+from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, Source, count_of
 from cnnkit.data.resizing import SIDEWAYS
-from cnnkit.data.sources import find_images, ordered_classes, read_source
+from cnnkit.data.sources import find_images, only_classes, ordered_classes, read_source
 from cnnkit.data.split import assign_splits
 from cnnkit.data.threads import in_threads
 from cnnkit.errors import ImageError
+from cnnkit.names import shown
 
 _BATCH = 16
 _MOST_SIZES = 5
@@ -71,7 +72,8 @@ def data_stats(
 
     Returns:
         `counts` by split and class, `summary`, see `summary_of`, `undecodable` with path and
-        reason, and `pixels`, which says what mean and deviation are of.
+        reason, `pixels`, which says what mean and deviation are of, and `left_aside`, sentences on
+        what is not counted.
 
     Raises:
         DataError: the source cannot be read or split.
@@ -80,6 +82,8 @@ def data_stats(
         source, settings = find_images(data_config), PixelSettings.of(data_config)
     else:
         source, settings = read_source(data_config.source, data_config.shapes), _ANY_PIXELS
+        if data_config.classes:
+            source = only_classes(source, data_config.classes)
     facts = image_facts([record.file for record in source.records], settings, progress)
     pairs = list(zip(source.records, facts, strict=True))
     records = [record for record, fact in pairs if fact.error is None]
@@ -98,8 +102,16 @@ def data_stats(
         "undecodable": [
             {"path": record.path, "reason": fact.error} for record, fact in pairs if fact.error
         ],
+        "left_aside": [*source.notes, *_empty_notes(source)],
         "pixels": f"{settings.color_mode}, 0 to 255, at {height} x {width}",
     }
+
+
+def _empty_notes(source: Source) -> list[str]:
+    return [
+        f"No image is in the class folder {shown(folder)}: {content}."
+        for folder, content in source.empty_classes
+    ]
 
 
 def image_facts(
@@ -222,14 +234,14 @@ def stats_text(stats: Mapping[str, Any]) -> str:
             f"deviation   {_values(numbers['deviation'])}",
         ]
     for row in stats["undecodable"]:
-        lines.append(f"cannot be decoded: {row['path']}: {row['reason']}")
+        lines.append(f"cannot be decoded: {shown(row['path'])}: {row['reason']}")
     return "\n".join(lines)
 
 
 def _count_table(counts: Mapping[str, Mapping[str, int]]) -> str:
     names = list(next(iter(counts.values())))
     rows = [("class", *counts)]
-    rows += [(name, *(f"{counts[split][name]:,}" for split in counts)) for name in names]
+    rows += [(shown(name), *(f"{counts[split][name]:,}" for split in counts)) for name in names]
     rows.append(("all", *(f"{sum(counts[split].values()):,}" for split in counts)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
@@ -248,7 +260,7 @@ def _spread_text(spread: Mapping[str, float]) -> str:
 def _sizes_text(numbers: Mapping[str, Any]) -> str:
     first, more = numbers["sizes"][:_MOST_SIZES], len(numbers["sizes"]) - _MOST_SIZES
     shown = ", ".join(f"{s['height']} x {s['width']} ({s['images']:,})" for s in first)
-    return shown + (f" and {more:,} others" if more > 0 else "") + "; height x width"
+    return shown + (f" and {count_of(more, 'other')}" if more > 0 else "") + "; height x width"
 
 
 def _counted(counts: Mapping[str, int]) -> str:

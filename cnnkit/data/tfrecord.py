@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
+from cnnkit.data.regular import open_regular
 from cnnkit.errors import DataError
 
 ENCODED = "image/encoded"
@@ -58,7 +59,7 @@ class RecordImage:
 
     def read_bytes(self) -> bytes:
         """Return the encoded image; raises OSError where it cannot be read."""
-        with open(self.file, "rb") as stream:
+        with open_regular(self.file) as stream:
             return encoded_image(example_features(read_data(stream, self.offset, self.length)))
 
 
@@ -167,7 +168,7 @@ def _places(file: str, size: int, changed: int) -> tuple[array, array]:
     """Return the offsets and lengths of all records; size and time are there for the cache."""
     offsets, lengths = array("Q"), array("Q")
     try:
-        with open(file, "rb") as stream:
+        with open_regular(file) as stream:
             for frame in read_frames(file, stream):
                 offsets.append(frame.offset)
                 lengths.append(frame.length)

@@ -199,14 +199,8 @@ def _work(stage: Stage, worked: Pair, chain: Chain) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def draw(answers: Answers, path: Path, *, overwrite: bool) -> None:
-    """Draw a grid of the answers, or of their steps one row a kernel, into a PNG file.
-
-    Raises:
-        UsageError: the file exists, and is not to be replaced.
-    """
-    if path.exists() and not overwrite:
-        raise UsageError(f"{path} exists. Give another --output, or --overwrite.")
+def draw(answers: Answers, path: Path) -> None:
+    """Draw a grid of the answers, or of their steps one row a kernel, into a PNG file."""
     picture = Tile("input", f"{times(answers.pixels.shape[:2])}\nshown: 0 to 255", answers.pixels)
     if len(answers.answers[0].tiles) > 1:
         rows = [[picture, kernel_tile(a.operator), *a.tiles] for a in answers.answers]

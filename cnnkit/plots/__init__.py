@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from cnnkit.outputs import DRAWN_BY
+from cnnkit.plots.names import drawable
 from cnnkit.runs import atomic_write
 
 
@@ -29,7 +31,7 @@ def plot_curves(history: Sequence[Mapping[str, float]], path: Path, *, best_epoc
         axis.grid(alpha=0.3)
         if key != "learning_rate":
             axis.legend()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: Path) -> None:
@@ -44,62 +46,61 @@ def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: P
     image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axis, label="share of the true class", shrink=0.8)
     axis.set(xlabel="predicted", ylabel="true", xticks=range(size), yticks=range(size))
-    axis.set_xticklabels(class_names, rotation=90 if max(map(len, class_names)) > 3 else 0)
-    axis.set_yticklabels(class_names)
+    labels = [_label(name) for name in class_names]
+    rotation = 90 if max(map(len, labels)) > 3 else 0
+    axis.set_xticklabels(labels, rotation=rotation, parse_math=False)
+    axis.set_yticklabels(labels, parse_math=False)
     if size <= 40:
         for row, column in zip(*np.nonzero(matrix), strict=True):
             colour = "white" if share[row, column] > 0.5 else "black"
             axis.text(column, row, matrix[row, column], ha="center", va="center", color=colour)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-Pictures = Sequence[tuple[str, np.ndarray]]
+# The lines over each picture, and the uint8 pictures.
+Row = tuple[Sequence[Sequence[str]], Sequence[np.ndarray]]
 
 _CELL_INCHES = 1.9
 _LETTER_INCHES = 0.06
 _COLUMNS_WITHOUT_VERSIONS = 4
 
 
-def plot_images(rows: Sequence[tuple[str, Pictures]], path: Path) -> None:
+def plot_images(rows: Sequence[Row], path: Path) -> None:
     """Draw images with a caption, each beside its other versions; pixels stay sharp squares.
 
     Args:
-        rows: (caption of the row, its (title, uint8 pixels)). Rows of one picture are drawn several
-            beside each other.
+        rows: of as many pictures each. Rows of one picture are drawn several beside each other.
         path: of the PNG file.
     """
     columns = max(len(pictures) for _, pictures in rows)
-    cells = [[(title, pixels) for title, pixels in pictures] for _, pictures in rows]
-    captions = [[caption] + [""] * (columns - 1) for caption, _ in rows]
+    captions, cells = [list(row[0]) for row in rows], [list(row[1]) for row in rows]
     if columns == 1:
         columns = min(_COLUMNS_WITHOUT_VERSIONS, len(rows))
         cells = [sum(cells[start : start + columns], []) for start in range(0, len(rows), columns)]
         captions = [
             sum(captions[start : start + columns], []) for start in range(0, len(rows), columns)
         ]
-    height, width, _ = cells[0][0][1].shape
+    height, width, _ = cells[0][0].shape
     scale = _CELL_INCHES / max(height, width)
     most = max(8, int(width * scale / _LETTER_INCHES))
-    size = (columns * (width * scale + 0.25) + 0.3, len(cells) * (height * scale + 0.75) + 0.2)
+    size = (columns * (width * scale + 0.25) + 0.3, len(cells) * (height * scale + 0.85) + 0.2)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(cells), columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     for row, (pictures, texts) in enumerate(zip(cells, captions, strict=True)):
-        for axis, (title, pixels), text in zip(axes[row], pictures, texts, strict=False):
+        for axis, pixels, lines in zip(axes[row], pictures, texts, strict=False):
             shown = pixels[..., 0] if pixels.shape[2] == 1 else pixels
             axis.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-            axis.set_title(_caption(text, most) if text else title, fontsize=7, loc="left")
+            caption = "\n".join(_end(drawable(line), most) for line in lines)
+            axis.set_title(caption, fontsize=7, loc="left", parse_math=False)
     figure.suptitle(f"{height} x {width} pixels (height x width)", fontsize=8)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _caption(text: str, most: int) -> str:
-    """Return the text with the ends of lines that are too long."""
-    lines = (
-        line if len(line) <= most else f"\u2026{line[1 - most :]}" for line in text.splitlines()
-    )
-    return "\n".join(lines)
+def _end(text: str, most: int) -> str:
+    """Return the end of a text that is too long."""
+    return text if len(text) <= most else f"\u2026{text[1 - most :]}"
 
 
 _MOST_BARS = 40
@@ -120,7 +121,7 @@ def plot_data_stats(stats: Mapping[str, Any], path: Path) -> None:
     _draw_counts(bars, counts, names)
     _draw_sizes(sizes, stats["summary"])
     _draw_values(values, stats)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_counts(axis: Any, counts: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> None:
@@ -137,14 +138,16 @@ def _draw_counts(axis: Any, counts: Mapping[str, Mapping[str, int]], names: Sequ
         width = np.array([by_class[name] for name in shown])
         axis.barh(range(len(shown)), width, left=left, label=split)
         left += width
-    axis.set_yticks(range(len(shown)), [_short(name) for name in shown])
+    axis.set_yticks(range(len(shown)), [_label(name) for name in shown], parse_math=False)
     axis.invert_yaxis()
     axis.set(title=title, xlabel="images")
     if list(counts) != ["all"]:
         axis.figure.legend(loc="outside lower left", ncols=len(counts))
 
 
-def _short(name: str) -> str:
+def _label(name: str) -> str:
+    """Return the beginning of a class name that is too long."""
+    name = drawable(name)
     return name if len(name) <= 24 else f"{name[:23]}\u2026"
 
 
@@ -155,6 +158,7 @@ def _draw_sizes(axis: Any, summary: Mapping[str, Any]) -> None:
         [size["height"] for size in sizes],
         s=[20 + 200 * size["images"] / summary["images"] for size in sizes],
         alpha=0.4,
+        clip_on=False,
     )
     axis.set(title=f"sizes ({len(sizes):,} different)", xlabel="width", ylabel="height")
     axis.set_xlim(left=0)
@@ -170,6 +174,7 @@ def _draw_values(axis: Any, stats: Mapping[str, Any]) -> None:
     axis.set(title="mean and deviation", ylim=(0, 255), xlabel=stats["pixels"])
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG file, whole or not at all."""
     with atomic_write(path, "wb") as file:
-        figure.savefig(file, format="png", dpi=120)
+        figure.savefig(file, format="png", dpi=120, metadata=DRAWN_BY)

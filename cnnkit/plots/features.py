@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cnnkit.plots import _save
+from cnnkit.plots import save_figure
 
 _COLUMNS = 8
 _CELL_INCHES = 1.15
@@ -50,7 +50,7 @@ def plot_maps(title: str, sections: Sequence[Section], path: Path) -> None:
         axis.set_axis_off()
         figure.colorbar(drawn, ax=axis, shrink=0.8, aspect=25)
     figure.suptitle(title, fontsize=10)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _grid_inches(shape: tuple[int, ...], columns: int) -> float:
@@ -132,7 +132,7 @@ def plot_path(
         line, place = line + 1, 0
     _draw_answer(figure.add_subplot(grid[line, place : place + 2]), answer)
     figure.suptitle(title, fontsize=10)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _draw_image(axis: Any, image: NDArray, most: int) -> None:
@@ -216,4 +216,4 @@ def plot_pictures(
             -0.08, 0.5, caption, fontsize=7, ha="right", va="center", transform=line[0].transAxes
         )
     figure.suptitle(title, fontsize=9)
-    _save(figure, path)
+    save_figure(figure, path)

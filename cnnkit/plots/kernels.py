@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnkit.plots import _save
+from cnnkit.plots import save_figure
+from cnnkit.plots.names import drawable
 
 _CELL_INCHES = 2.3
 _NARROWEST_INCHES = 1.75  # titles need room over narrow pictures
@@ -49,7 +50,7 @@ def plot_tiles(rows: Sequence[Sequence[Tile]], heading: Sequence[str], path: Pat
     picture, cell = _inches(rows[0][0].content.shape)
     size = (columns * cell[0] + _GAP_INCHES, len(rows) * cell[1] + _HEADING_INCHES)
     figure = Figure(figsize=size)
-    text = "\n".join(_printable(line, _MOST_LETTERS * columns) for line in heading)
+    text = "\n".join(_shortened(line, _MOST_LETTERS * columns) for line in heading)
     place = (_GAP_INCHES / size[0], 1 - 0.1 / size[1])
     figure.text(*place, text, fontsize=8, va="top", parse_math=False)
     for number, row in enumerate(rows):
@@ -59,7 +60,7 @@ def plot_tiles(rows: Sequence[Sequence[Tile]], heading: Sequence[str], path: Pat
             box = (left, bottom, cell[0] - _GAP_INCHES, picture[1])
             axes = figure.add_axes([part / size[i % 2] for i, part in enumerate(box)])
             _draw(axes, tile)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _inches(shape: tuple[int, ...]) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -74,7 +75,7 @@ def _draw(axes: Any, tile: Tile) -> None:
     axes.set_axis_off()
     axes.set_anchor("NW")
     _write_above(axes, tile.caption, 3, fontsize=6.5)
-    _write_above(axes, _printable(tile.title, _MOST_LETTERS), 22, fontsize=8, fontweight="bold")
+    _write_above(axes, _shortened(tile.title, _MOST_LETTERS), 22, fontsize=8, fontweight="bold")
     if isinstance(tile.content, str):
         size = _letter_size(tile.content, axes)
         axes.text(0, 0.95, tile.content, family="monospace", fontsize=size, va="top")
@@ -102,7 +103,7 @@ def _letter_size(text: str, axes: Any) -> float:
     return min(_LARGEST_LETTERS, *fitting)
 
 
-def _printable(text: str, most: int) -> str:
-    """Return the text without bytes that no font has, and the end of what is too long."""
-    text = text.encode("utf-8", "replace").decode("utf-8")
+def _shortened(text: str, most: int) -> str:
+    """Return a line in letters that can be drawn, and the end of what is too long."""
+    text = drawable(text)
     return text if len(text) <= most else f"\u2026{text[1 - most :]}"

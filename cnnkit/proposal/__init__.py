@@ -7,13 +7,15 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cnnkit.config import load_config
 from cnnkit.data.builtin import BUILTIN_SOURCES
 from cnnkit.data.records import count_of
 from cnnkit.proposal.data_section import data_choices, image_size
 from cnnkit.proposal.findings import Choice, Findings, look_at
 from cnnkit.proposal.model_sections import augmentation_choices, layer_choices, training_choices
+from cnnkit.runs import write_text
 
-__all__ = ["Findings", "look_at", "propose", "relative_source"]
+__all__ = ["Findings", "look_at", "propose", "relative_source", "write_proposal"]
 
 _WIDTH = 100
 
@@ -42,6 +44,13 @@ def propose(findings: Findings, source: str) -> str:
     )
 
 
+def write_proposal(findings: Findings, output: Path) -> None:
+    """Write the config, and read it as training will."""
+    source = findings.data_source
+    write_text(output, propose(findings, relative_source(source, output)) + "\n")
+    load_config(output)
+
+
 def relative_source(source: str, config: Path) -> str:
     """Return a source as a config in another place names it: relative, where it lies beside."""
     if source in BUILTIN_SOURCES:
@@ -63,12 +72,18 @@ def _lines(choices: Sequence[Choice]) -> Iterator[str]:
 
 def _header(findings: Findings) -> list[str]:
     counts = findings.class_counts
-    opened = len(findings.facts)
+    smallest, largest = min(counts.values()), max(counts.values())
+    each = f"{smallest:,}" if smallest == largest else f"{smallest:,} to {largest:,}"
+    purpose = (
+        "to train on"
+        if "validation" in findings.splits and "test" in findings.splits
+        else "before the split"
+    )
+    opened = "All were" if findings.all_opened else f"{len(findings.facts):,} of them were"
     text = (
-        f"Written by `cnnkit init` for {count_of(findings.num_images, 'training image')} in "
-        f"{count_of(len(counts), 'class', 'classes')}; {min(counts.values()):,} to "
-        f"{max(counts.values()):,} a class. "
-        + ("All" if opened == findings.num_images else f"{opened:,}")
-        + " of them were opened. Change what you know better: docs/config.md has every key."
+        f"Written by `cnnkit init` for {'' if findings.all_opened else 'at most '}"
+        f"{count_of(findings.num_images, 'image')} {purpose}, in "
+        f"{count_of(len(counts), 'class', 'classes')} of {each}. {opened} opened. "
+        "Change what you know better: docs/config.md has every key."
     )
     return textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="# ")

@@ -40,11 +40,14 @@ class Findings:
 
     Args:
         source: all its images.
+        data_source: `data.source` as it was given.
         facts: of the images that were opened.
-        class_counts: images to train on by class, before any split.
+        class_counts: images to train on by class, before any split, without those opened that
+            cannot be decoded.
     """
 
     source: Source
+    data_source: str
     facts: list[ImageFacts]
     class_counts: Counter[str]
 
@@ -57,6 +60,12 @@ class Findings:
     def num_images(self) -> int:
         """Images to train on, before any split."""
         return sum(self.class_counts.values())
+
+    @property
+    def all_opened(self) -> bool:
+        """Whether all images to train on were opened, so that none of those counted is broken."""
+        training = [record for record in self.source.records if record.split in (None, "train")]
+        return len(self.facts) == len(training)
 
     @property
     def splits(self) -> set[str]:
@@ -106,9 +115,11 @@ def look_at(data_config: Any, progress: Progress | None = None) -> Findings:
     each = max(1, MOST_SAMPLED // len(by_class))
     random = np.random.default_rng(0)
     sampled = [
-        found[index].file
+        found[index]
         for found in by_class.values()
         for index in sorted(random.permutation(len(found))[:each])
-    ]
-    facts = image_facts(sampled[:MOST_SAMPLED], _LOOKED_AT, progress)
-    return Findings(source, facts, Counter(record.label for record in training))
+    ][:MOST_SAMPLED]
+    facts = image_facts([record.file for record in sampled], _LOOKED_AT, progress)
+    counts = Counter(record.label for record in training)
+    counts.subtract(record.label for record, fact in zip(sampled, facts, strict=True) if fact.error)
+    return Findings(source, data_config.source, facts, counts)

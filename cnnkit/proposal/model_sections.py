@@ -74,7 +74,7 @@ def training_choices(findings: Findings) -> list[Choice]:
         ),
     ]
     counts = findings.class_counts
-    ratio = max(counts.values()) / min(counts.values())
+    ratio = max(counts.values()) / max(1, min(counts.values()))
     if ratio > _LARGE_IMBALANCE:
         smallest, largest = min(counts, key=counts.get), max(counts, key=counts.get)
         choices.append(

@@ -10,8 +10,9 @@ import click
 
 from cnnkit.cli.command import Command, print_json, say
 from cnnkit.cli.data.section import data_section, is_config
-from cnnkit.cli.options import json_option, set_option
+from cnnkit.cli.options import json_option, overwrite_option, set_option
 from cnnkit.errors import GateError
+from cnnkit.names import shown
 
 if TYPE_CHECKING:
     from cnnkit.data.check import Checked
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw the pairs of near duplicates side by side.",
 )
+@overwrite_option
 @set_option
 @json_option
 def check(
@@ -40,6 +42,7 @@ def check(
     strict: bool,
     list_file: Path | None,
     contact_sheet: Path | None,
+    overwrite: bool,
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -48,8 +51,11 @@ def check(
     Nothing is ever deleted or moved.
     """
     from cnnkit.data.check import check_data
+    from cnnkit.outputs import LIST, PICTURE, check_output
     from cnnkit.progress import report_for
 
+    check_output(list_file, "--list", LIST, overwrite=overwrite)
+    check_output(contact_sheet, "--contact-sheet", PICTURE, overwrite=overwrite)
     section = data_section(source, overrides)
     size = section.image_size if _says_size(source, overrides) else None
     with report_for(sys.stderr).counting("checking images") as progress:
@@ -66,17 +72,24 @@ def _says_size(source: str, overrides: tuple[str, ...]) -> bool:
 
 
 def _write(checked: Checked, list_file: Path | None, contact_sheet: Path | None) -> None:
-    from cnnkit.data.check.report import write_contact_sheet
+    from cnnkit.data.records import count_of
     from cnnkit.runs import write_text
 
     if list_file is not None:
         files = checked.offending_files()
-        write_text(list_file, "".join(f"{file}\n" for file in files))
-        say(f"{list_file}: {len(files):,} files")
+        write_text(list_file, "".join(f"{shown(file)}\n" for file in files))
+        say(f"{shown(str(list_file))}: {count_of(len(files), 'file')}")
     if contact_sheet is not None:
+        from cnnkit.plots.contact_sheet import write_contact_sheet
+
         drawn, found = write_contact_sheet(checked, contact_sheet)
-        left = f", {found - drawn:,} more are not drawn" if found > drawn else ""
-        say(f"{contact_sheet}: {drawn:,} pairs{left}")
+        more = f", {found - drawn:,} more not drawn" if found > drawn else ""
+        there = shown(str(contact_sheet))
+        say(
+            f"{there}: {count_of(drawn, 'pair')}{more}"
+            if drawn
+            else f"There are no near duplicates: {there} is not written."
+        )
 
 
 def _print(checked: Checked, as_json: bool) -> None:

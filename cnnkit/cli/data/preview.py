@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
 from cnnkit.cli.command import Command, print_json, say
-from cnnkit.cli.options import json_option, set_option
+from cnnkit.cli.options import json_option, overwrite_option, set_option
+from cnnkit.errors import UsageError
+from cnnkit.names import shown
 
 
 @click.command(cls=Command)
@@ -20,7 +23,7 @@ from cnnkit.cli.options import json_option, set_option
     show_default=True,
     help="The PNG file to draw.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the file where it exists.")
+@overwrite_option
 @click.option(
     "--images",
     type=click.IntRange(min=1, max=100),
@@ -61,13 +64,21 @@ def preview(
     The versions are those that training shows in these epochs, pixel for pixel.
     """
     from cnnkit.config import load_config
+    from cnnkit.data.records import count_of
+    from cnnkit.outputs import PICTURE, check_output
     from cnnkit.preview import draw_preview, preview_rows
 
+    check_output(output, "--output", PICTURE, overwrite=overwrite)
+    if config.is_dir():
+        raise UsageError(
+            f"{config} is a folder, and preview needs a config: "
+            f"`cnnkit init {shlex.quote(str(config))}` writes one."
+        )
     loaded = load_config(config, overrides)
     rows = preview_rows(
         loaded, num_images=images, num_versions=versions, steps=steps, epoch=epoch, note=say
     )
-    draw_preview(rows, output, overwrite=overwrite)
+    draw_preview(rows, output)
     if not loaded.augmentation:
         say("The config has no augmentation: only the images themselves are drawn.")
     drawn = [
@@ -76,4 +87,4 @@ def preview(
     ]
     if as_json:
         return print_json({"file": str(output), "images": drawn})
-    click.echo(f"{output}: {len(rows)} images")
+    click.echo(f"{shown(str(output))}: {count_of(len(rows), 'image')}")

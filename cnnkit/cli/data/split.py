@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cnnkit.cli.command import Command, print_json, say
-from cnnkit.cli.data.section import data_section
+from cnnkit.cli.data.section import data_section, is_config
 from cnnkit.cli.options import json_option, set_option
+from cnnkit.names import shown
 
 if TYPE_CHECKING:
     from cnnkit.data.division import Division
@@ -51,15 +52,20 @@ def split(
     from cnnkit.progress import report_for
 
     section = data_section(source, overrides)
-    output = output or _default_output(section.source)
+    file = output or _default_output(section.source)
     report = report_for(sys.stderr)
     with report.counting("reading images") as progress:
         told = {"note": report.note, "progress": progress}
         if folds is None:
-            made = [divide(section, output, **told)]
+            made = [divide(section, file, **told)]
         else:
-            made = divide_into_folds(section, output, folds, **told)
-    _print(made, source, as_json)
+            made = divide_into_folds(section, file, folds, **told)
+    if as_json:
+        return print_json({"manifests": [division.as_dict() for division in made]})
+    click.echo(_class_table(made[0]) if len(made) == 1 else _fold_table(made))
+    _say_what_next(made, source, overrides)
+    if overrides:
+        say(f"when images have come: {_again(source, output, folds, overrides)}")
 
 
 def _default_output(source: str) -> Path:
@@ -68,40 +74,58 @@ def _default_output(source: str) -> Path:
     return path.parent / f"{name}.split.csv"
 
 
-def _print(made: Sequence[Division], source: str, as_json: bool) -> None:
-    if as_json:
-        return print_json({"manifests": [division.as_dict() for division in made]})
-    click.echo(_class_table(made[0]) if len(made) == 1 else _fold_table(made))
+def _say_what_next(made: Sequence[Division], source: str, overrides: tuple[str, ...]) -> None:
+    say(
+        "Nothing was decoded: `cnnkit data check "
+        f"{shlex.quote(str(made[0].file))}` finds files that cannot be."
+    )
     for division in made:
-        say(f"next: {_train_command(division.file, source)}")
+        say(f"next: {_train_command(division.file, source, overrides)}")
 
 
-def _train_command(file: Path, source: str) -> str:
-    is_config = source.lower().endswith((".yaml", ".yml"))
-    if is_config:  # a path in --set is relative to the config
+def _again(source: str, output: Path | None, folds: int | None, overrides: tuple[str, ...]) -> str:
+    """Return the command that brings the manifest up to date, with the same rules."""
+    options = ["-o", str(output)] if output else []
+    options += ["--folds", str(folds)] if folds else []
+    return shlex.join(["cnnkit", "data", "split", source, *options, *_sets(overrides)])
+
+
+def _train_command(file: Path, source: str, overrides: tuple[str, ...]) -> str:
+    if is_config(source):  # a path in --set is relative to the config
         place = os.path.relpath(file, os.path.dirname(source))
     else:
         place = os.path.abspath(file)
-    config = shlex.quote(source) if is_config else "CONFIG"
-    return f"cnnkit train {config} --set {shlex.quote(f'data.source={place}')}"
+    config = source if is_config(source) else "CONFIG"
+    sets = _sets((*overrides, f"data.source={place}"))
+    return shlex.join(["cnnkit", "train", config, *sets])
+
+
+def _sets(overrides: Iterable[str]) -> list[str]:
+    return [word for text in overrides for word in ("--set", text)]
 
 
 def _class_table(division: Division) -> str:
+    from cnnkit.data.records import count_of
+
     names = list(next(iter(division.counts.values())))
-    rows = [[name, *(counts[name] for counts in division.counts.values())] for name in names]
+    rows = [[shown(name), *(counts[name] for counts in division.counts.values())] for name in names]
     totals = [sum(counts.values()) for counts in division.counts.values()]
     table = _table([["class", *division.counts], *rows, ["all", *totals]])
-    return (
-        f"{table}\n{division.file}: {division.kept:,} images kept their side, "
-        f"{division.new:,} are new, {division.gone:,} are gone"
-    )
+    changes = [
+        f"{count_of(division.kept, 'image')} kept {'its' if division.kept == 1 else 'their'} side",
+        f"{count_of(division.new, 'is', 'are')} new",
+        f"{count_of(division.gone, 'is', 'are')} gone",
+    ]
+    if division.relabelled:
+        changes.append(f"{division.relabelled:,} changed class")
+    return f"{table}\n{shown(str(division.file))}: {', '.join(changes)}"
 
 
 def _fold_table(made: Sequence[Division]) -> str:
     splits = list(made[0].counts)
     rows = [
         [
-            str(division.file),
+            shown(str(division.file)),
             *(sum(division.counts[split].values()) for split in splits),
             division.kept,
             division.new,

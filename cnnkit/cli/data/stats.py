@@ -9,7 +9,7 @@ import click
 
 from cnnkit.cli.command import Command, print_json, say
 from cnnkit.cli.data.section import data_section, is_config
-from cnnkit.cli.options import json_option, set_option
+from cnnkit.cli.options import json_option, overwrite_option, set_option
 
 
 @click.command(cls=Command)
@@ -20,19 +20,27 @@ from cnnkit.cli.options import json_option, set_option
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw the counts, sizes and values into this PNG file too.",
 )
+@overwrite_option
 @json_option
-def stats(source: str, overrides: tuple[str, ...], plot: Path | None, as_json: bool) -> None:
+def stats(
+    source: str, overrides: tuple[str, ...], plot: Path | None, overwrite: bool, as_json: bool
+) -> None:
     """Count images by class and split; their sizes, formats, mean and deviation.
 
     With a config, the split is the one that training makes, and mean and deviation are those of the
     pixels that the model sees.
     """
     from cnnkit.data.stats import data_stats, stats_text
+    from cnnkit.outputs import PICTURE, check_output
     from cnnkit.progress import report_for
 
+    check_output(plot, "--plot", PICTURE, overwrite=overwrite)
     section = data_section(source, overrides)
-    with report_for(sys.stderr).counting("reading images") as progress:
+    report = report_for(sys.stderr)
+    with report.counting("reading images") as progress:
         found = data_stats(section, as_configured=is_config(source), progress=progress)
+    for sentence in found["left_aside"]:
+        report.note(sentence)
     if plot:
         from cnnkit.plots import plot_data_stats
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cnnkit.data.check.folder_walk import names_alike
@@ -30,9 +31,13 @@ def class_findings(
         data_config: the `data` section: `split`, `classes` and `allow_missing_classes` count.
     """
     labels = sorted({record.label for record in source.records})
+    usable = replace(
+        source,
+        records=tuple(r for r, content in zip(source.records, contents, strict=True) if content),
+    )
     return [
         *_names(labels, source),
-        *_presence(source, labels, data_config),
+        *_presence(source, usable, labels, data_config),
         *_sizes(source, contents, data_config),
         *_groups(source.records),
     ]
@@ -47,9 +52,16 @@ def _names(labels: Sequence[str], source: Source) -> list[Finding]:
     return found + names_alike(sorted({*labels, *empty}))
 
 
-def _presence(source: Source, labels: Sequence[str], data_config: Any) -> list[Finding]:
-    by_split = classes_by_split(source)
+def _presence(
+    source: Source, usable: Source, labels: Sequence[str], data_config: Any
+) -> list[Finding]:
+    """Return the classes that have no image, or none that can be read, in all or in one split."""
+    by_split, readable = classes_by_split(source), classes_by_split(usable)
     found = [
+        Finding("empty_class", (name,), "none of its images can be read")
+        for name in sorted(set(labels).difference(*readable.values()))
+    ]
+    found += [
         Finding("empty_class", (folder,), told)
         for folder, told in source.empty_classes
         if not _counts_as_missing(folder, by_split)
@@ -67,7 +79,8 @@ def _presence(source: Source, labels: Sequence[str], data_config: Any) -> list[F
         return [*found, Finding("no_train_split", tuple(sorted(filter(None, by_split))))]
     for split in _HELD_OUT:
         if split in by_split:
-            found += _difference(split, by_split[split], by_split["train"], data_config)
+            there = readable.get(split, set()), readable.get("train", set())
+            found += _difference(split, *there, data_config)
     return found
 
 
@@ -118,9 +131,8 @@ def _too_small(
         if split not in pool.brought and getattr(data_config.split, split) > 0
     }
     _, too_few = cut_units(pool.units, fractions, data_config.split.seed)
-    sizes = Counter(record.label for record in records)
     return [
-        Finding("class_too_small", (name,), f"{count_of(sizes[name], 'image')} that can be read")
+        Finding("class_too_small", (name,), pool.size_of(name) + " that can be read")
         for name in sorted(too_few)
     ]
 

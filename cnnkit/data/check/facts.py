@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import os
 import re
-import stat
 from dataclasses import dataclass
 
 import imagehash
@@ -16,8 +14,10 @@ from PIL import Image
 
 from cnnkit.data.check.kinds import Finding
 from cnnkit.data.folders import image_extensions
+from cnnkit.data.hashing import read_file
 from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.data.records import ImageFile, ImageRecord
+from cnnkit.data.records import ImageRecord
+from cnnkit.data.regular import is_path, why_unreadable
 from cnnkit.errors import ImageError
 
 THUMBNAIL_SIDE = 32
@@ -77,14 +77,11 @@ class Facts:
 
 def facts_of(record: ImageRecord) -> Facts:
     """Read one file; nothing that is wrong with it raises."""
-    unopened = _why_not_to_open(record.file)
-    if unopened:
-        return Facts((Finding(unopened[0], (record.path,), unopened[1]),))
-    try:
-        data = record.file.read_bytes()
-    except (OSError, ValueError) as error:
-        detail = f"it cannot be opened: {getattr(error, 'strerror', None) or error}"
-        return Facts((Finding("unreadable_file", (record.path,), detail),))
+    data, reason = read_file(record.file)
+    if data is None:
+        unopened = why_unreadable(record.file) if is_path(record.file) else None
+        kind, reason = unopened or ("unreadable_file", reason)
+        return Facts((Finding(kind, (record.path,), reason),))
     digest = hashlib.sha256(data).hexdigest()
     try:
         pixels = read_pixels(data, _SETTINGS)
@@ -95,21 +92,6 @@ def facts_of(record: ImageRecord) -> Facts:
         kinds.append(("constant", ""))
     findings = tuple(Finding(kind, (record.path,), detail) for kind, detail in kinds)
     return Facts(findings, digest, size, _look(pixels))
-
-
-def _why_not_to_open(file: ImageFile) -> tuple[str, str] | None:
-    """Return (kind, detail) for a path that is no regular file: opening a pipe would block."""
-    if not isinstance(file, str | os.PathLike):
-        return None
-    try:
-        mode = os.stat(file).st_mode
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            return "broken_link", "the link leads to itself"
-        if os.path.islink(file) and isinstance(error, FileNotFoundError | NotADirectoryError):
-            return "broken_link", f"it leads to {os.readlink(file)}, which is not there"
-        return "unreadable_file", f"it cannot be opened: {error.strerror or error}"
-    return None if stat.S_ISREG(mode) else ("special_file", "it is no regular file")
 
 
 def _kind_of(reason: str) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 from PIL import Image
 
 from cnnkit.data.check.kinds import Finding
-from cnnkit.data.folders import image_extensions
+from cnnkit.data.folders import image_extensions, is_dead_link
 from cnnkit.data.records import ImageRecord, LocalFile, split_from_folder
+from cnnkit.data.regular import why_unreadable
 
 _CHECKPOINTS = ".ipynb_checkpoints"
 _ARCHIVE_REST = "__MACOSX"
@@ -143,6 +144,9 @@ def _class_and_split(path: str) -> tuple[str, str | None]:
 
 
 def _unused(path: str, place: str) -> Finding:
+    if is_dead_link(place):
+        kind, reason = why_unreadable(place) or ("broken_link", "")
+        return Finding(kind, (path,), reason)
     if _ending(path) in image_extensions():
         return Finding("unused_image", (path,), "it lies beside the class folders")
     kind = _picture_kind(place)

@@ -96,7 +96,8 @@ KINDS = {
     "class_too_small": Kind(
         "error",
         "A class has too few different images, or groups, to be in every split.",
-        "Add images, remove the class, or set data.allow_missing_classes: true.",
+        "Add images, remove the class, or set data.allow_missing_classes: true, which keeps it in "
+        "train.",
     ),
     "unprintable_class_name": Kind(
         "error", "A class name has a character that cannot be printed.", "Rename the class."
@@ -113,7 +114,7 @@ KINDS = {
     "imbalance": Kind(
         "warning",
         "The largest class has more than 10 times the images of the smallest.",
-        "Set training.class_weights: auto, or add images.",
+        "Set training.class_weights: effective_number, or add images.",
     ),
     # --- look at these
     "duplicate": Kind(

@@ -65,7 +65,7 @@ def open_pixels(
         originals = Originals(files, settings, contents, file_of)
         whole = next((pack for pack in packs if (pack.rows(contents) >= 0).all()), None)
         if whole is not None:
-            store = PixelStore(originals, whole.contents, whole, note)
+            store = PixelStore(originals, whole.contents, whole, note, is_new=False)
         elif place.kind == "off" or not len(contents):
             store = PixelStore(originals, contents, None, note)
         else:
@@ -73,7 +73,7 @@ def open_pixels(
                 _copy(pack, contents, originals, rows, note)
             store = PixelStore(originals, *rows.finish(), note)
     if cache == "auto":
-        note(_choice(store, len(contents), place, is_new=whole is None))
+        note(_choice(store, len(contents), place))
     if store.pack is not None:
         store.pack.touch()
         remove_unused_packs(limit_gb, store.pack.folder, note)
@@ -145,12 +145,12 @@ def _copy(pack: Pack, contents: np.ndarray, originals: Originals, rows: NoRows, 
             rows.add(content, pixels, zlib.crc32(pixels))
 
 
-def _choice(store: PixelStore, num_images: int, place: Place, *, is_new: bool) -> str:
+def _choice(store: PixelStore, num_images: int, place: Place) -> str:
     """Return how many pixels there are, where they are kept, and why not elsewhere."""
     height, width, channels = store.settings.shape
     size = size_text(num_images * height * width * channels)
     if store.pack is not None:
-        kept = f"{'kept on disk in' if is_new else 'read from'} {store.pack.folder}"
+        kept = f"{'kept on disk in' if store.is_new else 'read from'} {store.pack.folder}"
     else:
         kept = "kept in memory" if store.place == "memory" else "decoded again in every epoch"
         kept += place.why and f": {place.why}"

@@ -40,13 +40,11 @@ class Place:
         way_out = "Set data.cache: auto, or a smaller data.image_size."
         if self.kind == "disk":
             way_out = (
-                "Make room (`cnnkit cache clear`, data.cache_limit_gb), set CNNKIT_CACHE to "
-                "another folder, or set data.cache: auto."
+                "Make room (`cnnkit cache clear`, data.cache_limit_gb), or set CNNKIT_CACHE to "
+                "another folder. With data.cache: auto, a training keeps them elsewhere."
             )
-        raise DataError(
-            f"data.cache: {self.kind} is not possible for the decoded pixels: {self.obstacle}. "
-            + way_out
-        )
+        where = "on disk" if self.kind == "disk" else "in memory"
+        raise DataError(f"The decoded pixels cannot be kept {where}: {self.obstacle}. {way_out}")
 
 
 def choose_place(num_images: int, settings: PixelSettings, cache: str, limit_gb: float) -> Place:

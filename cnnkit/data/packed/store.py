@@ -65,6 +65,7 @@ class PixelStore:
         kept: uint8 (num_rows, height, width, channels) in memory, or the pack on disk, whose rows
             these are; None where files are decoded each time.
         note: called with one sentence where a row of the pack turns out to be damaged.
+        is_new: whether the pixels were made just now.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class PixelStore:
         contents: np.ndarray,
         kept: np.ndarray | Pack | None,
         note: Callable[[str], None],
+        *,
+        is_new: bool = True,
     ) -> None:
-        self.settings = originals.settings
+        self.settings, self.is_new = originals.settings, is_new
         self._originals, self._contents = originals, contents
         self.pack = kept if isinstance(kept, Pack) else None
         self._pixels = self.pack.pixels if self.pack else kept

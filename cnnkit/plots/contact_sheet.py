@@ -1,0 +1,90 @@
+"""What a check found enters; a PNG picture with the pairs of look-alikes leaves."""
+
+from __future__ import annotations
+
+import os
+from itertools import zip_longest
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+
+from cnnkit.data.check import Checked
+from cnnkit.data.check.kinds import Finding, Pair
+from cnnkit.data.pixels import PixelSettings, read_pixels
+from cnnkit.outputs import DRAWN_BY
+from cnnkit.plots.names import FONT, drawable
+from cnnkit.runs import atomic_write
+
+_SIDE, _LINE, _GAP = 240, 17, 12
+_LETTER_PIXELS = 13
+_LABEL = 3 * _LINE + 2
+_COLUMNS, _MOST_PAIRS = 3, 60
+_RELATIONS = {
+    "near_duplicate_across_splits": "in other splits",
+    "near_duplicate_across_classes": "in other classes",
+    "near_duplicate": "in one class",
+}
+
+
+def write_contact_sheet(checked: Checked, path: Path) -> tuple[int, int]:
+    """Draw pairs of near duplicates side by side with what they are, as a PNG file.
+
+    One pair of each group comes first, then a second one, and so on. Nothing is written where there
+    is no pair.
+
+    Returns:
+        How many pairs are drawn, and how many there are.
+    """
+    ranks = zip_longest(*([(f, pair) for pair in f.pairs] for f in checked.findings))
+    found = {pair: finding for rank in ranks for finding, pair in filter(None, rank)}
+    shown = list(found.items())[:_MOST_PAIRS]
+    if not shown:
+        return 0, 0
+    rows = -(-len(shown) // _COLUMNS)
+    width, height = 2 * _SIDE + _GAP, _SIDE + _LABEL + _GAP
+    columns = min(_COLUMNS, len(shown))
+    sheet = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), "white")
+    for index, (pair, finding) in enumerate(shown):
+        row, column = divmod(index, _COLUMNS)
+        _draw_pair(sheet, pair, finding, checked, (_GAP + column * width, _GAP + row * height))
+    header = PngInfo()
+    for key, value in DRAWN_BY.items():
+        header.add_text(key, value)
+    with atomic_write(path, "wb") as stream:
+        sheet.save(stream, "PNG", pnginfo=header)
+    return len(shown), len(found)
+
+
+def _draw_pair(
+    sheet: Image.Image, pair: Pair, finding: Finding, checked: Checked, corner: tuple[int, int]
+) -> None:
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.truetype(str(FONT), _LETTER_PIXELS)
+    left, top = corner
+    for step, path in enumerate(pair.paths):
+        here, below = left + step * _SIDE, top + _SIDE + 2
+        file = checked.files[path]
+        pixels = read_pixels(file, PixelSettings((_SIDE, _SIDE), resize="pad", background=230))
+        sheet.paste(Image.fromarray(pixels), (here, top))
+        for line, text in enumerate(os.path.split(path), start=1):
+            short = _shortened(drawable(text), font)
+            draw.text((here + 2, below + _LINE * line), short, fill="black", font=font)
+    draw.text((left + 2, top + _SIDE + 2), _what(pair, finding), fill="firebrick", font=font)
+    draw.rectangle((*corner, left + 2 * _SIDE - 1, top + _SIDE - 1), outline="grey")
+
+
+def _what(pair: Pair, finding: Finding) -> str:
+    """Return `error: in other classes, mirrored; correlation 0.998`."""
+    mirrored = ", mirrored" if pair.mirrored else ""
+    relation = _RELATIONS[finding.kind]
+    return f"{finding.severity}: {relation}{mirrored}; correlation {pair.similarity:.3f}"
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont) -> str:
+    """Return the end of a text that is too wide."""
+    if font.getlength(text) <= _SIDE - 6:
+        return text
+    while font.getlength(f"\u2026{text}") > _SIDE - 6:
+        text = text[1:]
+    return f"\u2026{text}"

@@ -51,6 +51,11 @@ def test_the_zoo_has_the_published_numbers():
         assert round(zoo[name].multiply_adds / 1e6) == millions
 
 
+def test_small_fashion_is_small():
+    (small,) = [each for each in architectures() if each.name == "small_fashion"]
+    assert small.parameters + small.non_trainable == 83_434 < 100_000
+
+
 def test_alexnet_in_two_towers_has_the_number_of_the_paper():
     groups = [f"model.layers[{index}].conv.groups=2" for index in (2, 5, 6)]
     config = _ROOT / "configs" / "alexnet.yaml"
@@ -91,6 +96,23 @@ def test_models_prints_the_list_and_a_config(tmp_path):
 def test_a_shipped_config_reaches_its_accuracy(tmp_path, name, least):
     run = cnnkit.train(_ROOT / "configs" / f"{name}.yaml", runs_folder=tmp_path)
     assert _test_accuracy(run) >= least
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "images", "least"),
+    [
+        ("sign_digits", "sign_digits", 0.97),
+        ("small_fashion", "fashion_mnist_sprite900", 0.72),
+        ("clothing_small", "clothing_small", 0.55),
+    ],
+)
+def test_a_config_for_few_real_images_reaches_its_accuracy(
+    shared_data, tmp_path, name, images, least
+):
+    source = shared_data / "datasets" / images
+    config, words = _ROOT / "configs" / f"{name}.yaml", [f"data.source={source}"]
+    assert _test_accuracy(cnnkit.train(config, runs_folder=tmp_path, overrides=words)) >= least
 
 
 @pytest.mark.slow

@@ -12,7 +12,12 @@ from cnnkit.data.builtin import BUILTIN_SOURCES
 from cnnkit.data.records import count_of
 from cnnkit.proposal.data_section import data_choices, image_size
 from cnnkit.proposal.findings import Choice, Findings, look_at
-from cnnkit.proposal.model_sections import augmentation_choices, layer_choices, training_choices
+from cnnkit.proposal.model_sections import (
+    augmentation_choices,
+    block_choices,
+    layer_choices,
+    training_choices,
+)
 from cnnkit.runs import write_text
 
 __all__ = ["Findings", "look_at", "propose", "relative_source", "write_proposal"]
@@ -36,6 +41,8 @@ def propose(findings: Findings, source: str) -> str:
             "augmentation:",
             *_lines(augmentation_choices(findings)),
             "model:",
+            "  blocks:",
+            *_lines(block_choices()),
             "  layers:",
             *_lines(layer_choices(findings, size)),
             "training:",

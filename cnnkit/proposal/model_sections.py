@@ -36,24 +36,31 @@ def _why_not_to_flip(class_names: Sequence[str]) -> str:
     return f"a mirror may change what is {sided}" if sided else ""
 
 
+def block_choices() -> list[Choice]:
+    """Return the lines of `model.blocks`."""
+    conv = "{filters: $filters, kernel_size: 3, strides: $strides, padding: same, use_bias: false}"
+    return [
+        Choice("    conv_norm:", "What `block` stands for below; $filters is what it is given."),
+        Choice(f"      - conv: {conv}"),
+        Choice("      - batch_norm: {momentum: 0.9}"),
+        Choice("      - activation: relu"),
+    ]
+
+
 def layer_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
-    """Return the lines of `model.layers`: blocks of convolution, more of them for more images."""
+    """Return the lines of `model.layers`: stages of convolution, more of them for more images."""
     number = findings.num_images
-    blocks = 3 if min(size) < 96 else 4
+    stages = 3 if min(size) < 96 else 4
     deep = number >= _FEW
-    lines = []
-    for filters in (32, 64, 128, 256)[:blocks]:
-        conv = f"conv: {{filters: {filters}, kernel_size: 3, padding: same"
-        if deep:
-            lines += [f"{conv}, use_bias: false}}", "batch_norm", "activation: relu"] * 2
-        else:
-            lines.append(f"{conv}, activation: relu}}")
-        lines.append("pool: max")
-    lines += ["flatten", "dropout: 0.5", "dense: {units: 128, activation: relu}"]
-    if deep:
-        lines[-3:] = ["global_pool: average", "dropout: 0.3"]
+    lines: list[str] = []
+    for filters in (32, 64, 128, 256)[:stages]:
+        strides = 2 if not lines and min(size) >= 48 else 1
+        lines += ["pool: max"] if lines else []
+        lines.append(f"block: {{name: conv_norm, filters: {filters}, strides: {strides}}}")
+        lines += [f"block: {{name: conv_norm, filters: {filters}, strides: 1}}"] * deep
+    lines += ["global_pool: average", "dropout: 0.3"] if deep else ["flatten", "dropout: 0.5"]
     reason = (
-        f"{count_of(number, 'image')} are enough for two convolutions in each block."
+        f"{count_of(number, 'image')} are enough for two convolutions in each stage."
         if deep
         else f"{count_of(number, 'image')} are few: a small net, and dropout against overfitting."
     )
@@ -63,11 +70,13 @@ def layer_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
 def training_choices(findings: Findings) -> list[Choice]:
     """Return the lines of `training`."""
     few, many = findings.num_images < _FEW, findings.num_images >= MANY
-    epochs, patience = (60, 15) if few else (30, 6) if many else (40, 10)
+    epochs, patience = (60, 20) if few else (30, 6) if many else (40, 10)
     choices = [
         Choice(f"  epochs: {epochs}"),
-        Choice("  optimizer: {adam: {learning_rate: 0.001}}"),
+        Choice("  optimizer: {adamw: {learning_rate: 0.003, weight_decay: 0.02}}"),
         Choice("  schedule: cosine"),
+        Choice("  warmup_epochs: 1"),
+        Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
         Choice(
             f"  early_stopping: {{patience: {patience}}}",
             "The validation loss of few images jumps: wait long." if few else "",

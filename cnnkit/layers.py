@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnnkit.arithmetic import IMAGE, SHORTCUT, Node, borders, nodes_of, projection, squeezed_units
-from cnnkit.backend import keras
+from cnnkit.backend import keras, tf
 from cnnkit.config import Call, dotted
 from cnnkit.errors import UsageError
+
+PartName = Callable[[str], str]  # "add" -> "residual_1_add"
 
 _SHORT_KINDS = {"Add": "add", "Concatenate": "concatenate"}
 
 
-def apply_layers(layers: Sequence[Call], tensor: Any) -> Any:
+def apply_layers(layers: Sequence[Call], tensor: Any, key: str = "layers") -> Any:
     """Return the Keras tensor behind the stack. Layers are named by kind and count: conv_1, conv_2.
+
+    Args:
+        layers: calls of `model.layers` or `model.head`.
+        tensor: what enters.
+        key: which of the two, for messages.
 
     Raises:
         UsageError: Keras refuses a layer; the text names it and gives Keras's reason.
     """
-    names = _Names()
+    names = _Names(("model", key))
     tensors: list[Any] = []
     for node in nodes_of(layers):
         entering = [tensor if position == IMAGE else tensors[position] for position in node.inputs]
         try:
             tensors.append(_apply(node, entering, names))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
             reason = str(error).splitlines()[0]
-            where = dotted(("model", "layers", *node.path))
+            where = dotted(("model", key, *node.path))
             text = f"{where} ({node.name}): Keras refuses this layer: {reason}"
             raise UsageError(text) from error
-    return tensors[-1]
+    return tensors[-1] if tensors else tensor
 
 
 def _apply(node: Node, entering: list[Any], names: _Names) -> Any:
@@ -42,41 +49,45 @@ def _apply(node: Node, entering: list[Any], names: _Names) -> Any:
             return first
         node = projection(node, start, end)
     name = names.of(node)
+
+    def part(word: str) -> str:
+        return names.taken(f"{name}_{word}", node)
+
     if node.kind in _SHORT_KINDS:
-        return _merge(node, entering, name)
+        return _merge(node, entering, part)
     if node.kind == "SqueezeExcite":
-        return _squeeze_excite(first, node.arguments["ratio"], name)
+        return _squeeze_excite(first, node.arguments["ratio"], part)
     if node.arguments.get("pad"):
-        first = _padded(first, node.arguments["pad"], name)
+        first = _padded(first, node.arguments["pad"], part)
     return getattr(keras.layers, node.kind)(**{"name": name, **node.given})(first)
 
 
-def _merge(node: Node, entering: list[Any], name: str) -> Any:
-    merged = getattr(keras.layers, node.kind)(name=f"{name}_{_SHORT_KINDS[node.kind]}")(entering)
+def _merge(node: Node, entering: list[Any], part: PartName) -> Any:
+    merged = getattr(keras.layers, node.kind)(name=part(_SHORT_KINDS[node.kind]))(entering)
     activation = node.arguments.get("activation")
     if activation is None:
         return merged
-    return keras.layers.Activation(activation, name=f"{name}_{activation}")(merged)
+    return keras.layers.Activation(activation, name=part(activation))(merged)
 
 
-def _squeeze_excite(tensor: Any, ratio: int, name: str) -> Any:
+def _squeeze_excite(tensor: Any, ratio: int, part: PartName) -> Any:
     """Scale each channel by a number in (0, 1) that depends on the means of all channels.
 
     Source: Hu, Shen & Sun 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507.
     """
     channels = tensor.shape[-1]
-    means = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(tensor)
+    means = keras.layers.GlobalAveragePooling2D(keepdims=True, name=part("squeeze"))(tensor)
     few = squeezed_units(channels, ratio)
-    means = keras.layers.Dense(few, activation="relu", name=f"{name}_reduce")(means)
-    scale = keras.layers.Dense(channels, activation="sigmoid", name=f"{name}_excite")(means)
-    return keras.layers.Multiply(name=f"{name}_scale")([tensor, scale])
+    means = keras.layers.Dense(few, activation="relu", name=part("reduce"))(means)
+    scale = keras.layers.Dense(channels, activation="sigmoid", name=part("excite"))(means)
+    return keras.layers.Multiply(name=part("scale"))([tensor, scale])
 
 
-def _padded(tensor: Any, pad: dict[str, Any], name: str) -> Any:
+def _padded(tensor: Any, pad: dict[str, Any], part: PartName) -> Any:
     """Return the map with a border of zeros, of its own edge, or mirrored at the edge."""
     sides = borders(pad["size"], 2)
     if pad["mode"] == "zeros":
-        return keras.layers.ZeroPadding2D(sides, name=f"{name}_pad")(tensor)
+        return keras.layers.ZeroPadding2D(sides, name=part("pad"))(tensor)
     if pad["mode"] == "reflect":
         return keras.ops.pad(tensor, [[0, 0], *map(list, sides), [0, 0]], mode="reflect")
     for axis, (before, after) in enumerate(sides, 1):
@@ -91,9 +102,10 @@ def _padded(tensor: Any, pad: dict[str, Any], name: str) -> Any:
 class _Names:
     """Gives each layer its name, and lets none have a name twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: tuple[str, ...]) -> None:
+        self._place = place
         self._counts: Counter[str] = Counter()
-        self._taken = {"image", "rescaling", "probabilities"}
+        self._taken = {"image", "rescaling", "backbone", "probabilities"}
 
     def of(self, node: Node) -> str:
         """Return the name that was given, or kind and count.
@@ -103,11 +115,19 @@ class _Names:
         """
         kind = node.name.lower()
         self._counts[kind] += 1
-        name = node.given.get("name") or f"{kind}_{self._counts[kind]}"
+        return self.taken(node.given.get("name") or f"{kind}_{self._counts[kind]}", node)
+
+    def taken(self, name: str, node: Node) -> str:
+        """Return the name; nothing else has it from now on.
+
+        Raises:
+            UsageError: another layer has the name.
+        """
         if name in self._taken:
-            where = dotted(("model", "layers", *node.path))
+            where = dotted((*self._place, *node.path))
             raise UsageError(
-                f"{where} ({node.name}): another layer has the name {name}. Give it its own name."
+                f"{where} ({node.name}): another layer has the name {name}. Give one of them "
+                "another name."
             )
         self._taken.add(name)
         return name

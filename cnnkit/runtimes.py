@@ -7,17 +7,16 @@ Files are .tflite, .onnx, .keras and SavedModel folders. Only what a file needs 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
+from cnnkit.loading import load_keras_model, naming_damage
 from cnnkit.model_info import INFO_NAME, ModelInfo, read_appended_info
 from cnnkit.quiet import quiet_stderr
 from cnnkit.runs import Run, find_run
@@ -68,18 +67,8 @@ def load_predictor(model: str | os.PathLike | None, runs_folder: Path) -> Predic
     )
 
 
-@contextmanager
-def _naming_damage(path: Path, *errors: type[Exception]) -> Iterator[None]:
-    """Turn what a runtime raises on a file it cannot load into a message with the file's name."""
-    try:
-        yield
-    except (ValueError, RuntimeError, OSError, KeyError, TypeError, *errors) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{path} cannot be loaded, it may be damaged: {reason}") from error
-
-
 def _litert(path: Path) -> Outputs:
-    with _naming_damage(path), quiet_stderr():
+    with naming_damage(path), quiet_stderr():
         interpreter = _interpreter_class()(model_path=str(path), num_threads=os.cpu_count())
         interpreter.allocate_tensors()
     image = interpreter.get_input_details()[0]["index"]
@@ -115,7 +104,7 @@ def _onnx_predictor(path: Path) -> Predictor:
         ) from error
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
-    with _naming_damage(path, errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail):
+    with naming_damage(path, errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail):
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     metadata = session.get_modelmeta().custom_metadata_map
     if "cnnkit" not in metadata:
@@ -123,18 +112,6 @@ def _onnx_predictor(path: Path) -> Predictor:
     name = session.get_inputs()[0].name
     info = ModelInfo.from_json(metadata["cnnkit"])
     return Predictor(path, info, lambda pixels: session.run(None, {name: pixels})[0])
-
-
-def load_keras_model(path: Path) -> Any:
-    """Return the `keras.Model` of a `.keras` file, for inference.
-
-    Raises:
-        UsageError: the file cannot be loaded.
-    """
-    from cnnkit.backend import keras
-
-    with _naming_damage(path):
-        return keras.models.load_model(path, compile=False)
 
 
 def _keras(path: Path) -> Outputs:
@@ -145,7 +122,7 @@ def _keras(path: Path) -> Outputs:
 def _saved_model(path: Path) -> Outputs:
     from cnnkit.backend import tf
 
-    with _naming_damage(path), quiet_stderr():
+    with naming_damage(path), quiet_stderr():
         loaded = tf.saved_model.load(str(path))
     return lambda pixels: loaded.serve(tf.constant(pixels)).numpy()
 

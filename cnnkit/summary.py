@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from cnnkit.arithmetic import (
     formulas_of,
     output_row,
     read_keras_file,
-    walk_nodes,
     walk_stack,
 )
 from cnnkit.config import Call, Config, load_config
@@ -140,6 +140,8 @@ def summarize(
             raise UsageError(f"{path} is a model already: --set and --num-classes have no meaning.")
         return _of_keras_file(path, batch_size or 32)
     config, classes = config_and_classes(path, overrides, num_classes)
+    if config.model.backbone is not None:
+        return _of_backbone(config, classes, batch_size)
     sigmoid = config.model.output == "sigmoid"
     shape = (*config.data.image_size, 3 if config.data.color_mode == "rgb" else 1)
     rows = walk_stack(config.model.layers, shape)
@@ -148,10 +150,22 @@ def summarize(
     return Summary(shape, classes, tuple(rows), batch_size or config.data.batch_size, slots)
 
 
+def _of_backbone(config: Config, num_classes: int, batch_size: int | None) -> Summary:
+    """Let Keras build the model, as only its code knows the layers; weights do not matter."""
+    from cnnkit.model import build_model
+
+    backbone = config.model.backbone.model_copy(update={"weights": "none"})
+    model = config.model.model_copy(update={"backbone": backbone})
+    built = build_model(config.model_copy(update={"model": model}), num_classes)
+    with tempfile.TemporaryDirectory() as folder:
+        built.save(Path(folder) / "model.keras")
+        found = _of_keras_file(Path(folder) / "model.keras", batch_size or config.data.batch_size)
+    return replace(found, optimizer_slots=_optimizer_slots(config.training.optimizer))
+
+
 def _of_keras_file(path: Path, batch_size: int) -> Summary:
     try:
-        shape, nodes = read_keras_file(path)
-        rows = walk_nodes(nodes, shape)
+        shape, rows = read_keras_file(path)
     except (KerasFileError, StackError) as error:
         raise UsageError(f"{path}: {getattr(error, 'message', error)}.") from None
     last = rows[-1].output_shape

@@ -19,7 +19,7 @@ _LEVELS = [
     {"arithmetic", "metrics", "schedules"},
     {"config"},
     {"runs", "outputs", "backend"},
-    {"data", "layers"},
+    {"data", "layers", "loading", "backbones"},
     {"augmentation"},
     {"model", "model_info"},
     {"runtimes"},

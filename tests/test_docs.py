@@ -11,11 +11,13 @@ from pydantic import BaseModel
 
 from cnnkit.config import (
     MONITORS,
+    BackboneConfig,
     Call,
     Config,
     DataConfig,
     EarlyStopping,
     ModelConfig,
+    PhaseConfig,
     ShapesConfig,
     SplitConfig,
     TrainingConfig,
@@ -42,7 +44,9 @@ _TABLES = {
     "data.split": SplitConfig,
     "data.shapes": ShapesConfig,
     "model": ModelConfig,
+    "model.backbone": BackboneConfig,
     "training": TrainingConfig,
+    "training.phases": PhaseConfig,
     "training.early_stopping": EarlyStopping,
 }
 

@@ -8,6 +8,7 @@ from cnnkit import schedules
 from cnnkit.config import config_from_dict
 from cnnkit.training.history import History
 from cnnkit.training.learning_rate import LearningRate
+from cnnkit.training.phases import phases_of
 
 _DATA = {"source": "digits", "image_size": 8}
 _MODEL = {"layers": ["flatten"]}
@@ -18,7 +19,7 @@ def _rates(training, tmp_path, *, steps=4, values=()):
     history = History(tmp_path / "history.csv", "val_loss")
     for epoch, value in enumerate(values, start=1):
         history.append({"epoch": epoch, "val_loss": value})
-    rate = LearningRate(config.training, steps, history)
+    rate = LearningRate(phases_of(config)[0], steps, history)
     return [rate.at(e, s) for e in range(config.training.epochs) for s in range(steps)]
 
 

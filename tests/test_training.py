@@ -38,8 +38,8 @@ def test_a_training_learns_and_writes_everything(trained_run):
     assert trained_run.class_names() == ("blue", "green", "red")
     history = _history(trained_run)
     assert list(history[0]) == [
-        "epoch", "train_loss", "val_loss", "train_accuracy", "val_accuracy", "learning_rate",
-        "seconds",
+        "epoch", "phase", "train_loss", "val_loss", "train_accuracy", "val_accuracy",
+        "learning_rate", "seconds",
     ]  # fmt: skip
     assert history[-1]["train_loss"] < history[0]["train_loss"]
     assert info["best_epoch"] == 1 + int(np.argmin([row["val_loss"] for row in history]))
@@ -157,7 +157,7 @@ def test_a_loss_that_is_no_number_stops_the_training_with_advice(tiny_config, tm
         )
     info = json.loads((tmp_path / "tiny" / "run.json").read_text())
     assert info["status"] == "failed"
-    assert "Lower training.optimizer.sgd.learning_rate" in info["error"]
+    assert "Lower the learning_rate of sgd" in info["error"]
 
 
 def test_without_validation_images_the_monitor_must_be_of_training(tiny_config, tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cnnkit.config.backbone_section import NO_PATHS, PATHS, BackboneConfig
 from cnnkit.config.calls import Call, call_names, layer_signature
 from cnnkit.config.checks import problems_between
 from cnnkit.config.expansion import expand
@@ -20,14 +21,11 @@ from cnnkit.config.overrides import apply_overrides
 from cnnkit.config.problems import Row, dotted, located, rows_of
 from cnnkit.config.schema import (
     BUILT_IN_SOURCES,
-    MONITORS,
     Config,
     DataConfig,
-    EarlyStopping,
     ModelConfig,
     ShapesConfig,
     SplitConfig,
-    TrainingConfig,
 )
 from cnnkit.config.signatures import full_arguments, names_of
 from cnnkit.config.source_path import (
@@ -36,18 +34,26 @@ from cnnkit.config.source_path import (
     read_class_list,
     resolve_source,
 )
+from cnnkit.config.training_section import (
+    MONITORS,
+    EarlyStopping,
+    PhaseConfig,
+    TrainingConfig,
+)
 from cnnkit.config.writer import config_as_dict, dump_config
 from cnnkit.config.yaml_reader import Document, read_yaml
 from cnnkit.errors import ConfigError, Problem, UsageError
 
 __all__ = [
     "BUILT_IN_SOURCES",
+    "BackboneConfig",
     "Call",
     "Config",
     "DataConfig",
     "EarlyStopping",
     "MONITORS",
     "ModelConfig",
+    "PhaseConfig",
     "ShapesConfig",
     "SplitConfig",
     "TrainingConfig",
@@ -140,6 +146,7 @@ def _config(document: Document, overrides: Iterable[str], folder: Path) -> Confi
     apply_overrides(document, overrides)
     data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
     rows = _resolve_source(data, folder) + _resolve_classes(data, folder)
+    rows += _resolve_backbone(data, folder)
     expansion = expand(data)
     rows += dict.fromkeys(expansion.rows)
     try:
@@ -164,6 +171,25 @@ def _resolve_source(config: dict[str, Any], folder: Path) -> list[Row]:
     except UnsetVariableError as error:
         return [(("data", "source"), "value", str(error))]
     return []
+
+
+def _resolve_backbone(config: dict[str, Any], folder: Path) -> list[Row]:
+    """Let the paths of `model.backbone` start from the config's folder."""
+    model = config.get("model")
+    backbone = model.get("backbone") if isinstance(model, dict) else None
+    if not isinstance(backbone, dict):
+        return []
+    found, rows = dict(backbone), []
+    for key in PATHS:
+        value = found.get(key)
+        if not isinstance(value, str) or not value or value in NO_PATHS or "://" in value:
+            continue
+        try:
+            found[key] = resolve_source(value, folder, os.environ)
+        except UnsetVariableError as error:
+            rows.append((("model", "backbone", key), "value", str(error)))
+    config["model"] = {**model, "backbone": found}
+    return rows
 
 
 def _resolve_classes(config: dict[str, Any], folder: Path) -> list[Row]:

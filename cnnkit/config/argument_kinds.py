@@ -72,6 +72,18 @@ _BY_CLASS: dict[tuple[str, str], Kind] = {
     ("Constant", "value"): number(),
     ("Normalization", "mean"): _NUMBERS,
     ("Normalization", "variance"): _NUMBERS,
+    ("BatchNormalization", "axis"): whole(),
+    ("GroupNormalization", "axis"): whole(),
+    ("GroupNormalization", "groups"): either(
+        _POSITIVE,
+        whole(-1, -1),
+        expected="a whole number of at least 1, or -1 for as many groups as channels",
+    ),
+    ("PReLU", "shared_axes"): either(
+        _POSITIVE, items_of(_POSITIVE), expected="an axis or a list of axes, counted from 1"
+    ),
+    **dict.fromkeys((("ReLU", "max_value"), ("ReLU", "threshold")), number(0)),
+    **dict.fromkeys((("ReLU", "negative_slope"), ("LeakyReLU", "negative_slope")), number(0)),
 }
 
 
@@ -95,9 +107,10 @@ def _kind(keras_name: str, argument: str, facts: Mapping[str, Any]) -> Kind:
     if argument == "output_padding":
         return _size(_num_axes(keras_name), minimum=0)
     if argument == "padding":
-        return _border() if keras_name.startswith("ZeroPadding") else choice("same", "valid")
+        is_border = keras_name.startswith("ZeroPadding")
+        return _border(_num_axes(keras_name)) if is_border else choice("same", "valid")
     if argument == "cropping":
-        return _border()
+        return _border(_num_axes(keras_name))
     if argument == "groups" and keras_name.startswith("Conv"):
         return _POSITIVE
     if argument == "interpolation":
@@ -121,12 +134,15 @@ def _size(num_axes: int, minimum: int) -> Kind:
     return either(item, items_of(item, (num_axes,)), expected=words)
 
 
-def _border() -> Kind:
+def _border(num_axes: int) -> Kind:
     """Return the kind of a border: one width, one for each axis, or a pair for each axis."""
     width = whole(0)
-    widths = either(width, items_of(width, (2,)))
-    words = "a width in pixels, one for each axis, or a pair [before, after] for each axis"
-    return either(width, items_of(widths, (1, 2, 3)), expected=words)
+    pair = items_of(width, (2,))
+    if num_axes == 1:
+        return either(width, pair, expected="a width, or a pair [before, after]")
+    axes = f"each of the {num_axes} axes"
+    words = f"a width in pixels, one for {axes}, or a pair [before, after] for {axes}"
+    return either(width, items_of(either(width, pair), (num_axes,)), expected=words)
 
 
 def _like_default(argument: str, facts: Mapping[str, Any]) -> Kind:

@@ -17,6 +17,7 @@ def problems_between(config: Config) -> Iterator[Row]:
     yield from _data_problems(config)
     yield from _augmentation_problems(config)
     yield from _training_problems(config)
+    yield from _model_problems(config)
     yield from _stack_problems(config)
 
 
@@ -65,7 +66,31 @@ def _training_problems(config: Config) -> Iterator[Row]:
         yield ("training", "warmup_epochs"), "value", message
 
 
+def _model_problems(config: Config) -> Iterator[Row]:
+    model, training = config.model, config.training
+    if model.backbone is not None:
+        for path, subject, message in model.backbone.problems():
+            yield ("model", "backbone", *path), subject, message
+        if model.layers is not None:
+            yield ("model", "layers"), "key", "not beside backbone. Move the layers to head."
+        if training.fine_tune and training.phases:
+            message = "the same as two phases, and phases are given too. Remove one of the two."
+            yield ("training", "fine_tune"), "value", message
+        return
+    if model.layers is None:
+        message = "required and missing. Add layers: a list of at least one layer; or backbone."
+        yield ("model", "layers"), "section", message
+    if model.head is not None:
+        yield ("model", "head"), "key", "only with backbone. Move the layers to layers."
+    for key in ("phases", "fine_tune"):
+        if getattr(training, key):
+            message = "only with model.backbone: here all layers learn from the first epoch on."
+            yield ("training", key), "key", message
+
+
 def _stack_problems(config: Config) -> Iterator[Row]:
+    if config.model.layers is None:
+        return
     input_shape = (*config.data.image_size, CHANNELS[config.data.color_mode])
     try:
         check_stack(config.model.layers, input_shape)

@@ -22,20 +22,24 @@ from cnnkit.config.yaml_reader import Path
 from cnnkit.errors import did_you_mean
 
 MAX_LAYERS = 10_000  # of a stack with everything written out
+STACKS = ("layers", "head")  # of the model section
 NAME = re.compile(r"\$([A-Za-z_]\w*)\Z")
 
 
 def expand(config: dict[str, Any]) -> Expansion:
-    """Write the repeats and blocks of `model.layers` out, in place.
+    """Write the repeats and blocks of `model.layers` and `model.head` out, in place.
 
     Where there are mistakes in them, a stack that is right takes the place of the layers.
     """
     expansion = Expansion(config)
     model = config.get("model")
-    if isinstance(model, Mapping) and isinstance(model.get("layers"), list):
-        layers = expansion.write_out(model["layers"], model.get("blocks"))
-        rest = {key: value for key, value in model.items() if key != "blocks"}
-        config["model"] = {**rest, "layers": ["flatten"] if expansion.rows else layers}
+    if isinstance(model, Mapping):
+        written = {key: value for key, value in model.items() if key != "blocks"}
+        for key in STACKS:
+            if isinstance(model.get(key), list):
+                layers = expansion.write_out(key, model[key], model.get("blocks"))
+                written[key] = ["flatten"] if expansion.rows else layers
+        config["model"] = written
     return expansion
 
 
@@ -61,7 +65,7 @@ class Expansion:
         self._blocks: Mapping[str, Any] = {}
         self._open: list[str] = []  # the blocks we are inside of
         self._origins: dict[Path, tuple[Path, str]] = {}
-        self._num_layers = 0
+        self._num_written = 0
 
     def written(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield rows about the config with the paths as they are in the file, each mistake once."""
@@ -79,14 +83,14 @@ class Expansion:
                 return (*source, *path[end:]), words
         return path, ""
 
-    def write_out(self, layers: list[Any], blocks: Any) -> list[Any]:
-        """Return the layers with everything written out; mistakes become rows."""
+    def write_out(self, key: str, layers: list[Any], blocks: Any) -> list[Any]:
+        """Return the layers of a key with everything written out; mistakes become rows."""
         if isinstance(blocks, Mapping):
             self._blocks = blocks
         elif blocks is not None:
             message = f"expected names, each with a list of layers, received {shown(blocks)}."
             self.rows.append((("model", "blocks"), "value", message))
-        path = ("model", "layers")
+        path = ("model", key)
         return self._list(layers, path, path, _Scope())
 
     def _value(self, value: Any, source: Path, target: Path, scope: _Scope) -> Any:
@@ -123,6 +127,8 @@ class Expansion:
         """Append what the entries stand for."""
         for index, entry in enumerate(entries):
             here = (*source, index)
+            if self._is_too_long(entry, here):
+                return
             word = next(iter(entry)) if isinstance(entry, Mapping) and len(entry) == 1 else None
             if word in MACROS:
                 write = self._repeat if word == "repeat" else self._block
@@ -135,21 +141,27 @@ class Expansion:
             place = (*target, len(found))
             if place != here or scope.words:
                 self._origins[place] = (here, scope.words)
-            self._count_layer(here)
             found.append(self._value(entry, here, place, scope))
 
-    def _count_layer(self, here: Path) -> None:
-        self._num_layers += 1
-        if self._num_layers == MAX_LAYERS + 1:
+    def _is_too_long(self, entry: Any, here: Path) -> bool:
+        """Count an entry; repeats and blocks, too, so that those that write nothing end as well."""
+        if isinstance(entry, Mapping) or (isinstance(entry, str) and not NAME.match(entry)):
+            self._num_written += 1  # not a number of a list such as kernel_size: [3, 3]
+        if self._num_written == MAX_LAYERS + 1:
+            self._num_written += 1  # said once
             message = f"repeats and blocks make more than {MAX_LAYERS:,} layers of this."
             self.rows.append((here, "value", message))
+        return self._num_written > MAX_LAYERS
 
     def _repeat(
         self, found: list[Any], given: Any, here: Path, target: Path, scope: _Scope
     ) -> None:
-        if isinstance(given, Mapping):  # the values, but not yet the layers
-            known = {k: v for k, v in given.items() if k != "layers"}
+        num_mistakes = len(self.rows)
+        if isinstance(given, Mapping):  # the values, but not yet the layers that are written here
+            known = {k: v for k, v in given.items() if k != "layers" or isinstance(v, str)}
             given = {**given, **self._value(known, here, here, scope)}
+        if len(self.rows) > num_mistakes:
+            return
         arguments = read_arguments(_REPEAT, given, "repeat")
         lengths = {f"each.{name}": len(part) for name, part in arguments.get("each", {}).items()}
         if "times" in arguments:
@@ -158,7 +170,7 @@ class Expansion:
             self.rows.append((here, "value", _lengths_message(lengths)))
             return
         rounds, each = next(iter(lengths.values())), arguments.get("each", {})
-        num_mistakes, used = len(self.rows), set()
+        used: set[str] = set()
         for number in range(rounds):
             values = {name: part[number] for name, part in each.items()}
             words = f" (In round {number + 1} of {rounds} of this repeat.)" + scope.words

@@ -8,7 +8,7 @@ from typing import Any
 from cnnkit.config.calls import Call, call_names, signature_of
 from cnnkit.config.expansion import NAME, macros_schema
 from cnnkit.config.kinds import with_references
-from cnnkit.config.schema import Config, TrainingConfig
+from cnnkit.config.schema import Config
 from cnnkit.config.signatures import (
     OBJECT_FAMILIES,
     REQUIRED,
@@ -19,6 +19,7 @@ from cnnkit.config.signatures import (
     names_of,
     takes_no_arguments,
 )
+from cnnkit.config.training_section import TrainingConfig
 
 _NAMED = {"$ref": "#/$defs/named"}
 _NAMED_SCHEMA = {"type": "string", "pattern": NAME.pattern.replace("\\Z", "$")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import core_schema
@@ -245,7 +245,8 @@ def either(*kinds: Kind, expected: str = "") -> Kind:
 def nullable(kind: Kind) -> Kind:
     """Return the kind that also accepts null."""
     words = kind.expected if "null" in kind.expected else f"{kind.expected} or null"
-    return either(Kind("null", _null, {"type": "null"}), kind, expected=words)
+    both = either(Kind("null", _null, {"type": "null"}), kind, expected=words)
+    return replace(both, write=lambda value: None if value is None else kind.write(value))
 
 
 def _null(value: Any) -> None:

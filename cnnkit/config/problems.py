@@ -101,15 +101,19 @@ def _message(kind: str, path: Path, row: Any) -> str:
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         keys = ", ".join(_section(path).model_fields)
         return f"expected a section with the keys {keys}, received {shown(row['input'])}."
+    if kind in ("tuple_type", "list_type"):
+        return f"expected a list, received {shown(row['input'])}."
     return row["msg"]
 
 
 def _section(path: Path) -> type[BaseModel]:
     section: type[BaseModel] = Config
     for part in path:
-        annotation = section.model_fields[str(part)].annotation
+        if isinstance(part, int):
+            continue  # one of several
+        annotation = section.model_fields[part].annotation
         candidates = get_args(annotation) or (annotation,)
-        section = next(c for c in candidates if c is not None and issubclass(c, BaseModel))
+        section = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
     return section
 
 

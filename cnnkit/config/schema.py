@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from cnnkit.config.calls import Call, call_kind, calls_kind
+from cnnkit.config.backbone_section import BackboneConfig
+from cnnkit.config.calls import Call, calls_kind
 from cnnkit.config.kinds import (
     Kind,
     MismatchError,
@@ -20,9 +21,9 @@ from cnnkit.config.kinds import (
     text,
     whole,
 )
-from cnnkit.config.mistakes import Errors
+from cnnkit.config.section import LARGEST_SEED, Section
+from cnnkit.config.training_section import TrainingConfig
 
-LARGEST_SEED = 2**32 - 1  # of NumPy and scikit-learn
 LARGEST_SIZE = 10_000  # pixels of a side
 BUILT_IN_SOURCES = (
     "digits",
@@ -34,18 +35,6 @@ BUILT_IN_SOURCES = (
     "tf_flowers",
     "cats_vs_dogs",
 )
-MONITORS = ("val_loss", "val_accuracy", "train_loss", "train_accuracy")
-
-
-class Section(BaseModel):
-    """One section of the config: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_is_an_empty_section(cls, data: Any) -> Any:
-        return {} if data is None else data
 
 
 def _image_size() -> Kind:
@@ -58,26 +47,6 @@ def _image_size() -> Kind:
     schema = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE}, size.schema]}
     expected = "[height, width] in pixels, or one number for a square"
     return Kind(expected, convert, schema, list)
-
-
-def _class_weights() -> Kind:
-    weight = number(above=0)
-
-    def convert(value: Any) -> dict[str, float] | str | None:
-        if value is None or value in ("auto", "effective_number"):
-            return value
-        if not isinstance(value, Mapping) or not value:
-            raise MismatchError
-        errors = Errors()
-        weights = {
-            str(name): errors.read((name,), weight.read, part) for name, part in value.items()
-        }
-        errors.finish()
-        return weights
-
-    mapping = {"type": "object", "additionalProperties": weight.schema, "minProperties": 1}
-    schema = {"anyOf": [{"type": "null"}, {"enum": ["auto", "effective_number"]}, mapping]}
-    return Kind("auto, effective_number, null, or a weight above 0 for each class", convert, schema)
 
 
 def _classes() -> Kind:
@@ -196,77 +165,52 @@ class DataConfig(Section):
     )
 
 
+def _layers() -> Kind:
+    """Return the kind of `model.layers`; null stands for those that a backbone replaces."""
+    kind = calls_kind("layers", minimum=1)
+
+    def convert(value: Any) -> tuple[Call, ...] | None:
+        return None if value is None else kind.convert(value)
+
+    return Kind(kind.expected, convert, kind.schema, lambda value: value and kind.write(value))
+
+
+def _layers_or_backbone(schema: dict[str, Any]) -> None:
+    del schema["required"]
+    schema["anyOf"] = [{"required": ["layers"]}, {"required": ["backbone"]}]
+
+
 class ModelConfig(Section):
     """The layers between the pixels and the probabilities."""
 
-    layers: Annotated[tuple[Call, ...], calls_kind("layers", minimum=1)] = Field(
+    model_config = ConfigDict(json_schema_extra=_layers_or_backbone)
+
+    layers: Annotated[tuple[Call, ...] | None, _layers()] = Field(
         description="The layers in order; rescaling before and the output after them are added."
+    )
+    backbone: BackboneConfig | None = Field(
+        None, description="A network that was trained before, in place of layers."
+    )
+    head: Annotated[tuple[Call, ...] | None, nullable(calls_kind("layers"))] = Field(
+        None,
+        description="The layers between the backbone and the output; null for global_pool, where "
+        "the features are maps, and dropout: 0.2.",
     )
     blocks: Annotated[Mapping[str, Any], _blocks()] = Field(
         {},
         exclude=True,  # they are in `layers` when the config is read
         description="Stacks of layers by name, for `block` in `layers`.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _backbone_replaces_layers(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("backbone") is not None:
+            return {"layers": None, **data}
+        return data
+
     output: Annotated[str, choice("softmax", "sigmoid")] = Field(
         "softmax", description="One probability a class, or one sigmoid unit for two classes."
-    )
-
-
-class EarlyStopping(Section):
-    """When training ends before its last epoch."""
-
-    patience: Annotated[int, whole(1)] = Field(
-        description="Epochs without a better training.monitor after which training stops."
-    )
-
-
-class TrainingConfig(Section):
-    """How the weights are found."""
-
-    epochs: Annotated[int, whole(1)] = Field(20, description="Passes over the training images.")
-    optimizer: Annotated[Call, call_kind("optimizers")] = Field(
-        Call("adam", {"learning_rate": 0.001}),
-        description="adam, sgd, adamw or rmsprop, with Keras's arguments.",
-    )
-    schedule: Annotated[Call, call_kind("schedules")] = Field(
-        Call("constant"), description="How the learning rate changes from epoch to epoch."
-    )
-    warmup_epochs: Annotated[float, number(0)] = Field(
-        0.0, description="Epochs in which the learning rate rises from 0 to its full value."
-    )
-    early_stopping: EarlyStopping | None = Field(
-        None, description="When training ends before its last epoch; null for never."
-    )
-    monitor: Annotated[str, choice(*MONITORS)] = Field(
-        "val_loss",
-        description="The column of history.csv that the best weights, early_stopping and plateau "
-        "look at.",
-    )
-    class_weights: Annotated[dict[str, float] | str | None, _class_weights()] = Field(
-        None,
-        description="How much an image of each class counts; auto makes the classes count alike, "
-        "effective_number does so less strongly.",
-    )
-    balanced_sampling: Annotated[bool, flag()] = Field(
-        False,
-        description="Whether an epoch shows every class equally often, its images again where they "
-        "are few.",
-    )
-    label_smoothing: Annotated[float, number(0, below=1)] = Field(
-        0.0, description="Share of each label that is spread over all classes."
-    )
-    seed: Annotated[int, whole(0, LARGEST_SEED)] = Field(
-        0,
-        description="Decides first weights, order and augmentation; the same seed trains the same "
-        "weights.",
-    )
-    deterministic: Annotated[bool, flag()] = Field(
-        True,
-        description="Whether the same seed gives the same weights bit for bit, at some cost in "
-        "speed.",
-    )
-    tensorboard: Annotated[bool, flag()] = Field(
-        True, description="Whether to write event files for TensorBoard."
     )
 
 

@@ -28,7 +28,29 @@ def config_as_dict(config: Config) -> dict[str, Any]:
     data["data"]["source"] = data["data"]["source"].replace("${", "$${")
     if config.data.source != "shapes":
         del data["data"]["shapes"]  # refused beside any other source
+    backbone = config.model.backbone
+    for section, key in _OF_A_BACKBONE if backbone is None else _OF_LAYERS:
+        del data[section][key]
+    if backbone is not None:
+        data["model"]["backbone"] = backbone.as_given()
+        phases = data["training"]["phases"]
+        data["training"]["phases"] = [_without_nulls(phase) for phase in phases]
     return data
+
+
+def _without_nulls(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+_OF_LAYERS = (("model", "layers"),)
+_OF_A_BACKBONE = (
+    ("model", "backbone"),
+    ("model", "head"),
+    ("training", "phases"),
+    ("training", "fine_tune"),
+    ("training", "feature_cache"),
+    ("training", "feature_views"),
+)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -65,9 +65,9 @@ def training_batches(
 
     def batch(step: tf.Tensor, shown: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
         samples, occurrences, labels = shown
-        types = (tf.uint8, tf.uint64)
+        types = (dataset.dtype, tf.uint64)
         images, keys = tf.numpy_function(read, [samples, occurrences], types, stateful=False)
-        images.set_shape((None, *dataset.settings.shape))
+        images.set_shape((None, *dataset.shape))
         keys.set_shape((None,))
         targets = _targets(labels, len(dataset.class_names), sigmoid)
         if augment is not None:
@@ -98,8 +98,8 @@ def evaluation_batches(
     indices = np.asarray(indices, np.int64)
 
     def batch(samples: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = tf.numpy_function(dataset.pixels, [samples], tf.uint8, stateful=False)
-        images.set_shape((None, *dataset.settings.shape))
+        images = tf.numpy_function(dataset.pixels, [samples], dataset.dtype, stateful=False)
+        images.set_shape((None, *dataset.shape))
         return images, _targets(labels, len(dataset.class_names), sigmoid)
 
     shown = (indices, dataset.labels[indices])

@@ -60,6 +60,13 @@ class ImageDataset:
     settings: PixelSettings
     store: PixelStore
 
+    dtype = np.uint8  # of pixels
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        return self.settings.shape
+
     @cached_property
     def labels(self) -> np.ndarray:
         """Label of every sample, int64 (num_samples,)."""

@@ -11,9 +11,10 @@ from cnnkit.data.records import first_few
 from cnnkit.errors import UsageError, did_you_mean
 from cnnkit.features.graph import Step, steps_of
 from cnnkit.features.windows import is_convolution
+from cnnkit.loading import load_keras_model
 from cnnkit.model_info import ModelInfo
 from cnnkit.runs import Run, find_run, run_of_file
-from cnnkit.runtimes import info_of_keras, load_keras_model
+from cnnkit.runtimes import info_of_keras
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,10 @@ class Opened:
                     f"{did_you_mean(name, found)} It has {first_few(found, 40)}."
                 )
         return [found[name] for name in dict.fromkeys(names)] or list(found.values())
+
+    def names(self, positions: Sequence[int]) -> list[str]:
+        """Return the names of layers."""
+        return [self.steps[position].name for position in positions]
 
 
 def open_model(model: str | None, runs_folder: Path) -> Opened:

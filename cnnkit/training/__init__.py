@@ -22,14 +22,17 @@ from cnnkit.data.dataset import ImageDataset, load_dataset
 from cnnkit.errors import UsageError
 from cnnkit.evaluation import Evaluation
 from cnnkit.export import check_parity, golden_samples, write_tflite
-from cnnkit.model import build_model, compile_model
+from cnnkit.loading import load_keras_model
+from cnnkit.model import build_model, build_optimizer
 from cnnkit.model_info import ModelInfo
 from cnnkit.plots import plot_curves
 from cnnkit.progress import Silence
 from cnnkit.runs import RUNS_FOLDER, Run, create_run, write_csv, write_text
-from cnnkit.runtimes import load_keras_model, load_predictor
-from cnnkit.training.epochs import Feed, run_epochs
+from cnnkit.runtimes import load_predictor
+from cnnkit.training.epochs import run_epochs
+from cnnkit.training.feed import Feed
 from cnnkit.training.history import History
+from cnnkit.training.phases import phases_of, set_trainable
 
 _GOLDEN_COUNT = 16
 
@@ -71,7 +74,9 @@ def prepare(config: Config, report: Silence) -> Plan:
         tf.config.experimental.enable_op_determinism()
     keras.backend.clear_session()
     model = build_model(config, len(dataset.class_names))
-    compile_model(model, config)
+    for phase in phases_of(config):
+        build_optimizer(phase.optimizer)
+        set_trainable(model, phase)
     return Plan(config, dataset, model, Feed(config, dataset))
 
 

@@ -11,6 +11,7 @@ from cnnkit.schedules import best_epoch, is_better
 
 COLUMNS = (
     "epoch",
+    "phase",
     "train_loss",
     "val_loss",
     "train_accuracy",
@@ -33,6 +34,11 @@ class History:
         self.monitor = monitor
         self.larger_is_better = monitor.endswith("accuracy")
         self.rows: list[dict[str, float]] = []
+        self._phase_start = 0
+
+    def begin_phase(self) -> None:
+        """Let `phase_values` and `epochs_since_best` count from here."""
+        self._phase_start = len(self.rows)
 
     def append(self, row: Mapping[str, float]) -> bool:
         """Add a row of COLUMNS, flush it to disk, and return whether it is the best so far."""
@@ -56,11 +62,16 @@ class History:
         return [row[self.monitor] for row in self.rows]
 
     @property
+    def phase_values(self) -> list[float]:
+        """The monitored value of each epoch of this phase."""
+        return self.values[self._phase_start :]
+
+    @property
     def best(self) -> dict[str, float]:
         """The row of the best epoch."""
         return self.rows[best_epoch(self.values, larger_is_better=self.larger_is_better)]
 
     @property
     def epochs_since_best(self) -> int:
-        """How many epochs have passed without a new best value."""
-        return len(self.rows) - 1 - self.rows.index(self.best)
+        """How many epochs of this phase have passed without a new best value of the training."""
+        return len(self.rows) - max(self.rows.index(self.best) + 1, self._phase_start)

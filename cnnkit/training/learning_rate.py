@@ -5,33 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cnnkit import schedules
-from cnnkit.config import TrainingConfig
 from cnnkit.training.history import History
+from cnnkit.training.phases import Phase
 
 
 @dataclass(frozen=True)
 class LearningRate:
     """The learning rate as a function of the epoch, the step in it, and the finished epochs."""
 
-    training: TrainingConfig
+    phase: Phase
     steps_per_epoch: int
     history: History
 
     def at(self, epoch: int, step: int) -> float:
-        """Return the learning rate of a step; epochs and steps count from 0.
+        """Return the learning rate of a step; epochs and steps count from 0 in each phase.
 
         Warm-up multiplies the schedule, and a cosine spans what is left after it.
         """
+        epoch += self.phase.schedule_offset
         position = epoch * self.steps_per_epoch + step
-        warmup_steps = round(self.training.warmup_epochs * self.steps_per_epoch)
-        base = self.training.optimizer.arguments["learning_rate"]
+        warmup_steps = round(self.phase.warmup_epochs * self.steps_per_epoch)
+        base = self.phase.optimizer.arguments["learning_rate"]
         rising = schedules.warmup(position, warmup_steps=warmup_steps)
         return base * rising * self._factor(epoch, position - warmup_steps, warmup_steps)
 
     def _factor(self, epoch: int, position: int, warmup_steps: int) -> float:
-        schedule = self.training.schedule
+        schedule = self.phase.schedule
         if schedule.name == "cosine":
-            total = self.training.epochs * self.steps_per_epoch - warmup_steps
+            total = self.phase.schedule_epochs * self.steps_per_epoch - warmup_steps
             return schedules.cosine(max(position, 0), total_steps=total, **schedule.arguments)
         if schedule.name == "step":
             return schedules.step_decay(epoch, **schedule.arguments)
@@ -42,7 +43,7 @@ class LearningRate:
     def _plateau_factor(self, arguments: dict[str, float]) -> float:
         floor = arguments.pop("min_learning_rate")
         factor = schedules.plateau(
-            self.history.values, larger_is_better=self.history.larger_is_better, **arguments
+            self.history.phase_values, larger_is_better=self.history.larger_is_better, **arguments
         )
-        base = self.training.optimizer.arguments["learning_rate"]
+        base = self.phase.optimizer.arguments["learning_rate"]
         return max(factor, min(floor / base, 1.0))

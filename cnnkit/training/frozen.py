@@ -1,0 +1,231 @@
+"""A model whose backbone does not learn enters; its head and the batches of features leave."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnkit.augmentation import Augmentation
+from cnnkit.backbones.cut import layers_of
+from cnnkit.backend import keras, tf
+from cnnkit.data.dataset import ImageDataset
+from cnnkit.data.feature_cache import FeatureRows, feature_rows
+from cnnkit.progress import Silence
+from cnnkit.training.feed import Feed
+from cnnkit.training.phases import backbone_of
+
+_BATCH = 64
+_WITHOUT_WEIGHTS = (
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
+    "AveragePooling2D",
+    "MaxPooling2D",
+    "Flatten",
+)
+
+
+def split_model(model: Any, *, before_output: bool = False) -> tuple[Any, Any]:
+    """Return the model up to its features, and the rest of it, which shares its weights.
+
+    Pooling and flattening behind the backbone belong to the features: there is less to keep.
+
+    Args:
+        model: of `build_model`, with a backbone.
+        before_output: let all layers without weights belong to the features.
+    """
+    position = model.layers.index(backbone_of(model)) + 1
+    tensor = model.layers[position].input
+    while (
+        _gives_features(model.layers[position], before_output)
+        and model.layers[position].input is tensor
+    ):
+        tensor = model.layers[position].output
+        position += 1
+    return keras.Model(model.input, tensor), keras.Model(tensor, model.output, name="head")
+
+
+def _gives_features(layer: Any, before_output: bool) -> bool:
+    return not layer.weights if before_output else type(layer).__name__ in _WITHOUT_WEIGHTS
+
+
+@dataclass(frozen=True, eq=False)
+class _Features:
+    """Features of some samples of a dataset, in the place of their pixels."""
+
+    dataset: ImageDataset
+    indices: np.ndarray
+    found: FeatureRows
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self.dataset.labels
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.dataset.class_names
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.found.array.shape[1:]
+
+    dtype = np.float32
+
+    def pixels(self, indices: np.ndarray) -> np.ndarray:
+        """Return float32 (len(indices), ...)."""
+        return self.found.read(np.searchsorted(self.indices, indices))
+
+
+class LoopFeed:
+    """The batches of each epoch, their features computed anew.
+
+    Args:
+        feed: of the images, augmented.
+        extractor: the model up to the features.
+    """
+
+    words = ", from features that each epoch computes"
+
+    def __init__(self, feed: Feed, extractor: Any) -> None:
+        self.config, self.num_images, self.steps = feed.config, feed.num_images, feed.steps
+        self._feed, self._extractor = feed, extractor
+
+    def training(self, epoch: int) -> Any:
+        """Return the training batches of an epoch."""
+        return self._with_features(self._feed.training(epoch))
+
+    def validation(self) -> Any:
+        """Return the validation batches, or None where there are none."""
+        batches = self._feed.validation()
+        return None if batches is None else self._with_features(batches)
+
+    def _with_features(self, batches: Any) -> Any:
+        return batches.map(lambda images, *rest: (self._extractor(images, training=False), *rest))
+
+
+class FeatureFeed:
+    """The batches of each epoch, with features in the place of pixels.
+
+    Args:
+        feed: of the images; its order, labels and weights stay.
+        extractor: the model up to the features.
+        report: is told how many features are computed.
+
+    Raises:
+        DataError: the cache folder has no room for them.
+    """
+
+    def __init__(self, feed: Feed, extractor: Any, report: Silence) -> None:
+        self.config, self.num_images, self.steps = feed.config, feed.num_images, feed.steps
+        self._feed = feed
+        number = feed.config.training.feature_views
+        computing = _Computing(feed, extractor, report)
+        self._views = [
+            computing.features("train", view) for view in (range(number) if number else [None])
+        ]
+        self._validation = computing.features("validation", None)
+        views = "" if len(self._views) == 1 else f" of {number} views"
+        computed = f", {computing.num_computed:,} of them new" if computing.num_computed else ""
+        self.words = f", from kept features{views}{computed}"
+
+    def training(self, epoch: int) -> Any:
+        """Return the training batches of an epoch; views take turns."""
+        return self._feed.batches_of(self._views[epoch % len(self._views)], epoch, None)
+
+    def validation(self) -> Any:
+        """Return the validation batches, or None where there are none."""
+        return self._feed.held_out_of(self._validation) if self._validation else None
+
+    def in_order(self) -> Any:
+        """Return the training images of the first view, as validation batches are."""
+        return self._feed.held_out_of(self._views[0], "train")
+
+    def label_weights(self) -> np.ndarray | None:
+        """Return the weight of each class, or None where all count alike."""
+        weights = self._feed.class_weights
+        return None if weights is None else np.asarray(weights)
+
+    def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return all features float32 (num_images, ...) and labels of `train` or `validation`."""
+        parts = self._views if split == "train" else [self._validation]
+        features = np.concatenate([part.pixels(part.indices) for part in parts if part])
+        labels = np.concatenate([part.labels[part.indices] for part in parts if part])
+        return features, labels
+
+
+class _Computing:
+    """Computes the features of splits and views, or finds those that were kept."""
+
+    def __init__(self, feed: Feed, extractor: Any, report: Silence) -> None:
+        self._feed, self._report = feed, report
+        self._extractor = extractor
+        self._fingerprint = _fingerprint(extractor, feed)
+        self._run = tf.function(lambda images: extractor(images, training=False))
+        self.num_computed = 0
+
+    def features(self, split: str, view: int | None) -> _Features | None:
+        dataset, config = self._feed.dataset, self._feed.config
+        indices = dataset.select(split)
+        if not len(indices):
+            return None
+        hashes = [dataset.samples[index].sha256 for index in indices]
+        backbone = config.model.backbone
+
+        def compute(positions: np.ndarray) -> np.ndarray:
+            images = dataset.pixels(indices[positions])
+            if view is not None:
+                images = self._augmented(images, [hashes[at] for at in positions], view)
+            return self._in_batches(images)
+
+        with self._report.counting("computing features") as progress:
+            found = feature_rows(
+                self._key(view),
+                hashes,
+                compute,
+                about={"backbone": " ".join(map(str, backbone.origin)), "view": view},
+                on_disk=config.data.cache in ("auto", "disk"),
+                progress=progress,
+            )
+        self.num_computed += found.num_computed
+        return _Features(dataset, indices, found)
+
+    def _augmented(self, images: np.ndarray, hashes: Sequence[str], view: int) -> np.ndarray:
+        augment: Augmentation | None = self._feed.augment
+        if augment is None:
+            return images
+        occurrences = np.zeros(len(images), np.int64)
+        keys = augment.keys(self._feed.config.training.seed, view, hashes, occurrences)
+        return np.asarray(augment.in_graph(augment.on_host(images, keys), tf.constant(keys)))
+
+    def _in_batches(self, images: np.ndarray) -> np.ndarray:
+        """Return features; the last batch is filled up, so that all have one size."""
+        parts = []
+        for start in range(0, len(images), _BATCH):
+            part = images[start : start + _BATCH]
+            filled = np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part), axis=0)])
+            parts.append(self._run(tf.constant(filled)).numpy()[: len(part)])
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
+    def _key(self, view: int | None) -> str:
+        facts: dict[str, Any] = {"model": self._fingerprint}
+        if view is not None:
+            calls = [call.to_yaml() for call in self._feed.config.augmentation]
+            facts |= {"augmentation": calls, "seed": self._feed.config.training.seed, "view": view}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _fingerprint(extractor: Any, feed: Feed) -> str:
+    """Return a hash of all that features depend on but the images: layers, weights, pixels."""
+    found = hashlib.sha256()
+    kinds = [type(layer).__name__ for layer in layers_of(extractor)]
+    section = feed.config.model.backbone.model_dump(exclude={"run", "file", "hub", "weights"})
+    settings = feed.dataset.settings.to_dict()
+    facts = [kinds, section, settings, extractor.output_shape, tf.__version__]
+    found.update(json.dumps(facts, sort_keys=True, default=str).encode())
+    for variable in extractor.variables:
+        found.update(np.ascontiguousarray(variable.numpy()))
+    return found.hexdigest()

@@ -1,0 +1,77 @@
+"""A head on features enters; its output layer leaves as logistic regression finds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnkit.errors import UsageError
+from cnnkit.progress import Silence
+
+if TYPE_CHECKING:
+    from cnnkit.training.frozen import FeatureFeed
+
+# Inverse strengths of the penalty that are tried, from strong to weak.
+_STRENGTHS = tuple(10.0**power for power in range(-4, 4))
+_MOST_STEPS = 1000
+
+
+def fit_probe(head: Any, feed: FeatureFeed, report: Silence) -> None:
+    """Give the output layer of a head the weights of scikit-learn's logistic regression.
+
+    Features are brought to mean 0 and deviation 1 first; that is worked into the weights. Of eight
+    strengths of the L2 penalty the one with the smallest validation loss is taken, 1 where there
+    are no validation images.
+
+    Raises:
+        UsageError: other layers with weights lie before the output, which a probe cannot find.
+    """
+    *before, output = [layer for layer in head.layers if layer.weights]
+    if before:
+        raise UsageError(
+            f"training.phases: linear_probe finds the output layer alone, but model.head has "
+            f"{before[0].name} too. Take it out, or use train: head."
+        )
+    features, labels = feed.arrays("train")
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    deviation[deviation < 1e-6] = 1.0
+    scaled = (features - mean) / deviation
+    held_out = feed.arrays("validation") if feed.validation() is not None else None
+    if held_out is not None:
+        held_out = ((held_out[0] - mean) / deviation, held_out[1])
+    found, strength = _best(scaled, labels, held_out, feed)
+    report.note(f"linear probe: C = {strength:g}")
+    kernel, bias = _of_all_classes(found, output)
+    kernel = kernel / deviation[:, None]
+    output.set_weights([kernel, bias - mean @ kernel])
+
+
+def _best(features: np.ndarray, labels: np.ndarray, held_out: Any, feed: FeatureFeed) -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    weights = feed.label_weights()
+    best = (np.inf, None, 1.0)
+    for strength in _STRENGTHS if held_out is not None else (1.0,):
+        found = LogisticRegression(C=strength, max_iter=_MOST_STEPS)
+        found.fit(features, labels, sample_weight=None if weights is None else weights[labels])
+        loss = 0.0
+        if held_out is not None:
+            known = np.isin(held_out[1], found.classes_)
+            probabilities = found.predict_proba(held_out[0][known])
+            loss = log_loss(held_out[1][known], probabilities, labels=found.classes_)
+        if loss < best[0]:
+            best = (loss, found, strength)
+    return best[1:]
+
+
+def _of_all_classes(found: Any, output: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return kernel and bias of the output layer; two classes may be one sigmoid unit or two."""
+    kernel, bias = found.coef_.T, found.intercept_
+    if kernel.shape[1] == 1 and output.units == 2:  # p = sigmoid(z) is softmax of (-z/2, z/2)
+        kernel, bias = (
+            np.concatenate([-kernel, kernel], axis=1) / 2,
+            np.array([-bias[0], bias[0]]) / 2,
+        )
+    return kernel, bias

@@ -1,0 +1,424 @@
+"""Backbones from runs and files, phases, features that are kept: real tiny trainings."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from conftest import write_tiny_images
+
+import cnnkit
+from cnnkit.config import config_from_dict, config_from_text, dump_config, load_config
+from cnnkit.errors import ConfigError, UsageError
+
+_LAYERS = """
+  layers:
+    - conv: {filters: 4, kernel_size: 3, name: first}
+    - batch_norm: {momentum: 0.5, name: norm}
+    - activation: relu
+    - conv: {filters: 6, kernel_size: 3, activation: relu, name: second}
+    - global_pool
+"""
+_DATA = "data: {source: images, image_size: 16, batch_size: 8, split: {validation: 0.2, test: 0.2}}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with images, and a run to start from that was trained on others."""
+    folder = tmp_path_factory.mktemp("transfer")
+    write_tiny_images(folder / "others", seed=5)
+    write_tiny_images(folder / "images", images_per_class=12)
+    data = "data: {source: others, image_size: 16, batch_size: 8}"
+    (folder / "start.yaml").write_text(f"{data}\nmodel:{_LAYERS}training: {{epochs: 3}}\n")
+    cnnkit.train(folder / "start.yaml", runs_folder=folder / "runs")
+    return folder
+
+
+@pytest.fixture
+def transfer(folder, tmp_path):
+    """Return a function that trains from the run, with some training section."""
+
+    def train(training, model="", data=_DATA, notes=None):
+        name = f"config{len(list(folder.glob('*.yaml')))}"
+        path = folder / f"{name}.yaml"
+        path.write_text(
+            f"{data}\nmodel: {{backbone: {{run: runs/start}}{model}}}\ntraining: {training}\n"
+        )
+        from cnnkit.progress import Silence
+        from cnnkit.training import train as train_config
+
+        report = Silence()
+        report.note = (notes if notes is not None else []).append
+        return train_config(load_config(path), name=name, runs_folder=tmp_path, report=report)
+
+    return train
+
+
+def _weights(path):
+    from cnnkit.loading import load_keras_model
+
+    variables = load_keras_model(path).variables  # states of random numbers are not saved
+    return {v.path: v.numpy() for v in variables if "seed_generator" not in v.path}
+
+
+def _of(path, layer):
+    return [value for name, value in _weights(path).items() if f"{layer}/" in f"/{name}"]
+
+
+def _changed(run, folder, layer):
+    before = _of(folder / "runs" / "start" / "weights" / "best.keras", layer)
+    after = _of(run.last, layer)
+    assert len(before) == len(after) > 0
+    return [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+
+
+def _history(run):
+    with run.history.open() as file:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+# --- what learns
+
+
+def test_a_backbone_that_does_not_learn_stays_bit_for_bit(folder, transfer):
+    notes = []
+    run = transfer("{epochs: 20, optimizer: {adam: {learning_rate: 0.1}}}", notes=notes)
+    for layer in ("first", "norm", "second"):
+        assert not any(_changed(run, folder, layer))
+    assert run.info()["metrics"]["test"]["accuracy"] == 1.0
+    assert any("phase 1/1, head: 21 parameters learn, from kept features" in n for n in notes)
+    again = []
+    same = transfer("{epochs: 20, optimizer: {adam: {learning_rate: 0.1}}}", notes=again)
+    assert not any("new" in note for note in again if note.startswith("phase"))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(_weights(run.best).values(), _weights(same.best).values(), strict=True)
+    )
+
+
+def test_kept_features_give_the_weights_that_the_backbone_in_the_loop_gives(transfer):
+    training = "{epochs: 3, optimizer: {sgd: {learning_rate: 0.1}}"
+    kept = _weights(transfer(training + "}").last)
+    in_loop = _weights(transfer(training + ", feature_cache: false}").last)
+    for name, value in kept.items():
+        assert np.allclose(value, in_loop[name], atol=1e-5), name
+
+
+@pytest.mark.parametrize(
+    ("train", "learns"),
+    [
+        ("all", ["first", "norm", "second"]),
+        ("{last_layers: 1}", ["second"]),
+        ("{backbone_from: norm}", ["norm", "second"]),
+        ("{gradual: 3}", ["first", "norm", "second"]),
+    ],
+)
+def test_what_a_phase_names_learns_and_nothing_else(folder, transfer, train, learns):
+    phase = f"{{train: {train}, epochs: 3, optimizer: {{sgd: {{learning_rate: 0.1}}}}}}"
+    run = transfer(f"{{monitor: train_loss, phases: [{phase}]}}")
+    for layer in ("first", "norm", "second"):
+        changed = _changed(run, folder, layer)
+        if layer not in learns:
+            assert not any(changed), layer
+        elif layer == "norm":
+            assert not any(changed)  # it would have to learn new averages
+        else:
+            assert all(changed), layer
+
+
+def test_averages_of_batch_normalisation_learn_where_a_phase_says_so(folder, transfer):
+    phases = "[{train: all, epochs: 1}, {train: all, epochs: 1, batch_norm: training}]"
+    run = transfer(f"{{monitor: train_loss, phases: {phases}}}")
+    assert _changed(run, folder, "norm") == [True] * 4
+    run = transfer("{phases: [{train: {last_layers: 1}, batch_norm: training, epochs: 1}]}")
+    assert _changed(run, folder, "norm") == [False] * 4
+
+
+def test_fine_tune_is_two_phases(folder, transfer):
+    run = transfer("{epochs: 2, fine_tune: true, optimizer: {sgd: {learning_rate: 0.1}}}")
+    rows = _history(run)
+    assert [row["phase"] for row in rows] == [1, 1, 2, 2]
+    assert [row["learning_rate"] for row in rows] == pytest.approx([0.1, 0.1, 0.01, 0.01])
+    assert not any(_changed(run, folder, "norm"))
+    assert all(_changed(run, folder, "first"))
+
+
+def test_a_phase_begins_with_the_best_weights_and_keeps_the_best_of_all(transfer):
+    """The second phase throws everything away; the run's best weights are those of the first."""
+    wild = "{train: all, epochs: 2, optimizer: {sgd: {learning_rate: 30, clipnorm: 1}}}"
+    run = transfer(
+        f"{{phases: [{{train: linear_probe}}, {wild}, {{train: head, epochs: 1, "
+        "optimizer: {sgd: {learning_rate: 1.0e-9}}}]}"
+    )
+    rows = _history(run)
+    assert run.info()["best_epoch"] == 1
+    assert min(row["val_loss"] for row in rows[1:3]) > 3 * rows[0]["val_loss"]
+    assert rows[3]["val_loss"] == pytest.approx(rows[0]["val_loss"], rel=1e-4)
+
+
+def test_schedules_and_early_stopping_begin_anew_in_each_phase(transfer):
+    training = (
+        "{schedule: cosine, optimizer: {sgd: {learning_rate: 1.0}}, early_stopping: {patience: 1}, "
+        "phases: [{train: head, epochs: 3, early_stopping: {patience: 9}}, "
+        "{train: head, epochs: 9, optimizer: {sgd: {learning_rate: 1.0e-12}}}]}"
+    )
+    rows = _history(transfer(training))
+    assert [row["phase"] for row in rows][:4] == [1, 1, 1, 2]
+    assert rows[0]["learning_rate"] > rows[2]["learning_rate"]
+    assert len(rows) <= 3 + 3  # nothing improves with such a rate
+
+
+def test_multiples_of_the_learning_rate_are_exact():
+    from cnnkit.backend import keras, tf
+    from cnnkit.config import Call
+    from cnnkit.model import build_optimizer
+
+    variables = [keras.Variable(np.zeros(2, np.float32), name=name) for name in "abc"]
+    multiples = {variables[1].path: 0.5, variables[2].path: 0.125}
+    optimizer = build_optimizer(Call("sgd", {"learning_rate": 0.1}), multiples)
+    optimizer.apply([tf.constant([1.0, -2.0])] * 3, variables)
+    for variable, multiple in zip(variables, (1, 0.5, 0.125), strict=True):
+        expected = np.array([-0.1, 0.2], np.float32) * np.float32(multiple)
+        assert np.allclose(variable.numpy(), expected, rtol=1e-6)
+
+
+def test_layers_further_from_the_output_learn_more_slowly(folder):
+    from cnnkit.config import Config
+    from cnnkit.model import build_model
+    from cnnkit.training.phases import phases_of, rate_multiples, set_trainable
+
+    phase = "{train: all, epochs: 1, backbone_multiplier: 0.1, layer_decay: 0.5}"
+    text = f"{_DATA}\nmodel: {{backbone: {{run: runs/start}}}}\ntraining: {{phases: [{phase}]}}"
+    config: Config = config_from_text(text, folder=folder)
+    model = build_model(config, 3)
+    (phase,) = phases_of(config)
+    set_trainable(model, phase)
+    found = rate_multiples(model, phase)
+    by_layer = {path.split("/")[-2]: value for path, value in found.items()}
+    assert by_layer == pytest.approx({"second": 0.1, "first": 0.025})  # norm lies between
+
+
+# --- the linear probe
+
+
+def test_the_probe_is_the_logistic_regression_of_scikit_learn(folder, transfer):
+    from sklearn.linear_model import LogisticRegression
+
+    from cnnkit.data.dataset import load_dataset
+    from cnnkit.loading import load_keras_model
+
+    notes = []
+    run = transfer("{phases: [{train: linear_probe}]}", notes=notes)
+    (strength,) = [float(n.split("= ")[1]) for n in notes if n.startswith("linear probe: C")]
+    dataset = load_dataset(load_config(run.config).data)
+    model = load_keras_model(run.best)
+    backbone = model.get_layer("backbone")
+    indices = dataset.select("train")
+    rows = backbone(dataset.pixels(indices), training=False).numpy()
+    scaled = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    plain = LogisticRegression(C=strength, max_iter=1000).fit(scaled, dataset.labels[indices])
+    ours = model(dataset.pixels(indices), training=False).numpy()
+    assert np.allclose(ours, plain.predict_proba(scaled), atol=2e-4)
+    assert len(_history(run)) == 1
+
+
+def test_the_probe_of_two_classes_fits_softmax_and_sigmoid(folder, transfer):
+    data = _DATA.replace("batch_size", "classes: [blue, red], batch_size")
+    runs = [
+        transfer("{phases: [{train: linear_probe}]}", model, data)
+        for model in ("", ", output: sigmoid")
+    ]
+    losses = [run.info()["metrics"]["test"]["log_loss"] for run in runs]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+    assert runs[0].info()["metrics"]["test"]["accuracy"] == 1.0
+
+
+def test_a_probe_with_other_layers_to_learn_is_refused(transfer):
+    with pytest.raises(UsageError, match=r"linear_probe finds the output layer alone.*dense_1"):
+        transfer("{phases: [{train: linear_probe}]}", ", head: [dense: 8]")
+
+
+# --- features that are kept
+
+
+def _kept(folder):
+    return sorted((folder / "features").glob("[0-9a-f]*"))
+
+
+def test_features_are_kept_by_content_and_computed_once(folder, transfer, tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
+    notes = []
+    transfer("{epochs: 1}", notes=notes)
+    (line,) = [note for note in notes if note.startswith("phase")]
+    assert line.endswith("from kept features, 30 of them new")  # 36 images, 6 of them test
+    arrays = [np.load(each / "features.npy") for each in _kept(tmp_path / "cache")]
+    assert sorted(array.shape for array in arrays) == [(6, 6), (24, 6)]
+    more = tmp_path / "more"
+    write_tiny_images(more, images_per_class=12)
+    (more / "red" / "0.png").write_bytes((folder / "others" / "red" / "0.png").read_bytes())
+    transfer("{epochs: 1}", data=_DATA.replace("images,", f"{more},"), notes=notes)
+    (line,) = [note for note in notes if note.startswith("phase")][1:]
+    assert line.endswith((", 1 of them new", "from kept features"))
+
+
+def test_a_damaged_file_of_features_is_computed_again(transfer, tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
+    first = _weights(transfer("{epochs: 2}").last)
+    for each in _kept(tmp_path / "cache"):
+        file = each / "features.npy"
+        data = bytearray(file.read_bytes())
+        data[-5] ^= 64
+        file.write_bytes(data)
+    notes = []
+    again = _weights(transfer("{epochs: 2}", notes=notes).last)
+    assert any("30 of them new" in note for note in notes)
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+
+
+def test_views_are_augmented_and_take_turns(transfer, tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
+    data = _DATA + "\naugmentation: [random_flip: horizontal, random_contrast: 0.5]"
+    notes = []
+    transfer("{epochs: 4, feature_views: 2}", data=data, notes=notes)
+    assert any("from kept features of 2 views, 54 of them new" in n for n in notes), notes
+    plain = []
+    transfer("{epochs: 1}", data=data, notes=plain)
+    assert any("features of the images as they are" in note for note in plain)
+
+
+# --- files
+
+
+def test_a_file_of_keras_is_a_backbone_cut_at_a_layer(folder, tmp_path):
+    from cnnkit.backend import keras
+    from cnnkit.model import build_model
+
+    keras.utils.set_random_seed(1)
+    image = keras.Input((16, 16, 3))
+    maps = keras.layers.Conv2D(5, 3, activation="relu", name="maps")(image)
+    rows = keras.layers.Dense(4, activation="relu", name="rows")(keras.layers.Flatten()(maps))
+    plain = keras.Model(image, keras.layers.Dense(7, activation="softmax")(rows))
+    plain.save(tmp_path / "plain.keras")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    for layer, values in ((None, pixels / 127.5 - 1), ("maps", pixels / 127.5 - 1)):
+        backbone = {"file": str(tmp_path / "plain.keras"), "value_range": [-1, 1]}
+        backbone |= {"layer": layer} if layer else {}
+        model = {"backbone": backbone, "head": ["flatten"]}
+        config = config_from_dict(
+            {"data": {"source": "digits", "image_size": 16}, "model": model}, folder=folder
+        )
+        ours = build_model(config, 3).get_layer("backbone")(pixels, training=False)
+        wanted = keras.Model(image, rows if layer is None else maps)(values.astype(np.float32))
+        assert np.allclose(ours, wanted, atol=1e-5)
+
+
+def _refusal(folder, **backbone):
+    from cnnkit.model import build_model
+
+    data = {"source": "digits", "image_size": 16}
+    config = config_from_dict({"data": data, "model": {"backbone": backbone}}, folder=folder)
+    with pytest.raises(UsageError) as caught:
+        build_model(config, 3)
+    return str(caught.value)
+
+
+def test_a_backbone_that_does_not_fit_says_why(folder, tmp_path):
+    assert "there is no file" in _refusal(folder, file="nowhere.keras")
+    assert "has no weights/best.keras" in _refusal(folder, run="images")
+    (tmp_path / "text.keras").write_text("hello")
+    assert "cannot be loaded" in _refusal(folder, file=str(tmp_path / "text.keras"))
+    text = _refusal(folder, run="runs/start", layer="secund")
+    assert "no layer secund. Did you mean second?" in text
+    data = {"source": "digits", "image_size": 20}
+    model = {"backbone": {"run": "runs/start"}}
+    config = config_from_dict({"data": data, "model": model}, folder=folder)
+    from cnnkit.model import build_model
+
+    with pytest.raises(UsageError, match=r"takes images of 16 x 16 x 3, and .* make 20 x 20 x 3"):
+        build_model(config, 3)
+
+
+def test_a_phase_that_names_no_layer_is_refused_before_the_run_begins(transfer, tmp_path):
+    with pytest.raises(UsageError, match=r"no layer secund. Did you mean second\?"):
+        transfer("{phases: [{train: {backbone_from: secund}}]}")
+    assert not list(tmp_path.glob("config*"))
+
+
+# --- the config
+
+
+@pytest.mark.parametrize(
+    ("model", "training", "line"),
+    [
+        (
+            "{backbone: {name: A, hub: b}}",
+            "",
+            "expected one of name, hub, run, file; received name",
+        ),
+        ("{backbone: {weights: none}}", "", "expected one of name, hub, run, file; none of them"),
+        ("{backbone: {run: a, alpha: 0.5}}", "", "backbone.alpha  only with name; here it is run"),
+        ("{backbone: {run: a}, layers: [flatten]}", "", "model.layers  not beside backbone"),
+        ("{layers: [flatten], head: [flatten]}", "", "model.head  only with backbone"),
+        (
+            "{layers: [flatten]}",
+            "{fine_tune: true}",
+            "training.fine_tune  only with model.backbone",
+        ),
+        ("{backbone: {run: a}}", "{phases: 3}", "training.phases  expected a list, received 3"),
+        (
+            "{backbone: {run: a}}",
+            "{phases: [{epochs: 3}]}",
+            "phases[0].train  required and missing",
+        ),
+        ("{backbone: {run: a}}", "{phases: [{train: heat}]}", "Did you mean head?"),
+        (
+            "{backbone: {run: a}}",
+            "{phases: [{train: {last_layer: 2}}]}",
+            "Did you mean last_layers?",
+        ),
+        ("{backbone: {run: a}}", "{phases: [{train: {gradual: 1}}]}", "from 2 to 100"),
+        (
+            "{backbone: {run: a}}",
+            "{fine_tune: true, phases: [{train: head}]}",
+            "the same as two phases",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_told_with_its_place(model, training, line):
+    text = f"data: {{source: digits, image_size: 32}}\nmodel: {model}\n"
+    with pytest.raises(ConfigError) as caught:
+        config_from_text(text + (f"training: {training}\n" if training else ""))
+    assert line in str(caught.value), str(caught.value)
+
+
+def test_a_config_with_a_backbone_is_written_back_as_it_was(folder, tmp_path):
+    text = f"""{_DATA}
+model:
+  backbone: {{run: runs/start, layer: second}}
+  head: [global_pool, dropout: 0.1]
+training:
+  phases:
+    - {{train: head, epochs: 2}}
+    - {{train: {{last_layers: 1}}, optimizer: {{adam: {{learning_rate: 0.001}}}}, layer_decay: 0.5}}
+"""
+    config = config_from_text(text, folder=folder)
+    written = dump_config(config)
+    assert config_from_text(written) == config
+    assert str(folder / "runs" / "start") in written
+    assert "alpha" not in written
+
+
+def test_a_transferred_model_is_summed_up_predicts_and_exports(folder, transfer):
+    from cnnkit.export import export_run
+    from cnnkit.summary import summarize
+
+    run = transfer("{epochs: 1}")
+    summary = summarize(run.folder)
+    assert summary.parameters == run.info()["parameters"]
+    answers = list(cnnkit.load_run(run.folder).predict([str(folder / "images" / "red" / "0.png")]))
+    assert answers[0].error is None
+    assert json.dumps(summary.as_dict())
+    for row in export_run(run, ("saved_model", "tflite")).values():
+        assert row["max_difference"] < 1e-5

@@ -165,6 +165,14 @@ def test_files_are_read_as_text_is(tmp_path):
         (("--kernel", "identity", "--pad", "2", "--pad-mode", "reflect"), "mirrors at most 1"),
         (("--kernel", "identity", "--pad", "1", "--padding", "same"), "both add a border"),
         (("--kernel", "identity", "--pad-mode", "edge"), "--pad-mode edge needs --pad"),
+        (
+            ("--kernel", "identity", "--pad", "9999999"),
+            "the map would be 20000000 x 20000000, more",
+        ),
+        (("--kernel", "[[1,1]]", "--padding", "same", "--dilation-rate", "9" * 8), "2 x 100000001"),
+        (("--pool", "max", "--pool-size", "8000", "--pool-padding", "same"), "8000 x 8000, more"),
+        (("--kernel", "identity", "--pad", "9" * 5000), "is too large"),
+        (("--kernel", "[[" + "x" * 500 + "]]"), 'x\u2026" is not a number'),
         (("--kernel", "identity", "--stride", "0"), 'of at least 1, not "0"'),
         (("--kernel", "identity", "--stride", "1,2,3"), 'not "1,2,3"'),
         (("--pool-size", "2"), "--pool-size has nothing to act on. It needs --pool"),
@@ -187,7 +195,21 @@ def test_wrong_files_are_refused(tmp_path):
     assert '[0, 0]: "x" is not a number' in run("--input", table, "--relu", exit_code=2)
     assert "not UTF-8" in run("--input", binary, "--relu", exit_code=2)
     assert "it holds names" in run("--input", several, "--relu", exit_code=2)
+    table.write_text("1e999999999,1\n")
+    assert '[0, 0]: "1e999999999" is not a number' in run("--input", table, "--relu", exit_code=2)
+    table.write_text("1" * 140_000)
+    assert "no table of numbers: field larger" in run("--input", table, "--relu", exit_code=2)
+    several.write_text("- [0x" + "f" * 5000 + "]")
+    assert '"0xffff' in run("--input", several, "--relu", exit_code=2)
     assert "is not a .csv" in run("--input", tmp_path, "--relu", exit_code=2)
+
+
+def test_windows_of_too_many_numbers_are_refused(tmp_path):
+    matrix, kernel = tmp_path / "large.csv", tmp_path / "kernel.csv"
+    matrix.write_text((",".join("1" * 600) + "\n") * 600)
+    kernel.write_text((",".join("1" * 300) + "\n") * 300)
+    words = ("--input", matrix, "--kernel", kernel, "--pad", "150")
+    assert "The windows have 32,508,090,000 numbers" in run(*words, exit_code=2)
 
 
 def test_convolve_imports_nothing_heavy():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -62,8 +63,6 @@ def test_the_numbers_are_those_of_the_keras_layer(trained_run, image, tmp_path):
 def test_the_table_is_on_stdout_and_the_files_are_in_the_run_by_default(
     trained_run, image, tmp_path
 ):
-    import shutil
-
     run = tmp_path / "runs" / "copied"
     shutil.copytree(trained_run.folder, run)
     done = _run("features", image, "--runs-folder", run.parent)
@@ -119,8 +118,6 @@ def test_an_exported_model_is_refused_with_what_to_give(trained_run, tmp_path, w
 
 @pytest.mark.parametrize("words", [["features", "a.png"], ["filters"]])
 def test_a_model_without_convolutions_is_refused(trained_run, tmp_path, words):
-    import shutil
-
     from cnnkit.backend import keras
 
     run = tmp_path / "dense"
@@ -134,10 +131,126 @@ def test_a_model_without_convolutions_is_refused(trained_run, tmp_path, words):
 
 
 def test_a_keras_file_outside_a_run_and_a_missing_run(trained_run, tmp_path):
-    import shutil
-
     alone = shutil.copy(trained_run.best, tmp_path)
     done = _run("filters", "--model", alone)
     assert done.exit_code == 2 and "has no class names" in done.stderr
     done = _run("filters", "--model", "nowhere", "--runs-folder", tmp_path)
     assert done.exit_code == 2 and "nowhere is not a run folder" in done.stderr
+
+
+@pytest.fixture
+def copied_run(trained_run, tmp_path):
+    """Return the folder of a run that a test may change."""
+    run = tmp_path / "runs" / "copied"
+    shutil.copytree(trained_run.folder, run)
+    return run
+
+
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["features", "x.png"], "overview.png"),
+        (["features", "x.png"], "conv_1.png"),
+        (["filters"], "conv_1.png"),
+        (["filters"], "conv_1-filters.png"),
+    ],
+)
+def test_a_photo_is_never_replaced(trained_run, image, tmp_path, words, name, overwrite):
+    shutil.copy(image, tmp_path / "x.png")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(image, folder / name)
+    words = [tmp_path / word if word == "x.png" else word for word in words]
+    done = _run(*words, "--model", trained_run.folder, "-o", folder, *overwrite)
+    assert done.exit_code == 2, done.output
+    assert f"{folder / name} exists, and cnnkit did not draw it. Give another --output." in (
+        done.stderr
+    )
+    assert os.listdir(folder) == [name]
+    assert (folder / name).read_bytes() == image.read_bytes()
+
+
+def test_earlier_files_are_replaced_where_the_user_says_so(trained_run, image, tmp_path):
+    words = ("features", image, "--model", trained_run.folder, "-o", tmp_path / "out")
+    assert _run(*words).exit_code == 0
+    (tmp_path / "out" / "features.html").write_text("mine")
+    done = _run(*words)
+    assert done.exit_code == 2
+    assert "exists. Give another --output, or --overwrite." in done.stderr
+    assert (tmp_path / "out" / "features.html").read_text() == "mine"
+    assert _run(*words, "--overwrite").exit_code == 0
+    assert (tmp_path / "out" / "features.html").read_text() != "mine"
+
+
+def test_images_of_the_same_name_get_folders_of_their_own(copied_run, image, tmp_path):
+    pages = []
+    for number, overwrite in ((1, []), (2, []), (3, ["--overwrite"])):
+        (tmp_path / str(number)).mkdir()
+        path = tmp_path / str(number) / "0.png"
+        noise(20, 20, seed=number).save(path)
+        done = _run("features", path, "--model", copied_run, "--json", *overwrite)
+        assert done.exit_code == 0, done.output
+        pages.append(json.loads(done.stdout)["page"])
+    folder = copied_run / "features"
+    first, second = folder / "0" / "features.html", folder / "0-2" / "features.html"
+    assert pages == [str(first), str(second), str(first)]
+    assert first.read_bytes() != second.read_bytes()
+    assert sorted(os.listdir(folder)) == ["0", "0-2"]
+
+
+def _conv_model(*names, bias=0.0):
+    from cnnkit.backend import keras
+
+    entering = keras.Input((16, 16, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(entering)
+    for name in names:
+        x = keras.layers.Conv2D(2, 3, name=name)(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(entering, keras.layers.Dense(3, activation="softmax")(x))
+    model.get_layer(names[-1]).bias.assign([0.0, bias])
+    return model
+
+
+def test_layers_whose_names_meet_have_pictures_of_their_own(copied_run, image, tmp_path):
+    _conv_model("Overview", "a$b", "a-b").save(copied_run / "weights" / "best.keras")
+    done = _run("features", image, "--model", copied_run, "-o", tmp_path / "out", "--json")
+    assert done.exit_code == 0, done.output
+    names = [os.path.basename(layer["file"]) for layer in json.loads(done.stdout)["layers"]]
+    assert names == ["Overview-2.png", "a-b.png", "a-b-2.png"]
+    assert sorted(os.listdir(tmp_path / "out")) == sorted([*names, "features.html", "overview.png"])
+    _conv_model("a", "a-filters").save(copied_run / "weights" / "best.keras")
+    done = _run("filters", "--model", copied_run, "-o", tmp_path / "filters", "--channels", 1)
+    assert done.exit_code == 0, done.output
+    files = ["a-filters-2.png", "a-filters.png", "a.png", "filters.html"]
+    assert sorted(os.listdir(tmp_path / "filters")) == files
+
+
+def test_dollars_and_strange_letters_in_names_are_drawn_as_they_are(copied_run, image, tmp_path):
+    classes = copied_run / "classes.txt"
+    names = classes.read_text().replace("blue", "cat_$\\frac$ \u732b")
+    classes.write_text(names, encoding="utf-8")
+    strange = image.rename(tmp_path / "cost $\\frac$ \u732b\n.png")
+    run = copied_run.rename(copied_run.with_name("$\\frac$"))
+    _conv_model("conv$_$").save(run / "weights" / "best.keras")
+    done = _run("features", strange, "--model", run, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "conv-_-.png").is_file()
+    # TensorFlow takes no such layer where it compiles
+    _conv_model("conv").save(run / "weights" / "best.keras")
+    words = ("--images", strange, "--channels", 1)
+    done = _run("filters", "--model", run, "-o", tmp_path / "filters", *words)
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("words", [["features", "IMAGE"], ["filters"]])
+@pytest.mark.parametrize("bias", [float("nan"), float("inf")])
+def test_a_model_that_gives_no_finite_numbers_is_a_failure(
+    copied_run, image, tmp_path, words, bias
+):
+    _conv_model("good", "bad", bias=bias).save(copied_run / "weights" / "best.keras")
+    words = [image if word == "IMAGE" else word for word in words]
+    done = _run(*words, "--model", copied_run)
+    assert done.exit_code == 1, done.output
+    assert "The numbers of the layer bad are not finite (NaN or infinite)" in done.stderr
+    assert not (copied_run / words[0]).exists()

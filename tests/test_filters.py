@@ -175,6 +175,7 @@ def test_other_images_and_a_broken_one_among_them(trained_run, tmp_path):
     assert done.exit_code == 0, done.output
     assert f"left out {folder / 'bad.png'}: it is not an image" in done.stderr
     assert "conv_1" in done.stdout
+    words += ("--overwrite",)
     done = _run("filters", *words, "--images", tmp_path / "nowhere")
     assert done.exit_code == 1 and "there is no such folder" in done.stderr
     (tmp_path / "empty").mkdir()
@@ -248,10 +249,18 @@ def test_of_many_layers_twelve_are_drawn_unless_they_are_named(trained_run, tmp_
         x = layers.Conv2D(2, 1, name=f"conv_{i}")(x)
     x = layers.GlobalAveragePooling2D()(x)
     keras.Model(image, layers.Dense(3)(x)).save(run / "weights" / "best.keras")
-    words = ("--model", run, "-o", tmp_path / "out", "--channels", 1, "--json")
+    words = ("--model", run, "-o", tmp_path / "out", "--channels", 1, "--json", "--overwrite")
     done = _run("filters", *words)
     drawn = [layer["layer"] for layer in json.loads(done.stdout)["layers"]]
     assert len(drawn) == 12 and drawn[0] == "conv_0" and drawn[-1] == "conv_13"
     assert "12 of 14 layers" in done.stderr
     done = _run("filters", *words, "--layer", "conv_7")
     assert [layer["layer"] for layer in json.loads(done.stdout)["layers"]] == ["conv_7"]
+
+
+def test_what_the_page_leaves_out_is_said(trained_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("cnnkit.features.filters_page._MOST_LETTERS", 10)
+    words = ("--model", trained_run.folder, "-o", tmp_path / "out", "--channels", 1)
+    done = _run("filters", *words)
+    assert done.exit_code == 0, done.output
+    assert "To keep this page small, 1 of 1 layers are left out: conv_1." in done.stderr

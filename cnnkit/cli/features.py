@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cnnkit.cli.command import Command, print_json, say
-from cnnkit.cli.options import Decorator, json_option, runs_option
+from cnnkit.cli.options import Decorator, json_option, overwrite_option, runs_option
 
 _model_option = click.option(
     "--model",
@@ -29,7 +29,8 @@ def _output_option(default: str) -> Decorator:
         "-o",
         "--output",
         type=click.Path(path_type=Path, file_okay=False),
-        help=f"The folder to write to. By default {default} in the run folder.",
+        help=f"The folder to write to. By default {default} in the run folder, with -2, -3, ... "
+        "behind it where that exists.",
     )
 
 
@@ -38,6 +39,7 @@ def _output_option(default: str) -> Decorator:
 @_model_option
 @_layer_option
 @_output_option("features/<image>")
+@overwrite_option
 @runs_option
 @json_option
 def features(
@@ -45,6 +47,7 @@ def features(
     model: str | None,
     layers: tuple[str, ...],
     output: Path | None,
+    overwrite: bool,
     runs_folder: Path,
     as_json: bool,
 ) -> None:
@@ -57,7 +60,8 @@ def features(
     from cnnkit.progress import report_for
 
     report = report_for(sys.stderr)
-    drawn = draw_features(image, model, runs_folder, layers=layers, output=output, report=report)
+    options = {"layers": layers, "output": output, "overwrite": overwrite}
+    drawn = draw_features(image, model, runs_folder, **options, report=report)
     for note in drawn.notes:
         say(note)
     if as_json:
@@ -83,6 +87,7 @@ def features(
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the gradient ascent.")
 @_output_option("filters")
+@overwrite_option
 @runs_option
 @json_option
 def filters(
@@ -92,6 +97,7 @@ def filters(
     channels: int,
     seed: int,
     output: Path | None,
+    overwrite: bool,
     runs_folder: Path,
     as_json: bool,
 ) -> None:
@@ -111,8 +117,11 @@ def filters(
         num_channels=channels,
         seed=seed,
         output=output,
+        overwrite=overwrite,
         report=report_for(sys.stderr),
     )
+    for note in drawn.notes:
+        say(note)
     if as_json:
         return print_json(drawn.to_json())
     click.echo(drawn.table())

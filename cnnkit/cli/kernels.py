@@ -11,6 +11,8 @@ import click
 from cnnkit.cli.command import Command, print_json
 from cnnkit.cli.options import json_option, overwrite_option
 
+_MOST_DIGITS = 9
+
 
 class _Pair(click.ParamType):
     """`2` for rows and columns alike, or `ROWS,COLUMNS`."""
@@ -25,6 +27,8 @@ class _Pair(click.ParamType):
         if isinstance(value, tuple):
             return value
         parts = value.split(",")
+        if max(map(len, parts)) > _MOST_DIGITS:
+            self.fail(f'"{value}" is too large.')
         if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
             parts = []
         numbers = [int(part) for part in parts]

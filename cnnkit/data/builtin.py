@@ -26,7 +26,7 @@ def write_builtin(name: str, shapes: Any, report: Report | None = None) -> Path:
     Args:
         name: `digits` (1,797 real handwritten digits of 8 x 8 pixels, scikit-learn's), `shapes`, or
             a known set, which is downloaded.
-        shapes: `num_images`, `image_size` and `seed` of the drawn shapes.
+        shapes: `num_images`, `image_size`, `seed` and `style` of the drawn shapes.
         report: where notes and the progress of a download go; None for nowhere.
 
     Raises:
@@ -39,7 +39,8 @@ def write_builtin(name: str, shapes: Any, report: Report | None = None) -> Path:
         folder = parent / f"digits-v{_VERSION}"
     else:
         size, seed, number = shapes.image_size, shapes.seed, shapes.num_images
-        folder = parent / f"shapes-v{_VERSION}-{size}px-seed{seed}-{number}"
+        style = "" if shapes.style == "filled" else f"-{shapes.style}"
+        folder = parent / f"shapes-v{_VERSION}-{size}px-seed{seed}-{number}{style}"
     if not folder.is_dir():
         with folder_made_whole(folder) as temporary:
             if name == "digits":
@@ -74,7 +75,8 @@ def _write_shapes(folder: Path, shapes: Any) -> None:
         (folder / name).mkdir()
     for index in range(shapes.num_images):
         name = SHAPE_NAMES[index % len(SHAPE_NAMES)]
-        image = draw_shape(index, image_size=shapes.image_size, seed=shapes.seed)
+        draw = draw_sketch if shapes.style == "sketch" else draw_shape
+        image = draw(index, image_size=shapes.image_size, seed=shapes.seed)
         Image.fromarray(image).save(folder / name / f"{index:06d}.png")
 
 
@@ -93,6 +95,29 @@ def draw_shape(index: int, *, image_size: int, seed: int) -> np.ndarray:
     angle = random.uniform(0, 2 * math.pi)
     name = SHAPE_NAMES[index % len(SHAPE_NAMES)]
     _draw(ImageDraw.Draw(canvas), name, center, radius, angle, color)
+    return _scaled_down(canvas, image_size, random)
+
+
+def draw_sketch(index: int, *, image_size: int, seed: int) -> np.ndarray:
+    """Draw shape number `index` as an outline of shaky strokes; else as `draw_shape`."""
+    random = np.random.default_rng([seed, index, 1])
+    side = image_size * _DRAWN_LARGER
+    paper = random.integers(190, 256, size=3)
+    canvas = Image.new("RGB", (side, side), tuple(map(int, paper)))
+    draw = ImageDraw.Draw(canvas)
+    ink = tuple(map(int, random.integers(0, 90, size=3)))
+    radius = random.uniform(0.2, 0.38) * side
+    center = random.uniform(radius, side - radius, size=2)
+    outline = _outline(SHAPE_NAMES[index % len(SHAPE_NAMES)], random.uniform(0, 2 * math.pi))
+    for _ in range(random.integers(1, 4)):
+        shaken = center + radius * (outline + random.normal(0, 0.05, size=outline.shape))
+        points = [tuple(point) for point in [*shaken, *shaken[:2]]]
+        draw.line(points, fill=ink, width=int(random.integers(1, 4)) * _DRAWN_LARGER, joint="curve")
+    return _scaled_down(canvas, image_size, random)
+
+
+def _scaled_down(canvas: Image.Image, image_size: int, random: np.random.Generator) -> np.ndarray:
+    """Return the picture at its size, with noise."""
     small = canvas.resize((image_size, image_size), Image.Resampling.BOX)
     noise = random.normal(0, random.uniform(0, 20), size=(image_size, image_size, 3))
     return np.clip(np.rint(np.asarray(small) + noise), 0, 255).astype(np.uint8)
@@ -117,7 +142,13 @@ def _draw(
         corners = [*(center - radius), *(center + radius)]
         draw.ellipse(corners, fill=color)
         return
-    radii = {"square": [1.0] * 4, "triangle": [1.0] * 3, "star": [1.0, 0.4] * 5}[name]
+    corners = center + radius * _outline(name, angle)
+    draw.polygon([tuple(point) for point in corners], fill=color)
+
+
+def _outline(name: str, angle: float) -> np.ndarray:
+    """Return the corners of a shape of radius 1, float64 (num_corners, 2); 24 of a circle."""
+    every = {"circle": [1.0] * 24, "square": [1.0] * 4, "triangle": [1.0] * 3}
+    radii = {**every, "star": [1.0, 0.4] * 5}[name]
     angles = angle + np.arange(len(radii)) * (2 * math.pi / len(radii))
-    steps = np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.array(radii)[:, None]
-    draw.polygon([tuple(point) for point in center + radius * steps], fill=color)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.array(radii)[:, None]

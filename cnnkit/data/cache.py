@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cnnkit.data.locks import held, is_held
-from cnnkit.errors import DataError
+from cnnkit.errors import DataError, UsageError
 
 PARTIAL = ".partial-"
 _STILL_SECONDS = 600
@@ -20,10 +21,23 @@ _BEGINNING_SECONDS = 1  # between making a folder and holding it
 
 
 def cache_folder() -> Path:
-    """Return the cache folder, which may not exist yet: $CNNKIT_CACHE or the platform's place."""
+    """Return the cache folder, which may not exist yet: $CNNKIT_CACHE or the platform's place.
+
+    Raises:
+        UsageError: it would be in a home folder that there is not.
+    """
     named = os.environ.get("CNNKIT_CACHE")
-    if named:
-        return Path(named).expanduser().absolute()
+    try:
+        return Path(named).expanduser().absolute() if named else _platform_folder()
+    except RuntimeError:
+        where = f"CNNKIT_CACHE={named}" if named else "The cache folder"
+        raise UsageError(
+            f"{where}: there is no such home folder. Set the environment variable CNNKIT_CACHE to "
+            "the path of a folder that you may write to."
+        ) from None
+
+
+def _platform_folder() -> Path:
     if sys.platform == "win32":
         parent = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -94,14 +108,39 @@ def is_being_made(partial: Path) -> bool:
     """Tell whether a process that lives fills a temporary folder.
 
     Where the system cannot tell, one counts as alive that wrote something in the last ten minutes:
-    it writes all the time.
+    it writes all the time. One that is gone is not being made.
     """
-    is_alive = is_held(partial)
-    age = time.time() - partial.stat().st_mtime
-    if is_alive is None:
-        changes = [path.stat().st_mtime for path in (partial, *partial.iterdir())]
-        return time.time() - max(changes) < _STILL_SECONDS
-    return is_alive or age < _BEGINNING_SECONDS
+    try:
+        is_alive = is_held(partial)
+        if is_alive is None:
+            return time.time() - Extent(partial).last_change < _STILL_SECONDS
+        return is_alive or time.time() - partial.stat().st_mtime < _BEGINNING_SECONDS
+    except FileNotFoundError:
+        return False
+
+
+class Extent:
+    """Number, size and last change of the files in a folder; links in it count as nothing.
+
+    Files that go away meanwhile are not counted.
+
+    Raises:
+        FileNotFoundError: the folder itself is gone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.num_files = self.num_bytes = 0
+        self.last_change = folder.stat().st_mtime
+        for above, _, names in os.walk(folder):
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    self._count(os.lstat(os.path.join(above, name)))
+
+    def _count(self, facts: os.stat_result) -> None:
+        if not stat.S_ISLNK(facts.st_mode):
+            self.num_files += 1
+            self.num_bytes += facts.st_size
+            self.last_change = max(self.last_change, facts.st_mtime)
 
 
 def _remove_leftovers(parent: Path) -> None:

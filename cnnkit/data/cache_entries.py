@@ -6,17 +6,16 @@ by mistake loses nothing else. Links are never followed.
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
-import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from cnnkit.data.cache import PARTIAL, cache_folder, is_being_made, remove_folder
+from cnnkit.data.cache import PARTIAL, Extent, cache_folder, is_being_made, remove_folder
 from cnnkit.data.known_sets import KNOWN_SETS
 from cnnkit.data.packed.pack import last_used, pack_folders, read_index
 from cnnkit.errors import UsageError
@@ -79,8 +78,13 @@ class CacheEntry:
 
 def list_cache() -> list[CacheEntry]:
     """Return what is in the cache, by kind, the last used first."""
-    entries = [*_packs(), *_builtin(), *_downloads()]
-    entries += [entry for kind in ("pixels", "builtin") for entry in _unfinished(kind)]
+    folders = [path for kind in ("pixels", "builtin") for path in _folders(kind)]
+    entries = [
+        *_entries(pack_folders(), _pack),
+        *_entries((path for path in folders if _is_builtin(path)), _builtin),
+        *_entries(_downloaded(), _download),
+        *_entries((path for path in folders if path.name.startswith(PARTIAL)), _unfinished),
+    ]
     return sorted(entries, key=lambda entry: (KINDS.index(entry.kind), -entry.last_used))
 
 
@@ -129,69 +133,59 @@ def remove_entries(entries: Iterable[CacheEntry]) -> tuple[int, list[str]]:
     return freed, left
 
 
-def _packs() -> Iterator[CacheEntry]:
-    for path in pack_folders():
-        if _is_linked(path):
-            continue
-        facts = _Extent(path)
-        try:
-            settings, _, _ = read_index(path)
-        except (OSError, ValueError):  # damaged, or of an earlier cnnkit
-            yield CacheEntry("pixels", path, facts.num_bytes, last_used(path))
-        else:
-            images = settings.pop("num_rows")
-            yield CacheEntry("pixels", path, facts.num_bytes, last_used(path), images, settings)
+def _entries(paths: Iterable[Path], entry_of: Callable[[Path], CacheEntry]) -> Iterator[CacheEntry]:
+    """Yield the entries of paths; another process may have removed or renamed one meanwhile."""
+    for path in paths:
+        if not _is_linked(path):
+            with contextlib.suppress(FileNotFoundError):
+                yield entry_of(path)
 
 
-def _builtin() -> Iterator[CacheEntry]:
-    for path in _folders("builtin"):
-        if _BUILTIN_NAME.fullmatch(path.name):
-            facts = _Extent(path)
-            made = path.stat().st_mtime
-            yield CacheEntry("builtin", path, facts.num_bytes, made, facts.num_files)
+def _pack(path: Path) -> CacheEntry:
+    num_bytes = Extent(path).num_bytes
+    try:
+        settings, _, _ = read_index(path)
+    except (OSError, ValueError):  # damaged, or of an earlier cnnkit
+        return CacheEntry("pixels", path, num_bytes, last_used(path))
+    images = settings.pop("num_rows")
+    return CacheEntry("pixels", path, num_bytes, last_used(path), images, settings)
 
 
-def _unfinished(kind: str) -> Iterator[CacheEntry]:
-    for path in _folders(kind):
-        if path.name.startswith(PARTIAL):
-            facts = _Extent(path)
-            yield CacheEntry(kind, path, facts.num_bytes, facts.last_change, unfinished=True)
+def _builtin(path: Path) -> CacheEntry:
+    facts = Extent(path)
+    return CacheEntry("builtin", path, facts.num_bytes, path.stat().st_mtime, facts.num_files)
 
 
-def _downloads() -> Iterator[CacheEntry]:
+def _unfinished(path: Path) -> CacheEntry:
+    facts = Extent(path)
+    kind = path.parent.name
+    return CacheEntry(kind, path, facts.num_bytes, facts.last_change, unfinished=True)
+
+
+def _download(path: Path) -> CacheEntry:
+    facts, unfinished = path.stat(), path.name.endswith(".part")
+    return CacheEntry("downloads", path, facts.st_size, facts.st_mtime, unfinished=unfinished)
+
+
+def _downloaded() -> list[Path]:
     names = [file.name for known in KNOWN_SETS.values() for file in known.files]
-    for name in (*names, *(f"{name}.part" for name in names)):
-        path = cache_folder() / "downloads" / name
-        if path.is_file() and not _is_linked(path):
-            facts, unfinished = path.stat(), name.endswith(".part")
-            yield CacheEntry(
-                "downloads", path, facts.st_size, facts.st_mtime, unfinished=unfinished
-            )
+    paths = [cache_folder() / "downloads" / name for name in names]
+    paths += [path.with_name(f"{path.name}.part") for path in paths]
+    return [path for path in paths if path.is_file()]
 
 
 def _folders(kind: str) -> list[Path]:
     parent = cache_folder() / kind
     if not parent.is_dir():
         return []
-    return [path for path in parent.iterdir() if path.is_dir() and not _is_linked(path)]
+    return [path for path in parent.iterdir() if path.is_dir()]
+
+
+def _is_builtin(path: Path) -> bool:
+    return path.parent.name == "builtin" and bool(_BUILTIN_NAME.fullmatch(path.name))
 
 
 def _is_linked(path: Path) -> bool:
     """Tell whether a link between the cache folder and this path leads elsewhere."""
     below = [path, *path.parents]
     return any(part.is_symlink() for part in below[: below.index(cache_folder())])
-
-
-class _Extent:
-    """Number, size and last change of the files in a folder; links in it count as nothing."""
-
-    def __init__(self, folder: Path) -> None:
-        self.num_files = self.num_bytes = 0
-        self.last_change = folder.stat().st_mtime
-        for above, _, names in os.walk(folder):
-            for name in names:
-                facts = os.lstat(os.path.join(above, name))
-                if not stat.S_ISLNK(facts.st_mode):
-                    self.num_files += 1
-                    self.num_bytes += facts.st_size
-                    self.last_change = max(self.last_change, facts.st_mtime)

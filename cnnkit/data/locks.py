@@ -34,18 +34,20 @@ def only_one_process(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
 def held(folder: Path) -> Iterator[None]:
     """Hold a folder while a block runs, so that `is_held` tells that its maker lives.
 
-    Where folders cannot be locked, as on Windows, nothing is held.
+    Waits while another process looks in `is_held`, which takes the lock for a moment. Where folders
+    cannot be locked, as on Windows, nothing is held.
     """
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
-            stack.callback(os.close, _locked(folder))
+            stack.callback(os.close, _locked(folder, wait=True))
         yield
 
 
 def is_held(folder: Path) -> bool | None:
     """Tell whether a process that lives holds a folder; None where that cannot be told."""
     try:
-        os.close(_locked(folder))
+        # Not a shared lock: NFS can give that where it cannot give the exclusive one of `held`.
+        os.close(_locked(folder, wait=False))
     except BlockingIOError:
         return True
     except OSError:
@@ -53,11 +55,11 @@ def is_held(folder: Path) -> bool | None:
     return False
 
 
-def _locked(folder: Path) -> int:
+def _locked(folder: Path, *, wait: bool) -> int:
     """Return the descriptor that holds a folder until it is closed.
 
     Raises:
-        BlockingIOError: another one holds it.
+        BlockingIOError: another one holds it, and we do not wait.
         OSError: folders cannot be locked here.
     """
     if os.name == "nt":
@@ -66,8 +68,8 @@ def _locked(folder: Path) -> int:
 
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:  # Ctrl-C while we wait
         os.close(descriptor)
         raise
     return descriptor

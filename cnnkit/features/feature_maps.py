@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from cnnkit.data.pixels import read_pixels
 from cnnkit.errors import DataError, ImageError
+from cnnkit.features.folder import layer_files, new_folder, wanted_folder
+from cnnkit.features.graph import check_finite
 from cnnkit.features.maps import (
     FLATTEN,
     MOVE,
@@ -31,6 +33,7 @@ from cnnkit.plots.features import Column, Section, plot_maps, plot_path
 from cnnkit.progress import Silence
 from cnnkit.runs import write_text
 
+_OVERVIEW, _PAGE = "overview.png", "features.html"
 _MOST_MAPS = 64  # in a layer's picture
 _PATH_MAPS = 5  # of a stage in the overview
 _MOST_COLUMNS = 33
@@ -95,6 +98,7 @@ def draw_features(
     *,
     layers: Sequence[str] = (),
     output: Path | None = None,
+    overwrite: bool = False,
     report: Silence,
 ) -> Features:
     """Draw what each convolutional layer of a model makes of one image.
@@ -104,34 +108,45 @@ def draw_features(
         model: a run, or a `.keras` file in one; None means the newest finished run.
         runs_folder: where run names are looked for.
         layers: names of convolutional layers; all by default.
-        output: folder; by default `features/<image>` in the run.
+        output: folder; by default a new one, `features/<image>` in the run, with a number behind
+            it where that exists.
+        overwrite: whether earlier files may be replaced, those of the default folder too.
         report: what tells the user how far it is.
 
     Raises:
-        DataError: the image cannot be read.
-        UsageError: there is no such model or layer.
+        DataError: the image cannot be read, or the model gives NaN.
+        UsageError: there is no such model or layer, or a file is not to be replaced.
     """
     opened = open_model(model, runs_folder)
     if model is None:
         report.note(f"run: {opened.run.folder}")
     chosen = opened.convolutions(layers)
-    stages = stages_of(opened.steps, _pixels(image, opened))
-    folder = output or opened.run.folder / "features" / (Path(image).stem or "image")
+    files = layer_files(opened.names(opened.convolutions()), [_OVERVIEW, _PAGE])
+    written = [*(files[layer] for layer in opened.names(chosen)), _OVERVIEW, _PAGE]
+    default = opened.run.folder / "features" / (Path(image).stem or "image")
+    folder = wanted_folder(output, default, written, overwrite=overwrite)
+    stages = _stages(image, opened)
+    folder = folder or new_folder(default)
     name = printable(os.path.basename(image))
     starts = [i for i, s in enumerate(stages) if s.convolution and s.position in chosen]
     drawn, orders = [], most_active(stages)
     with report.counting("layers") as advance:
         for done, start in enumerate(starts, 1):
-            drawn.append(_draw_layer(stages, start, orders[start], name, folder))
+            path = folder / files[stages[start].name]
+            drawn.append(_draw_layer(stages, start, orders[start], name, path))
             advance(done, len(starts))
     return _finish(opened, stages, starts if layers else [], name, folder, drawn)
 
 
-def _pixels(image: str, opened: Opened) -> NDArray:
+def _stages(image: str, opened: Opened) -> list[Stage]:
     try:
-        return read_pixels(image, opened.info.pixels)
+        pixels = read_pixels(image, opened.info.pixels)
     except ImageError as error:
         raise DataError(f"{image}: {error}.") from error
+    stages = stages_of(opened.steps, pixels)
+    for stage in stages:
+        check_finite(stage.values, stage.name)
+    return stages
 
 
 def _finish(
@@ -144,7 +159,7 @@ def _finish(
 ) -> Features:
     answer = _answer(opened, stages[-1])
     title = f"{name} in {printable(opened.run.name)}"
-    overview, page = folder / "overview.png", folder / "features.html"
+    overview, page = folder / _OVERVIEW, folder / _PAGE
     kept = _around(stages, only) if only else list(range(len(stages)))
     _draw_overview(stages, kept, answer, title, overview)
     data, notes = stage_data(_renumbered(stages, kept))
@@ -182,11 +197,10 @@ def _renumbered(stages: Sequence[Stage], kept: Sequence[int]) -> list[Stage]:
 
 
 def _draw_layer(
-    stages: list[Stage], start: int, order: NDArray, image: str, folder: Path
+    stages: list[Stage], start: int, order: NDArray, image: str, path: Path
 ) -> dict[str, Any]:
     stage = stages[start]
     channels = np.sort(order[:_MOST_MAPS])
-    path = folder / f"{file_name(stage.name)}.png"
     sections = [
         Section(
             _section_title(stages[i]), stages[i].values[..., channels], list(map(str, channels))
@@ -213,11 +227,6 @@ def _section_title(stage: Stage) -> str:
     height, width, _ = stage.values.shape
     what = _HOW.get(stage.kind, f"after {stage.title}")
     return f"{what}: {height} x {width}, {stage.values.min():.3g} to {stage.values.max():.3g}"
-
-
-def file_name(layer: str) -> str:
-    """Return a file name for a layer, whose own name may hold slashes."""
-    return layer.replace("/", "-").replace("#", "-")
 
 
 def _draw_overview(

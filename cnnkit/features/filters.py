@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.config import load_config
-from cnnkit.data.records import ImageRecord, LocalFile, count_of
+from cnnkit.data.records import ImageRecord, LocalFile
 from cnnkit.data.scored import run_images
 from cnnkit.errors import DataError
 from cnnkit.features.ascent import climbed_pictures
-from cnnkit.features.feature_maps import file_name
 from cnnkit.features.filters_page import layer_data, within_bound
+from cnnkit.features.filters_pictures import draw_kernels, draw_layer
+from cnnkit.features.folder import layer_files, new_folder, png_name, wanted_folder
 from cnnkit.features.models import Opened, open_model
 from cnnkit.features.page import printable, render
 from cnnkit.features.patches import Patch, exciting_patches
 from cnnkit.features.windows import kernel_of
-from cnnkit.plots.features import plot_pictures
 from cnnkit.prediction import find_images
 from cnnkit.progress import Silence
 from cnnkit.runs import write_text
@@ -29,8 +29,7 @@ from cnnkit.runs import write_text
 _MOST_IMAGES = 1000
 _MOST_LAYERS = 12  # unless they are named: gradient ascent takes its time
 _PATCHES = 8
-_MOST_KERNELS = 64
-_KERNEL_COLUMNS = 8
+_PAGE = "filters.html"
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +133,7 @@ def draw_filters(
     num_channels: int = 16,
     seed: int = 0,
     output: Path | None = None,
+    overwrite: bool = False,
     report: Silence,
 ) -> Filters:
     """Draw the filters of the first layer, and what excites the channels of each layer.
@@ -146,12 +146,14 @@ def draw_filters(
             (its training images where it has none).
         num_channels: a layer.
         seed: of the gradient ascent.
-        output: folder; by default `filters` in the run.
+        output: folder; by default a new one, `filters` in the run, with a number behind it where
+            that exists.
+        overwrite: whether earlier files may be replaced, those of the default folder too.
         report: what tells the user how far it is.
 
     Raises:
-        DataError: the images are gone, have changed or cannot be read.
-        UsageError: there is no such model or layer.
+        DataError: the images are gone, have changed or cannot be read, or the model gives NaN.
+        UsageError: there is no such model or layer, or a file is not to be replaced.
     """
     opened = open_model(model, runs_folder)
     if model is None:
@@ -160,6 +162,9 @@ def draw_filters(
     if not layers and len(chosen) > _MOST_LAYERS:
         report.note(f"{_MOST_LAYERS} of {len(chosen)} layers, evenly chosen; --layer for others")
         chosen = _evenly(chosen, _MOST_LAYERS)
+    files, default = _files(opened), opened.run.folder / "filters"
+    written = [*(files[layer] for layer in opened.names(chosen)), _kernels_name(opened), _PAGE]
+    folder = wanted_folder(output, default, written, overwrite=overwrite)
     records, whose = _records(opened, images)
     searched = _evenly(records, _MOST_IMAGES)
     some = f" of {len(records):,}" if len(searched) < len(records) else ""
@@ -169,8 +174,18 @@ def draw_filters(
         opened.steps, chosen, searched, settings, num_patches=_PATCHES, report=report
     )
     found = _learned(opened, patches, num_channels, seed, report)
-    folder = output or opened.run.folder / "filters"
-    return _draw(opened, found, folder, first=opened.convolutions()[0], num_images=len(searched))
+    return _draw(opened, found, folder or new_folder(default), num_images=len(searched))
+
+
+def _files(opened: Opened) -> dict[str, str]:
+    """Return the name of each convolutional layer's picture."""
+    layers = opened.names(opened.convolutions())
+    return layer_files(layers, [_kernels_name(opened), _PAGE])
+
+
+def _kernels_name(opened: Opened) -> str:
+    first = opened.convolutions()[0]
+    return png_name(f"{opened.steps[first].name}-filters")
 
 
 def _records(opened: Opened, images: Path | None) -> tuple[list[ImageRecord], str]:
@@ -231,62 +246,20 @@ def _learned(
 
 
 def _draw(
-    opened: Opened, found: dict[int, LayerFilters], folder: Path, *, first: int, num_images: int
+    opened: Opened, found: dict[int, LayerFilters], folder: Path, *, num_images: int
 ) -> Filters:
+    first, names = opened.convolutions()[0], _files(opened)
     kernels = None
     if first in found and found[first].kernel.shape[2] in (1, 3):
-        kernels = folder / f"{file_name(found[first].name)}-filters.png"
-        _draw_kernels(found[first], kernels)
-    files = []
-    for layer in found.values():
-        files.append(folder / f"{file_name(layer.name)}.png")
-        _draw_layer(layer, files[-1])
+        kernels = folder / _kernels_name(opened)
+        draw_kernels(found[first], kernels)
+    layers = list(found.values())
+    files = [folder / names[layer.name] for layer in layers]
+    for layer, file in zip(layers, files, strict=True):
+        draw_layer(layer, file)
     data = [layer_data(layer, coloured=position == first) for position, layer in found.items()]
     kept, notes = within_bound(data)
     title = f"What {printable(opened.run.name)} has learned"
-    page = folder / "filters.html"
+    page = folder / _PAGE
     write_text(page, render("filters", title, {"title": title, "notes": notes, "layers": kept}))
-    layers = list(found.values())
     return Filters(folder, opened.path, num_images, layers, files, kernels, page, notes)
-
-
-def _draw_kernels(layer: LayerFilters, path: Path) -> None:
-    """Draw filters as colour pictures: grey is 0, each as bright as its largest weight allows."""
-    count = min(layer.kernel.shape[3], _MOST_KERNELS)
-    filters = [layer.kernel[..., i] for i in range(count)]
-    reach = [float(np.abs(weights).max()) or 1.0 for weights in filters]
-    pictures = [
-        _rgb(0.5 + weights / (2 * most)) for weights, most in zip(filters, reach, strict=True)
-    ]
-    titles = [f"{i}: \u00b1{most:.3g}" for i, most in enumerate(reach)]
-    rows = [
-        ("", pictures[start : start + _KERNEL_COLUMNS], titles[start : start + _KERNEL_COLUMNS])
-        for start in range(0, count, _KERNEL_COLUMNS)
-    ]
-    some = f", the first {count}" if count < layer.kernel.shape[3] else ""
-    size = " x ".join(map(str, layer.kernel.shape[:3]))
-    title = (
-        f"{layer.name}: {layer.kernel.shape[3]} filters of {size}{some}.\n"
-        "Grey is 0; black and white are the range above each."
-    )
-    plot_pictures(title, rows, path, columns=min(_KERNEL_COLUMNS, count))
-
-
-def _draw_layer(layer: LayerFilters, path: Path) -> None:
-    """Draw a line a channel: the climbed picture, then its patches."""
-    rows = []
-    for channel, climbed, patches in zip(layer.channels, layer.climbed, layer.patches, strict=True):
-        pictures = [_rgb(climbed), *(_rgb(patch.pixels) for patch in patches if patch.pixels.size)]
-        titles = ["ascent", *(f"{patch.value:.3g}" for patch in patches if patch.pixels.size)]
-        rows.append((f"channel {channel}", pictures, titles))
-    count = layer.kernel.shape[3]
-    some = f"the {len(rows)} of {count} channels that images excite most"
-    title = (
-        f"{layer.name} ({layer.kind}): {some if len(rows) < count else count_of(count, 'channel')}."
-        "\nFirst a picture by gradient ascent, then patches of images with the channel's number."
-    )
-    plot_pictures(title, rows, path, columns=_PATCHES + 1)
-
-
-def _rgb(pixels: NDArray) -> NDArray:
-    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels

@@ -10,8 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cnnkit.backend import keras
-from cnnkit.errors import UsageError
+from cnnkit.errors import DataError, UsageError
 
 _LINEAR = keras.activations.linear
 _KERNELS_OF_OTHER_NAMES = ("DepthwiseConv2D", "SeparableConv2D")
@@ -173,3 +176,17 @@ def _append(node: Any, name: str, entering: tuple[int, ...], steps: list[Step]) 
         several = f":{output}" if len(node.output_tensors) > 1 else ""
         steps.append(Step(f"{name}{several}", node.operation, entering, shape, node, output))
     return list(range(start, len(steps)))
+
+
+def check_finite(values: NDArray, layer: str) -> None:
+    """Refuse numbers that no picture can show.
+
+    Raises:
+        DataError: some are NaN or infinite.
+    """
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"The numbers of the layer {layer} are not finite (NaN or infinite), so there is "
+            "nothing to draw. The training of this model has probably diverged: train it again "
+            "with a smaller learning rate."
+        )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageRecord
 from cnnkit.errors import DataError, ImageError
-from cnnkit.features.graph import Step, run_steps
+from cnnkit.features.graph import Step, check_finite, run_steps
 from cnnkit.features.regions import Regions, regions_of
 from cnnkit.progress import Silence
 
@@ -77,7 +77,7 @@ def exciting_patches(
         report: what tells the user how far it is, and of images that cannot be read.
 
     Raises:
-        DataError: no image can be read.
+        DataError: no image can be read, or the model gives NaN.
     """
     kept, pixels, strongest = _search(steps, positions, records, settings, report)
     if not kept:
@@ -85,6 +85,7 @@ def exciting_patches(
     regions = regions_of(steps)
     found = {}
     for position, values in strongest.items():
+        check_finite(values.values, steps[position].name)
         order = np.argsort(-values.values, axis=0, kind="stable")[:num_patches].T
         found[position] = [
             [

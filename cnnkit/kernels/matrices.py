@@ -18,6 +18,7 @@ from cnnkit.kernels.operators import OPERATORS, Kernel, Operator, find_operator
 _YAML_ENDINGS = (".yaml", ".yml", ".json")
 _ENDINGS = (".csv", *_YAML_ENDINGS)
 _LARGEST = 1e100  # products and their sums stay finite
+_MOST_LETTERS = 60  # of a wrong value in a message
 _FORM = 'Give rows of numbers, all of one length, such as "[[1,2,3],[4,5,6]]".'
 
 
@@ -97,7 +98,10 @@ def _read_file(text: str, option: str) -> Any:
         raise UsageError(f"{option}: {text}: {error.strerror}.") from None
     if path.suffix.lower() in _YAML_ENDINGS:
         return read_yaml(content, text).data
-    return [row for row in csv.reader(content.splitlines()) if row]
+    try:
+        return [row for row in csv.reader(content.splitlines()) if row]
+    except csv.Error as error:
+        raise UsageError(f"{text}: this is no table of numbers: {error}. {_FORM}") from None
 
 
 def _matrix(rows: Any, place: str) -> np.ndarray:
@@ -122,12 +126,19 @@ def _number(value: Any, place: str) -> float:
     try:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError
-        result = float(Fraction(value.strip())) if isinstance(value, str) else float(value)
+        is_fraction = isinstance(value, str) and "/" in value  # Fraction("1e999999999") hangs
+        result = float(Fraction(value.strip()) if is_fraction else value)
     except (ValueError, ZeroDivisionError, OverflowError):
         result = math.nan
     if not abs(result) <= _LARGEST:
         raise UsageError(
-            f'{place}: "{value}" is not a number that can be computed with. Write 3, -0.5 or 1/9 '
-            "(rows and columns are counted from 0)."
+            f'{place}: "{_shortened(value)}" is not a number that can be computed with. Write 3, '
+            "-0.5 or 1/9 (rows and columns are counted from 0)."
         )
     return result
+
+
+def _shortened(value: Any) -> str:
+    # A whole number of thousands of digits cannot be written in decimal.
+    text = hex(value) if isinstance(value, int) and abs(value) > _LARGEST else str(value)
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}\u2026"

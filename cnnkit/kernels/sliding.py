@@ -6,6 +6,7 @@ kernel is not turned around: this is the cross-correlation of mathematics.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from cnnkit.arithmetic.windows import Slide, slides
 from cnnkit.errors import UsageError
 from cnnkit.kernels.operators import Kernel
 
+_MOST_NUMBERS = 50_000_000  # of a map with its border
+_MOST_PRODUCTS = 10_000_000_000  # seconds to a minute
 _NUMPY_MODES = {"zeros": "constant", "edge": "edge", "reflect": "reflect"}
 
 
@@ -66,9 +69,11 @@ def all_windows(
         fill: what a border of zeros holds; -inf where zeros would count.
 
     Raises:
-        UsageError: the window is larger than the map, or the border larger than can be mirrored.
+        UsageError: the window is larger than the map, or the border larger than can be mirrored,
+            or there are more numbers than can be computed with.
     """
     rows, columns = _slides(values.shape[:2], size, sliding)
+    _check_size(rows, columns, num_channels=values.shape[2] if values.ndim == 3 else 1)
     border = [(rows.before, rows.after), (columns.before, columns.after)]
     mode = _NUMPY_MODES[sliding.pad_mode]
     constant = {"constant_values": fill} if mode == "constant" else {}
@@ -103,6 +108,21 @@ def _slides(shape: Sequence[int], size: tuple[int, int], sliding: Sliding) -> tu
     except UnfitError as error:
         raise UsageError(str(error)) from None
     return rows, columns
+
+
+def _check_size(rows: Slide, columns: Slide, *, num_channels: int) -> None:
+    padded = [slide.before + slide.size + slide.after for slide in (rows, columns)]
+    if math.prod(padded) * num_channels > _MOST_NUMBERS:
+        raise UsageError(
+            f"With its border the map would be {times(padded)}, more than {_MOST_NUMBERS:,} "
+            "numbers. Take a smaller border, window or dilation rate."
+        )
+    products = rows.output * columns.output * rows.kernel * columns.kernel * num_channels
+    if products > _MOST_PRODUCTS:
+        raise UsageError(
+            f"The windows have {products:,} numbers in all; at most {_MOST_PRODUCTS:,} are "
+            "computed. Take a smaller window or input, or larger steps."
+        )
 
 
 def convolve(windows: Windows, kernel: Kernel) -> np.ndarray:

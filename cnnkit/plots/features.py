@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cnnkit.plots import save_figure
+from cnnkit.plots.names import drawable
 
 _COLUMNS = 8
 _CELL_INCHES = 1.15
@@ -46,11 +47,16 @@ def plot_maps(title: str, sections: Sequence[Section], path: Path) -> None:
         drawn = axis.imshow(grid, interpolation="nearest", **_colours(section.maps))
         for (left, top), label in zip(places, section.labels, strict=True):
             axis.text(left, top, label, fontsize=6.5, va="bottom", ha="left")
-        axis.set_title(section.title, fontsize=9, loc="left")
+        axis.set_title(_text(section.title), fontsize=9, loc="left", parse_math=False)
         axis.set_axis_off()
         figure.colorbar(drawn, ax=axis, shrink=0.8, aspect=25)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(_text(title), fontsize=10, parse_math=False)
     save_figure(figure, path)
+
+
+def _text(lines: str) -> str:
+    """Return lines, with names of files and layers in them, in letters that can be drawn."""
+    return "\n".join(drawable(line) for line in lines.split("\n"))
 
 
 def _grid_inches(shape: tuple[int, ...], columns: int) -> float:
@@ -131,7 +137,7 @@ def plot_path(
     if place == across - 1 and lines > line + 1:
         line, place = line + 1, 0
     _draw_answer(figure.add_subplot(grid[line, place : place + 2]), answer)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(_text(title), fontsize=10, parse_math=False)
     save_figure(figure, path)
 
 
@@ -151,7 +157,7 @@ def _tall(height: int, most: int) -> int:
 
 
 def _draw_column(axis: Any, column: Column, most: int) -> None:
-    axis.set_title(column.title, fontsize=7)
+    axis.set_title(_text(column.title), fontsize=7, parse_math=False)
     if column.values.ndim == 1:
         return _draw_numbers(axis, column.values)
     grid, places = _grid(column.values, 1)
@@ -176,9 +182,10 @@ def _draw_numbers(axis: Any, numbers: NDArray) -> None:
 
 def _draw_answer(axis: Any, answer: Sequence[tuple[str, float]]) -> None:
     shown = answer[:_MOST_CLASSES]
-    names = [name if len(name) <= 18 else f"{name[:17]}\u2026" for name, _ in shown]
+    names = [drawable(name) for name, _ in shown]
+    names = [name if len(name) <= 18 else f"{name[:17]}\u2026" for name in names]
     axis.barh(range(len(shown)), [probability for _, probability in shown], color="tab:blue")
-    axis.set_yticks(range(len(shown)), names, fontsize=7)
+    axis.set_yticks(range(len(shown)), names, fontsize=7, parse_math=False)
     axis.invert_yaxis()
     axis.set_xlim(0, 1.25)
     axis.set_xticks([0, 0.5, 1])
@@ -215,5 +222,5 @@ def plot_pictures(
         line[0].text(
             -0.08, 0.5, caption, fontsize=7, ha="right", va="center", transform=line[0].transAxes
         )
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(_text(title), fontsize=9, parse_math=False)
     save_figure(figure, path)

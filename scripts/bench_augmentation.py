@@ -26,7 +26,7 @@ import numpy as np
 from cnnkit.augmentation import Augmentation, build_augmentation
 from cnnkit.backend import keras, tf
 from cnnkit.config.calls import Call
-from cnnkit.config.schema import DataConfig
+from cnnkit.config.data_section import DataConfig
 from cnnkit.data.batches import training_batches
 from cnnkit.data.dataset import ImageDataset, load_dataset
 

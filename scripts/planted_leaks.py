@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from cnnkit.config.schema import DataConfig
+from cnnkit.config.data_section import DataConfig
 from cnnkit.data.check import check_data
 from cnnkit.data.check.kinds import Finding
 from cnnkit.data.folders import image_files

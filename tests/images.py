@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from cnnkit.config.schema import DataConfig
+from cnnkit.config.data_section import DataConfig
 
 
 def data_config(source, **changes):

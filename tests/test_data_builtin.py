@@ -9,7 +9,7 @@ import pytest
 from images import data_config
 from PIL import Image
 
-from cnnkit.config.schema import ShapesConfig
+from cnnkit.config.data_section import ShapesConfig
 from cnnkit.data.builtin import SHAPE_NAMES, draw_shape, write_builtin
 from cnnkit.data.dataset import load_dataset
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from images import data_config
 
-from cnnkit.config.schema import SplitConfig
+from cnnkit.config.data_section import SplitConfig
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.split import assign_splits
 from cnnkit.data.units import groups_of

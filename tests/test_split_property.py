@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnkit.config.schema import SplitConfig
+from cnnkit.config.data_section import SplitConfig
 from cnnkit.data.cut import cut_units
 from cnnkit.data.folds import deal_units
 from cnnkit.data.records import ImageRecord

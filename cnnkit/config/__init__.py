@@ -13,20 +13,19 @@ from pydantic import ValidationError
 from cnnkit.config.backbone_section import NO_PATHS, PATHS, BackboneConfig
 from cnnkit.config.calls import Call, call_names, layer_signature
 from cnnkit.config.checks import problems_between
+from cnnkit.config.data_section import (
+    BUILT_IN_SOURCES,
+    DataConfig,
+    ShapesConfig,
+    SplitConfig,
+)
 from cnnkit.config.expansion import expand
 from cnnkit.config.json_schema import json_schema
 from cnnkit.config.kinds import plain
 from cnnkit.config.mistakes import shown
 from cnnkit.config.overrides import apply_overrides
 from cnnkit.config.problems import Row, dotted, located, rows_of
-from cnnkit.config.schema import (
-    BUILT_IN_SOURCES,
-    Config,
-    DataConfig,
-    ModelConfig,
-    ShapesConfig,
-    SplitConfig,
-)
+from cnnkit.config.schema import Config, ModelConfig
 from cnnkit.config.signatures import full_arguments, names_of
 from cnnkit.config.source_path import (
     ClassListError,
@@ -38,10 +37,12 @@ from cnnkit.config.training_section import (
     MONITORS,
     EarlyStopping,
     PhaseConfig,
+    PhaseDataConfig,
     TrainingConfig,
 )
 from cnnkit.config.writer import config_as_dict, dump_config
 from cnnkit.config.yaml_reader import Document, read_yaml
+from cnnkit.config.yaml_reader import Path as YamlPath
 from cnnkit.errors import ConfigError, Problem, UsageError
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "MONITORS",
     "ModelConfig",
     "PhaseConfig",
+    "PhaseDataConfig",
     "ShapesConfig",
     "SplitConfig",
     "TrainingConfig",
@@ -161,7 +163,16 @@ def _config(document: Document, overrides: Iterable[str], folder: Path) -> Confi
 
 
 def _resolve_source(config: dict[str, Any], folder: Path) -> list[Row]:
-    data = config.get("data")
+    rows = _resolve_source_of(config.get("data"), ("data",), folder)
+    training = config.get("training")
+    phases = training.get("phases") if isinstance(training, dict) else None
+    for index, phase in enumerate(phases if isinstance(phases, list) else ()):
+        data = phase.get("data") if isinstance(phase, dict) else None
+        rows += _resolve_source_of(data, ("training", "phases", index, "data"), folder)
+    return rows
+
+
+def _resolve_source_of(data: Any, path: YamlPath, folder: Path) -> list[Row]:
     source = data.get("source") if isinstance(data, dict) else None
     source = getattr(source, "text", source)
     if not isinstance(source, str) or not source:
@@ -169,7 +180,7 @@ def _resolve_source(config: dict[str, Any], folder: Path) -> list[Row]:
     try:
         data["source"] = resolve_source(source, folder, os.environ)
     except UnsetVariableError as error:
-        return [(("data", "source"), "value", str(error))]
+        return [((*path, "source"), "value", str(error))]
     return []
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from cnnkit.arithmetic import StackError, check_stack
 from cnnkit.config.own_augmentation import MIXING, misplaced_mixing
 from cnnkit.config.problems import Row
 from cnnkit.config.schema import Config
+from cnnkit.config.yaml_reader import Path
 
 CHANNELS = {"rgb": 3, "grayscale": 1}
 
@@ -30,9 +32,16 @@ def _data_problems(config: Config) -> Iterator[Row]:
             "train on. Keep their sum below 1."
         )
         yield ("data", "split"), "value", message
+    yield from _shapes_problems(data, ("data",))
+    for index, phase in enumerate(config.training.phases):
+        if phase.data is not None:
+            yield from _shapes_problems(phase.data, ("training", "phases", index, "data"))
+
+
+def _shapes_problems(data: Any, path: Path) -> Iterator[Row]:
     if data.source != "shapes" and "shapes" in data.model_fields_set:
         message = f'only for source: shapes; here source is "{data.source}". Remove this section.'
-        yield ("data", "shapes"), "key", message
+        yield (*path, "shapes"), "key", message
 
 
 def _augmentation_problems(config: Config) -> Iterator[Row]:
@@ -82,10 +91,13 @@ def _model_problems(config: Config) -> Iterator[Row]:
         yield ("model", "layers"), "section", message
     if model.head is not None:
         yield ("model", "head"), "key", "only with backbone. Move the layers to layers."
-    for key in ("phases", "fine_tune"):
-        if getattr(training, key):
-            message = "only with model.backbone: here all layers learn from the first epoch on."
-            yield ("training", key), "key", message
+    if training.fine_tune:
+        message = "only with model.backbone: here all layers learn from the first epoch on."
+        yield ("training", "fine_tune"), "key", message
+    for index, phase in enumerate(training.phases):
+        if phase.train != "all":
+            message = "only with model.backbone; without one it can be all alone."
+            yield ("training", "phases", index, "train"), "value", message
 
 
 def _stack_problems(config: Config) -> Iterator[Row]:

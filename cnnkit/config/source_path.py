@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from cnnkit.config.schema import BUILT_IN_SOURCES
+from cnnkit.config.data_section import BUILT_IN_SOURCES
 
 _VARIABLE = re.compile(r"\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 

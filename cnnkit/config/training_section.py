@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from cnnkit.config.calls import Call, call_kind
+from cnnkit.config.data_section import ShapesConfig
 from cnnkit.config.kinds import Kind, MismatchError, choice, flag, nullable, number, text, whole
 from cnnkit.config.mistakes import Errors
 from cnnkit.config.section import LARGEST_SEED, Section
@@ -82,6 +83,17 @@ def _part_of_model() -> Kind:
     return Kind(expected, convert, {"anyOf": [{"enum": list(TRAINED_PARTS)}, *mappings]})
 
 
+class PhaseDataConfig(Section):
+    """Other images of the same classes to learn from."""
+
+    source: Annotated[str, text("a folder, a CSV, JSONL or TFRecord file, or a built-in name")] = (
+        Field(description="As `data.source`; its images that are for training are learnt from.")
+    )
+    shapes: ShapesConfig = Field(
+        ShapesConfig(), description="What `source: shapes` draws; for that source only."
+    )
+
+
 class PhaseConfig(Section):
     """One phase of a training; what is null is as in `training`."""
 
@@ -92,6 +104,11 @@ class PhaseConfig(Section):
     )
     epochs: Annotated[int | None, nullable(whole(1))] = Field(
         None, description="Passes over the training images."
+    )
+    data: PhaseDataConfig | None = Field(
+        None,
+        description="Other images to learn from, such as drawn or simulated ones. The validation "
+        "images stay those of `data`.",
     )
     optimizer: Annotated[Call | None, nullable(call_kind("optimizers"))] = Field(
         None, description="The optimizer, which starts anew in each phase."

@@ -33,20 +33,24 @@ def config_as_dict(config: Config) -> dict[str, Any]:
         del data[section][key]
     if backbone is not None:
         data["model"]["backbone"] = backbone.as_given()
-        phases = data["training"]["phases"]
-        data["training"]["phases"] = [_without_nulls(phase) for phase in phases]
+    data["training"]["phases"] = [_phase(phase) for phase in data["training"]["phases"]]
     return data
 
 
-def _without_nulls(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
+def _phase(phase: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of a phase that are not null."""
+    given = {key: value for key, value in phase.items() if value is not None}
+    if "data" in given:
+        given["data"]["source"] = given["data"]["source"].replace("${", "$${")
+        if given["data"]["source"] != "shapes":
+            del given["data"]["shapes"]
+    return given
 
 
 _OF_LAYERS = (("model", "layers"),)
 _OF_A_BACKBONE = (
     ("model", "backbone"),
     ("model", "head"),
-    ("training", "phases"),
     ("training", "fine_tune"),
     ("training", "feature_cache"),
     ("training", "feature_views"),

@@ -16,9 +16,10 @@ import numpy as np
 
 from cnnkit import __version__
 from cnnkit.backend import keras, tf
-from cnnkit.config import Config, dump_config
+from cnnkit.config import Config, DataConfig, dump_config
 from cnnkit.data.builtin import make_builtin
 from cnnkit.data.dataset import ImageDataset, load_dataset
+from cnnkit.data.records import first_few
 from cnnkit.errors import UsageError
 from cnnkit.evaluation import Evaluation
 from cnnkit.export import check_parity, golden_samples, write_tflite
@@ -32,19 +33,19 @@ from cnnkit.runtimes import load_predictor
 from cnnkit.training.epochs import run_epochs
 from cnnkit.training.feed import Feed
 from cnnkit.training.history import History
-from cnnkit.training.phases import phases_of, set_trainable
+from cnnkit.training.phases import Phase, phases_of, set_trainable
 
 _GOLDEN_COUNT = 16
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training would do: the config, its checked data and its untrained, compiled model."""
+    """What a training would do: the config, its checked data, its model, the feed of each phase."""
 
     config: Config
     dataset: ImageDataset
     model: Any
-    feed: Feed
+    feeds: tuple[Feed, ...]
 
     def describe(self) -> dict[str, Any]:
         """Return what `--dry-run` says."""
@@ -62,9 +63,7 @@ def prepare(config: Config, report: Silence) -> Plan:
     Raises:
         CnnkitError: the data or the model cannot be trained on as they are.
     """
-    make_builtin(config.data, report)
-    with report.counting("reading images") as progress:
-        dataset = load_dataset(config.data, progress=progress, note=report.note)
+    dataset = _load(config.data, report)
     if config.training.monitor.startswith("val_") and not len(dataset.select("validation")):
         raise UsageError(
             f"training.monitor is {config.training.monitor}, but there are no validation images. "
@@ -74,10 +73,37 @@ def prepare(config: Config, report: Silence) -> Plan:
         tf.config.experimental.enable_op_determinism()
     keras.backend.clear_session()
     model = build_model(config, len(dataset.class_names))
+    feeds = []
     for phase in phases_of(config):
         build_optimizer(phase.optimizer)
         set_trainable(model, phase)
-    return Plan(config, dataset, model, Feed(config, dataset))
+        feeds.append(_feed(config, phase, dataset, report))
+    return Plan(config, dataset, model, tuple(feeds))
+
+
+def _load(data_config: DataConfig, report: Silence) -> ImageDataset:
+    make_builtin(data_config, report)
+    with report.counting("reading images") as progress:
+        return load_dataset(data_config, progress=progress, note=report.note)
+
+
+def _feed(config: Config, phase: Phase, dataset: ImageDataset, report: Silence) -> Feed:
+    """Return the feed of a phase, from its own images where it has some.
+
+    Raises:
+        UsageError: their classes are others.
+    """
+    if phase.data is None:
+        return Feed(config, dataset)
+    changes = {"source": phase.data.source, "shapes": phase.data.shapes}
+    others = _load(config.data.model_copy(update=changes), report)
+    if others.class_names != dataset.class_names:
+        differing = sorted(set(others.class_names) ^ set(dataset.class_names))
+        raise UsageError(
+            f"training.phases: {phase.data.source} has other classes than data.source "
+            f"({first_few(differing)}). data.classes chooses those of both."
+        )
+    return Feed(config, others, dataset)
 
 
 def train(
@@ -100,7 +126,7 @@ def train(
     with run.recording(), _sigterm_interrupts():
         _write_inputs(run, plan)
         try:
-            history = run_epochs(plan.model, config, plan.feed, run, report)
+            history = run_epochs(plan.model, config, plan.feeds, run, report)
             _finish(run, plan, history)
         except KeyboardInterrupt:
             report.close()
@@ -149,6 +175,10 @@ def _finish(run: Run, plan: Plan, history: History) -> None:
         for split in ("validation", "test")
         if len(plan.dataset.select(split))
     }
+    for number, feed in enumerate(plan.feeds, 1):
+        if feed.dataset is not plan.dataset and len(feed.dataset.select("test")):
+            name = f"phase{number}_test"
+            metrics[name] = evaluate_split(run, feed.dataset, "test", name)
     summary = {
         split: {key: value for key, value in values.items() if isinstance(value, int | float)}
         for split, values in metrics.items()
@@ -156,19 +186,21 @@ def _finish(run: Run, plan: Plan, history: History) -> None:
     run.update(epochs=len(history.rows), best_epoch=history.best["epoch"], metrics=summary)
 
 
-def evaluate_split(run: Run, dataset: ImageDataset, split: str) -> dict[str, Any]:
-    """Score the run's model.tflite on a split of the dataset and write evaluation/<split>/."""
+def evaluate_split(
+    run: Run, dataset: ImageDataset, split: str, name: str | None = None
+) -> dict[str, Any]:
+    """Score the run's model.tflite on a split of a dataset and write evaluation/<name>/."""
     indices = dataset.select(split)
     predictor = load_predictor(run.tflite, run.folder.parent)
     chunks = np.array_split(indices, max(1, len(indices) // 64))
     evaluation = Evaluation(
-        name=split,
+        name=name or split,
         paths=[dataset.samples[index].path for index in indices],
         labels=dataset.labels[indices],
         probabilities=np.concatenate([predictor(dataset.pixels(chunk)) for chunk in chunks]),
         class_names=dataset.class_names,
     )
-    return evaluation.write(run.evaluation(split))
+    return evaluation.write(run.evaluation(name or split))
 
 
 def _write_tflite(run: Run, plan: Plan) -> None:

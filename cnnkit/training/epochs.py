@@ -18,10 +18,13 @@ from cnnkit.training.phases import Phase, phases_of
 from cnnkit.training.weights import Weights
 
 
-def run_epochs(model: Any, config: Config, feed: Feed, run: Run, report: Silence) -> History:
-    """Train phase by phase, each until its last epoch or until early stopping.
+def run_epochs(
+    model: Any, config: Config, feeds: Sequence[Feed], run: Run, report: Silence
+) -> History:
+    """Train phase by phase, each from its feed until its last epoch or until early stopping.
 
-    A phase begins with the best weights so far. History and weights are written as they come.
+    A phase begins with the best weights so far; behind one with other images, with its last ones:
+    what these taught cannot be seen in the validation images. History and weights are written as they come.
 
     Raises:
         CnnkitError: the loss is no number any more.
@@ -41,8 +44,8 @@ def run_epochs(model: Any, config: Config, feed: Feed, run: Run, report: Silence
             "views of each; training.feature_cache: false computes them anew in every epoch."
         )
     try:
-        for number, phase in enumerate(phases, 1):
-            if number > 1:
+        for number, (phase, feed) in enumerate(zip(phases, feeds, strict=True), 1):
+            if number > 1 and phases[number - 2].data is None:
                 weights.take_best()
             learner = learner_of(model, config, phase, feed, report)
             if config.model.backbone is not None:

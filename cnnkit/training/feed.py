@@ -17,21 +17,24 @@ class Feed:
 
     Args:
         config: augmentation, batch size, class weights and seed are read.
-        dataset: its train and validation splits are fed.
+        dataset: its train split is fed.
+        held_out: whose validation split is fed; by default of the same dataset.
 
     Raises:
         UsageError: a class weight or an augmentation does not fit the data.
     """
 
-    def __init__(self, config: Config, dataset: ImageDataset) -> None:
+    def __init__(
+        self, config: Config, dataset: ImageDataset, held_out: ImageDataset | None = None
+    ) -> None:
         self.config = config
-        self.dataset = dataset
+        self.dataset, self.held_out = dataset, held_out or dataset
         self.augment = build_augmentation(config.augmentation, dataset.settings)
         self._training = dataset.select("train")
         self.class_weights = class_weights(
             config.training.class_weights, dataset.labels[self._training], dataset.class_names
         )
-        self._validation = dataset.select("validation")
+        self._validation = self.held_out.select("validation")
         self.num_images = len(self._training)
         self.steps = math.ceil(self.num_images / config.data.batch_size)
 
@@ -43,7 +46,7 @@ class Feed:
 
     def validation(self) -> Any:
         """Return the validation batches, or None where there are none."""
-        return self.held_out_of(self.dataset) if len(self._validation) else None
+        return self.held_out_of(self.held_out) if len(self._validation) else None
 
     def batches_of(self, images: Any, epoch: int, augment: Augmentation | None) -> Any:
         """Return the training batches of an epoch.

@@ -168,7 +168,8 @@ class _Computing:
         self.num_computed = 0
 
     def features(self, split: str, view: int | None) -> _Features | None:
-        dataset, config = self._feed.dataset, self._feed.config
+        config = self._feed.config
+        dataset = self._feed.dataset if split == "train" else self._feed.held_out
         indices = dataset.select(split)
         if not len(indices):
             return None

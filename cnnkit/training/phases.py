@@ -10,7 +10,7 @@ from typing import Any
 from cnnkit.backbones.cut import layers_of
 from cnnkit.backend import keras
 from cnnkit.config import Call, Config, TrainingConfig
-from cnnkit.config.training_section import PhaseConfig
+from cnnkit.config.training_section import PhaseConfig, PhaseDataConfig
 from cnnkit.errors import UsageError, did_you_mean
 
 _FINE_TUNE_FRACTION = 0.1  # of the learning rate
@@ -30,6 +30,7 @@ class Phase:
         backbone_multiplier: of the learning rate.
         layer_decay: of the learning rate, from layer to layer.
         batch_norm: inference or training.
+        data: other images to learn from.
     """
 
     train: str | Mapping[str, Any]
@@ -43,6 +44,7 @@ class Phase:
     batch_norm: str = "inference"
     schedule_epochs: int = 0
     schedule_offset: int = 0
+    data: PhaseDataConfig | None = None
 
     @property
     def backbone_learns(self) -> bool:
@@ -100,6 +102,7 @@ def _phase(training: TrainingConfig, phase: PhaseConfig) -> Phase:
         phase.layer_decay,
         phase.batch_norm,
         schedule_epochs=epochs,
+        data=phase.data,
     )
 
 

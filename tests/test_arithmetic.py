@@ -96,11 +96,12 @@ _TRIED = {
                {**_KERNEL, "pad": {"size": 2, "mode": "edge"}, "strides": 2},
                {**_KERNEL, "pad": {"size": [2, 1], "mode": "reflect"}, "dilation_rate": 2}],
     "Conv2DTranspose": [{**_KERNEL, "strides": 2, "padding": "same"},
+                        {**_KERNEL, "strides": 2, "padding": "same", "output_padding": 1},
                         {**_KERNEL, "strides": 3, "padding": "same", "use_bias": False}],
     "Conv3D": [(_VOLUME, {**_KERNEL, "strides": 2})],
     "Cropping1D": [(_SEQUENCE, {"cropping": [1, 2]})],
     "Cropping2D": [{"cropping": [[1, 2], [0, 3]]}, {"cropping": [1, 2]}],
-    "Cropping3D": [(_VOLUME, {})],
+    "Cropping3D": [(_VOLUME, {}), (_VOLUME, {"cropping": [1, [2, 1], 3]})],
     "Dense": [{"units": 5}, ((7,), {"units": 5, "use_bias": False})],
     "DepthwiseConv1D": [(_SEQUENCE, {"kernel_size": 3, "depth_multiplier": 2})],
     "DepthwiseConv2D": [{"kernel_size": [3, 2], "depth_multiplier": 2, "pad": 1}],
@@ -112,7 +113,8 @@ _TRIED = {
     "LayerNormalization": [{}, {"axis": [1, 2, 3]}, {"center": False}],
     "MaxPooling1D": [(_SEQUENCE, {"strides": 1})],
     "MaxPooling3D": [(_VOLUME, {})],
-    "Normalization": [{"mean": 0.5, "variance": 0.1}],
+    "Normalization": [{"mean": 0.5, "variance": 0.1}, {"mean": [1], "variance": [2]},
+                      {"axis": [3, 1], "mean": list(range(6)), "variance": [1] * 6}],
     "PReLU": [{}, {"shared_axes": [1, 2]}],
     "Permute": [{"dims": [2, 1, 3]}],
     "RepeatVector": [((7,), {"n": 3})],
@@ -394,6 +396,56 @@ def test_every_formula_computes_what_it_says(stack):
             (0,),
             "pad of mode reflect mirrors at most 27 positions of the 28",
         ),
+        (
+            [{"residual": ["flatten", {"dense": 10}]}, "flatten"],
+            (0,),
+            "the shortcut carries 28 x 28 x 1 but the layers inside give 10, and no 1 x 1",
+        ),
+        (
+            [{"conv": {"filters": 4, "kernel_size": 3, "strides": 2, "dilation_rate": [1, 2]}}],
+            (0,),
+            "strides of 2 and dilation_rate of [1, 2] do not go together",
+        ),
+        (
+            [
+                {
+                    "Conv2DTranspose": {
+                        "filters": 4,
+                        "kernel_size": 3,
+                        "strides": 2,
+                        "dilation_rate": 2,
+                    }
+                }
+            ],
+            (0,),
+            "strides of 2 and dilation_rate of 2 do not go together",
+        ),
+        (
+            [
+                {
+                    "Conv2DTranspose": {
+                        "filters": 4,
+                        "kernel_size": 3,
+                        "strides": [3, 2],
+                        "output_padding": 2,
+                    }
+                }
+            ],
+            (0,),
+            "output_padding of 2 must be less than strides",
+        ),
+        ([{"Normalization": {"mean": 1}}], (0,), "mean and variance belong together"),
+        (
+            [{"Normalization": {"mean": [1, 2], "variance": 1}}],
+            (0,),
+            "mean and variance belong together",
+        ),
+        (
+            [{"Normalization": {"mean": [1, 2], "variance": [1, 2]}}],
+            (0,),
+            "mean and variance have 2 numbers, but axis -1 of 28 x 28 x 1 has 1.",
+        ),
+        ([{"PReLU": {"shared_axes": [1, 4]}}], (0,), "is not one of 28 x 28 x 1"),
         ([{"group_norm": 2}, "flatten"], (0,), "groups=2 must divide the 1 channels"),
         ([{"Reshape": [3, 3]}, "flatten"], (0,), "28 x 28 x 1 is 784 numbers, which do not fill"),
         ([{"layer_norm": {"axis": 4}}, "flatten"], (0,), "axis 4 is not one of 28 x 28 x 1"),
@@ -405,6 +457,12 @@ def test_a_stack_that_cannot_be_is_refused_at_its_layer(stack, path, words):
         check_stack(_layers(*stack), (28, 28, 1))
     assert refused.value.path == path
     assert words in refused.value.message
+
+
+def test_shared_axes_of_a_saved_prelu_are_counted_as_keras_counts_them():
+    prelu = Node((0,), "p", "PReLU", (IMAGE,), arguments={"shared_axes": [-1]})
+    (row,) = walk_nodes([prelu], (32, 32, 3))
+    assert row.parameters == 96  # -1 means the axis before the last there
 
 
 def test_behind_a_layer_that_only_keras_knows_nothing_is_claimed():

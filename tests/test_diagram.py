@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cnnkit.arithmetic import output_row, walk_stack
+from cnnkit.arithmetic import output_row, read_keras_file, walk_stack
 from cnnkit.cli import main
 from cnnkit.config import load_config
 from cnnkit.config.calls import calls_kind
@@ -186,6 +186,22 @@ def test_branches_are_lanes_below_each_other_in_the_order_of_the_config():
     ends = [w.points[-1][1] for w in layout.wires if w.target == gate.step]
     assert len(ends) == 4 and ends == sorted(ends)
     assert steps[gate.step + 1].shape == (32, 32, 12)
+
+
+def test_a_merge_of_ways_that_leave_a_way_is_drawn_once(tmp_path):
+    from cnnkit.backend import keras
+
+    image = keras.Input((16, 16, 3))
+    first = keras.layers.Conv2D(4, 3, padding="same")(image)
+    second = keras.layers.Conv2D(5, 3, padding="same")(first)
+    joined = keras.layers.Concatenate()([second, first, image])
+    keras.Model(image, keras.layers.Conv2D(2, 1)(joined)).save(tmp_path / "model.keras")
+    shape, rows = read_keras_file(tmp_path / "model.keras")
+    steps = steps_of(rows, shape)
+    layout = layout_of(steps)
+    check_layout(steps, layout)
+    (gate,) = [body.step for body in layout.bodies if body.form == "gate"]
+    assert len([wire for wire in layout.wires if wire.target == gate]) == 3
 
 
 # --- words

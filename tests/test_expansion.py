@@ -183,6 +183,34 @@ def test_a_repeat_of_repeats_ends():
     assert "repeats and blocks make more than 10,000 layers of this." in line
 
 
+@pytest.mark.parametrize("innermost", ["{dense: 3}", "{block: nowhere}", ""])
+def test_blocks_that_double_end_at_once(innermost):
+    doubling = [f"  b{n}: [{{block: b{n - 1}}}, {{block: b{n - 1}}}]" for n in range(1, 31)]
+    blocks = ["blocks:", f"  b0: [{innermost}]", *doubling]
+    lines = _refused(_yaml(*blocks, "layers: [flatten, {block: b30}]"))
+    assert "repeats and blocks make more than 10,000 layers of this." in lines[-1]
+
+
+def test_only_layers_count_not_the_numbers_of_their_arguments():
+    conv = "{conv: {filters: 1, kernel_size: [1, 1], strides: [1, 1], dilation_rate: [1, 1]}}"
+    inner = f"{{repeat: {{times: 30, layers: [{conv}]}}}}"
+    layers = _layers(_yaml(f"layers: [{{repeat: {{times: 100, layers: [{inner}]}}}}, flatten]"))
+    assert len(layers) == 3001
+
+
+def test_a_block_receives_a_stack_to_repeat():
+    text = _yaml(
+        "blocks: {thrice: [{repeat: {times: 3, layers: $inner}}]}",
+        "layers: [flatten, {block: {name: thrice, inner: [{dense: 4}, batch_norm]}}]",
+    )
+    assert _layers(text) == ["flatten", *[{"dense": {"units": 4}}, "batch_norm"] * 3]
+    lines = _refused(text.replace("[{dense: 4}, batch_norm]", "4"))
+    assert len(lines) == 1
+    assert "expected a list of at least one layer, received 4." in lines[0]
+    (line,) = _refused(text.replace("$inner", "$iner"))
+    assert "there is no value $iner. Did you mean $inner?" in line
+
+
 def test_mistakes_elsewhere_are_reported_at_once_with_those_of_a_repeat():
     text = _yaml("layers: [{repeat: {layers: [pool]}}]") + "training: {epochs: 0}\n"
     assert [line.split("  ")[1] for line in _refused(text)] == [

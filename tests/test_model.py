@@ -186,10 +186,37 @@ def test_a_name_that_is_taken_is_refused_at_its_layer():
         _build(["flatten", {"dense": {"units": 2, "name": "probabilities"}}])
 
 
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("residual_1_add", {"residual": [{"activation": "relu"}]}),
+        ("branches_1_add", {"branches": {"stacks": [[], []], "merge": "add"}}),
+        ("squeeze_excite_1_reduce", {"squeeze_excite": 2}),
+        ("a_pad", {"conv": {"filters": 2, "kernel_size": 3, "pad": 1, "name": "a"}}),
+    ],
+)
+def test_a_name_that_a_part_of_another_layer_has_is_refused(name, layer):
+    named = {"conv": {"filters": 3, "kernel_size": 1, "name": name}}
+    for stack in ([named, layer, "flatten"], [layer, named, "flatten"]):
+        with pytest.raises(UsageError, match=f"another layer has the name {name}"):
+            _build(stack)
+
+
+def test_what_tensorflow_refuses_names_the_layer():
+    from cnnkit.backend import keras
+    from cnnkit.config.calls import calls_kind
+    from cnnkit.layers import apply_layers
+
+    norm = {"Normalization": {"mean": [1, 2, 3], "variance": [1, 2, 3]}}
+    layers = calls_kind("layers").read(["ReLU", norm])
+    with pytest.raises(UsageError, match=r"layers\[1\] \(Normalization\): Keras refuses"):
+        apply_layers(layers, keras.Input((4, 4, 6)))
+
+
 def test_what_only_keras_can_refuse_names_the_layer():
     with pytest.raises(UsageError, match=r"model.layers\[1\] \(conv\): Keras refuses this layer"):
         conv = {"filters": 2, "kernel_size": 3}
-        _build([{"conv": conv}, {"conv": {**conv, "strides": 2, "dilation_rate": 2}}, "flatten"])
+        _build([{"conv": conv}, {"conv": {**conv, "name": "a/b"}}, "flatten"])
 
 
 def test_every_layer_of_the_table_that_needs_no_argument_builds():

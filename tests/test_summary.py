@@ -111,6 +111,100 @@ def test_a_model_in_a_model_is_laid_out(tmp_path):
     assert [row.output_shape for row in found.rows[2:4]] == [(6, 6, 6), (8, 8, 6)]
 
 
+def _shared(layers, image):
+    conv = layers.Conv2D(4, 3, padding="same")
+    first = layers.Conv2D(4, 1)(image)
+    return layers.Add()([conv(first), conv(layers.ReLU()(first))])
+
+
+def _twice_in_a_row(layers, image):
+    conv = layers.Conv2D(3, 3, padding="same")
+    return conv(conv(image))
+
+
+def _model_twice(layers, image):
+    from cnnkit.backend import keras
+
+    inner = keras.Input((8, 8, 3))
+    tensor = layers.BatchNormalization()(layers.Conv2D(3, 3, padding="same")(inner))
+    shared = keras.Model(inner, tensor)
+    return shared(layers.ReLU()(shared(image)))
+
+
+def _model_of_two_inputs(layers, image):
+    from cnnkit.backend import keras
+
+    one, two = keras.Input((8, 8, 2)), keras.Input((8, 8, 5))
+    ways = layers.Concatenate()([layers.Conv2D(2, 3)(two), layers.Conv2D(3, 3)(one)])
+    joined = keras.Model([one, two], ways)
+    return joined([layers.Conv2D(2, 1)(image), layers.Conv2D(5, 1)(image)])
+
+
+def _frozen(layers, image):
+    conv = layers.Conv2D(4, 3)
+    norm = layers.BatchNormalization()
+    tensor = layers.Conv2D(2, 3)(norm(conv(image)))
+    conv.trainable = norm.trainable = False
+    return tensor
+
+
+def _frozen_model(layers, image):
+    from cnnkit.backend import keras
+
+    inner = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3)])
+    inner.trainable = False
+    return inner(image)
+
+
+def _row_onto_map(layers, image):
+    row = layers.Dense(4)(layers.GlobalAveragePooling2D()(image))
+    return layers.Add()([layers.Conv2D(4, 3)(image), row])
+
+
+@pytest.mark.parametrize(
+    "build",
+    [_shared, _twice_in_a_row, _model_twice, _model_of_two_inputs, _frozen, _frozen_model,
+     _row_onto_map],
+)  # fmt: skip
+def test_graphs_that_only_keras_files_have_are_counted_as_keras_counts(build, tmp_path):
+    from cnnkit.backend import keras
+
+    image = keras.Input((8, 8, 3))
+    tensor = build(keras.layers, image)
+    for number, output in enumerate(
+        (tensor, keras.layers.Dense(3)(keras.layers.Flatten()(tensor)))
+    ):
+        model = keras.Model(image, output)
+        model.save(tmp_path / f"{number}.keras")
+        found = summarize(tmp_path / f"{number}.keras")
+        assert found.rows[-1].output_shape == model.output_shape[1:]
+        assert found.parameters == model.count_params()
+        assert found.trained == trainable_parameters(model)
+        assert 2 * found.multiply_adds == profiled_flops(model)
+        assert _run(tmp_path / f"{number}.keras", "--explain").exit_code == 0
+
+
+def test_the_formulas_of_frozen_and_shared_layers_are_those_of_their_own_weights(tmp_path):
+    from cnnkit.backend import keras
+
+    image = keras.Input((8, 8, 3))
+    conv, norm = keras.layers.Conv2D(3, 3, padding="same"), keras.layers.BatchNormalization()
+    model = keras.Model(image, norm(conv(conv(image))))
+    conv.trainable = norm.trainable = False
+    model.save(tmp_path / "model.keras")
+    found = summarize(tmp_path / "model.keras")
+    assert [row.detail.split(", ")[-1] for row in found.rows] == [
+        "frozen",
+        "shared weights",
+        "frozen",
+    ]
+    for position in (0, 1):
+        lines = [str(formula) for formula in found.formulas(position)]
+        assert "parameters: (3*3*3 + 1) * 3 = 84" in lines
+    lines = [str(formula) for formula in found.formulas(2)]
+    assert "moving averages (mean, variance): 2 * 3 = 6" in lines
+
+
 def test_what_only_its_own_code_knows_is_marked(tmp_path):
     from cnnkit.backend import keras
 
@@ -143,6 +237,32 @@ def test_a_file_that_is_no_model_is_refused(content, words, tmp_path):
     result = _run(path)
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_a_model_without_layers_is_refused(tmp_path):
+    from cnnkit.backend import keras
+
+    image = keras.Input((8, 8, 3))
+    keras.Model(image, image).save(tmp_path / "model.keras")
+    result = _run(tmp_path / "model.keras")
+    assert (result.exit_code, "its model has no layers" in result.stderr) == (2, True)
+
+
+def test_a_damaged_or_wrong_config_json_is_refused(trained_run, tmp_path):
+    with zipfile.ZipFile(trained_run.best) as archive:
+        text = archive.read("config.json")
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", text, zipfile.ZIP_DEFLATED)
+    content = bytearray(path.read_bytes())
+    content[60:90] = b"\xff" * 30  # behind the names, in what is compressed
+    path.write_bytes(content)
+    result = _run(path)
+    assert (result.exit_code, "or damaged" in result.stderr) == (2, True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", text.replace(b'"filters"', b'"filtres"'))
+    result = _run(path)
+    assert (result.exit_code, "is not as Keras 3 writes it" in result.stderr) == (2, True)
 
 
 def test_a_missing_file_and_useless_options_are_refused(tmp_path, trained_run):

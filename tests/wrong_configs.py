@@ -29,7 +29,51 @@ def training(text: str) -> str:
     return f"{DATA}{MODEL}training:\n  {text}\n"
 
 
+BORDER = "a width in pixels, one for each of the 2 axes, or a pair [before, after] for each of "
+BORDER += "the 2 axes"
 TABLE = [
+    (
+        layer("conv: {filters: 4, kernel_size: 3, pad: [1]}"),
+        [f"4:47  model.layers[0].conv.pad  expected {BORDER}, received [1]."],
+    ),
+    (
+        layer("ZeroPadding2D: [1, 2, 3]"),
+        [f"4:22  model.layers[0].ZeroPadding2D  expected {BORDER}, received [1, 2, 3]."],
+    ),
+    (
+        layer("Cropping1D: {cropping: [[1, 2]]}"),
+        ["4:30  model.layers[0].Cropping1D.cropping  expected a width, or a pair [before, after], "
+         "received [[1, 2]]."],
+    ),
+    (
+        layer("group_norm: 0"),
+        ["4:19  model.layers[0].group_norm.groups  expected a whole number of at least 1, or -1 "
+         "for as many groups as channels, received 0."],
+    ),
+    (
+        layer("group_norm: -2"),
+        ["4:19  model.layers[0].group_norm.groups  expected a whole number of at least 1, or -1 "
+         "for as many groups as channels, received -2."],
+    ),
+    (
+        layer("PReLU: {shared_axes: [-1]}"),
+        ["4:28  model.layers[0].PReLU.shared_axes  expected an axis or a list of axes, counted "
+         "from 1 or null, received [-1]."],
+    ),
+    (
+        layer("batch_norm: {axis: [1, 3]}"),
+        ["4:26  model.layers[0].batch_norm.axis  expected a whole number, received [1, 3]."],
+    ),
+    (
+        layer("ReLU: {max_value: -1}"),
+        ["4:25  model.layers[0].ReLU.max_value  expected a number of at least 0 or null, "
+         "received -1."],
+    ),
+    (
+        layer("LeakyReLU: -0.1"),
+        ["4:18  model.layers[0].LeakyReLU.negative_slope  expected a number of at least 0, "
+         "received -0.1."],
+    ),
     ("3", ["1:1  expected a config with the keys data and model, received 3."]),
     ("- a", ['1:1  expected a config with the keys data and model, received ["a"].']),
     (

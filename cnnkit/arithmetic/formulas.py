@@ -6,10 +6,10 @@ Each expression is written so that Python, with `floor`, `ceil` and `max`, compu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnnkit.arithmetic.effects import elements
-from cnnkit.arithmetic.kinds import squeezed_units
+from cnnkit.arithmetic.kinds import effect_of, squeezed_units
 from cnnkit.arithmetic.rows import LayerRow
 from cnnkit.arithmetic.windows import Slide, slides
 
@@ -34,8 +34,17 @@ def formulas_of(rows: Sequence[LayerRow], position: int) -> list[Formula]:
     if row.output_shape is None or None in row.input_shapes:
         return []
     find = _FORMULAS.get(_family(row.kind))
-    found = find(row) if find else []
+    found = find(_with_own_weights(row)) if find else []
     return found + _field_formulas(rows, row)
+
+
+def _with_own_weights(row: LayerRow) -> LayerRow:
+    """Return a row with the weights of its layer, whether they are frozen or shared or not."""
+    function = effect_of(row.kind)
+    if function is None:
+        return row
+    own = function(row.input_shapes[0], row.arguments)
+    return replace(row, parameters=own.parameters, non_trainable=own.non_trainable)
 
 
 def _family(kind: str) -> str:

@@ -49,6 +49,8 @@ class Node:
         arguments: all arguments with their defaults.
         output_shape: where it is known without arithmetic.
         weightless: whether it is known to have no weights and to multiply nothing.
+        frozen: whether its weights are not trained.
+        shared: whether its weights are those of a node before it, and counted there.
     """
 
     path: Path
@@ -59,6 +61,8 @@ class Node:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     output_shape: tuple[int, ...] | None = None
     weightless: bool = False
+    frozen: bool = False
+    shared: bool = False
 
 
 def nodes_of(layers: Sequence[Call]) -> list[Node]:

@@ -1,20 +1,28 @@
-"""A `.keras` file enters; the nodes of its layers leave, without Keras.
+"""A `.keras` file enters; the rows of its layers leave, without Keras.
 
-A `.keras` file is a ZIP whose config.json names every layer, its arguments and what it takes.
+A `.keras` file is a ZIP whose config.json names every layer, its arguments and what each of its
+calls takes.
 """
 
 from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cnnkit.arithmetic.effects import Shape
 from cnnkit.arithmetic.graph import IMAGE, Node
+from cnnkit.arithmetic.rows import LayerRow
+from cnnkit.arithmetic.stack import walk_nodes
 
-_MODELS = ("Functional", "Sequential", "Model")
+Tensor = tuple[str, int]  # the name of a layer, and the number of its call
+
+_FUNCTIONAL = ("Functional", "Model")
+_MODELS = (*_FUNCTIONAL, "Sequential")
 _SHOWN = (
     "filters",
     "units",
@@ -34,22 +42,63 @@ class KerasFileError(Exception):
     """The file is no `.keras` file, or holds a model that is no graph of layers."""
 
 
-def read_keras_file(path: Path) -> tuple[Shape, list[Node]]:
-    """Return the shape of one image and the nodes of a model.
+@dataclass(frozen=True)
+class _Use:
+    """One use of a model: a layer of another one may be used several times.
+
+    Args:
+        entering: positions of the nodes whose maps it takes.
+        prefix: leads to its layers.
+        trained: whether its layers may be trained.
+        shared: whether it was used before, so that its weights are counted already.
+    """
+
+    entering: tuple[int, ...]
+    prefix: tuple[int, ...] = ()
+    trained: bool = True
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class _LayerCall:
+    """One call of a layer.
+
+    Args:
+        layer: as config.json has it.
+        index: of the layer in its model.
+        number: of the call among those of this layer.
+        takes: the tensors it takes.
+    """
+
+    layer: Mapping[str, Any]
+    index: int
+    number: int
+    takes: tuple[Tensor, ...]
+
+    @property
+    def gives(self) -> Tensor:
+        """The tensor that leaves."""
+        return _name(self.layer), self.number
+
+
+def read_keras_file(path: Path) -> tuple[Shape, list[LayerRow]]:
+    """Return the shape of one image and one row for each call of a layer of a model.
 
     Raises:
         KerasFileError: says what is wrong with the file, without its name.
+        StackError: a layer cannot take the map that reaches it.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             model = json.loads(archive.read("config.json"))
     except OSError as error:
         raise KerasFileError(f"it cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, KeyError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError):
         raise KerasFileError("it is not a .keras file, or damaged") from None
     try:
-        return _nodes_of_model(model)
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        shape, nodes = _nodes_of_model(model)
+        return shape, walk_nodes(nodes, shape)
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise KerasFileError(f"its config.json is not as Keras 3 writes it ({error!r})") from None
 
 
@@ -66,44 +115,72 @@ def _nodes_of_model(model: Mapping[str, Any]) -> tuple[Shape, list[Node]]:
     if None in shape:
         raise KerasFileError(f"its model takes images of any size, {list(shape)}")
     nodes: list[Node] = []
-    _lay_out(model["config"], IMAGE, (), nodes)
+    _lay_out(model["config"], _Use((IMAGE,)), nodes)
+    if not nodes:
+        raise KerasFileError("its model has no layers")
     return shape, nodes
 
 
-def _lay_out(
-    config: Mapping[str, Any], start: int, prefix: tuple[int | str, ...], nodes: list[Node]
-) -> int:
+def _lay_out(config: Mapping[str, Any], use: _Use, nodes: list[Node]) -> int:
     """Append the nodes of a model, which may be a layer of another, and return its last one."""
-    positions: dict[str, int] = {}
-    shapes = _shapes_of(config["layers"])
-    end = start
-    for index, layer in enumerate(config["layers"]):
-        name = layer["config"].get("name") or layer.get("name")
-        taken = [positions[tensor[0]] for tensor in _tensors(layer.get("inbound_nodes") or [])]
-        entering = tuple(taken) or (end,)
-        if layer["class_name"] == "InputLayer":
-            positions[name] = start
-            continue
-        if layer["class_name"] in _MODELS:
-            end = _lay_out(layer["config"], entering[0], (*prefix, index), nodes)
-        else:
-            nodes.append(_node(layer, name, (*prefix, index), entering, shapes.get(name)))
-            end = len(nodes) - 1
-        positions[name] = end
-    outputs = config.get("output_layers")
-    if outputs:
-        first = outputs if isinstance(outputs[0], str) else outputs[0]
-        end = positions[first[0]]
-    return end
+    layers = config["layers"]
+    use = replace(use, trained=use.trained and config.get("trainable", True))
+    shapes, end = _shapes_of(layers), use.entering[0]
+    positions = dict(zip(_inputs_of(config), use.entering, strict=False))
+    for call in _in_order(_calls_of(layers), set(positions)):
+        taken = tuple(positions[tensor] for tensor in call.takes) or (end,)
+        end = _append(call, replace(use, entering=taken), shapes.get(call.gives), nodes)
+        positions[call.gives] = end
+    outputs = list(_references(config.get("output_layers") or []))
+    if not outputs:
+        return end
+    name, number = outputs[0]
+    kinds = {_name(layer): layer["class_name"] for layer in layers}
+    # Keras counts the calls of a functional model from 1 here: its own graph is the first.
+    return positions[name, number - (kinds[name] in _FUNCTIONAL)]
 
 
-def _node(
-    layer: Mapping[str, Any],
-    name: str,
-    path: tuple[int | str, ...],
-    inputs: tuple[int, ...],
-    shape: Shape | None,
-) -> Node:
+def _append(call: _LayerCall, use: _Use, shape: Shape | None, nodes: list[Node]) -> int:
+    use = replace(use, prefix=(*use.prefix, call.index), shared=use.shared or call.number > 0)
+    if call.layer["class_name"] in _MODELS:
+        return _lay_out(call.layer["config"], use, nodes)
+    nodes.append(_node(call.layer, use, shape))
+    return len(nodes) - 1
+
+
+def _name(layer: Mapping[str, Any]) -> str:
+    return layer["config"].get("name") or layer.get("name")
+
+
+def _inputs_of(config: Mapping[str, Any]) -> list[Tensor]:
+    """Return the tensors that enter a model, in the order in which it is called with them."""
+    names = [_name(layer) for layer in config["layers"] if layer["class_name"] == "InputLayer"]
+    return list(_references(config.get("input_layers") or [])) or [(name, 0) for name in names]
+
+
+def _calls_of(layers: Sequence[Mapping[str, Any]]) -> Iterator[_LayerCall]:
+    """Yield the calls of all layers; those of a sequential model take what the one before gives."""
+    before: tuple[Tensor, ...] = ()
+    for index, layer in enumerate(layers):
+        calls = layer.get("inbound_nodes") or [None]
+        for number, call in enumerate(calls if layer["class_name"] != "InputLayer" else []):
+            taken = tuple(tensor for tensor, _ in _tensors(call))
+            yield _LayerCall(layer, index, number, taken or before)
+        before = ((_name(layer), 0),)
+
+
+def _in_order(calls: Iterable[_LayerCall], known: set[Tensor]) -> Iterator[_LayerCall]:
+    """Yield each call behind those whose tensors it takes, else in the order of the file."""
+    waiting = list(calls)
+    while waiting:
+        ready = next((i for i, call in enumerate(waiting) if known.issuperset(call.takes)), None)
+        if ready is None:
+            raise KerasFileError(f"nothing gives what its layer {waiting[0].gives[0]} takes")
+        known.add(waiting[ready].gives)
+        yield waiting.pop(ready)
+
+
+def _node(layer: Mapping[str, Any], use: _Use, shape: Shape | None) -> Node:
     config, kind = dict(layer["config"]), layer["class_name"]
     operation = str(layer.get("module", "")).startswith(_OPERATIONS)
     if operation:
@@ -114,27 +191,47 @@ def _node(
         kind = f"{kind} (axis {config['axis']})"
     shown = {k: config[k] for k in _SHOWN if config.get(k) not in (None, _SILENT.get(k))}
     shown = {k: v for k, v in shown.items() if isinstance(v, str | int | float | list)}
-    free = operation and not kind.startswith(_MULTIPLYING)
-    return Node(path, name, kind, inputs, shown, config, shape, weightless=free)
+    return Node(
+        use.prefix,
+        _name(layer),
+        kind,
+        use.entering,
+        shown,
+        config,
+        shape,
+        weightless=operation and not kind.startswith(_MULTIPLYING),
+        frozen=not (use.trained and config.get("trainable", True)),
+        shared=use.shared,
+    )
 
 
-def _shapes_of(layers: Sequence[Mapping[str, Any]]) -> dict[str, Shape]:
-    """Return the shape that each layer gives, where another one takes it."""
+def _shapes_of(layers: Sequence[Mapping[str, Any]]) -> dict[Tensor, Shape]:
+    """Return the shape that each call of a layer gives, where another one takes it."""
     return {
-        name: tuple(shape[1:])
+        tensor: tuple(shape[1:])
         for layer in layers
-        for name, shape in _tensors(layer.get("inbound_nodes") or [])
+        for tensor, shape in _tensors(layer.get("inbound_nodes") or [])
         if None not in shape[1:]
     }
 
 
-def _tensors(value: Any) -> Iterator[tuple[str, list[int | None]]]:
-    """Yield (layer, shape) of each tensor that a layer is called with."""
+def _tensors(value: Any) -> Iterator[tuple[Tensor, list[int | None]]]:
+    """Yield each tensor that a layer is called with, and its shape."""
     if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
-        yield value["config"]["keras_history"][0], value["config"]["shape"]
+        name, number, _ = value["config"]["keras_history"]
+        yield (name, number), value["config"]["shape"]
     elif isinstance(value, Mapping):
         for part in value.values():
             yield from _tensors(part)
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _tensors(part)
+
+
+def _references(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors that config.json names by [layer, call, tensor], alone or in lists."""
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
+        yield value[0], value[1]
+        return
+    for part in value.values() if isinstance(value, Mapping) else value:
+        yield from _references(part)

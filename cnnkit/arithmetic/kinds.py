@@ -96,15 +96,29 @@ def _group_norm(shape: Shape, arguments: Arguments) -> Effect:
 
 
 def _prelu(shape: Shape, arguments: Arguments) -> Effect:
-    shared = _axes(shape, arguments["shared_axes"] or [])
-    return Effect(shape, math.prod(1 if i in shared else n for i, n in enumerate(shape)))
+    given = arguments["shared_axes"] or []
+    _axes(shape, given)  # refuses those that there are not
+    kept = list(shape)
+    for axis in [given] if isinstance(given, int) else given:
+        kept[axis - 1] = 1  # of a negative axis Keras, too, means the one before it
+    return Effect(shape, math.prod(kept))
 
 
 def _normalization(shape: Shape, arguments: Arguments) -> Effect:
-    if arguments["mean"] is not None:
-        return Effect(shape)
-    size = math.prod(shape[axis] for axis in _axes(shape, arguments["axis"]))
-    return Effect(shape, non_trainable=2 * size + 1)  # mean, variance and how many it has seen
+    axes = sorted(_axes(shape, arguments["axis"]))
+    mean, variance = arguments["mean"], arguments["variance"]
+    if mean is None and variance is None:
+        size = math.prod(shape[axis] for axis in axes)
+        return Effect(shape, non_trainable=2 * size + 1)  # mean, variance, how many it has seen
+    lengths = [len(part) if isinstance(part, list) else 0 for part in (mean, variance)]
+    if mean is None or variance is None or lengths[0] != lengths[1]:
+        raise UnfitError("mean and variance belong together: give as many numbers for both.")
+    if lengths[0] > 1 and lengths[0] != shape[axes[-1]]:
+        raise UnfitError(
+            f"mean and variance have {lengths[0]} numbers, but axis {arguments['axis']} of "
+            f"{times(shape)} has {shape[axes[-1]]}. Give one number, or one for each."
+        )
+    return Effect(shape)
 
 
 def _over_axis(shape: Shape, arguments: Arguments) -> Effect:

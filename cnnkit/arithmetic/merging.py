@@ -20,10 +20,17 @@ def merged_shape(node: Node, shapes: Sequence[Shape]) -> Shape:
     if node.kind != "Concatenate":
         if len(set(shapes)) > 1 and node.name in _ADVICE:
             raise _MergeError(_left(node, shapes) + _ADVICE[node.name])
-        return tuple(map(max, zip(*shapes, strict=True)))  # of a Keras file: sizes of 1 are spread
+        return _spread(shapes)
     if len({shape[:-1] for shape in shapes}) > 1:
         raise _MergeError(_left(node, shapes) + _ADVICE["branches"])
     return (*first[:-1], sum(shape[-1] for shape in shapes))
+
+
+def _spread(shapes: Sequence[Shape]) -> Shape:
+    """Return the shape of maps of a Keras file, which spreads axes of 1 and those that miss."""
+    axes = max(map(len, shapes))
+    filled = [(1,) * (axes - len(shape)) + shape for shape in shapes]
+    return tuple(map(max, zip(*filled, strict=True)))
 
 
 class _MergeError(UnfitError):
@@ -56,14 +63,23 @@ def projection(node: Node, start: Shape, end: Shape) -> Node:
     Raises:
         UnfitError: no stride leads from one to the other.
     """
-    strides = [math.ceil(a / b) for a, b in zip(start[:-1], end[:-1], strict=False)]
-    reached = [math.ceil(a / s) for a, s in zip(start[:-1], strides, strict=True)]
-    if len(start) != 3 or len(end) != 3 or reached != list(end[:-1]):
+    strides = _strides(start, end)
+    if strides is None:
         raise _MergeError(
             f"the shortcut carries {times(start)} but the layers inside give {times(end)}, and no "
-            "1 x 1 convolution leads from one to the other. Use padding: same inside the block."
+            "1 x 1 convolution leads from one to the other. Use padding: same inside the block, "
+            "or give it a shortcut of its own."
         )
     given = {"filters": end[-1], "kernel_size": 1, "strides": strides, "padding": "same"}
     defaults = {"dilation_rate": 1, "groups": 1, "use_bias": True}
     return replace(node, kind="Conv2D", inputs=node.inputs[:1], given=given,
                    arguments={**defaults, **given})  # fmt: skip
+
+
+def _strides(start: Shape, end: Shape) -> list[int] | None:
+    """Return the strides that lead from one map to another; None where there are none."""
+    if len(start) != 3 or len(end) != 3:
+        return None
+    strides = [math.ceil(a / b) for a, b in zip(start[:2], end[:2], strict=True)]
+    reached = [math.ceil(a / s) for a, s in zip(start[:2], strides, strict=True)]
+    return strides if reached == list(end[:2]) else None

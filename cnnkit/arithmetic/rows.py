@@ -53,7 +53,8 @@ def detail(node: Node) -> str:
     if node.kind in MERGES:
         then = node.arguments.get("activation")
         return node.kind.lower() + (f", {then}" if then else "")
-    return ", ".join(_shown({**node.given, **_own(node)}))
+    marks = ["frozen"] * node.frozen + ["shared weights"] * node.shared
+    return ", ".join([*_shown({**node.given, **_own(node)}), *marks])
 
 
 def _own(node: Node) -> dict[str, Any]:

@@ -136,8 +136,19 @@ def _step(node: Node, entering: Sequence[_State], rows: list[LayerRow]) -> _Stat
             return _unknown(node, entering, rows)
         effect = function(first.shape, node.arguments)
         field = field_after(first.field, first.shape, effect)
+    effect = _counted(node, effect)
     rows.append(_row(node, entering, effect, field))
     return _State(len(rows) - 1, effect.shape, field, _history(node, entering, effect.shape))
+
+
+def _counted(node: Node, effect: Effect) -> Effect:
+    """Return the effect with its weights among those that are trained, not trained, or neither."""
+    if node.shared:
+        return replace(effect, parameters=0, non_trainable=0)
+    if node.frozen:
+        kept = effect.parameters + effect.non_trainable
+        return replace(effect, parameters=0, non_trainable=kept)
+    return effect
 
 
 def _unknown(node: Node, entering: Sequence[_State], rows: list[LayerRow]) -> _State:

@@ -73,7 +73,7 @@ def slides(shape: Shape, arguments: Arguments) -> tuple[Slide, ...]:
     added = borders(pad["size"], num_axes) if pad else (None,) * num_axes
     found = tuple(
         _slide(*parts, arguments["padding"])
-        for parts in zip(shape, kernel, dilation, strides, added, strict=False)
+        for parts in zip(shape[:-1], kernel, dilation, strides, added, strict=True)
     )
     if pad and pad["mode"] == "reflect":
         _check_reflection(shape, added)
@@ -98,7 +98,7 @@ def _slide(
 
 
 def _check_reflection(shape: Shape, added: tuple[tuple[int, int], ...]) -> None:
-    for size, border in zip(shape, added, strict=False):
+    for size, border in zip(shape[:-1], added, strict=True):
         if max(border) >= size:
             raise UnfitError(
                 f"pad of mode reflect mirrors at most {size - 1} positions of the {size} there "
@@ -131,6 +131,7 @@ def conv(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
             f"groups={groups} must divide both the {shape[-1]} channels that come in and the "
             f"{filters} filters."
         )
+    _check_strides(arguments)
     found = slides(shape, arguments)
     weights = _kernel(found) * (shape[-1] // groups) * filters
     return Effect(
@@ -139,6 +140,15 @@ def conv(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
         multiply_adds=weights * elements(_size(found)),
         window=_window(found),
     )
+
+
+def _check_strides(arguments: Arguments) -> None:
+    strides, dilation = arguments["strides"], arguments["dilation_rate"]
+    if max(spread(strides, 1)) > 1 and max(spread(dilation, 1)) > 1:
+        raise UnfitError(
+            f"strides of {strides} and dilation_rate of {dilation} do not go together in Keras. "
+            "Set one of them to 1."
+        )
 
 
 def depthwise(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
@@ -171,14 +181,17 @@ def separable(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
 def transposed(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
     """Return the effect of a transposed convolution, which makes a map larger."""
     need_axes(shape, num_axes)
+    _check_strides(arguments)
     kernel = spread(arguments["kernel_size"], num_axes)
     names = ("strides", "dilation_rate")
     strides, dilation = (spread(arguments[name], num_axes) for name in names)
     given = arguments["output_padding"]
     extra = (None,) * num_axes if given is None else spread(given, num_axes)
+    if given is not None and any(e >= s for e, s in zip(extra, strides, strict=True)):
+        raise UnfitError(f"output_padding of {given} must be less than strides on every axis.")
     size = tuple(
         _enlarged(n, (k - 1) * d + 1, s, e, arguments["padding"])
-        for n, k, d, s, e in zip(shape, kernel, dilation, strides, extra, strict=False)
+        for n, k, d, s, e in zip(shape[:-1], kernel, dilation, strides, extra, strict=True)
     )
     weights = math.prod(kernel) * shape[-1] * arguments["filters"]
     return Effect(
@@ -213,7 +226,7 @@ def zero_padding(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
     """Return the effect of a border of zeros."""
     need_axes(shape, num_axes)
     added = borders(arguments["padding"], num_axes)
-    size = tuple(n + before + after for n, (before, after) in zip(shape, added, strict=False))
+    size = tuple(n + before + after for n, (before, after) in zip(shape[:-1], added, strict=True))
     return Effect((*size, shape[-1]), window=_moved([before for before, _ in added]))
 
 
@@ -221,7 +234,7 @@ def cropping(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
     """Return the effect of cutting a border off."""
     need_axes(shape, num_axes)
     cut = borders(arguments["cropping"], num_axes)
-    size = tuple(n - before - after for n, (before, after) in zip(shape, cut, strict=False))
+    size = tuple(n - before - after for n, (before, after) in zip(shape[:-1], cut, strict=True))
     if min(size) < 1:
         raise CollapsesError(f"of {times([sum(pair) for pair in cut])}")
     return Effect((*size, shape[-1]), window=_moved([-before for before, _ in cut]))
@@ -231,7 +244,7 @@ def up_sampling(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
     """Return the effect of repeating or interpolating each position."""
     need_axes(shape, num_axes)
     factors = spread(arguments["size"], num_axes)
-    size = tuple(n * factor for n, factor in zip(shape, factors, strict=False))
+    size = tuple(n * factor for n, factor in zip(shape[:-1], factors, strict=True))
     return Effect((*size, shape[-1]), window=UNKNOWN)
 
 

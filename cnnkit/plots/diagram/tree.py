@@ -88,7 +88,8 @@ class _Graph:
                 stretch.append(step)
                 continue
             direct = self.takers[last].count(step) if (last, step) != (start, end) else 0
-            items += self._stretch(last, stretch, step, direct)
+            joins = step != end and self.symbols[step]  # those of the end are joined around here
+            items += self._stretch(last, stretch, step, direct, step if joins else None)
             if step != end and not _is_merged(items, step):
                 items.append(step)
             last, stretch = step, []
@@ -101,7 +102,9 @@ class _Graph:
             if taker in inside or (taker == end and step != start):
                 yield taker
 
-    def _stretch(self, start: int, inside: Sequence[int], end: int, direct: int) -> Iterator[Item]:
+    def _stretch(
+        self, start: int, inside: Sequence[int], end: int, direct: int, merge: int | None
+    ) -> Iterator[Item]:
         parts = self._parts(inside)
         if not parts and direct == 1:
             return
@@ -116,7 +119,6 @@ class _Graph:
             place = [number for number, step in enumerate(order) if step in part]
             lanes.append((min(place, default=part[0]), self.series(start, part, end)))
         lanes.sort(key=lambda lane: lane[0])
-        merge = end if end < len(self.symbols) and self.symbols[end] else None
         yield Parallel(tuple(lane for _, lane in lanes), merge)
 
     def _parts(self, inside: Sequence[int]) -> list[list[int]]:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnnkit.arithmetic import IMAGE, SHORTCUT, Node, borders, nodes_of, projection, squeezed_units
+from cnnkit.arithmetic.effects import spread
 from cnnkit.backend import keras, tf
 from cnnkit.config import Call, dotted
 from cnnkit.errors import UsageError
 
 PartName = Callable[[str], str]  # "add" -> "residual_1_add"
 
+_SAFE_CHANNELS = 16
 _SHORT_KINDS = {"Add": "add", "Concatenate": "concatenate"}
 
 
@@ -59,7 +61,25 @@ def _apply(node: Node, entering: list[Any], names: _Names) -> Any:
         return _squeeze_excite(first, node.arguments["ratio"], part)
     if node.arguments.get("pad"):
         first = _padded(first, node.arguments["pad"], part)
-    return getattr(keras.layers, node.kind)(**{"name": name, **node.given})(first)
+    given = node.given
+    if _crashes(node, first):
+        strides = given["strides"]
+        first = keras.layers.MaxPooling2D(1, strides=strides, name=part("sampled"))(first)
+        given = {**given, "strides": 1}
+    return getattr(keras.layers, node.kind)(**{"name": name, **given})(first)
+
+
+def _crashes(node: Node, tensor: Any) -> bool:
+    """Tell whether TensorFlow may write over foreign memory in training this layer.
+
+    On a CPU, the gradient of a 1 x 1 convolution with strides crashes the process for fewer than
+    16 channels and an odd number of images (seen with TensorFlow 2.19 and 2.21, oneDNN). Taking
+    every second pixel first, and convolving without strides, is the same.
+    """
+    if node.kind != "Conv2D" or tensor.shape[-1] >= _SAFE_CHANNELS:
+        return False
+    window, strides = (spread(node.given.get(key, 1), 2) for key in ("kernel_size", "strides"))
+    return set(window) == {1} and set(strides) != {1}
 
 
 def _merge(node: Node, entering: list[Any], part: PartName) -> Any:

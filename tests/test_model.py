@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -230,3 +233,34 @@ def test_every_layer_of_the_table_that_needs_no_argument_builds():
             _build([name, "flatten"])
             built += 1
     assert built >= 5
+
+
+_TRAIN = """
+import numpy as np
+from cnnkit.backend import keras
+from cnnkit.config import config_from_dict
+from cnnkit.model import build_model, compile_model
+
+conv = {"filters": 8, "kernel_size": 3, "padding": "same"}
+block = {"residual": [{"conv": {**conv, "filters": 16, "strides": 2}}]}
+data = {"source": "digits", "image_size": 32, "color_mode": "grayscale"}
+layers = [{"conv": conv}, block, "global_pool"]
+config = config_from_dict({"data": data, "model": {"layers": layers}})
+model = build_model(config, 10)
+compile_model(model, config)
+images = np.zeros((29, 32, 32, 1), np.uint8)
+for _ in range(5):
+    model.fit(images, np.eye(10)[[3] * 29], batch_size=29, verbose=0)
+plain, ours = keras.layers.Conv2D(16, 1, strides=2), model.get_layer("shortcut_1")
+maps = np.random.default_rng(0).normal(size=(2, 32, 32, 8)).astype(np.float32)
+plain(maps)
+plain.set_weights(ours.get_weights())
+sampled = model.get_layer("shortcut_1_sampled")(maps)
+print(np.abs(plain(maps) - ours(sampled)).max() < 1e-5)
+"""
+
+
+def test_a_strided_convolution_of_1_x_1_with_few_channels_trains_with_an_odd_batch():
+    """TensorFlow's gradient of it writes over foreign memory; we take the pixels first."""
+    done = subprocess.run([sys.executable, "-c", _TRAIN], capture_output=True, text=True)
+    assert done.stdout.strip() == "True", done.stderr[-500:]

@@ -24,7 +24,8 @@ def run_epochs(
     """Train phase by phase, each from its feed until its last epoch or until early stopping.
 
     A phase begins with the best weights so far; behind one with other images, with its last ones:
-    what these taught cannot be seen in the validation images. History and weights are written as they come.
+    what these taught cannot be seen in the validation images. History and weights are written as
+    they come.
 
     Raises:
         CnnkitError: the loss is no number any more.

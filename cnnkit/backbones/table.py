@@ -1,0 +1,231 @@
+"""The name of a network of `keras.applications` enters; the facts about it leave, without Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnnkit.errors import UsageError, did_you_mean
+
+_GOOGLE = "https://storage.googleapis.com"
+_KERAS = f"{_GOOGLE}/tensorflow/keras-applications"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a network that the config may set.
+
+    Args:
+        default: its value where the config says nothing.
+        trained: the values for which ImageNet weights exist, each as the file's name spells it.
+    """
+
+    default: Any
+    trained: Mapping[Any, str]
+
+
+@dataclass(frozen=True)
+class BackboneRow:
+    """What is known of one network.
+
+    Args:
+        name: of its builder in `keras.applications`.
+        module: in `keras.applications`, that has its `preprocess_input`.
+        preprocessing: `tf`, `torch` or `caffe` after `keras.applications.imagenet_utils`; `none`
+            where the network does it itself.
+        default_size: height and width of the images of its ImageNet weights, in pixels.
+        minimum_size: the smallest height and width that it takes, in pixels.
+        parameters: numbers without the classifier, at the default arguments.
+        top1: accuracy on ImageNet as Keras's documentation has it, with its classifier.
+        licence: of the ImageNet weights.
+        url: of the weights, with {size} and the arguments to be filled in.
+        local_name: the name that Keras gives the file, where it is not the last part of the URL.
+        arguments: by name.
+        untrained: the combination of arguments that has no weights, though each of them has some.
+        trained_sizes: square images for which weights of their own exist, in pixels.
+    """
+
+    name: str
+    module: str
+    preprocessing: str
+    default_size: int
+    minimum_size: int
+    parameters: int
+    top1: float | None
+    licence: str
+    url: str
+    local_name: str = ""
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+    untrained: Mapping[str, Any] = field(default_factory=dict)
+    trained_sizes: tuple[int, ...] = ()
+
+    def weights_url(self, arguments: Mapping[str, Any], image_size: tuple[int, int]) -> str:
+        """Return where the ImageNet weights are published; the arguments must have some."""
+        height, width = image_size
+        own = height == width and height in self.trained_sizes
+        spelled = {
+            name: argument.trained[arguments.get(name, argument.default)]
+            for name, argument in self.arguments.items()
+        }
+        return self.url.format(size=height if own else self.default_size, **spelled)
+
+    def weights_name(self, arguments: Mapping[str, Any], image_size: tuple[int, int]) -> str:
+        """Return the name of the file of ImageNet weights in Keras's folder of models."""
+        return self.local_name or self.weights_url(arguments, image_size).rpartition("/")[2]
+
+
+def backbone_named(name: str) -> BackboneRow:
+    """Return the row of a network.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in BACKBONES:
+        raise UsageError(
+            f"model.backbone.name: keras.applications has no {name}.{did_you_mean(name, BACKBONES)}"
+            f" It has: {', '.join(BACKBONES)}."
+        )
+    return BACKBONES[name]
+
+
+def _spelled(*values: float) -> dict[Any, str]:
+    return {value: str(value) for value in values}
+
+
+_MOBILENET = {
+    "alpha": Argument(1.0, {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}),
+    "depth_multiplier": Argument(1, {1: ""}),
+}
+_MOBILENET_V2 = {"alpha": Argument(1.0, _spelled(0.35, 0.5, 0.75, 1.0, 1.3, 1.4))}
+_MOBILENET_V3 = {
+    "alpha": Argument(1.0, _spelled(0.75, 1.0)),
+    "minimalistic": Argument(False, {False: "", True: "_minimalistic"}),
+}
+
+
+def _mobilenets() -> Iterator[BackboneRow]:
+    yield BackboneRow(
+        *("MobileNet", "mobilenet", "tf", 224, 32, 3_228_864, 0.704, "Apache-2.0"),
+        url=f"{_KERAS}/mobilenet/mobilenet_{{alpha}}_{{size}}_tf_no_top.h5",
+        arguments=_MOBILENET,
+        trained_sizes=(128, 160, 192, 224),
+    )
+    yield BackboneRow(
+        *("MobileNetV2", "mobilenet_v2", "tf", 224, 32, 2_257_984, 0.713, "Apache-2.0"),
+        url=f"{_KERAS}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
+        "{alpha}_{size}_no_top.h5",
+        arguments=_MOBILENET_V2,
+        trained_sizes=(96, 128, 160, 192, 224),
+    )
+    for size, parameters in (("Small", 939_120), ("Large", 2_996_352)):
+        yield BackboneRow(
+            f"MobileNetV3{size}",
+            *("mobilenet_v3", "none", 224, 32, parameters, None, "Apache-2.0"),
+            url=f"{_KERAS}/mobilenet_v3/weights_mobilenet_v3_{size.lower()}"
+            "{minimalistic}_224_{alpha}_float_no_top_v2.h5",
+            arguments=_MOBILENET_V3,
+            untrained={"alpha": 0.75, "minimalistic": True},
+        )
+
+
+def _efficientnets() -> Iterator[BackboneRow]:
+    for name, size, parameters, top1 in (
+        ("B0", 224, 4_049_571, 0.771),
+        ("B1", 240, 6_575_239, 0.791),
+        ("B2", 260, 7_768_569, 0.801),
+        ("B3", 300, 10_783_535, 0.816),
+        ("B4", 380, 17_673_823, 0.829),
+        ("B5", 456, 28_513_527, 0.836),
+        ("B6", 528, 40_960_143, 0.840),
+        ("B7", 600, 64_097_687, 0.843),
+    ):
+        yield BackboneRow(
+            f"EfficientNet{name}",
+            *("efficientnet", "none", size, 32, parameters, top1, "Apache-2.0"),
+            url=f"{_GOOGLE}/keras-applications/efficientnet{name.lower()}_notop.h5",
+        )
+    for name, size, parameters, top1 in (
+        ("B0", 224, 5_919_312, 0.787),
+        ("B1", 240, 6_931_124, 0.798),
+        ("B2", 260, 8_769_374, 0.805),
+        ("B3", 300, 12_930_622, 0.820),
+        ("S", 384, 20_331_360, 0.839),
+        ("M", 480, 53_150_388, 0.853),
+        ("L", 480, 117_746_848, 0.857),
+    ):
+        yield BackboneRow(
+            f"EfficientNetV2{name}",
+            *("efficientnet_v2", "none", size, 32, parameters, top1, "Apache-2.0"),
+            url=f"{_KERAS}/efficientnet_v2/efficientnetv2-{name.lower()}_notop.h5",
+        )
+
+
+def _convnexts() -> Iterator[BackboneRow]:
+    for name, parameters, top1 in (
+        ("Tiny", 27_820_128, 0.813),
+        ("Small", 49_454_688, 0.823),
+        ("Base", 87_566_464, 0.853),
+        ("Large", 196_230_336, 0.863),
+        ("XLarge", 348_147_968, 0.867),
+    ):
+        yield BackboneRow(
+            f"ConvNeXt{name}",
+            *("convnext", "none", 224, 32, parameters, top1, "MIT"),
+            url=f"{_KERAS}/convnext/convnext_{name.lower()}_notop.h5",
+        )
+
+
+def _nasnets() -> Iterator[BackboneRow]:
+    for name, size, parameters, top1 in (
+        ("Mobile", 224, 4_269_716, 0.744),
+        ("Large", 331, 84_916_818, 0.825),
+    ):
+        yield BackboneRow(
+            f"NASNet{name}",
+            *("nasnet", "tf", size, 32, parameters, top1, "Apache-2.0"),
+            url=f"{_KERAS}/nasnet/NASNet-{name.lower()}-no-top.h5",
+            local_name=f"nasnet_{name.lower()}_no_top.h5",
+        )
+
+
+def _older() -> Iterator[BackboneRow]:
+    """Yield the networks whose files are all named in the same way."""
+    for name, module, preprocessing, size, minimum, parameters, top1, licence in (
+        ("ResNet50", "resnet", "caffe", 224, 32, 23_587_712, 0.749, "MIT"),
+        ("ResNet101", "resnet", "caffe", 224, 32, 42_658_176, 0.764, "MIT"),
+        ("ResNet152", "resnet", "caffe", 224, 32, 58_370_944, 0.766, "MIT"),
+        ("ResNet50V2", "resnet_v2", "tf", 224, 32, 23_564_800, 0.760, "BSD"),
+        ("ResNet101V2", "resnet_v2", "tf", 224, 32, 42_626_560, 0.772, "BSD"),
+        ("ResNet152V2", "resnet_v2", "tf", 224, 32, 58_331_648, 0.780, "BSD"),
+        ("DenseNet121", "densenet", "torch", 224, 32, 7_037_504, 0.750, "BSD-3-Clause"),
+        ("DenseNet169", "densenet", "torch", 224, 32, 12_642_880, 0.762, "BSD-3-Clause"),
+        ("DenseNet201", "densenet", "torch", 224, 32, 18_321_984, 0.773, "BSD-3-Clause"),
+        ("InceptionV3", "inception_v3", "tf", 299, 75, 21_802_784, 0.779, "Apache-2.0"),
+        (
+            "InceptionResNetV2",
+            "inception_resnet_v2",
+            "tf",
+            299,
+            75,
+            54_336_736,
+            0.803,
+            "Apache-2.0",
+        ),
+        ("Xception", "xception", "tf", 299, 71, 20_861_480, 0.790, "MIT"),
+        ("VGG16", "vgg16", "caffe", 224, 32, 14_714_688, 0.713, "CC-BY-4.0"),
+        ("VGG19", "vgg19", "caffe", 224, 32, 20_024_384, 0.713, "CC-BY-4.0"),
+    ):
+        folder = module.removesuffix("_v2") if module == "resnet_v2" else module
+        stem = module if module.startswith("inception") else name.lower()
+        yield BackboneRow(
+            *(name, module, preprocessing, size, minimum, parameters, top1, licence),
+            url=f"{_KERAS}/{folder}/{stem}_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        )
+
+
+BACKBONES: dict[str, BackboneRow] = {
+    row.name: row
+    for family in (_mobilenets, _efficientnets, _convnexts, _nasnets, _older)
+    for row in family()
+}

@@ -46,6 +46,7 @@ test-slow: dev
 docs: dev
 	$(BIN)/python scripts/generate_cli_docs.py
 	$(BIN)/python scripts/generate_schema.py
+	$(BIN)/python scripts/generate_backbones_docs.py
 
 bench: install
 	$(BIN)/python scripts/bench_data.py

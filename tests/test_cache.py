@@ -102,7 +102,7 @@ def test_the_list_says_what_each_thing_is(filled):
         assert entry["bytes"] == sum(path.stat().st_size for path in files)
     assert document["bytes"] == sum(entry["bytes"] for entry in document["entries"])
     lines = run("list").stdout.splitlines()
-    assert lines[0].split() == ["kind", "images", "size", "pixels", "last", "used", "path"]
+    assert lines[0].split() == ["kind", "images", "size", "what", "last", "used", "path"]
     assert "16 x 16 rgb, stretch, background 255" in lines[1]
     assert lines[1].endswith(newest["path"])
     assert lines[3].split()[:2] == ["builtin", "1,797"]
@@ -153,7 +153,7 @@ def test_clear_refuses_what_it_did_not_make(filled, what):
     done = run("clear", what, "--yes")
     assert done.exit_code == 2
     assert f"begins with {what!r}" in done.stderr
-    assert "Allowed: all, pixels, builtin, downloads" in done.stderr
+    assert "Allowed: all, pixels, features, builtin, downloads" in done.stderr
     assert len(listed()["entries"]) == 4
     assert all(path.exists() for path in others(filled))
 

@@ -263,6 +263,23 @@ def test_features_are_kept_by_content_and_computed_once(folder, transfer, tmp_pa
     assert line.endswith((", 1 of them new", "from kept features"))
 
 
+def test_kept_features_are_listed_and_cleared(transfer, tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from cnnkit.cli import main
+
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
+    transfer("{epochs: 1}")
+    listed = json.loads(CliRunner().invoke(main, ["cache", "list", "--json"]).stdout)["entries"]
+    kept = [entry for entry in listed if entry["kind"] == "features"]
+    assert sorted(entry["images"] for entry in kept) == [6, 24]
+    assert kept[0]["features"]["shape"][1:] == [6]
+    assert "6 of run" in CliRunner().invoke(main, ["cache", "list"]).stdout
+    done = CliRunner().invoke(main, ["cache", "clear", "features", "--yes"])
+    assert done.stdout.startswith("Removed 2, ")
+    assert _kept(tmp_path / "cache") == []
+
+
 def test_a_damaged_file_of_features_is_computed_again(transfer, tmp_path, monkeypatch):
     monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
     first = _weights(transfer("{epochs: 2}").last)

@@ -78,7 +78,7 @@ def _print_freed(removed: int, freed: int, as_json: bool) -> None:
 def _table(entries: Sequence[CacheEntry]) -> str:
     from cnnkit.data.cache import size_text
 
-    header = ["kind", "images", "size", "pixels", "last used", "path"]
+    header = ["kind", "images", "size", "what", "last used", "path"]
     rows = [header, *(_row(entry) for entry in entries)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
@@ -95,7 +95,7 @@ def _row(entry: CacheEntry) -> list[str]:
         entry.kind,
         "unfinished" if entry.unfinished else "" if entry.images is None else f"{entry.images:,}",
         size_text(entry.num_bytes),
-        _pixels(entry.settings),
+        _pixels(entry.settings) or _features(entry.features),
         f"{datetime.fromtimestamp(entry.last_used):%Y-%m-%d %H:%M}",
         str(entry.path),
     ]
@@ -109,3 +109,10 @@ def _pixels(settings: dict[str, Any] | None) -> str:
         f"{height} x {width} {settings['color_mode']}, {settings['resize']}, "
         f"background {settings['background']}"
     )
+
+
+def _features(facts: dict[str, Any] | None) -> str:
+    if facts is None:
+        return ""
+    view = "" if facts.get("view") is None else f", augmented view {facts['view'] + 1}"
+    return f"{' x '.join(map(str, facts['shape'][1:]))} of {facts['backbone']}{view}"

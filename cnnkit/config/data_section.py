@@ -94,8 +94,9 @@ class ShapesConfig(Section):
     seed: Annotated[int, whole(0, LARGEST_SEED)] = Field(
         0, description="Another seed draws other images."
     )
-    style: Annotated[str, choice("filled", "sketch")] = Field(
-        "filled", description="Shapes of one colour on another, or drawn by hand on paper."
+    style: Annotated[str, choice("filled", "outline", "sketch")] = Field(
+        "filled",
+        description="Shapes of one colour on another, their clean outlines, or outlines by hand.",
     )
 
 

@@ -75,9 +75,15 @@ def _write_shapes(folder: Path, shapes: Any) -> None:
         (folder / name).mkdir()
     for index in range(shapes.num_images):
         name = SHAPE_NAMES[index % len(SHAPE_NAMES)]
-        draw = draw_sketch if shapes.style == "sketch" else draw_shape
-        image = draw(index, image_size=shapes.image_size, seed=shapes.seed)
+        image = _drawn(index, shapes)
         Image.fromarray(image).save(folder / name / f"{index:06d}.png")
+
+
+def _drawn(index: int, shapes: Any) -> np.ndarray:
+    how = {"image_size": shapes.image_size, "seed": shapes.seed}
+    if shapes.style == "filled":
+        return draw_shape(index, **how)
+    return draw_outline(index, **how, by_hand=shapes.style == "sketch")
 
 
 def draw_shape(index: int, *, image_size: int, seed: int) -> np.ndarray:
@@ -98,21 +104,33 @@ def draw_shape(index: int, *, image_size: int, seed: int) -> np.ndarray:
     return _scaled_down(canvas, image_size, random)
 
 
-def draw_sketch(index: int, *, image_size: int, seed: int) -> np.ndarray:
-    """Draw shape number `index` as an outline of shaky strokes; else as `draw_shape`."""
-    random = np.random.default_rng([seed, index, 1])
+def draw_outline(index: int, *, image_size: int, seed: int, by_hand: bool) -> np.ndarray:
+    """Draw the outline of shape number `index`; else as `draw_shape`.
+
+    Args:
+        index: number of the shape.
+        image_size: height and width in pixels.
+        seed: another one draws other outlines.
+        by_hand: one to three shaky strokes of dark ink on light paper, and noise; else one clean
+            stroke, black on white.
+    """
+    random = np.random.default_rng([seed, index, 1 + by_hand])
     side = image_size * _DRAWN_LARGER
-    paper = random.integers(190, 256, size=3)
+    paper, ink = random.integers(190, 256, size=3), random.integers(0, 90, size=3)
+    if not by_hand:
+        paper, ink = (255,) * 3, (0,) * 3
     canvas = Image.new("RGB", (side, side), tuple(map(int, paper)))
     draw = ImageDraw.Draw(canvas)
-    ink = tuple(map(int, random.integers(0, 90, size=3)))
     radius = random.uniform(0.2, 0.38) * side
     center = random.uniform(radius, side - radius, size=2)
     outline = _outline(SHAPE_NAMES[index % len(SHAPE_NAMES)], random.uniform(0, 2 * math.pi))
-    for _ in range(random.integers(1, 4)):
-        shaken = center + radius * (outline + random.normal(0, 0.05, size=outline.shape))
-        points = [tuple(point) for point in [*shaken, *shaken[:2]]]
-        draw.line(points, fill=ink, width=int(random.integers(1, 4)) * _DRAWN_LARGER, joint="curve")
+    for _ in range(random.integers(1, 4) if by_hand else 1):
+        shaken = outline + random.normal(0, 0.05 * by_hand, size=outline.shape)
+        points = [tuple(center + radius * corner) for corner in [*shaken, *shaken[:2]]]
+        width = int(random.integers(1, 4)) * _DRAWN_LARGER
+        draw.line(points, fill=tuple(map(int, ink)), width=width, joint="curve")
+    if not by_hand:
+        return np.asarray(canvas.resize((image_size, image_size), Image.Resampling.BOX))
     return _scaled_down(canvas, image_size, random)
 
 

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.data.cache import PARTIAL, Extent, cache_folder, is_being_made, remove_folder
+from cnnkit.data.feature_cache import FEATURES, FEATURES_NAME, about_features
 from cnnkit.data.known_sets import KNOWN_SETS
 from cnnkit.data.packed.pack import last_used, pack_folders, read_index
 from cnnkit.errors import UsageError
 
 _BUILTIN_NAME = re.compile(r"[a-z0-9_]+-v\d+(-.+)?")
-KINDS = ("pixels", "builtin", "downloads")
+KINDS = ("pixels", FEATURES, "builtin", "downloads")
 # A process that downloads a file writes all the time; one that was killed does not.
 _STILL_SECONDS = 600
 
@@ -37,6 +38,7 @@ class CacheEntry:
         last_used: in seconds since 1970; of what is not pixels, when it was made.
         images: how many; None where that is not known.
         settings: how pixels were made; None for other things.
+        features: what features are of, and their shape; None for other things.
         unfinished: a process fills it, or was killed while it did.
     """
 
@@ -46,6 +48,7 @@ class CacheEntry:
     last_used: float
     images: int | None = None
     settings: dict[str, Any] | None = None
+    features: dict[str, Any] | None = None
     unfinished: bool = False
 
     @property
@@ -71,6 +74,7 @@ class CacheEntry:
             "images": self.images,
             "bytes": self.num_bytes,
             "pixel_settings": self.settings,
+            "features": self.features,
             "last_used": datetime.fromtimestamp(self.last_used, timezone.utc).isoformat(),
             "unfinished": self.unfinished,
         }
@@ -78,9 +82,10 @@ class CacheEntry:
 
 def list_cache() -> list[CacheEntry]:
     """Return what is in the cache, by kind, the last used first."""
-    folders = [path for kind in ("pixels", "builtin") for path in _folders(kind)]
+    folders = [path for kind in ("pixels", FEATURES, "builtin") for path in _folders(kind)]
     entries = [
         *_entries(pack_folders(), _pack),
+        *_entries((path for path in folders if _has_features(path)), _features),
         *_entries((path for path in folders if _is_builtin(path)), _builtin),
         *_entries(_downloaded(), _download),
         *_entries((path for path in folders if path.name.startswith(PARTIAL)), _unfinished),
@@ -151,6 +156,13 @@ def _pack(path: Path) -> CacheEntry:
     return CacheEntry("pixels", path, num_bytes, last_used(path), images, settings)
 
 
+def _features(path: Path) -> CacheEntry:
+    num_bytes = Extent(path).num_bytes
+    facts = about_features(path)
+    images = facts["shape"][0] if facts else None
+    return CacheEntry(FEATURES, path, num_bytes, path.stat().st_mtime, images, features=facts)
+
+
 def _builtin(path: Path) -> CacheEntry:
     facts = Extent(path)
     return CacheEntry("builtin", path, facts.num_bytes, path.stat().st_mtime, facts.num_files)
@@ -179,6 +191,10 @@ def _folders(kind: str) -> list[Path]:
     if not parent.is_dir():
         return []
     return [path for path in parent.iterdir() if path.is_dir()]
+
+
+def _has_features(path: Path) -> bool:
+    return path.parent.name == FEATURES and bool(FEATURES_NAME.fullmatch(path.name))
 
 
 def _is_builtin(path: Path) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ from cnnkit.data.hashing import Progress
 from cnnkit.data.packed.contents import SortedContents, from_bytes, from_hex
 
 FEATURES = "features"
-ABOUT = "about.json"
-_ARRAY, _CONTENTS = "features.npy", "contents.bin"
+FEATURES_NAME = re.compile("[0-9a-f]{32}-[0-9a-f]{16}")
+_ARRAY, _CONTENTS, _ABOUT = "features.npy", "contents.bin", "about.json"
 _BATCH = 64
 _CHECKED_BYTES = 16 << 20
 
@@ -63,7 +64,7 @@ def feature_rows(
     """Return the features of images: read what was kept with the key, and compute the rest.
 
     Args:
-        key: letters and digits, of all that features depend on but the images.
+        key: 32 hexadecimal digits, of all that features depend on but the images.
         hashes: sha256 of each image in hex; copies are computed once.
         compute: gives the features of some of the images.
         about: facts that `cnnkit cache list` shows.
@@ -90,7 +91,7 @@ def feature_rows(
         array, computed = _made(temporary / _ARRAY, contents, first, kept, compute, progress)
         (temporary / _CONTENTS).write_bytes(contents.tobytes())
         facts = {**about, "shape": array.shape, "crc32": _crc32(array)}
-        (temporary / ABOUT).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        (temporary / _ABOUT).write_text(json.dumps(facts, indent=1), encoding="utf-8")
         del array
     return FeatureRows(np.load(final / _ARRAY, mmap_mode="r"), rows, computed)
 
@@ -99,16 +100,25 @@ def _kept(key: str) -> Iterator[tuple[Path, np.ndarray, SortedContents]]:
     """Yield the folders of a key that are whole, with their arrays and contents."""
     for folder in sorted((cache_folder() / FEATURES).glob(f"{key}-*")):
         try:
-            facts = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
             array = np.load(folder / _ARRAY, mmap_mode="r")
             contents = from_bytes((folder / _CONTENTS).read_bytes())
-            whole = len(contents) == len(array) and _crc32(array) == facts["crc32"]
-        except (OSError, ValueError, KeyError):
+            facts = about_features(folder) or {}
+            whole = len(contents) == len(array) and _crc32(array) == facts.get("crc32")
+        except (OSError, ValueError):
             whole = False
         if whole:
             yield folder, array, SortedContents(contents)
         else:
             remove_folder(folder)  # damaged: it is computed again
+
+
+def about_features(folder: Path) -> dict[str, Any] | None:
+    """Return the facts of a folder of features, None where they are damaged."""
+    try:
+        facts = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        return facts if {"backbone", "shape", "crc32"} <= set(facts) else None
+    except (OSError, ValueError):
+        return None
 
 
 def _made(

@@ -146,6 +146,16 @@ def copied_run(trained_run, tmp_path):
     return run
 
 
+@pytest.mark.parametrize("words", [["features", "a.png"], ["filters"]])
+def test_weights_that_were_removed_are_named_as_missing(copied_run, words):
+    (copied_run / "weights" / "best.keras").unlink()
+    done = _run(*words, "--model", copied_run)
+    assert done.exit_code == 2
+    best = os.path.join("weights", "best.keras")
+    assert f"{copied_run} has no {best}: the file was removed after the training." in done.stderr
+    assert "to the end" not in done.stderr
+
+
 @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
 @pytest.mark.parametrize(
     ("words", "name"),

@@ -91,6 +91,30 @@ def test_the_patch_alone_explains_the_number(model, tmp_path):
             assert float(number[(*patch.place, channel)]) == pytest.approx(patch.value, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    "ways",
+    [
+        lambda x: [layers.Conv2D(3, 1, name="short")(x), layers.Conv2D(3, 3, padding="same")(x)],
+        lambda x: [layers.Conv2D(3, 3)(x), layers.Conv2D(3, 3)(layers.ReLU()(x))],
+    ],
+    ids=["projection", "branches"],
+)
+def test_layers_on_parallel_ways_have_the_patches_that_each_has_alone(ways, tmp_path):
+    image = keras.Input((20, 20, 3), dtype="uint8")
+    joined = layers.Add()(ways(layers.Rescaling(1 / 255)(image)))
+    model = keras.Model(image, layers.Dense(2)(layers.Flatten()(joined)))
+    records = _records(tmp_path, 4)
+    found, positions = _patches(model, records)
+    assert sorted(found) == positions and len(positions) == 2
+    for position in positions:
+        options = {"num_patches": 3, "report": Silence()}
+        alone = exciting_patches(steps_of(model), [position], records, _SETTINGS, **options)
+        for mine, expected in zip(found[position], alone[position], strict=True):
+            assert [(p.path, p.value, p.box) for p in mine] == [
+                (p.path, p.value, p.box) for p in expected
+            ]
+
+
 def test_an_image_that_cannot_be_read_is_named_and_left_out(model, tmp_path):
     records = _records(tmp_path, 3)
     broken = tmp_path / "broken.png"
@@ -173,6 +197,7 @@ def test_other_images_and_a_broken_one_among_them(trained_run, tmp_path):
     words = ("--model", trained_run.folder, "-o", tmp_path / "out", "--channels", 1)
     done = _run("filters", *words, "--images", folder)
     assert done.exit_code == 0, done.output
+    assert f"patches from 4 images in {folder}\n" in done.stderr
     assert f"left out {folder / 'bad.png'}: it is not an image" in done.stderr
     assert "conv_1" in done.stdout
     words += ("--overwrite",)
@@ -198,6 +223,7 @@ const images = [...document.querySelectorAll("img")];
 Promise.all(images.map((image) => image.decode())).then(() => tell({ pointed,
   moved: document.getElementById("weight").textContent,
   sizes: images.map((image) => [image.naturalHeight, image.naturalWidth]),
+  frames: images.map((image) => getComputedStyle(image).outlineStyle),
   captions: [...document.querySelectorAll("#patches figure")].map((f) => f.textContent) }));
 """
     told = told_by_page(out / "filters.html", script, tmp_path)
@@ -208,6 +234,7 @@ Promise.all(images.map((image) => image.decode())).then(() => tell({ pointed,
         weight = kernel[row, 2, 1, channel["channel"]]
         assert float(text.rpartition(" ")[2]) == pytest.approx(weight, abs=1e-6)
     assert told["sizes"] == [[16, 16], *([3, 3] for _ in channel["patches"])]
+    assert set(told["frames"]) == {"solid"}  # else a white picture is not to be seen
     for caption, patch in zip(told["captions"], channel["patches"], strict=True):
         assert patch["path"] in caption and patch["label"] in caption
 

@@ -15,28 +15,17 @@ from cnnkit.data.pixels import read_pixels
 from cnnkit.errors import DataError, ImageError
 from cnnkit.features.folder import layer_files, new_folder, wanted_folder
 from cnnkit.features.graph import check_finite
-from cnnkit.features.maps import (
-    FLATTEN,
-    MOVE,
-    OTHER,
-    RELU,
-    SCALE,
-    SUM,
-    Stage,
-    most_active,
-    path_from,
-    stages_of,
-)
+from cnnkit.features.maps import MOVE, OTHER, Stage, most_active, path_from, stages_of
 from cnnkit.features.models import Opened, open_model
+from cnnkit.features.overview import draw_overview
 from cnnkit.features.page import printable, render, stage_data
-from cnnkit.plots.features import Column, Section, plot_maps, plot_path
+from cnnkit.plots.features import Section, plot_maps
 from cnnkit.progress import Silence
 from cnnkit.runs import write_text
 
 _OVERVIEW, _PAGE = "overview.png", "features.html"
 _MOST_MAPS = 64  # in a layer's picture
-_PATH_MAPS = 5  # of a stage in the overview
-_MOST_COLUMNS = 33
+_MOST_NAMED = 5  # channels, as the most active
 _HOW = {"sum": "sums", "max": "max pool", "mean": "average pool", "relu": "after ReLU"}
 
 
@@ -161,7 +150,7 @@ def _finish(
     title = f"{name} in {printable(opened.run.name)}"
     overview, page = folder / _OVERVIEW, folder / _PAGE
     kept = _around(stages, only) if only else list(range(len(stages)))
-    _draw_overview(stages, kept, answer, title, overview)
+    draw_overview(stages, kept, answer, title, overview)
     data, notes = stage_data(_renumbered(stages, kept))
     shown = {"title": title, "answer": answer[:10], "notes": notes, "stages": data}
     write_text(page, render("features", title, shown))
@@ -206,7 +195,7 @@ def _draw_layer(
             _section_title(stages[i]), stages[i].values[..., channels], list(map(str, channels))
         )
         for i in path_from(stages, start)
-        if stages[i].kind not in (SCALE, MOVE)
+        if stages[i].kind != MOVE
     ]
     height, width, count = stage.values.shape
     some = f", the {len(channels)} most active" if len(channels) < count else ""
@@ -218,7 +207,7 @@ def _draw_layer(
         "shape": [height, width, count],
         "min": float(stage.values.min()),
         "max": float(stage.values.max()),
-        "most_active": order[:_PATH_MAPS].tolist(),
+        "most_active": order[:_MOST_NAMED].tolist(),
         "file": str(path),
     }
 
@@ -227,54 +216,3 @@ def _section_title(stage: Stage) -> str:
     height, width, _ = stage.values.shape
     what = _HOW.get(stage.kind, f"after {stage.title}")
     return f"{what}: {height} x {width}, {stage.values.min():.3g} to {stage.values.max():.3g}"
-
-
-def _draw_overview(
-    stages: Sequence[Stage],
-    kept: Sequence[int],
-    answer: list[tuple[str, float]],
-    title: str,
-    path: Path,
-) -> None:
-    shown = [i for i in kept[1:-1] if _in_overview(stages, i)]
-    if len(shown) > _MOST_COLUMNS:
-        picked = np.linspace(0, len(shown) - 1, _MOST_COLUMNS).round().astype(int)
-        title += f" ({_MOST_COLUMNS} of {len(shown)} stages)"
-        shown = [shown[i] for i in picked]
-    image = stages[0].values.astype(np.uint8)
-    orders = most_active(stages)
-    plot_path(title, image, [_column(stages[i], orders[i]) for i in shown], answer, path)
-
-
-def _in_overview(stages: Sequence[Stage], position: int) -> bool:
-    """Whether a stage is worth a column.
-
-    It is not where it only scales or moves numbers, nor as a row before its activation.
-    """
-    stage = stages[position]
-    if stage.kind in (SCALE, MOVE, FLATTEN) or _only_borders(stage, stages):
-        return False
-    follows = stages[position + 1]
-    activated = follows.parents == (position,) and follows.name.startswith(f"{stage.name}/")
-    return not (stage.is_row and stage.kind == SUM and activated)
-
-
-def _only_borders(stage: Stage, stages: Sequence[Stage]) -> bool:
-    """Whether it is a step of putting a border around a map."""
-    channels = {stages[parent].values.shape[2] for parent in stage.parents}
-    joined = stage.title == "Concatenate" and channels == {stage.values.shape[2]}
-    return joined or stage.title in ("Take", "Pad")
-
-
-def _column(stage: Stage, order: NDArray) -> Column:
-    height, width, count = stage.values.shape
-    if stage.is_row:
-        return Column(f"{_short(stage.name)}\n{count} numbers", stage.values.reshape(-1))
-    size = f"{height} x {width} x {count}"
-    name = "ReLU" if stage.kind == RELU else _short(stage.name)
-    chosen = order[:_PATH_MAPS]
-    return Column(f"{name}\n{size}", stage.values[..., chosen], list(map(str, chosen)))
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 18 else f"\u2026{name[-17:]}"

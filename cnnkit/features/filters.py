@@ -168,7 +168,7 @@ def draw_filters(
     records, whose = _records(opened, images)
     searched = _evenly(records, _MOST_IMAGES)
     some = f" of {len(records):,}" if len(searched) < len(records) else ""
-    report.note(f"patches from {len(searched):,}{some} {whose} images")
+    report.note(f"patches from {len(searched):,}{some} {whose}")
     settings = opened.info.pixels
     patches = exciting_patches(
         opened.steps, chosen, searched, settings, num_patches=_PATCHES, report=report
@@ -199,13 +199,13 @@ def _records(opened: Opened, images: Path | None) -> tuple[list[ImageRecord], st
         except DataError as error:  # what it advises is an option of `evaluate`
             text = str(error).replace("--data FOLDER", "--images FOLDER")
             raise DataError(text) from error
-        return list(found), {"train": "training"}.get(split, split)
+        return list(found), "training images" if split == "train" else "validation images"
     if not images.exists():
         raise DataError(f"--images {images}: there is no such folder or file.")
     found = list(find_images([str(images)]))
     if images.is_dir() and found == [str(images)]:
         raise DataError(f"--images {images} holds no image.")
-    return [ImageRecord(path, LocalFile(path), "", None) for path in found], str(images)
+    return [ImageRecord(path, LocalFile(path), "", None) for path in found], f"images in {images}"
 
 
 def _evenly(given: Sequence[Any], most: int) -> list[Any]:

@@ -6,7 +6,7 @@ The graph is Keras's own, so what is drawn is what the model computes, whatever 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,18 +86,24 @@ def steps_of(model: Any) -> list[Step]:
 
 
 def run_steps(
-    steps: Sequence[Step], images: Any, *, until: int | None = None, before: bool = False
+    steps: Sequence[Step],
+    images: Any,
+    *,
+    until: int | None = None,
+    also: Sequence[int] = (),
+    before: bool = False,
 ) -> list[Any]:
-    """Return the tensor of every step for a batch of images.
+    """Return the tensor of every step for a batch of images, None for one that is not needed.
 
     Args:
         steps: of `steps_of`.
         images: (num_images, height, width, channels), levels 0 to 255.
-        until: the last step that is needed; all by default.
+        until: the last step that is wanted; by default the result.
+        also: steps before it that are wanted too, for one may be on another way than it.
         before: the tensor of step `until` is wanted before its activation.
     """
     last = len(steps) - 1 if until is None else until
-    needed = _needed(steps, last)
+    needed = _needed(steps, {last, *also})
     tensors: list[Any] = [images]
     for position, step in enumerate(steps[1 : last + 1], 1):
         entering = [tensors[i] for i in step.inputs]
@@ -106,9 +112,10 @@ def run_steps(
     return tensors
 
 
-def _needed(steps: Sequence[Step], last: int) -> list[bool]:
-    needed = [position == last for position in range(last + 1)]
-    for position in range(last, 0, -1):
+def _needed(steps: Sequence[Step], wanted: Collection[int]) -> list[bool]:
+    """Return for each step up to the last wanted one whether it is needed."""
+    needed = [position in wanted for position in range(max(wanted) + 1)]
+    for position in range(max(wanted), 0, -1):
         for entering in steps[position].inputs if needed[position] else ():
             needed[entering] = True
     return needed
@@ -116,7 +123,7 @@ def _needed(steps: Sequence[Step], last: int) -> list[bool]:
 
 def _ending_at(steps: list[Step], end: int) -> list[Step]:
     """Return the steps with the result as the last one."""
-    order = [i for i, needed in enumerate(_needed(steps, end)) if needed]
+    order = [i for i, needed in enumerate(_needed(steps, {end})) if needed]
     place = {old: new for new, old in enumerate(order)}
     moved = (steps[old] for old in order)
     return [

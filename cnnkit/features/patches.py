@@ -145,7 +145,7 @@ def _read(
 def _strongest(
     steps: Sequence[Step], positions: Sequence[int], images: NDArray
 ) -> dict[int, _Strongest]:
-    tensors = run_steps(steps, images, until=max(positions))
+    tensors = run_steps(steps, images, until=max(positions), also=positions)
     result = {}
     for position in positions:
         step = steps[position]

@@ -125,7 +125,7 @@ def plot_path(
     most = max((c.values.shape[2] for c in columns if c.values.ndim == 3), default=1)
     cells = len(columns) + 3  # the image, and two for the probabilities
     lines = -(-cells // _STAGES_A_LINE)
-    across = min(cells, _STAGES_A_LINE)
+    across = -(-cells // lines)  # lines of one length: the probabilities do not stand alone
     size = (across * 1.35 + 0.4, lines * (most * 1.25 + 0.9) + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.add_gridspec(lines, across)
@@ -133,10 +133,7 @@ def plot_path(
     _draw_image(figure.add_subplot(grid[places[0]]), image, most)
     for (line, place), column in zip(places[1:], columns, strict=True):
         _draw_column(figure.add_subplot(grid[line, place]), column, most)
-    line, place = divmod(len(columns) + 1, across)
-    if place == across - 1 and lines > line + 1:
-        line, place = line + 1, 0
-    _draw_answer(figure.add_subplot(grid[line, place : place + 2]), answer)
+    _draw_answer(figure.add_subplot(grid[-1, across - 2 :]), answer)
     figure.suptitle(_text(title), fontsize=10, parse_math=False)
     save_figure(figure, path)
 
@@ -187,11 +184,11 @@ def _draw_answer(axis: Any, answer: Sequence[tuple[str, float]]) -> None:
     axis.barh(range(len(shown)), [probability for _, probability in shown], color="tab:blue")
     axis.set_yticks(range(len(shown)), names, fontsize=7, parse_math=False)
     axis.invert_yaxis()
-    axis.set_xlim(0, 1.25)
+    axis.set_xlim(0, 1)
     axis.set_xticks([0, 0.5, 1])
     axis.tick_params(axis="x", labelsize=6)
     for place, (_, probability) in enumerate(shown):
-        axis.text(probability + 0.02, place, f"{probability:.3f}", fontsize=6, va="center")
+        axis.text(1.03, place, f"{probability:.3f}", fontsize=6, va="center")
     axis.set_title("probabilities", fontsize=7)
 
 
@@ -214,10 +211,13 @@ def plot_pictures(
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for axis in axes.flat:
-        axis.set_axis_off()
+        axis.set_xticks([])
+        axis.set_yticks([])
+        axis.spines[:].set_visible(False)
     for line, (caption, pictures, titles) in zip(axes, rows, strict=True):
         for axis, picture, text in zip(line, pictures, titles, strict=False):
             axis.imshow(picture, interpolation="nearest")
+            axis.spines[:].set(visible=True, color="0.5", linewidth=0.6)
             axis.set_title(text, fontsize=6.5, pad=2)
         line[0].text(
             -0.08, 0.5, caption, fontsize=7, ha="right", va="center", transform=line[0].transAxes

@@ -16,9 +16,9 @@ from cnnkit.config import config_from_text, load_config
 from cnnkit.proposal import look_at, propose, relative_source
 
 
-def proposal(folder):
+def proposal(folder, **options):
     """Return (text, config) of what is proposed for a folder."""
-    text = propose(look_at(data_config(folder)), str(folder))
+    text = propose(look_at(data_config(folder), **options), str(folder))
     return text, config_from_text(text)
 
 
@@ -48,7 +48,7 @@ def write_pictures(folder, sizes, *, classes=("cat", "owl"), each=4, mode="RGB")
     ],
 )
 def test_size_and_resize_policy_follow_the_images(tmp_path, sizes, image_size, resize):
-    text, config = proposal(write_pictures(tmp_path / "set", sizes))
+    text, config = proposal(write_pictures(tmp_path / "set", sizes), from_scratch=True)
     assert config.data.image_size == image_size
     assert config.data.resize == resize
     smallest = f"{min(size[0] for size in sizes)} x {min(size[1] for size in sizes)} at least."
@@ -112,10 +112,23 @@ def test_broken_files_and_tiny_classes_do_not_stop_the_first_training(tmp_path):
 
 def test_more_images_get_a_larger_net(tmp_path, monkeypatch):
     few = proposal(write_classes(tmp_path / "set", {"cat": 9, "owl": 9}))[1]
-    monkeypatch.setattr("cnnkit.proposal.model_sections._FEW", 10)
+    monkeypatch.setattr("cnnkit.proposal.model_sections.FEW", 10)
     many = proposal(tmp_path / "set")[1]
     count = [sum(call.name == "conv" for call in c.model.layers) for c in (few, many)]
     assert count == [3, 6]
+
+
+def test_few_photographs_start_from_a_pretrained_network(tmp_path, monkeypatch):
+    write_pictures(tmp_path / "set", [(90, 120), (120, 90)], each=6)
+    text, config = proposal(tmp_path / "set")
+    assert config.model.backbone.name == "MobileNetV2"
+    assert [phase.train for phase in config.training.phases] == ["linear_probe", "all"]
+    assert "images are few: start from a network that has seen a million photographs" in text
+    monkeypatch.chdir(tmp_path)
+    assert run_init("set", "--from-scratch").exit_code == 0
+    assert "backbone" not in (tmp_path / "set.yaml").read_text()
+    write_pictures(tmp_path / "small", [(30, 40)], each=6)
+    assert proposal(tmp_path / "small")[1].model.backbone is None
 
 
 def run_init(*words):

@@ -22,9 +22,14 @@ from cnnkit.names import shown
     type=click.Path(path_type=Path, dir_okay=False),
     help="The config to write. By default the source's name with .yaml, here.",
 )
+@click.option(
+    "--from-scratch", is_flag=True, help="Propose no pretrained network, however few images."
+)
 @overwrite_option
 @json_option
-def init(source: str, output: Path | None, overwrite: bool, as_json: bool) -> None:
+def init(
+    source: str, output: Path | None, from_scratch: bool, overwrite: bool, as_json: bool
+) -> None:
     """Look at the images of a folder and write a config that trains on them, with reasons.
 
     SOURCE is a folder of class folders, or anything else that data.source may be. All images are
@@ -40,7 +45,7 @@ def init(source: str, output: Path | None, overwrite: bool, as_json: bool) -> No
     check_output(output, "--output", CONFIG, overwrite=overwrite)
     report = report_for(sys.stderr)
     with report.counting("looking at images") as progress:
-        findings = look_at(data_section(source), progress)
+        findings = look_at(data_section(source), progress, from_scratch=from_scratch)
     for sentence in findings.source.notes:
         report.note(sentence)
     write_proposal(findings, output)

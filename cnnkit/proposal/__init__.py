@@ -14,8 +14,7 @@ from cnnkit.proposal.data_section import data_choices, image_size
 from cnnkit.proposal.findings import Choice, Findings, look_at
 from cnnkit.proposal.model_sections import (
     augmentation_choices,
-    block_choices,
-    layer_choices,
+    model_choices,
     training_choices,
 )
 from cnnkit.runs import write_text
@@ -41,10 +40,7 @@ def propose(findings: Findings, source: str) -> str:
             "augmentation:",
             *_lines(augmentation_choices(findings)),
             "model:",
-            "  blocks:",
-            *_lines(block_choices()),
-            "  layers:",
-            *_lines(layer_choices(findings, size)),
+            *_lines(model_choices(findings, size)),
             "training:",
             *_lines(training_choices(findings)),
         ]

@@ -10,6 +10,7 @@ from cnnkit.data.records import count_of, first_few
 from cnnkit.proposal.findings import Choice, Findings
 
 MANY = 20_000  # images
+TRANSFER_SIZE = 160  # of one set of ImageNet weights; larger sees more and takes longer
 
 _SMALLEST_SIDE = 32
 _LARGEST_SIDES = ((2_000, 64), (10_000, 96), (None, 128))  # by number of images
@@ -21,6 +22,8 @@ _SMALLEST_CLASS = 3  # one image for each of train, validation and test
 def image_size(findings: Findings) -> tuple[int, int]:
     """Return (height, width): near the images' own, multiples of 8, not larger than data is for."""
     largest = next(s for n, s in _LARGEST_SIDES if n is None or findings.num_images < n)
+    if findings.transfers:
+        largest = TRANSFER_SIZE
     if not findings.good:
         return largest, largest
     height, width = (median(fact.size[axis] for fact in findings.good) for axis in (0, 1))
@@ -96,7 +99,9 @@ def _size_reason(findings: Findings, size: tuple[int, int]) -> str:
         return "Height, width. None of the images that were opened can be decoded."
     heights, widths = ([fact.size[axis] for fact in findings.good] for axis in (0, 1))
     own = min(median(heights), median(widths))
-    if own < _SMALLEST_SIDE:
+    if findings.transfers:
+        reason = "The pretrained network takes any size; 224 sees more and takes twice as long."
+    elif own < _SMALLEST_SIDE:
         reason = f"They are enlarged to {_SMALLEST_SIDE}, so that three poolings have room."
     elif max(size) < own:
         reason = (

@@ -16,6 +16,8 @@ from cnnkit.data.sources import find_images
 from cnnkit.data.stats import ImageFacts, image_facts
 
 MOST_SAMPLED = 500
+FEW = 2_000  # images
+PHOTOGRAPH_SIDE = 64  # pixels; smaller pictures are rarely photographs
 
 _LOOKED_AT = PixelSettings((64, 64))
 UNEVEN_ASPECT = 1.25
@@ -44,12 +46,14 @@ class Findings:
         facts: of the images that were opened.
         class_counts: images to train on by class, before any split, without those opened that
             cannot be decoded.
+        from_scratch: whether the user wants no pretrained network.
     """
 
     source: Source
     data_source: str
     facts: list[ImageFacts]
     class_counts: Counter[str]
+    from_scratch: bool = False
 
     @property
     def good(self) -> list[ImageFacts]:
@@ -60,6 +64,13 @@ class Findings:
     def num_images(self) -> int:
         """Images to train on, before any split."""
         return sum(self.class_counts.values())
+
+    @property
+    def transfers(self) -> bool:
+        """Whether to start from a network that knows photographs: few images, and of that kind."""
+        sides = [min(fact.size) for fact in self.good]
+        are_photographs = bool(sides) and median(sides) >= PHOTOGRAPH_SIDE and not self.is_grey
+        return self.num_images < FEW and are_photographs and not self.from_scratch
 
     @property
     def all_opened(self) -> bool:
@@ -101,8 +112,15 @@ class Findings:
         return max(aspect, 1 / aspect) <= UNEVEN_ASPECT
 
 
-def look_at(data_config: Any, progress: Progress | None = None) -> Findings:
+def look_at(
+    data_config: Any, progress: Progress | None = None, *, from_scratch: bool = False
+) -> Findings:
     """List all images, and open up to 500 of them, of all classes in turns.
+
+    Args:
+        data_config: the `data` section.
+        progress: called with (images opened, images to open).
+        from_scratch: propose no pretrained network.
 
     Raises:
         DataError: as `find_images`.
@@ -122,4 +140,4 @@ def look_at(data_config: Any, progress: Progress | None = None) -> Findings:
     facts = image_facts([record.file for record in sampled], _LOOKED_AT, progress)
     counts = Counter(record.label for record in training)
     counts.subtract(record.label for record, fact in zip(sampled, facts, strict=True) if fact.error)
-    return Findings(source, data_config.source, facts, counts)
+    return Findings(source, data_config.source, facts, counts, from_scratch)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from cnnkit.data.records import count_of
 from cnnkit.proposal.data_section import MANY
-from cnnkit.proposal.findings import Choice, Findings
+from cnnkit.proposal.findings import FEW, Choice, Findings
 
-_FEW = 2_000  # images
 _LARGE_IMBALANCE = 3
 _SIDED_WORDS = ("left", "right", "clockwise", "arrow", "letter", "digit", "text")
 
@@ -36,6 +35,19 @@ def _why_not_to_flip(class_names: Sequence[str]) -> str:
     return f"a mirror may change what is {sided}" if sided else ""
 
 
+def model_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
+    """Return the lines of `model`: a pretrained network, or layers that learn from scratch."""
+    if not findings.transfers:
+        blocks, layers = block_choices(), layer_choices(findings, size)
+        return [Choice("  blocks:"), *blocks, Choice("  layers:"), *layers]
+    reason = (
+        f"{count_of(findings.num_images, 'image')} are few: start from a network that has seen a "
+        "million photographs. Its weights (2 MB) are downloaded once; `cnnkit init --from-scratch` "
+        "does without. docs/backbones.md has larger ones."
+    )
+    return [Choice("  backbone: {name: MobileNetV2, alpha: 0.35}", reason)]
+
+
 def block_choices() -> list[Choice]:
     """Return the lines of `model.blocks`."""
     conv = "{filters: $filters, kernel_size: 3, strides: $strides, padding: same, use_bias: false}"
@@ -51,7 +63,7 @@ def layer_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
     """Return the lines of `model.layers`: stages of convolution, more of them for more images."""
     number = findings.num_images
     stages = 3 if min(size) < 96 else 4
-    deep = number >= _FEW
+    deep = number >= FEW
     lines: list[str] = []
     for filters in (32, 64, 128, 256)[:stages]:
         strides = 2 if not lines and min(size) >= 48 else 1
@@ -69,19 +81,7 @@ def layer_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
 
 def training_choices(findings: Findings) -> list[Choice]:
     """Return the lines of `training`."""
-    few, many = findings.num_images < _FEW, findings.num_images >= MANY
-    epochs, patience = (60, 20) if few else (30, 6) if many else (40, 10)
-    choices = [
-        Choice(f"  epochs: {epochs}"),
-        Choice("  optimizer: {adamw: {learning_rate: 0.003, weight_decay: 0.02}}"),
-        Choice("  schedule: cosine"),
-        Choice("  warmup_epochs: 1"),
-        Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
-        Choice(
-            f"  early_stopping: {{patience: {patience}}}",
-            "The validation loss of few images jumps: wait long." if few else "",
-        ),
-    ]
+    choices = _transfer(findings) if findings.transfers else _from_scratch(findings)
     counts = findings.class_counts
     ratio = max(counts.values()) / max(1, min(counts.values()))
     if ratio > _LARGE_IMBALANCE:
@@ -94,3 +94,37 @@ def training_choices(findings: Findings) -> list[Choice]:
             )
         )
     return choices
+
+
+def _transfer(findings: Findings) -> list[Choice]:
+    return [
+        Choice("  monitor: val_accuracy"),
+        Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
+        Choice("  schedule: cosine"),
+        Choice("  phases:"),
+        Choice(
+            "    - {train: linear_probe}",
+            "First the output layer alone, on features that are computed once; then all of it, "
+            "carefully.",
+        ),
+        Choice(
+            "    - {train: all, epochs: 15, warmup_epochs: 1, "
+            "optimizer: {adam: {learning_rate: 5e-4}}}"
+        ),
+    ]
+
+
+def _from_scratch(findings: Findings) -> list[Choice]:
+    few, many = findings.num_images < FEW, findings.num_images >= MANY
+    epochs, patience = (60, 20) if few else (30, 6) if many else (40, 10)
+    return [
+        Choice(f"  epochs: {epochs}"),
+        Choice("  optimizer: {adamw: {learning_rate: 0.003, weight_decay: 0.02}}"),
+        Choice("  schedule: cosine"),
+        Choice("  warmup_epochs: 1"),
+        Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
+        Choice(
+            f"  early_stopping: {{patience: {patience}}}",
+            "The validation loss of few images jumps: wait long." if few else "",
+        ),
+    ]

@@ -7,15 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cnnkit.errors import UsageError
+from cnnkit.errors import CnnkitError, UsageError
 
 
 def load_keras_model(path: Path) -> Any:
     """Return the `keras.Model` of a file, for inference.
 
     Raises:
-        UsageError: the file cannot be loaded.
+        UsageError: the file cannot be loaded, or carries a TF Hub module that nobody trusts.
     """
+    from cnnkit.backbones import hub_module  # noqa: F401  Keras finds its layer by name
     from cnnkit.backend import keras
 
     with naming_damage(path):
@@ -28,5 +29,14 @@ def naming_damage(path: Path, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except (ValueError, RuntimeError, OSError, KeyError, TypeError, *errors) as error:
+        if (own := _own_reason(error)) is not None:
+            raise UsageError(f"{path} cannot be loaded: {own}") from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"{path} cannot be loaded, it may be damaged: {reason}") from error
+
+
+def _own_reason(error: BaseException | None) -> CnnkitError | None:
+    """Return what a layer of ours has said, which Keras wraps in errors of its own."""
+    while error is not None and not isinstance(error, CnnkitError):
+        error = error.__cause__ or error.__context__
+    return error

@@ -21,6 +21,7 @@ def build_backbone(section: BackboneConfig, image_size: tuple[int, int], channel
 
     Raises:
         UsageError: it is not there, or does not fit the images; the text says what to do.
+        CnnkitError: its weights cannot be downloaded.
     """
     origin, value = section.origin
     if origin == "name":
@@ -40,7 +41,9 @@ def build_backbone(section: BackboneConfig, image_size: tuple[int, int], channel
         from cnnkit.backbones.hub import hub_backbone
 
         values = section.value_range and tuple(section.value_range)
-        return hub_backbone(value, image_size, channels, value_range=values)
+        return hub_backbone(
+            value, image_size, channels, value_range=values, signature=section.signature
+        )
     from cnnkit.backbones.cut import file_backbone, run_backbone
 
     if origin == "run":

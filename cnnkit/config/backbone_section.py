@@ -56,8 +56,8 @@ class BackboneConfig(Section):
     )
     value_range: Annotated[list[float] | None, nullable(items_of(number(), (2,)))] = Field(
         None,
-        description="What the pixels 0 and 255 become for a module or file that does not say; null "
-        "for [0, 1] with hub, and for [0, 255] with file.",
+        description="What the pixels 0 and 255 become; null for what a module says itself, and for "
+        "[0, 255] with file.",
     )
     signature: Annotated[str | None, nullable(text("the name of a signature"))] = Field(
         None, description="Of a module of TF Hub without `__call__`: the signature to use."

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnkit.backbones.cut import layers_of
+from cnnkit.backbones.hub_module import HubModule
 from cnnkit.backend import tf
 from cnnkit.model_info import INFO_NAME, LABELS_NAME, ModelInfo, append_info
 from cnnkit.quiet import quiet_stderr
@@ -25,8 +27,7 @@ class Format:
 
 def write_saved_model(model: Any, info: ModelInfo, path: Path) -> None:
     """Write a TensorFlow SavedModel folder with labels.txt and cnnkit.json in it."""
-    with quiet_stderr():
-        model.export(path, format="tf_saved_model", verbose=False)
+    _save(model, path)
     (path / LABELS_NAME).write_text(info.labels(), encoding="utf-8")
     (path / INFO_NAME).write_text(info.to_json(), encoding="utf-8")
 
@@ -35,12 +36,27 @@ def write_tflite(model: Any, info: ModelInfo, path: Path) -> None:
     """Write a float32 `.tflite` with labels and pixel settings behind it, whole or not at all."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".tflite-") as folder:
         fresh = Path(folder) / "model.tflite"
+        _save(model, Path(folder) / "saved_model")
         with quiet_stderr():
-            model.export(f"{folder}/saved_model", format="tf_saved_model", verbose=False)
             converter = tf.lite.TFLiteConverter.from_saved_model(f"{folder}/saved_model")
             fresh.write_bytes(converter.convert())
         append_info(fresh, info)
         os.replace(fresh, path)
+
+
+def _save(model: Any, path: Path) -> None:
+    """Write a SavedModel whose one function, `serve`, answers images.
+
+    `model.export` loses the variables of a TF Hub module. What the function reads must hang on the
+    object that is saved, the modules included.
+    """
+    image = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, "image")
+    saved = tf.Module()
+    saved.parts = [variable.value for variable in model.variables]
+    saved.modules = [layer.module for layer in layers_of(model) if isinstance(layer, HubModule)]
+    saved.serve = tf.function(lambda image: model(image, training=False), input_signature=[image])
+    with quiet_stderr():
+        tf.saved_model.save(saved, str(path), signatures=saved.serve)
 
 
 def write_onnx(model: Any, info: ModelInfo, path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cnnkit.backbones.cut import layers_of
+from cnnkit.backbones.hub_module import HubModule
 from cnnkit.backend import keras
 from cnnkit.config import Call, Config, TrainingConfig
 from cnnkit.config.training_section import PhaseConfig, PhaseDataConfig
@@ -143,6 +144,8 @@ def set_trainable(model: Any, phase: Phase) -> None:
             layer, keras.layers.BatchNormalization
         )
         layer.trainable = position >= first and not is_still
+        if isinstance(layer, HubModule):
+            layer.batch_norm = phase.batch_norm
 
 
 def _is_named(phase: Phase, layer: Any) -> bool:

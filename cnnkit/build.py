@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ def build_and_save(
     output: Path,
     *,
     overwrite: bool,
+    note: Callable[[str], Any] = str,
 ) -> dict[str, Any]:
-    """Build a config's model with Keras, untrained, and save it.
+    """Build a config's model with Keras, untrained, and save it; `note` as for `summarize`.
 
     Raises:
         UsageError: the config is wrong, or the file exists and must not be replaced.
@@ -27,7 +28,7 @@ def build_and_save(
         raise UsageError(f"--output {output}: the name must end in .keras.")
     if output.exists() and not overwrite:
         raise UsageError(f"{output} exists. Give another --output, or --overwrite.")
-    config, classes = config_and_classes(path, overrides, num_classes)
+    config, classes = config_and_classes(path, overrides, num_classes, note)
     from cnnkit.model import build_model
 
     model = build_model(config, classes)

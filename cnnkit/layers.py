@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cnnkit.arithmetic import IMAGE, SHORTCUT, Node, borders, nodes_of, projection, squeezed_units
+from cnnkit.arithmetic import (
+    IMAGE,
+    SHORTCUT,
+    LayerNames,
+    Node,
+    StackError,
+    borders,
+    nodes_of,
+    projection,
+    squeezed_units,
+)
 from cnnkit.arithmetic.effects import spread
 from cnnkit.backend import keras, tf
 from cnnkit.config import Call, dotted
@@ -27,14 +36,17 @@ def apply_layers(layers: Sequence[Call], tensor: Any, key: str = "layers") -> An
         key: which of the two, for messages.
 
     Raises:
-        UsageError: Keras refuses a layer; the text names it and gives Keras's reason.
+        UsageError: Keras refuses a layer; the text names it and gives Keras's reason. Or two
+            layers have one name.
     """
-    names = _Names(("model", key))
+    names = LayerNames()
     tensors: list[Any] = []
     for node in nodes_of(layers):
         entering = [tensor if position == IMAGE else tensors[position] for position in node.inputs]
         try:
             tensors.append(_apply(node, entering, names))
+        except StackError as error:
+            raise UsageError(f"{dotted(('model', key, *error.path))}: {error}") from None
         except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
             reason = str(error).splitlines()[0]
             where = dotted(("model", key, *node.path))
@@ -43,7 +55,7 @@ def apply_layers(layers: Sequence[Call], tensor: Any, key: str = "layers") -> An
     return tensors[-1] if tensors else tensor
 
 
-def _apply(node: Node, entering: list[Any], names: _Names) -> Any:
+def _apply(node: Node, entering: list[Any], names: LayerNames) -> Any:
     first = entering[0]
     if node.kind == SHORTCUT:
         start, end = (tuple(tensor.shape[1:]) for tensor in entering)
@@ -109,45 +121,13 @@ def _padded(tensor: Any, pad: dict[str, Any], part: PartName) -> Any:
     if pad["mode"] == "zeros":
         return keras.layers.ZeroPadding2D(sides, name=part("pad"))(tensor)
     if pad["mode"] == "reflect":
-        return keras.ops.pad(tensor, [[0, 0], *map(list, sides), [0, 0]], mode="reflect")
-    for axis, (before, after) in enumerate(sides, 1):
-        first, last = (
-            keras.ops.take(tensor, [position], axis=axis)
-            for position in (0, tensor.shape[axis] - 1)
-        )
-        tensor = keras.ops.concatenate([first] * before + [tensor] + [last] * after, axis=axis)
+        return _padded_by(tensor, sides, "reflect")
+    while any(map(any, sides)):  # mirrored with the edge, one position is the edge again
+        once = [[min(1, side) for side in pair] for pair in sides]
+        tensor = _padded_by(tensor, once, "symmetric")
+        sides = [[max(0, side - 1) for side in pair] for pair in sides]
     return tensor
 
 
-class _Names:
-    """Gives each layer its name, and lets none have a name twice."""
-
-    def __init__(self, place: tuple[str, ...]) -> None:
-        self._place = place
-        self._counts: Counter[str] = Counter()
-        self._taken = {"image", "rescaling", "backbone", "probabilities"}
-
-    def of(self, node: Node) -> str:
-        """Return the name that was given, or kind and count.
-
-        Raises:
-            UsageError: another layer has the name.
-        """
-        kind = node.name.lower()
-        self._counts[kind] += 1
-        return self.taken(node.given.get("name") or f"{kind}_{self._counts[kind]}", node)
-
-    def taken(self, name: str, node: Node) -> str:
-        """Return the name; nothing else has it from now on.
-
-        Raises:
-            UsageError: another layer has the name.
-        """
-        if name in self._taken:
-            where = dotted((*self._place, *node.path))
-            raise UsageError(
-                f"{where} ({node.name}): another layer has the name {name}. Give one of them "
-                "another name."
-            )
-        self._taken.add(name)
-        return name
+def _padded_by(tensor: Any, sides: Sequence[Sequence[int]], mode: str) -> Any:
+    return keras.ops.pad(tensor, [[0, 0], *map(list, sides), [0, 0]], mode=mode)

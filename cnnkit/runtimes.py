@@ -7,7 +7,7 @@ Files are .tflite, .onnx, .keras and SavedModel folders. Only what a file needs 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,11 +49,8 @@ def load_predictor(model: str | os.PathLike | None, runs_folder: Path) -> Predic
     if path is None or not path.is_file():
         run = find_run(model, runs_folder)
         if not run.tflite.exists():
-            best = f"its best weights so far with --model {run.best}" if run.best.exists() else ""
-            raise UsageError(
-                f"{run.folder} has no model.tflite: its training is {run.info()['status']}. "
-                f"Use {best or 'another run'}, or train it to the end."
-            )
+            best = f"its best weights with --model {run.best}" if run.best.exists() else ""
+            raise lacking(run, [run.tflite], instead=best or "another run")
         path = run.tflite
     if path.suffix == ".tflite":
         return Predictor(path, read_appended_info(path), _litert(path))
@@ -64,6 +61,28 @@ def load_predictor(model: str | os.PathLike | None, runs_folder: Path) -> Predic
     raise UsageError(
         f"{path} is not a model that cnnkit reads: give a run folder, a .tflite, .onnx or .keras "
         "file, or a SavedModel folder."
+    )
+
+
+def lacking(run: Run, files: Sequence[Path], *, instead: str = "another run") -> UsageError:
+    """Return the error of a run without some of its files.
+
+    Args:
+        run: that was to be used.
+        files: that are not there.
+        instead: what to use in its place.
+    """
+    names = ", ".join(file.relative_to(run.folder).as_posix() for file in files)
+    status = run.info()["status"]
+    if status != "finished":
+        return UsageError(
+            f"{run.folder} has no {names}: its training is {status}. Use {instead}, or train it to "
+            "the end."
+        )
+    removed = "the files were" if len(files) > 1 else "the file was"
+    return UsageError(
+        f"{run.folder} has no {names}: {removed} removed after the training. Put back what is "
+        f"missing, use {instead}, or train again."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,14 @@ from cnnkit.arithmetic import (
     read_keras_file,
     walk_stack,
 )
-from cnnkit.config import Call, Config, load_config
+from cnnkit.config import Call, Config, load_config, read_yaml
 from cnnkit.data.sources import class_names
 from cnnkit.errors import DataError, UsageError
-from cnnkit.runs import Run
+from cnnkit.runs import RUNS_FOLDER, Run
 
 BYTES = 4  # of a float32
+WRITTEN_FOR = "x-model"  # key of a config: for how many classes it is written, and by whom
+_EXPORTED = (".tflite", ".onnx", ".pb", ".h5", ".hdf5")
 _SAME_NUMBERS = ("Flatten", "Reshape", "Identity")  # give what they take, in no memory of their own
 
 
@@ -63,8 +65,9 @@ class Summary:
 
     @property
     def dense_parameters(self) -> int:
-        """Trained numbers in dense layers, the output among them."""
-        return sum(row.parameters or 0 for row in self.rows if row.kind == "Dense")
+        """Trained numbers in dense layers, the output and those of squeeze_excite among them."""
+        dense = ("Dense", "SqueezeExcite")
+        return sum(row.parameters or 0 for row in self.rows if row.kind in dense)
 
     @property
     def activation_bytes(self) -> int | None:
@@ -123,14 +126,19 @@ def summarize(
     overrides: Sequence[str] = (),
     num_classes: int | None = None,
     batch_size: int | None = None,
+    *,
+    runs_folder: Path = Path(RUNS_FOLDER),
+    note: Callable[[str], Any] = str,
 ) -> Summary:
-    """Work out the layer table of a config file, a run folder or a `.keras` file.
+    """Work out the layer table of a config file, a run or a `.keras` file.
 
     Args:
-        path: of it.
+        path: of it, or the name of a run.
         overrides: `--set` options, for a config.
         num_classes: units of the output, where the data is not there to say so.
         batch_size: for which memory is counted; that of the config by default, or 32.
+        runs_folder: where run names are looked for.
+        note: is told what was taken for granted.
 
     Raises:
         UsageError: the config is wrong, or the number of classes cannot be found out.
@@ -139,8 +147,18 @@ def summarize(
         if overrides or num_classes:
             raise UsageError(f"{path} is a model already: --set and --num-classes have no meaning.")
         return _of_keras_file(path, batch_size or 32)
-    config, classes = config_and_classes(path, overrides, num_classes)
+    if path.suffix in _EXPORTED and path.is_file():
+        raise UsageError(
+            f"{path} no longer has its layers. Give the .keras file that it was made from, the "
+            "run, or the config."
+        )
+    if not path.exists() and (runs_folder / path / "run.json").is_file():
+        path = runs_folder / path
+    config, classes = config_and_classes(path, overrides, num_classes, note)
     if config.model.backbone is not None:
+        best = Run(path).best
+        if best.is_file() and not overrides:  # what the backbone was taken from may be gone
+            return _of_built(best, config, batch_size)
         return _of_backbone(config, classes, batch_size)
     sigmoid = config.model.output == "sigmoid"
     shape = (*config.data.image_size, 3 if config.data.color_mode == "rgb" else 1)
@@ -159,7 +177,12 @@ def _of_backbone(config: Config, num_classes: int, batch_size: int | None) -> Su
     built = build_model(config.model_copy(update={"model": model}), num_classes)
     with tempfile.TemporaryDirectory() as folder:
         built.save(Path(folder) / "model.keras")
-        found = _of_keras_file(Path(folder) / "model.keras", batch_size or config.data.batch_size)
+        return _of_built(Path(folder) / "model.keras", config, batch_size)
+
+
+def _of_built(path: Path, config: Config, batch_size: int | None) -> Summary:
+    """Return the table of a `.keras` file that was built from a config."""
+    found = _of_keras_file(path, batch_size or config.data.batch_size)
     return replace(found, optimizer_slots=_optimizer_slots(config.training.optimizer))
 
 
@@ -190,9 +213,11 @@ def _sum(values: Any) -> int | None:
 
 
 def config_and_classes(
-    path: Path, overrides: Sequence[str], num_classes: int | None
+    path: Path, overrides: Sequence[str], num_classes: int | None, note: Callable[[str], Any] = str
 ) -> tuple[Config, int]:
     """Return the config of a file or a run, and the number of its classes.
+
+    Where the data is not there, it is the number that the config is written for.
 
     Raises:
         UsageError: the config is wrong, or the number of classes cannot be found out.
@@ -206,6 +231,17 @@ def config_and_classes(
     try:
         return config, num_classes or len(class_names(config.data))
     except DataError as error:
-        raise UsageError(
-            f"{error}\nThe output layer needs the number of classes: give --num-classes N."
-        ) from error
+        written_for = _written_for(path)
+        if written_for is None:
+            raise UsageError(
+                f"{error}\nThe output layer needs the number of classes: give --num-classes N."
+            ) from error
+    note(f"The data cannot be read; the output has the {written_for:,} classes of {WRITTEN_FOR}.")
+    return config, written_for
+
+
+def _written_for(path: Path) -> int | None:
+    data = read_yaml(path.read_text(encoding="utf-8-sig"), str(path)).data
+    facts = data.get(WRITTEN_FOR) if isinstance(data, Mapping) else None
+    classes = facts.get("classes") if isinstance(facts, Mapping) else None
+    return int(classes) if isinstance(classes, int) and classes > 1 else None

@@ -80,10 +80,8 @@ def _totals(summary: Summary) -> Iterator[str]:
     fixed = summary.parameters - summary.trained
     size = size_text(BYTES * summary.parameters)
     yield f"{summary.parameters:,} parameters ({fixed:,} not trained), {size}."
-    yield (
-        f"{summary.multiply_adds:,} multiply-adds ({2 * summary.multiply_adds / 1e6:,.1f} MFLOPs) "
-        "an image."
-    )
+    flops = flops_text(2 * summary.multiply_adds)
+    yield f"{summary.multiply_adds:,} multiply-adds ({flops}) an image."
     share = summary.dense_parameters / max(summary.trained, 1)
     yield f"{share:.0%} of the trained parameters are in dense layers."
     yield from _reach(summary)
@@ -100,10 +98,20 @@ def _reach(summary: Summary) -> Iterator[str]:
     maps = [row for row in summary.rows if len(row.output_shape or ()) == 3]
     if maps and maps[-1].receptive_field:
         last, image = maps[-1], summary.input_shape[:2]
-        yield (
-            f"A number of the last map ({last.name}) sees {_shape(last.receptive_field)} of "
-            f"{_shape(image)} pixels."
-        )
+        seen = tuple(map(min, last.receptive_field, image))
+        part = "all of the" if seen == image else f"{_shape(seen)} of"
+        yield f"A number of the last map ({last.name}) sees {part} {_shape(image)} pixels."
+
+
+def flops_text(flops: int) -> str:
+    """Return a number of operations for people.
+
+    >>> flops_text(832), flops_text(833_040), flops_text(3_628_146_688)
+    ('832 FLOPs', '0.8 MFLOPs', '3.6 GFLOPs')
+    """
+    if flops >= 1e9:
+        return f"{flops / 1e9:,.1f} GFLOPs"
+    return f"{flops / 1e6:,.1f} MFLOPs" if flops >= 1e5 else f"{flops:,} FLOPs"
 
 
 def _memory(size: int | None) -> str:

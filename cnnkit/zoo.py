@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from cnnkit.config import read_yaml
 from cnnkit.errors import UsageError, did_you_mean
-from cnnkit.summary import summarize
-
-_KEY = "x-model"  # of a config: for how many classes it is written, and where it is from
+from cnnkit.summary import WRITTEN_FOR, summarize
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,8 @@ class Architecture:
         name: that of its file, without `.yaml`.
         input_shape: (height, width, channels).
         num_classes: that it is written for; another number changes the parameters.
-        parameters: trained numbers.
-        non_trainable: numbers kept but not trained.
+        parameters: all numbers of the model, trained or not.
+        trained_parameters: numbers that training changes; what papers count.
         multiply_adds: for one image; a multiply-add is two FLOPs.
         source: the paper, or whoever wrote it.
     """
@@ -31,7 +30,7 @@ class Architecture:
     input_shape: tuple[int, ...]
     num_classes: int
     parameters: int
-    non_trainable: int
+    trained_parameters: int
     multiply_adds: int
     source: str
 
@@ -39,20 +38,35 @@ class Architecture:
 def architectures() -> list[Architecture]:
     """Return all shipped configs, the smallest first."""
     found = [_architecture(path) for path in config_files().values()]
-    return sorted(found, key=lambda each: (each.parameters, each.name))
+    return sorted(found, key=lambda each: (each.trained_parameters, each.name))
 
 
-def config_text(name: str) -> str:
-    """Return the YAML of a shipped config.
+def architecture(name: str) -> Architecture:
+    """Return what a shipped config is and costs.
 
     Raises:
         UsageError: there is none of that name.
     """
+    return _architecture(_file(name))
+
+
+def config_text(name: str) -> str:
+    """Return the YAML of a shipped config, without what is true only where it is kept.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    text = _file(name).read_text(encoding="utf-8")
+    text = re.sub(r"# yaml-language-server: .*\n", "", text)  # the schema is not beside it any more
+    return text.replace(f"cnnkit train configs/{name}.yaml", "cnnkit train THIS-FILE")
+
+
+def _file(name: str) -> Path:
     files = config_files()
     if name not in files:
         near = did_you_mean(name, files)
         raise UsageError(f"There is no config {name}.{near} `cnnkit models` lists them.")
-    return files[name].read_text(encoding="utf-8")
+    return files[name]
 
 
 def config_files() -> dict[str, Path]:
@@ -67,14 +81,14 @@ def config_files() -> dict[str, Path]:
 
 
 def _architecture(path: Path) -> Architecture:
-    facts = read_yaml(path.read_text(encoding="utf-8"), path.name).data[_KEY]
+    facts = read_yaml(path.read_text(encoding="utf-8"), path.name).data[WRITTEN_FOR]
     summary = summarize(path, num_classes=int(facts["classes"]))
     return Architecture(
         path.stem,
         summary.input_shape,
         summary.num_classes,
+        summary.parameters,
         summary.trained,
-        summary.parameters - summary.trained,
         summary.multiply_adds,
         facts["source"],
     )

@@ -63,9 +63,16 @@ def test_the_schema_accepts_every_spelling(
     validator.validate(small | read_yaml(text, "a.yaml").data)
 
 
-# What only the loader can see: relations between values, whole floats, unset variables.
+# What only the loader can see: relations between values, names, whole floats, unset variables.
 UNSEEN = ("3.0", "1e2", ".nan", "validation: 0.5", "shapes: {", "${CNNKIT", "warmup_epochs: 21")
-UNSEEN += ("balanced_sampling", "batch_size: 1}", "group: '('")
+UNSEEN += (
+    "balanced_sampling",
+    "batch_size: 1}",
+    "group: '('",
+    "name: image",
+    "name: a",
+    "name: dense_1",
+)
 
 
 @pytest.mark.parametrize(

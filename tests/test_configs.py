@@ -46,14 +46,14 @@ _MEGA_MULTIPLY_ADDS = {
 
 def test_the_zoo_has_the_published_numbers():
     zoo = {each.name: each for each in architectures()}
-    assert {name: zoo[name].parameters for name in _PUBLISHED} == _PUBLISHED
+    assert {name: zoo[name].trained_parameters for name in _PUBLISHED} == _PUBLISHED
     for name, millions in _MEGA_MULTIPLY_ADDS.items():
         assert round(zoo[name].multiply_adds / 1e6) == millions
 
 
 def test_small_fashion_is_small():
     (small,) = [each for each in architectures() if each.name == "small_fashion"]
-    assert small.parameters + small.non_trainable == 83_434 < 100_000
+    assert small.parameters == 83_434 < 100_000
 
 
 def test_alexnet_in_two_towers_has_the_number_of_the_paper():
@@ -71,7 +71,7 @@ def test_keras_builds_every_shipped_config_as_we_count_it():
             continue  # hundreds of megabytes; their kinds of layers are in the others
         config = cnnkit.load_config(config_files()[each.name])
         model = build_model(config, each.num_classes)
-        assert model.count_params() == each.parameters + each.non_trainable, each.name
+        assert model.count_params() == each.parameters, each.name
         keras.backend.clear_session()
 
 
@@ -83,12 +83,34 @@ def test_every_config_says_what_it_is_and_checks():
 
 def test_models_prints_the_list_and_a_config(tmp_path):
     listed = CliRunner().invoke(main, ["models", "--json"])
-    assert [row["name"] for row in json.loads(listed.stdout)] == [a.name for a in architectures()]
-    printed = CliRunner().invoke(main, ["models", "resnet18"]).stdout
-    assert printed == (_ROOT / "configs" / "resnet18.yaml").read_text()
-    assert "62,378,344" in CliRunner().invoke(main, ["models"]).stdout
+    document = json.loads(listed.stdout)
+    assert [row["name"] for row in document["configs"]] == [a.name for a in architectures()]
+    mobile = next(row for row in document["backbones"] if row["name"] == "MobileNetV2")
+    assert (mobile["minimum_size"], mobile["parameters"]) == (32, 2_257_984)
+    lines = CliRunner().invoke(main, ["models"]).stdout.splitlines()
+    assert "trained parameters" in lines[0]
+    assert any("62,378,344" in line for line in lines)
     wrong = CliRunner().invoke(main, ["models", "resnet81"])
     assert (wrong.exit_code, "Did you mean resnet18?" in wrong.stderr) == (2, True)
+
+
+def test_a_printed_config_stands_alone(tmp_path):
+    printed = CliRunner().invoke(main, ["models", "resnet18"]).stdout
+    shipped = (_ROOT / "configs" / "resnet18.yaml").read_text()
+    assert printed.partition("x-model")[2] == shipped.partition("x-model")[2]
+    assert "schema.json" not in printed
+    assert "configs/" not in printed
+    document = json.loads(CliRunner().invoke(main, ["models", "resnet18", "--json"]).stdout)
+    assert (document["name"], document["config"]) == ("resnet18", printed)
+    assert (document["parameters"], document["trained_parameters"]) == (11_699_112, 11_689_512)
+    (tmp_path / "my.yaml").write_text(printed.replace("../data/imagenet", "nowhere"))
+    result = CliRunner().invoke(main, ["summary", str(tmp_path / "my.yaml"), "--json"])
+    assert "the output has the 1,000 classes of x-model" in result.stderr
+    found = json.loads(result.stdout)
+    assert (found["num_classes"], found["parameters"]) == (1000, 11_699_112)
+    (tmp_path / "my.yaml").write_text((tmp_path / "my.yaml").read_text().replace("1000", "many"))
+    refused = CliRunner().invoke(main, ["summary", str(tmp_path / "my.yaml")])
+    assert (refused.exit_code, "give --num-classes N" in refused.stderr) == (2, True)
 
 
 @pytest.mark.slow

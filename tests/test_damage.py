@@ -44,7 +44,9 @@ def test_a_split_that_is_cut_off_is_refused_not_scored_in_part(run):
 
 def test_a_missing_golden_file_is_named(run):
     run.golden.unlink()
-    with pytest.raises(UsageError, match="cannot be exported without golden.npz"):
+    with pytest.raises(
+        UsageError, match="has no golden.npz: the file was removed after the training"
+    ):
         export_run(run, ["tflite"])
 
 

@@ -239,6 +239,16 @@ def test_what_keeps_the_map_is_named_with_the_operation_before_it():
     ]
 
 
+def test_a_border_is_named_with_its_mode(tmp_path):
+    conv = {"filters": 4, "kernel_size": 3, "pad": {"size": [[1, 2], [0, 3]], "mode": "edge"}}
+    reflect = {"filters": 4, "kernel_size": 3, "pad": {"size": 1, "mode": "reflect"}}
+    steps, _ = drawing(stack({"conv": conv}, {"conv": reflect}, "flatten"))
+    assert [step.words for step in steps[1:3]] == [
+        "conv 3 x 3, pad [[1, 2], [0, 3]] edge",
+        "conv 3 x 3, pad 1 reflect",
+    ]
+
+
 # --- files
 
 

@@ -127,9 +127,60 @@ BLOCK = _yaml(
         ),
         (
             _yaml("blocks: {a: 3}", "layers: [{block: a}]"),
+            ["a.yaml:3:15  model.blocks.a  expected a list of at least one layer, received 3."],
+        ),
+        (
+            _yaml("blocks: {a: [], b: conv, c: }", "layers: [flatten]"),
             [
-                "a.yaml:4:20  model.layers[0].block  model.blocks.a must be a list of layers, "
-                "received 3."
+                "a.yaml:3:15  model.blocks.a  expected a list of at least one layer, received [].",
+                "a.yaml:3:22  model.blocks.b  expected a list of at least one layer, received "
+                '"conv".',
+                "a.yaml:3:30  model.blocks.c  expected a list of at least one layer, received "
+                "null.",
+            ],
+        ),
+        (
+            _yaml("blocks: {a: [{block: b}], b: [{conv: {kernle: 3}}]}", "layers: [flatten]"),
+            [
+                f"a.yaml:3:{column}  model.blocks.{name}  no layer uses this block. Remove it, or "
+                f"use it: block: {name}."
+                for column, name in ((12, "a"), (29, "b"))
+            ],
+        ),
+        (
+            _yaml("blocks: {a: [pool]}", "backbone: {name: MobileNetV2}"),
+            [
+                "a.yaml:3:12  model.blocks.a  no layer uses this block. Remove it, or use it: "
+                "block: a."
+            ],
+        ),
+        (
+            BLOCK.replace("{name: one, filters: 4}", "one"),
+            [
+                "a.yaml:8:14  model.layers[0].block  the block one asks for $filters. Give it a "
+                "value: block: {name: one, filters: ...}."
+            ],
+        ),
+        (
+            _yaml(
+                "blocks: {a: [{repeat: {each: {n: [1, 2]}, layers: [{block: {name: b, n: $n}}]}}],"
+                " b: [{dense: {units: $n, activation: $then}}]}",
+                "layers: [flatten, {block: a}]",
+            ),
+            [
+                "a.yaml:3:62  model.blocks.a[0].repeat.layers[0].block  the block b asks for "
+                "$then. Give it a value: block: {name: b, then: ...}."
+            ],
+        ),
+        (
+            _yaml(
+                "layers:",
+                "  - repeat: {times: 3, layers: [{conv: {filters: 2, kernel_size: 1, name: a}}]}",
+                "  - flatten",
+            ),
+            [
+                "a.yaml:4:77  model.layers[0].repeat.layers[0].conv.name  another layer has the "
+                "name a. Give one of them another, or none. (In round 2 of 3 of this repeat.)"
             ],
         ),
         (

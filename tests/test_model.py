@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cnnkit.config import config_from_dict
-from cnnkit.errors import UsageError
+from cnnkit.errors import ConfigError, UsageError
 
 
 def _config(layers, *, output="softmax", size=12, **training):
@@ -181,14 +181,6 @@ def test_sigmoid_is_one_unit_and_for_two_classes_only():
         _build(["flatten"], num_classes=3, output="sigmoid")
 
 
-def test_a_name_that_is_taken_is_refused_at_its_layer():
-    dense = {"dense": {"units": 2, "name": "a"}}
-    with pytest.raises(UsageError, match=r"layers\[2\] \(dense\): another layer has the name a\."):
-        _build(["flatten", dense, dense])
-    with pytest.raises(UsageError, match="has the name probabilities"):
-        _build(["flatten", {"dense": {"units": 2, "name": "probabilities"}}])
-
-
 @pytest.mark.parametrize(
     ("name", "layer"),
     [
@@ -198,11 +190,18 @@ def test_a_name_that_is_taken_is_refused_at_its_layer():
         ("a_pad", {"conv": {"filters": 2, "kernel_size": 3, "pad": 1, "name": "a"}}),
     ],
 )
-def test_a_name_that_a_part_of_another_layer_has_is_refused(name, layer):
+def test_a_name_that_a_part_of_another_layer_has_is_refused_by_config_and_build(name, layer):
+    from cnnkit.backend import keras
+    from cnnkit.config.calls import calls_kind
+    from cnnkit.layers import apply_layers
+
     named = {"conv": {"filters": 3, "kernel_size": 1, "name": name}}
     for stack in ([named, layer, "flatten"], [layer, named, "flatten"]):
+        with pytest.raises(ConfigError, match=f"another layer has the name {name}"):
+            _config(stack)
+        layers = calls_kind("layers").read(stack)
         with pytest.raises(UsageError, match=f"another layer has the name {name}"):
-            _build(stack)
+            apply_layers(layers, keras.Input((12, 12, 3)))
 
 
 def test_what_tensorflow_refuses_names_the_layer():
@@ -217,9 +216,13 @@ def test_what_tensorflow_refuses_names_the_layer():
 
 
 def test_what_only_keras_can_refuse_names_the_layer():
+    from cnnkit.backend import keras
+    from cnnkit.config.calls import calls_kind
+    from cnnkit.layers import apply_layers
+
+    layers = calls_kind("layers").read(["flatten", {"conv": {"filters": 2, "kernel_size": 3}}])
     with pytest.raises(UsageError, match=r"model.layers\[1\] \(conv\): Keras refuses this layer"):
-        conv = {"filters": 2, "kernel_size": 3}
-        _build([{"conv": conv}, {"conv": {**conv, "name": "a/b"}}, "flatten"])
+        apply_layers(layers, keras.Input((8, 8, 3)))
 
 
 def test_every_layer_of_the_table_that_needs_no_argument_builds():

@@ -217,7 +217,9 @@ def test_test_images_of_no_run_is_an_error(work):
     assert "runs/none is not a run folder" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["generate_cli_docs.py", "generate_schema.py", "generate_backbones_docs.py"])
+@pytest.mark.parametrize(
+    "name", ["generate_cli_docs.py", "generate_schema.py", "generate_backbones_docs.py"]
+)
 def test_generated_files_are_up_to_date(work, name):
     done = run(work, SCRIPTS / name, "--check")
     assert done.returncode == 0, done.stderr

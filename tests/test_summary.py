@@ -77,6 +77,44 @@ def test_a_run_and_its_keras_file_have_the_same_numbers(trained_run):
     assert {key: run[key] for key in same} == {key: file[key] for key in same}
 
 
+_LAYERS = """
+    - conv: {filters: 8, kernel_size: 3, pad: {size: 1, mode: reflect}}
+    - conv: {filters: 8, kernel_size: 3, pad: {size: [[2, 1], [0, 3]], mode: edge}, name: dilated,
+             dilation_rate: 2}
+    - branches:
+        - [{conv: {filters: 8, kernel_size: 3, padding: same, groups: 4, name: grouped}}]
+        - [{separable_conv: {filters: 8, kernel_size: 3, padding: same, depth_multiplier: 2,
+                             name: separable}}]
+    - conv: {filters: 8, kernel_size: 3, pad: 1, strides: 2, name: last}
+    - squeeze_excite: 4
+    - global_pool
+"""
+
+
+def test_a_built_keras_file_says_of_its_layers_what_its_config_says(tmp_path):
+    from cnnkit.build import build_and_save
+
+    data = "data: {source: digits, image_size: 32, color_mode: grayscale}"
+    (tmp_path / "net.yaml").write_text(f"{data}\nmodel:\n  layers:{_LAYERS}")
+    build_and_save(tmp_path / "net.yaml", (), None, tmp_path / "net.keras", overwrite=False)
+    written = summarize(tmp_path / "net.yaml")
+    built = summarize(tmp_path / "net.keras")
+    assert (
+        built.dense_parameters == written.dense_parameters == (8 * 2 + 2 + 2 * 8 + 8) + 8 * 10 + 10
+    )
+    rows = {row.name: row for row in built.rows}
+    of_config = {(row.arguments or {}).get("name"): row for row in written.rows}
+    for name in ("dilated", "grouped", "separable", "last"):
+        for fact in ("receptive_field", "field_stride", "field_start", "output_shape"):
+            assert getattr(rows[name], fact) == getattr(of_config[name], fact) is not None
+    assert "dilation_rate 2" in rows["dilated"].detail
+    assert "groups 4" in rows["grouped"].detail
+    assert "depth_multiplier 2" in rows["separable"].detail
+    borders = [row.detail for row in built.rows if row.kind == "Padding2D"]
+    assert borders[0] == "[[1, 1], [1, 1]], mode reflect"
+    assert "dilation" not in rows["last"].detail
+
+
 @pytest.mark.parametrize(
     ("name", "size"), [("MobileNetV2", 96), ("ResNet50", 64), ("EfficientNetB0", 64),
                        ("InceptionV3", 75), ("NASNetMobile", 64), ("DenseNet121", 64)],
@@ -263,6 +301,35 @@ def test_a_damaged_or_wrong_config_json_is_refused(trained_run, tmp_path):
         archive.writestr("config.json", text.replace(b'"filters"', b'"filtres"'))
     result = _run(path)
     assert (result.exit_code, "is not as Keras 3 writes it" in result.stderr) == (2, True)
+
+
+def test_a_run_is_found_by_its_name_and_an_exported_file_is_refused(trained_run):
+    folder = trained_run.folder
+    named = _document(folder.name, "--runs-folder", folder.parent)
+    assert named == _document(folder)
+    result = _run(trained_run.tflite)
+    assert result.exit_code == 2
+    assert "model.tflite no longer has its layers. Give the .keras file" in result.stderr
+
+
+def test_numbers_fit_their_units_and_the_whole_image_is_called_that(tmp_path):
+    path = tmp_path / "net.yaml"
+    for size, window, flops, part in (
+        (8, 2, "412 FLOPs", "2 x 2 of 8 x 8"),
+        (8, "[2, 8]", "244 FLOPs", "2 x 8 of 8 x 8"),
+        (200, 150, "117.0 MFLOPs", "150 x 150 of 200 x 200"),
+        (400, 200, "3.2 GFLOPs", "200 x 200 of 400 x 400"),
+    ):
+        conv = f"{{conv: {{filters: 1, kernel_size: {window}}}}}"
+        data = f"data: {{source: digits, image_size: {size}, color_mode: grayscale}}"
+        path.write_text(f"{data}\nmodel: {{layers: [{conv}, global_pool]}}\n")
+        text = _run(path).stdout
+        assert f"({flops}) an image." in text
+        assert f"(conv) sees {part} pixels." in text
+    conv = "{conv: {filters: 1, kernel_size: 7, padding: same}}"
+    data = "data: {source: digits, image_size: 8, color_mode: grayscale}"
+    path.write_text(f"{data}\nmodel: {{layers: [{conv}, {conv}, global_pool]}}\n")
+    assert "(conv) sees all of the 8 x 8 pixels." in _run(path).stdout
 
 
 def test_a_missing_file_and_useless_options_are_refused(tmp_path, trained_run):

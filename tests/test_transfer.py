@@ -437,5 +437,10 @@ def test_a_transferred_model_is_summed_up_predicts_and_exports(folder, transfer)
     answers = list(cnnkit.load_run(run.folder).predict([str(folder / "images" / "red" / "0.png")]))
     assert answers[0].error is None
     assert json.dumps(summary.as_dict())
+    (folder / "runs" / "start").rename(folder / "runs" / "moved")
+    try:
+        assert summarize(run.folder).parameters == summary.parameters
+    finally:
+        (folder / "runs" / "moved").rename(folder / "runs" / "start")
     for row in export_run(run, ("saved_model", "tflite")).values():
         assert row["max_difference"] < 1e-5

@@ -74,6 +74,27 @@ TABLE = [
         ["4:18  model.layers[0].LeakyReLU.negative_slope  expected a number of at least 0, "
          "received -0.1."],
     ),
+    (
+        layer("flatten: {name: image}"),
+        ["4:23  model.layers[0].flatten.name  cnnkit itself names a layer image. Use another "
+         "name."],
+    ),
+    (
+        layer("flatten: {name: a/b}"),
+        ["4:23  model.layers[0].flatten.name  the name a/b must not have a slash. Use _ in its "
+         "place."],
+    ),
+    (
+        layer("{flatten: {name: dense_1}}\n    - dense: 4"),
+        ["5:7  model.layers[1]  another layer has the name dense_1. Give one of them another, or "
+         "none."],
+    ),
+    (
+        DATA + "model:\n  backbone: {name: MobileNetV2}\n  head: [flatten: {name: a}, "
+        "dense: {units: 2, name: a}]\n",
+        ["4:54  model.head[1].dense.name  another layer has the name a. Give one of them another, "
+         "or none."],
+    ),
     ("3", ["1:1  expected a config with the keys data and model, received 3."]),
     ("- a", ['1:1  expected a config with the keys data and model, received ["a"].']),
     (

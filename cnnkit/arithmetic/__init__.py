@@ -5,6 +5,7 @@ from cnnkit.arithmetic.formulas import Formula, formulas_of, size_formula
 from cnnkit.arithmetic.graph import IMAGE, MERGES, SHORTCUT, Node, nodes_of
 from cnnkit.arithmetic.keras_file import KerasFileError, read_keras_file
 from cnnkit.arithmetic.kinds import squeezed_units
+from cnnkit.arithmetic.layer_names import LayerNames, name_problems
 from cnnkit.arithmetic.merging import projection
 from cnnkit.arithmetic.rows import LayerRow
 from cnnkit.arithmetic.stack import (
@@ -22,12 +23,14 @@ __all__ = [
     "SHORTCUT",
     "Formula",
     "KerasFileError",
+    "LayerNames",
     "LayerRow",
     "Node",
     "StackError",
     "borders",
     "check_stack",
     "formulas_of",
+    "name_problems",
     "nodes_of",
     "output_row",
     "output_shape",

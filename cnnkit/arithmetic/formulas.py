@@ -261,5 +261,6 @@ _FORMULAS: dict[str, Callable[[LayerRow], list[Formula]]] = {
     "SqueezeExcite": _squeeze_excite,
     "Concatenate": _concatenate,
     "ZeroPadding": _zero_padding,
+    "Padding": _zero_padding,
     "Cropping": _zero_padding,
 }

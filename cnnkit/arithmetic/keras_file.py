@@ -30,10 +30,20 @@ _SHOWN = (
     "pool_size",
     "strides",
     "padding",
+    "dilation_rate",
+    "groups",
+    "depth_multiplier",
     "rate",
+    "mode",
     "activation",
 )
-_SILENT = {"padding": "valid", "activation": "linear"}  # defaults that the detail leaves out
+_SILENT = {  # defaults that the detail leaves out
+    "padding": ("valid",),
+    "dilation_rate": (1, [1], [1, 1], [1, 1, 1]),
+    "groups": (1,),
+    "depth_multiplier": (1,),
+    "activation": ("linear",),
+}
 _OPERATIONS = "keras.src.ops"  # module of functions such as keras.ops.pad in a model: no weights
 _MULTIPLYING = ("Matmul", "Einsum", "Dot", "Tensordot", "Conv", "Inner", "Outer")
 
@@ -183,13 +193,16 @@ def _in_order(calls: Iterable[_LayerCall], known: set[Tensor]) -> Iterator[_Laye
 def _node(layer: Mapping[str, Any], use: _Use, shape: Shape | None) -> Node:
     config, kind = dict(layer["config"]), layer["class_name"]
     operation = str(layer.get("module", "")).startswith(_OPERATIONS)
-    if operation:
+    border = _border(config) if operation and kind == "Pad" else None
+    if border:
+        kind, config = f"Padding{len(border)}D", {**config, "padding": border}
+    elif operation:
         kind = f"{kind} operation"
     elif config.get("data_format") == "channels_first":
         kind = f"{kind} (channels_first)"
     elif kind == "Concatenate" and config.get("axis", -1) not in (-1, len(shape or ()) or -1):
         kind = f"{kind} (axis {config['axis']})"
-    shown = {k: config[k] for k in _SHOWN if config.get(k) not in (None, _SILENT.get(k))}
+    shown = {k: config[k] for k in _SHOWN if config.get(k) not in (None, *_SILENT.get(k, ()))}
     shown = {k: v for k, v in shown.items() if isinstance(v, str | int | float | list)}
     return Node(
         use.prefix,
@@ -203,6 +216,12 @@ def _node(layer: Mapping[str, Any], use: _Use, shape: Shape | None) -> Node:
         frozen=not (use.trained and config.get("trainable", True)),
         shared=use.shared,
     )
+
+
+def _border(config: Mapping[str, Any]) -> list[Any] | None:
+    """Return [before, after] for each spatial axis of keras.ops.pad; None if others are padded."""
+    first, *border, last = config["pad_width"]
+    return border if [first, last] == [[0, 0], [0, 0]] and 1 <= len(border) <= 3 else None
 
 
 def _shapes_of(layers: Sequence[Mapping[str, Any]]) -> dict[Tensor, Shape]:

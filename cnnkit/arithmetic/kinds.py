@@ -220,6 +220,7 @@ _SPATIAL: dict[str, Callable[..., Effect]] = {
     "GlobalMaxPooling": windows.global_pool,
     "GlobalAveragePooling": windows.global_pool,
     "ZeroPadding": windows.zero_padding,
+    "Padding": windows.zero_padding,  # keras.ops.pad in a file, whatever it fills the border with
     "Cropping": windows.cropping,
     "UpSampling": windows.up_sampling,
     "SpatialDropout": windows.spatial_dropout,

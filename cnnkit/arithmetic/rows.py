@@ -68,13 +68,22 @@ def _shown(arguments: Mapping[str, Any]) -> Iterator[str]:
             yield str(value)
         elif name in ("kernel_size", "pool_size"):
             yield times(spread(value, 2))
-        elif name == "strides" and isinstance(value, list | tuple):
+        elif name in ("strides", "dilation_rate") and isinstance(value, list | tuple):
             same = len(set(value)) == 1
-            yield f"strides {value[0] if same else times(value)}"
+            yield f"{name} {value[0] if same else times(value)}"
         elif name == "pad":
-            yield f"pad {_border(value['size'])} {value['mode']}"
+            yield pad_words(value)
         elif not isinstance(value, dict):
             yield f"{name} {value}"
+
+
+def pad_words(pad: Mapping[str, Any]) -> str:
+    """Return the border of a convolution, for people.
+
+    >>> pad_words({"size": [1, 1], "mode": "edge"})
+    'pad 1 edge'
+    """
+    return f"pad {_border(pad['size'])} {pad['mode']}"
 
 
 def _border(size: Any) -> str:

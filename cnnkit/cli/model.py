@@ -11,6 +11,7 @@ from cnnkit.cli.options import (
     json_option,
     num_classes_option,
     overwrite_option,
+    runs_option,
     set_option,
 )
 from cnnkit.names import shown
@@ -32,6 +33,7 @@ from cnnkit.names import shown
 )
 @set_option
 @num_classes_option
+@runs_option
 @json_option
 def summary(
     path: Path,
@@ -41,6 +43,7 @@ def summary(
     batch_size: int | None,
     overrides: tuple[str, ...],
     num_classes: int | None,
+    runs_folder: Path,
     as_json: bool,
 ) -> None:
     """Print every layer's output shape, parameters, multiply-adds, receptive field and memory.
@@ -54,7 +57,8 @@ def summary(
     from cnnkit.summary_table import summary_table
 
     check_output(diagram, "--diagram", DRAWING, overwrite=overwrite)
-    result = summarize(path, overrides, num_classes, batch_size)
+    more = {"runs_folder": runs_folder, "note": say}
+    result = summarize(path, overrides, num_classes, batch_size, **more)
     if diagram:
         from cnnkit.plots.diagram import plot_diagram
 
@@ -88,7 +92,7 @@ def build(
     """Build the untrained model of a config and save it as a .keras file."""
     from cnnkit.build import build_and_save
 
-    result = build_and_save(path, overrides, num_classes, output, overwrite=overwrite)
+    result = build_and_save(path, overrides, num_classes, output, overwrite=overwrite, note=say)
     if as_json:
         print_json(result)
     else:

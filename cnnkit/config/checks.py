@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cnnkit.arithmetic import StackError, check_stack
+from cnnkit.arithmetic import StackError, check_stack, name_problems
 from cnnkit.config.own_augmentation import MIXING, misplaced_mixing
 from cnnkit.config.problems import Row
 from cnnkit.config.schema import Config
@@ -21,6 +21,7 @@ def problems_between(config: Config) -> Iterator[Row]:
     yield from _training_problems(config)
     yield from _model_problems(config)
     yield from _stack_problems(config)
+    yield from _name_problems(config)
 
 
 def _data_problems(config: Config) -> Iterator[Row]:
@@ -108,3 +109,9 @@ def _stack_problems(config: Config) -> Iterator[Row]:
         check_stack(config.model.layers, input_shape)
     except StackError as error:
         yield ("model", "layers", *error.path), "value", error.message
+
+
+def _name_problems(config: Config) -> Iterator[Row]:
+    for key in ("layers", "head"):
+        for error in name_problems(getattr(config.model, key) or ()):
+            yield ("model", key, *error.path), "value", error.message

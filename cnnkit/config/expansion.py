@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
 
-from cnnkit.config.kinds import Kind, MismatchError, whole
+from cnnkit.config.macros import REPEAT
 from cnnkit.config.mistakes import shown
 from cnnkit.config.own_layers import MACROS
 from cnnkit.config.problems import Row, dotted, rows_of
-from cnnkit.config.signatures import Argument, Signature, read_arguments
+from cnnkit.config.signatures import read_arguments
 from cnnkit.config.yaml_reader import Path
 from cnnkit.errors import did_you_mean
 
@@ -35,10 +35,12 @@ def expand(config: dict[str, Any]) -> Expansion:
     model = config.get("model")
     if isinstance(model, Mapping):
         written = {key: value for key, value in model.items() if key != "blocks"}
+        expansion.read_blocks(model.get("blocks"))
         for key in STACKS:
             if isinstance(model.get(key), list):
-                layers = expansion.write_out(key, model[key], model.get("blocks"))
+                layers = expansion.write_out(key, model[key])
                 written[key] = ["flatten"] if expansion.rows else layers
+        expansion.refuse_unused_blocks()
         config["model"] = written
     return expansion
 
@@ -50,6 +52,8 @@ class _Scope:
     values: Mapping[str, Any] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     words: str = ""
+    block: str = ""  # the one we are in
+    call: Path = ()  # that brought us there
 
 
 class Expansion:
@@ -64,6 +68,7 @@ class Expansion:
         self._config = config
         self._blocks: Mapping[str, Any] = {}
         self._open: list[str] = []  # the blocks we are inside of
+        self._used: set[str] = set()  # the blocks we have been inside of
         self._origins: dict[Path, tuple[Path, str]] = {}
         self._num_written = 0
 
@@ -83,13 +88,27 @@ class Expansion:
                 return (*source, *path[end:]), words
         return path, ""
 
-    def write_out(self, key: str, layers: list[Any], blocks: Any) -> list[Any]:
-        """Return the layers of a key with everything written out; mistakes become rows."""
-        if isinstance(blocks, Mapping):
-            self._blocks = blocks
-        elif blocks is not None:
+    def read_blocks(self, blocks: Any) -> None:
+        """Take the blocks; those that are no lists of layers become rows."""
+        if blocks is not None and not isinstance(blocks, Mapping):
             message = f"expected names, each with a list of layers, received {shown(blocks)}."
             self.rows.append((("model", "blocks"), "value", message))
+            return
+        self._blocks = blocks or {}
+        for name, layers in self._blocks.items():
+            if not isinstance(layers, list) or not layers:
+                message = f"expected a list of at least one layer, received {shown(layers)}."
+                self.rows.append((("model", "blocks", name), "value", message))
+
+    def refuse_unused_blocks(self) -> None:
+        """Say which blocks no layer asks for, unless other mistakes may be the reason."""
+        for name in [] if self.rows else self._blocks:
+            if name not in self._used:
+                message = f"no layer uses this block. Remove it, or use it: block: {name}."
+                self.rows.append((("model", "blocks", name), "key", message))
+
+    def write_out(self, key: str, layers: list[Any]) -> list[Any]:
+        """Return the layers of a key with everything written out; mistakes become rows."""
         path = ("model", key)
         return self._list(layers, path, path, _Scope())
 
@@ -111,6 +130,11 @@ class Expansion:
             scope.used.add(found[1])
             return scope.values[found[1]]
         near = did_you_mean(text, [f"${name}" for name in scope.values])
+        if found and scope.block and not near:
+            lacks = f"the block {scope.block} asks for {text}. Give it a value: "
+            lacks += f"block: {{name: {scope.block}, {found[1]}: ...}}."
+            self.rows.append((scope.call, "value", lacks))
+            return None
         known = ", ".join(f"${name}" for name in scope.values)
         here = f"Values here: {known}." if known else "Only inside a repeat or a block there are."
         self.rows.append((source, "value", f"there is no value {text}.{near} {here}"))
@@ -162,7 +186,7 @@ class Expansion:
             given = {**given, **self._value(known, here, here, scope)}
         if len(self.rows) > num_mistakes:
             return
-        arguments = read_arguments(_REPEAT, given, "repeat")
+        arguments = read_arguments(REPEAT, given, "repeat")
         lengths = {f"each.{name}": len(part) for name, part in arguments.get("each", {}).items()}
         if "times" in arguments:
             lengths = {"times": arguments["times"], **lengths}
@@ -174,7 +198,8 @@ class Expansion:
         for number in range(rounds):
             values = {name: part[number] for name, part in each.items()}
             words = f" (In round {number + 1} of {rounds} of this repeat.)" + scope.words
-            inner = _Scope({**scope.values, **values}, used, words)
+            values = {**scope.values, **values}
+            inner = replace(scope, values=values, used=used, words=words)
             if len(self.rows) == num_mistakes:  # those of one round are enough
                 self._fill(found, arguments["layers"], (*here, "layers"), target, inner)
         scope.used.update(used - set(each))
@@ -183,17 +208,21 @@ class Expansion:
     def _block(self, found: list[Any], given: Any, here: Path, target: Path, scope: _Scope) -> None:
         values = {"name": given} if isinstance(given, str) else given
         name = values.get("name") if isinstance(values, Mapping) else None
-        if not isinstance(name, str) or not isinstance(self._blocks.get(name), list):
+        if not isinstance(name, str) or name not in self._blocks:
             self.rows.append((here, "value", self._block_message(given, name)))
             return
+        if not isinstance(self._blocks[name], list):
+            return  # said where it is written
         if name in self._open:
             self.rows.append((here, "value", f"the block {name} holds itself."))
             return
         given_values = {key: value for key, value in values.items() if key != "name"}
         known = self._value(given_values, here, here, scope)
         num_mistakes = len(self.rows)
-        inner = _Scope(known, set(), f" (In the block {name}, used at {dotted(here)}.)")
+        words = f" (In the block {name}, used at {dotted(here)}.)"
+        inner = _Scope(known, set(), words, name, here)
         self._open.append(name)
+        self._used.add(name)
         self._fill(found, self._blocks[name], ("model", "blocks", name), target, inner)
         self._open.pop()
         self._refuse_unused(set(known) - inner.used, here, num_mistakes)
@@ -209,9 +238,6 @@ class Expansion:
     def _block_message(self, given: Any, name: Any) -> str:
         if not isinstance(name, str):
             return f"expected the name of a block, or {{name: ...}}, received {shown(given)}."
-        if name in self._blocks:
-            received = shown(self._blocks[name])
-            return f"model.blocks.{name} must be a list of layers, received {received}."
         listed = f" There are: {', '.join(self._blocks)}." if self._blocks else ""
         near = did_you_mean(name, tuple(self._blocks))
         return f"there is no block {name} in model.blocks.{near}{listed}"
@@ -238,51 +264,3 @@ def _as_written(path: Path, data: Any) -> Path:
         except (KeyError, IndexError, TypeError):
             data = None
     return tuple(found)
-
-
-def _list_kind(expected: str) -> Kind:
-    def convert(value: Any) -> list[Any]:
-        if not isinstance(value, list) or not value:
-            raise MismatchError
-        return value
-
-    return Kind(expected, convert, {"type": "array", "minItems": 1})
-
-
-def _each_kind() -> Kind:
-    def convert(value: Any) -> Mapping[str, list[Any]]:
-        if not isinstance(value, Mapping) or not value:
-            raise MismatchError
-        if any(not isinstance(part, list) or not part for part in value.values()):
-            raise MismatchError
-        return value
-
-    values = {"type": "array", "minItems": 1}
-    schema = {"type": "object", "additionalProperties": values, "minProperties": 1}
-    return Kind("names, each with the list of its values", convert, schema)
-
-
-_REPEAT: Signature = {
-    "layers": Argument(_list_kind("a list of at least one layer")),
-    "times": Argument(whole(1, 1000), None),
-    "each": Argument(_each_kind(), None),
-}
-
-
-def macros_schema() -> dict[str, Any]:
-    """Return the JSON Schema of `repeat` and `block`, by name."""
-    layers = {"type": "array", "items": {"$ref": "#/$defs/layers"}, "minItems": 1}
-    either = [_REPEAT[name].kind.schema for name in ("times", "each")]
-    repeat = {
-        "description": "Layers, several times; `$name` stands for the round's value of each.name.",
-        "type": "object",
-        "properties": {"layers": layers, "times": either[0], "each": either[1]},
-        "required": ["layers"],
-        "additionalProperties": False,
-    }
-    named = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    block = {
-        "description": "The layers of a block of model.blocks; other keys are its `$name` values.",
-        "anyOf": [{"type": "string"}, named],
-    }
-    return {"repeat": repeat, "block": block}

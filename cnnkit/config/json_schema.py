@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnkit.config.calls import Call, call_names, signature_of
-from cnnkit.config.expansion import NAME, macros_schema
+from cnnkit.config.expansion import NAME
 from cnnkit.config.kinds import with_references
+from cnnkit.config.macros import macros_schema
 from cnnkit.config.schema import Config
 from cnnkit.config.signatures import (
     OBJECT_FAMILIES,

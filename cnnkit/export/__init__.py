@@ -16,7 +16,7 @@ from cnnkit.export.golden import DEFAULT_LIMIT, Golden, check_parity, golden_sam
 from cnnkit.loading import load_keras_model
 from cnnkit.model_info import LABELS_NAME, read_appended_info
 from cnnkit.runs import Run, write_json, write_text
-from cnnkit.runtimes import load_predictor
+from cnnkit.runtimes import lacking, load_predictor
 
 
 def default_formats() -> tuple[str, ...]:
@@ -35,12 +35,9 @@ def export_run(
         CnnkitError: an export differs from the model by more than `limit`, or is constant or NaN.
         UsageError: the run is not finished, or a format needs an extra that is not there.
     """
-    missing = [file.name for file in (run.best, run.tflite, run.golden) if not file.exists()]
+    missing = [file for file in (run.best, run.tflite, run.golden) if not file.exists()]
     if missing:
-        raise UsageError(
-            f"{run.folder} cannot be exported without {', '.join(missing)}: its training is "
-            f"{run.info()['status']}. Train it to the end, or export another run."
-        )
+        raise lacking(run, missing)
     if "onnx" in formats and not _has_onnx():
         raise UsageError(
             'ONNX needs an extra: pip install "cnnkit[onnx]". The other formats: '

@@ -14,7 +14,7 @@ from cnnkit.features.windows import is_convolution
 from cnnkit.loading import load_keras_model
 from cnnkit.model_info import ModelInfo
 from cnnkit.runs import Run, find_run, run_of_file
-from cnnkit.runtimes import info_of_keras
+from cnnkit.runtimes import info_of_keras, lacking
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,25 +77,12 @@ def open_model(model: str | None, runs_folder: Path) -> Opened:
         run = find_run(model, runs_folder)
         path = run.best
         if not path.is_file():
-            raise _no_weights(run)
+            raise lacking(run, [path])
     if path.suffix != ".keras":
         raise _not_layers(path)
     info = info_of_keras(path)
     loaded = load_keras_model(path)
     return Opened(path, run_of_file(path), info, steps_of(loaded), loaded)
-
-
-def _no_weights(run: Run) -> UsageError:
-    lacks = f"{run.folder} has no {run.best.relative_to(run.folder)}"
-    status = run.info()["status"]
-    if status == "finished":
-        return UsageError(
-            f"{lacks}: the file was removed after the training. Put it back, use another run, or "
-            "train again."
-        )
-    return UsageError(
-        f"{lacks}: its training is {status}. Use another run, or train it to the end."
-    )
 
 
 def _not_layers(path: Path) -> UsageError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from cnnkit.arithmetic import LayerRow
 from cnnkit.arithmetic.effects import Shape, spread, times
+from cnnkit.arithmetic.rows import pad_words
 
 _NAMES = {
     "ConvTranspose": "transposed conv",
@@ -63,6 +64,7 @@ def _parts(row: LayerRow) -> Iterator[str]:
     found = re.fullmatch(r"(\w+?)([123])D(Transpose)?", head)
     stem = found[1] + (found[3] or "") if found else head
     window = _window(arguments, int(found[2]) if found else 2)
+    tail = arguments["mode"] if stem == "Padding" else tail
     name = _NAMES.get(stem, _WORD_ENDS.sub(" ", stem).lower().replace("normalization", "norm"))
     number = f"{arguments['rate']:g}" if name.endswith("dropout") and "rate" in arguments else ""
     yield " ".join(part for part in (name, tail, times(window or ()), number) if part)
@@ -96,6 +98,8 @@ def _window_parts(arguments: Mapping[str, Any], window: Sequence[int] | None) ->
     dilation = spread(arguments.get("dilation_rate") or 1, len(window))
     if set(dilation) != {1}:
         yield f"dilation {_short(dilation)}"
+    if arguments.get("pad"):
+        yield pad_words(arguments["pad"])
     if (arguments.get("groups") or 1) > 1:
         yield f"{arguments['groups']} groups"
 

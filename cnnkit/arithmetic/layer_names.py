@@ -1,0 +1,72 @@
+"""Nodes enter; the names of the Keras layers that they become leave, none of them twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from cnnkit.arithmetic.graph import SHORTCUT, Call, Node, nodes_of
+from cnnkit.arithmetic.stack import StackError
+
+_OWN = ("image", "rescaling", "backbone", "probabilities")  # around the layers of every model
+
+
+class LayerNames:
+    """Gives each layer its name, and lets none have a name twice."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._taken = set(_OWN)
+
+    def of(self, node: Node) -> str:
+        """Return the name that was given, or kind and count.
+
+        Raises:
+            StackError: another layer has the name, or Keras refuses it.
+        """
+        kind = node.name.lower()
+        self._counts[kind] += 1
+        return self.taken(node.given.get("name") or f"{kind}_{self._counts[kind]}", node)
+
+    def taken(self, name: str, node: Node) -> str:
+        """Return the name; nothing else has it from now on.
+
+        Raises:
+            StackError: another layer has the name, or Keras refuses it.
+        """
+        given = node.given.get("name") == name
+        path = (*node.path, node.name, "name") if given else node.path
+        if "/" in name:
+            raise StackError(path, f"the name {name} must not have a slash. Use _ in its place.")
+        if name in _OWN:
+            raise StackError(path, f"cnnkit itself names a layer {name}. Use another name.")
+        if name in self._taken:
+            message = f"another layer has the name {name}. Give one of them another, or none."
+            raise StackError(path, message)
+        self._taken.add(name)
+        return name
+
+
+def name_problems(layers: Sequence[Call]) -> Iterator[StackError]:
+    """Yield what is wrong with the names of the layers of a stack and of their parts."""
+    names = LayerNames()
+    for node in nodes_of(layers):
+        if node.kind == SHORTCUT:
+            continue  # becomes a layer only where the shapes ask for it
+        try:
+            name = names.of(node)
+            for word in _parts(node):
+                names.taken(f"{name}_{word}", node)
+        except StackError as error:
+            yield error
+
+
+def _parts(node: Node) -> tuple[str, ...]:
+    """Return the words behind the name of a node that its Keras layers have."""
+    if node.kind in ("Add", "Concatenate"):
+        then = node.arguments.get("activation")
+        return (node.kind.lower(), *([then] if then else []))
+    if node.kind == "SqueezeExcite":
+        return ("squeeze", "reduce", "excite", "scale")
+    pad = node.arguments.get("pad")
+    return ("pad",) if pad and pad["mode"] == "zeros" else ()

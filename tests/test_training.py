@@ -259,7 +259,7 @@ def test_a_killed_training_leaves_whole_files(tiny_config, tmp_path):
     assert run.info()["status"] == "interrupted"
     assert _history(run)[2]["epoch"] == 3
     assert _weights(run, "best") and _weights(run, "last")
-    with pytest.raises(UsageError, match="Use its best weights so far with --model"):
+    with pytest.raises(UsageError, match="Use its best weights with --model"):
         cnnkit.load_run(run.folder)
     assert cnnkit.load_run(run.best).class_names == ("blue", "green", "red")
 

@@ -33,7 +33,9 @@ def config_as_dict(config: Config) -> dict[str, Any]:
         del data[section][key]
     if backbone is not None:
         data["model"]["backbone"] = backbone.as_given()
-    data["training"]["phases"] = [_phase(phase) for phase in data["training"]["phases"]]
+    phases = data["training"].pop("phases")
+    if phases or backbone is not None:
+        data["training"]["phases"] = [_phase(phase) for phase in phases]
     return data
 
 

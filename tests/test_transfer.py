@@ -444,3 +444,37 @@ def test_a_transferred_model_is_summed_up_predicts_and_exports(folder, transfer)
         (folder / "runs" / "moved").rename(folder / "runs" / "start")
     for row in export_run(run, ("saved_model", "tflite")).values():
         assert row["max_difference"] < 1e-5
+
+
+# --- other images first
+
+
+def _staged(folder, source):
+    phases = f"[{{train: all, epochs: 2, data: {{source: {source}}}}}, {{train: all, epochs: 1}}]"
+    path = folder / "staged.yaml"
+    path.write_text(f"{_DATA}\nmodel:{_LAYERS}training: {{phases: {phases}}}\n")
+    return path
+
+
+def test_a_phase_learns_from_other_images_and_both_domains_are_scored(folder, tmp_path):
+    config = load_config(_staged(folder, "others"))
+    assert config.training.phases[0].data.source == str(folder / "others")
+    assert config_from_text(dump_config(config)) == config
+    run = cnnkit.train(folder / "staged.yaml", runs_folder=tmp_path)
+    metrics = run.info()["metrics"]
+    assert metrics["test"]["num_images"] == 6  # of images
+    assert metrics["phase1_test"]["num_images"] == 6  # of others, 8 a class
+    assert [row["phase"] for row in _history(run)] == [1, 1, 2]
+    rows = list(
+        csv.DictReader((run.folder / "evaluation" / "phase1_test" / "predictions.csv").open())
+    )
+    assert {row["path"] for row in rows} <= {
+        str(path.relative_to(folder / "others")) for path in (folder / "others").rglob("*.png")
+    }
+
+
+def test_other_images_have_the_same_classes(folder, tmp_path):
+    write_tiny_images(tmp_path / "more")
+    (tmp_path / "more" / "red").rename(tmp_path / "more" / "pink")
+    with pytest.raises(UsageError, match=r"has other classes than data.source \(pink, red\)"):
+        cnnkit.train(_staged(folder, tmp_path / "more"), runs_folder=tmp_path)

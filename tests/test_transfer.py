@@ -346,6 +346,8 @@ def test_a_backbone_that_does_not_fit_says_why(folder, tmp_path):
     assert "has no weights/best.keras" in _refusal(folder, run="images")
     (tmp_path / "text.keras").write_text("hello")
     assert "cannot be loaded" in _refusal(folder, file=str(tmp_path / "text.keras"))
+    raw = "runs/start/weights/best.keras"
+    assert "takes raw pixels" in _refusal(folder, file=raw, value_range=[0, 1])
     text = _refusal(folder, run="runs/start", layer="secund")
     assert "no layer secund. Did you mean second?" in text
     data = {"source": "digits", "image_size": 20}
@@ -477,3 +479,14 @@ def test_other_images_have_the_same_classes(folder, tmp_path):
     (tmp_path / "more" / "red").rename(tmp_path / "more" / "pink")
     with pytest.raises(UsageError, match=r"has other classes than data.source \(pink, red\)"):
         cnnkit.train(_staged(folder, tmp_path / "more"), runs_folder=tmp_path)
+
+
+def test_the_best_weights_of_a_head_outlive_a_phase_that_is_worse(transfer):
+    """A phase with other images hands on its last weights; its best ones are not lost by that."""
+    wild = "{train: all, epochs: 1, optimizer: {sgd: {learning_rate: 30, clipnorm: 1}}}"
+    run = transfer(f"{{phases: [{{train: linear_probe, data: {{source: others}}}}, {wild}]}}")
+    rows = _history(run)
+    assert run.info()["best_epoch"] == 1
+    assert rows[1]["val_loss"] > 3 * rows[0]["val_loss"]
+    scored = run.info()["metrics"]["validation"]["log_loss"]
+    assert scored == pytest.approx(rows[0]["val_loss"], rel=1e-3)

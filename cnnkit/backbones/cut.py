@@ -49,7 +49,8 @@ def file_backbone(
         value_range: what the pixels 0 and 255 become; None where the model takes them as they are.
 
     Raises:
-        UsageError: the file cannot be loaded, takes other images, or has no such layer.
+        UsageError: the file cannot be loaded, takes other images, has no such layer, or scales
+            its pixels itself while there is a value_range.
     """
     path, name = Path(file), shown(file)
     if not path.is_file():
@@ -59,13 +60,17 @@ def file_backbone(
         raise UsageError(f"model.backbone.file: {name} is no model with one input.")
     _check_images(model, name, image_size, channels)
     inner = _cut(model, layer, name)
+    if keras.backend.standardize_dtype(model.inputs[0].dtype) == "uint8":
+        if value_range is not None:
+            raise UsageError(
+                f"model.backbone.value_range: {name} takes raw pixels and scales them itself. "
+                "Remove it."
+            )
+        return inner
     inner.name = "network"
     image = keras.Input((*image_size, channels), dtype="uint8", name="image")
     low, high = value_range or _RAW
     values = keras.layers.Rescaling((high - low) / 255, low, name="value_range")(image)
-    if keras.backend.standardize_dtype(model.inputs[0].dtype) == "uint8":
-        inner.name = "backbone"
-        return inner
     return keras.Model(image, inner(values), name="backbone")
 
 

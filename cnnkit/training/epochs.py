@@ -63,6 +63,7 @@ def run_epochs(
                         f"epochs (best: epoch {history.best['epoch']})."
                     )
                     break
+            weights.write()
     finally:
         weights.write()
     report.close()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from cnnkit.api import TrainedModel, load_config, load_run, train
+    from cnnkit.api import TrainedModel, load_config, load_run, resume, train
 
-__all__ = ["TrainedModel", "__version__", "load_config", "load_run", "train"]
+__all__ = ["TrainedModel", "__version__", "load_config", "load_run", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

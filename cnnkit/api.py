@@ -84,4 +84,21 @@ def train(
     return train_config(loaded, name=name or stem, runs_folder=Path(runs_folder))
 
 
-__all__ = ["TrainedModel", "load_config", "load_run", "train"]
+def resume(
+    run: str | os.PathLike | None = None, *, runs_folder: str | os.PathLike = RUNS_FOLDER
+) -> Run:
+    """Let a training go on that was interrupted, from its last finished epoch, and return its run.
+
+    Args:
+        run: folder or name; None is the newest run that did not finish.
+        runs_folder: where run names are looked for.
+
+    Raises:
+        CnnkitError: an expected failure; its text says what to do.
+    """
+    from cnnkit.training import resume as resume_run
+
+    return resume_run(run, runs_folder=Path(runs_folder))
+
+
+__all__ = ["TrainedModel", "load_config", "load_run", "resume", "train"]

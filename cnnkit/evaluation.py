@@ -17,9 +17,10 @@ from cnnkit.data.records import SPLITS, ImageRecord, fingerprint_of
 from cnnkit.data.scored import find_images_for, run_images
 from cnnkit.errors import DataError, GateError, UsageError, did_you_mean
 from cnnkit.metrics import all_metrics
+from cnnkit.outputs import write_csv, write_json
 from cnnkit.plots import plot_confusion_matrix
 from cnnkit.prediction import Prediction, predict, row, row_header
-from cnnkit.runs import Run, check_folder_name, run_of_file, write_csv, write_json
+from cnnkit.runs import Run, check_folder_name, run_of_file
 from cnnkit.runtimes import Predictor, load_predictor
 
 _OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}

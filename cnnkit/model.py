@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnnkit.backbones import build_backbone
@@ -79,7 +79,7 @@ def build_optimizer(call: Call, multiples: Mapping[str, float] | None = None) ->
     Args:
         call: as `training.optimizer`.
         multiples: of the learning rate, by the path of a variable, where it is not 1. Weight decay
-            is not multiplied.
+            that is a part of the step (AdamW's) is multiplied too.
 
     Raises:
         UsageError: Keras refuses an argument.
@@ -99,10 +99,19 @@ def _with_multiples(kind: type, multiples: Mapping[str, float]) -> type:
 
     class WithMultiples(kind):
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            # What enters is TensorFlow's variable, which has no path.
+            super().update_step(gradient, variable, learning_rate * self._multiple(variable))
+
+        def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+            decay = self.weight_decay
+            for variable in variables:
+                self.weight_decay = decay and decay * self._multiple(variable)
+                super()._apply_weight_decay([variable])
+            self.weight_decay = decay
+
+        def _multiple(self, variable: Any) -> float:
+            # What enters may be TensorFlow's variable, which has no path.
             path = self._trainable_variables[self._get_variable_index(variable)].path
-            multiple = multiples.get(path, 1.0)
-            super().update_step(gradient, variable, learning_rate * multiple)
+            return multiples.get(path, 1.0)
 
     return WithMultiples
 

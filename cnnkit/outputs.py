@@ -1,10 +1,15 @@
-"""The path that is to be written enters; an error leaves that names it and says what is wrong."""
+"""What is to be written, and where, enters; a whole file leaves, or what is wrong with the path."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from cnnkit.errors import UsageError
 from cnnkit.names import shown
@@ -15,6 +20,8 @@ DRAWING = (".svg", ".png")
 LIST = (".txt", ".list", ".lst", "")
 # In the header of every PNG that is drawn, so that no photo is taken for one.
 DRAWN_BY = {"Software": "cnnkit"}
+# A file name need not be UTF-8; written and read so, its bytes stay what they are.
+PATHS_AS_THEY_ARE = {"encoding": "utf-8", "errors": "surrogateescape"}
 
 
 def check_output(
@@ -73,3 +80,54 @@ def naming(path: Path, temporary: str = "") -> Iterator[None]:
         if error.filename is None or (temporary and str(error.filename).startswith(temporary)):
             error.filename, error.filename2 = str(path), None
         raise
+
+
+@contextmanager
+def atomic_write(path: Path, mode: str = "w") -> Iterator[IO]:
+    """Open a temporary file beside `path` that takes its name only when the block ends well.
+
+    A link is followed. What is no regular file (a pipe, /dev/stdout) is written to directly.
+    """
+    text = {} if "b" in mode else {"newline": "", **PATHS_AS_THEY_ARE}
+    if path.exists() and not path.is_file():
+        with naming(path), path.open(mode, **text) as file:
+            yield file
+        return
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}."
+    with naming(path, str(path.parent / prefix)):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix)
+        try:
+            with os.fdopen(handle, mode, **text) as file:
+                yield file
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with atomic_write(path) as file:
+        file.write(text)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a CSV file whole or not at all."""
+    with atomic_write(path) as file:
+        writer = csv.DictWriter(file, header, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

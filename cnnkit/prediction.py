@@ -26,7 +26,7 @@ from cnnkit.data.folders import image_files
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageFile
 from cnnkit.errors import ImageError, UsageError
-from cnnkit.runs import PATHS_AS_THEY_ARE, atomic_write
+from cnnkit.outputs import PATHS_AS_THEY_ARE, atomic_write
 from cnnkit.runtimes import Predictor
 
 _END = object()

@@ -1,4 +1,4 @@
-"""A run folder: the names of its files, atomic writes, its status, and which run is the newest."""
+"""A run folder: the names of its files, its status, and which run is the newest."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import json
 import os
 import re
 import socket
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -17,11 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from cnnkit.errors import UsageError, did_you_mean
-from cnnkit.outputs import naming
+from cnnkit.outputs import PATHS_AS_THEY_ARE, write_json
 
 RUNS_FOLDER = "runs"
-# A file name need not be UTF-8; written and read so, its bytes stay what they are.
-PATHS_AS_THEY_ARE = {"encoding": "utf-8", "errors": "surrogateescape"}
 
 
 @dataclass(frozen=True)
@@ -76,6 +73,11 @@ class Run:
         return self.folder / "golden.npz"
 
     @property
+    def backup(self) -> Path:
+        """What a training needs to go on; gone when it is done."""
+        return self.folder / "backup" / "training.npz"
+
+    @property
     def export(self) -> Path:
         """Folder of exported models."""
         return self.folder / "export"
@@ -120,18 +122,23 @@ class Run:
             raise UsageError(f"{path} is damaged: {error}. Take another run.") from error
 
     def update(self, **values: Any) -> None:
-        """Set keys of run.json."""
+        """Set keys of run.json; None takes a key out."""
         path = self.folder / "run.json"
         info = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        write_json(path, {**info, **values})
+        info |= values
+        write_json(path, {key: value for key, value in info.items() if value is not None})
 
     @contextmanager
-    def recording(self) -> Iterator[None]:
-        """Keep run.json truthful: running inside, then finished, failed or interrupted."""
-        begin = time.time()
-        self.update(
-            status="running", started=_timestamp(), pid=os.getpid(), host=socket.gethostname()
-        )
+    def recording(self, earlier: float | None = None) -> Iterator[None]:
+        """Keep run.json truthful: running inside, then finished, failed or interrupted.
+
+        Args:
+            earlier: seconds of the training before, where it goes on.
+        """
+        begin = time.time() - (earlier or 0.0)
+        started = {"started": _timestamp()} if earlier is None else {}
+        process = {"pid": os.getpid(), "host": socket.gethostname()}
+        self.update(status="running", **started, **process, ended=None, seconds=None, error=None)
         try:
             yield
         except KeyboardInterrupt:
@@ -209,65 +216,24 @@ def run_of_file(path: Path) -> Run:
     raise UsageError(f"{path} lies in no run folder, so there is no place for its results.")
 
 
-def newest_run(runs_folder: Path) -> Run:
-    """Return the finished run that began last.
+def newest_run(runs_folder: Path, *, finished: bool = True) -> Run:
+    """Return the finished run that began last, or the last one that did not finish.
 
     Raises:
         UsageError: there is none.
     """
-    finished = [(run.info(), run) for run in _runs(runs_folder)]
-    finished = [(info["started"], run) for info, run in finished if info["status"] == "finished"]
-    if not finished:
+    found = [(run.info(), run) for run in _runs(runs_folder)]
+    found = [
+        (info["started"], run) for info, run in found if (info["status"] == "finished") == finished
+    ]
+    if not found and finished:
         raise UsageError(
             f"There is no finished run in {runs_folder}/. Train one (cnnkit train config.yaml), "
             "or name one with --model."
         )
-    return max(finished, key=lambda pair: pair[0])[1]
-
-
-@contextmanager
-def atomic_write(path: Path, mode: str = "w") -> Iterator[IO]:
-    """Open a temporary file beside `path` that takes its name only when the block ends well.
-
-    A link is followed. What is no regular file (a pipe, /dev/stdout) is written to directly.
-    """
-    text = {} if "b" in mode else {"newline": "", **PATHS_AS_THEY_ARE}
-    if path.exists() and not path.is_file():
-        with naming(path), path.open(mode, **text) as file:
-            yield file
-        return
-    path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}."
-    with naming(path, str(path.parent / prefix)):
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix)
-        try:
-            with os.fdopen(handle, mode, **text) as file:
-                yield file
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    with atomic_write(path) as file:
-        file.write(text)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a CSV file whole or not at all."""
-    with atomic_write(path) as file:
-        writer = csv.DictWriter(file, header, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    if not found:
+        raise UsageError(f"There is no run in {runs_folder}/ that did not finish.")
+    return max(found, key=lambda pair: pair[0])[1]
 
 
 def _runs(runs_folder: Path) -> list[Run]:
@@ -284,12 +250,6 @@ def _alive(info: Mapping[str, Any]) -> bool:
     except OSError:
         return True
     return True
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _timestamp() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from generated_file import write_or_check
 
-from cnnkit.backbones.table import BACKBONES, BackboneRow
+from cnnkit.networks import NETWORKS, NetworkRow
 
 OUTPUT = Path(__file__).resolve().parent.parent / "docs" / "backbones.md"
 
@@ -18,7 +18,7 @@ _INTRODUCTION = """\
 
 A network that was trained on the photographs of ImageNet, without its classifier, in the place of
 `model.layers`. This page is about those of `keras.applications`; its tables are made from
-`cnnkit/backbones/table.py` by `make docs`.
+`cnnkit/networks.py` by `make docs`.
 
 ```yaml
 data: {source: photos, image_size: 96}
@@ -85,12 +85,12 @@ ImageNet weights exist for these values. With `weights: none` or a file others a
 
 def backbones_docs() -> str:
     """Return the page."""
-    rows = "".join(_row(row) for row in BACKBONES.values())
-    arguments = "".join(_arguments(row) for row in BACKBONES.values())
+    rows = "".join(_row(row) for row in NETWORKS.values())
+    arguments = "".join(_arguments(row) for row in NETWORKS.values())
     return f"{_INTRODUCTION}\n{_TABLE}{rows}{_ARGUMENTS}{arguments}"
 
 
-def _row(row: BackboneRow) -> str:
+def _row(row: NetworkRow) -> str:
     size = (row.default_size, row.default_size)
     top1 = "" if row.top1 is None else f"{row.top1:.1%}"
     link = f"[{row.weights_name({}, size)}]({row.weights_url({}, size)})"
@@ -100,7 +100,7 @@ def _row(row: BackboneRow) -> str:
     )
 
 
-def _arguments(row: BackboneRow) -> str:
+def _arguments(row: NetworkRow) -> str:
     lines = ""
     for name, argument in row.arguments.items():
         values = ", ".join(str(value).lower() for value in argument.trained)

@@ -16,7 +16,7 @@ _ROOT = Path(cnnkit.__file__).parent
 # Imports go to the same group or down, never up.
 _LEVELS = [
     {"errors", "names", "progress", "quiet"},
-    {"arithmetic", "metrics", "schedules"},
+    {"arithmetic", "metrics", "networks", "schedules"},
     {"config"},
     {"runs", "outputs", "backend"},
     {"data", "layers", "loading", "backbones"},

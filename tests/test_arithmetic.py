@@ -16,6 +16,8 @@ from cnnkit.arithmetic import (
     StackError,
     check_stack,
     formulas_of,
+    has_weights,
+    nodes_of,
     walk_nodes,
     walk_stack,
 )
@@ -109,11 +111,13 @@ _TRIED = {
     "GlobalMaxPooling1D": [(_SEQUENCE, {"keepdims": True})],
     "GlobalAveragePooling3D": [(_VOLUME, {})],
     "GlobalMaxPooling3D": [(_VOLUME, {})],
-    "GroupNormalization": [{"groups": 3}, {"groups": -1, "scale": False}],
-    "LayerNormalization": [{}, {"axis": [1, 2, 3]}, {"center": False}],
+    "GroupNormalization": [{"groups": 3}, {"groups": -1, "scale": False},
+                           {"groups": 3, "scale": False, "center": False}],
+    "LayerNormalization": [{}, {"axis": [1, 2, 3]}, {"center": False},
+                           {"center": False, "scale": False}],
     "MaxPooling1D": [(_SEQUENCE, {"strides": 1})],
     "MaxPooling3D": [(_VOLUME, {})],
-    "Normalization": [{"mean": 0.5, "variance": 0.1}, {"mean": [1], "variance": [2]},
+    "Normalization": [{}, {"mean": 0.5, "variance": 0.1}, {"mean": [1], "variance": [2]},
                       {"axis": [3, 1], "mean": list(range(6)), "variance": [1] * 6}],
     "PReLU": [{}, {"shared_axes": [1, 2]}],
     "Permute": [{"dims": [2, 1, 3]}],
@@ -157,6 +161,8 @@ def test_every_kind_of_layer_has_the_numbers_of_keras_and_of_the_profiler(name, 
     if name in _UNPROFILED:
         theirs["flops"] = ours["flops"]
     assert ours == theirs
+    (node,) = nodes_of(layers)
+    assert has_weights(node.kind, node.arguments) == bool(theirs["all"])
 
 
 def test_the_layers_that_keras_does_not_have():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from wrong_configs import DATA, MODEL, TABLE, layer
+from wrong_configs import DATA, MODEL, PROBE, TABLE, backbone, layer
 
 from cnnkit.config import check_config, config_from_text, load_config
 from cnnkit.errors import ConfigError, UsageError
@@ -41,6 +41,34 @@ def test_a_stack_that_collapses_the_image_is_refused_at_its_layer() -> None:
     assert problem.key == "model.layers[1].residual[0]"
     assert problem.location == "a.yaml:6:11"
     assert "32" in problem.message
+
+
+def test_an_image_size_of_the_command_line_is_refused_there() -> None:
+    with pytest.raises(ConfigError) as error:
+        config_from_text(backbone("name: VGG16", "32"), ["data.image_size=31"])
+    assert [problem.location for problem in error.value.problems] == ["--set data.image_size=31"]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("name: Xception", "71"),
+        ("name: MobileNet, alpha: 0.3, depth_multiplier: 2, weights: none", "32"),
+        ("name: MobileNetV3Small, alpha: 0.75, minimalistic: true, weights: my.h5", "32"),
+        ("name: MobileNetV3Small, alpha: 0.75, minimalistic: false", "32"),
+        ("run: other", "8"),
+    ],
+)
+def test_backbones_that_fit_load(text: str, size: str) -> None:
+    config_from_text(backbone(text, size))
+
+
+def test_a_probe_stands_behind_layers_without_weights() -> None:
+    head = (
+        "  head: [LayerNormalization: {scale: false, center: false}, global_pool, dropout: 0.2]\n"
+    )
+    config = config_from_text(backbone("name: VGG16") + head + PROBE)
+    assert len(config.model.head) == 3
 
 
 def test_a_missing_file_is_named_with_its_neighbours(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ SPELLINGS = [
     "training:",
     "training: {optimizer: adam, class_weights: auto, schedule: {step: 3}}",
     "training: {optimizer: {adam: 0.01}, class_weights: {a: 1}, early_stopping: {patience: 1}}",
+    "model: {backbone: {name: VGG16}}",
     "x-anything: [1, 2]",
 ]
 
@@ -72,6 +73,10 @@ UNSEEN += (
     "name: image",
     "name: a",
     "name: dense_1",
+    "name: Xception, alpha",
+    "name: MobileNet, alpha",
+    "name: MobileNetV3Large, minimalistic",
+    "train: linear_probe",
 )
 
 

@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from cnnkit.errors import UsageError
-from cnnkit.runs import atomic_write, create_run, find_run, newest_run, run_of_file
+from cnnkit.outputs import atomic_write
+from cnnkit.runs import create_run, find_run, newest_run, run_of_file
 
 
 def _finished(runs, name):

@@ -234,7 +234,9 @@ def test_ctrl_c_after_the_last_epoch_keeps_a_model_that_answers(tiny_config, tmp
     def interrupted(*arguments, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cnnkit.training.plot_curves", interrupted)  # the first thing at the end
+    monkeypatch.setattr(
+        "cnnkit.training.results.plot_curves", interrupted
+    )  # the first thing at the end
     with pytest.raises(KeyboardInterrupt):
         cnnkit.train(tiny_config, runs_folder=tmp_path, overrides=["training.epochs=1"])
     run = find_run("tiny", tmp_path)

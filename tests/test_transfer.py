@@ -11,7 +11,7 @@ from conftest import write_tiny_images
 
 import cnnkit
 from cnnkit.config import config_from_dict, config_from_text, dump_config, load_config
-from cnnkit.errors import ConfigError, UsageError
+from cnnkit.errors import CnnkitError, ConfigError, UsageError
 
 _LAYERS = """
   layers:
@@ -184,6 +184,22 @@ def test_multiples_of_the_learning_rate_are_exact():
         assert np.allclose(variable.numpy(), expected, rtol=1e-6)
 
 
+def test_weight_decay_has_the_multiple_of_its_layer():
+    from cnnkit.backend import keras, tf
+    from cnnkit.config import Call
+    from cnnkit.model import build_optimizer
+
+    variables = [keras.Variable(np.ones(2, np.float32), name=name) for name in "abc"]
+    multiples = {variables[1].path: 0.5, variables[2].path: 0.0}
+    call = Call("adamw", {"learning_rate": 0.1, "weight_decay": 0.2})
+    optimizer = build_optimizer(call, multiples)
+    apply = tf.function(lambda: optimizer.apply([tf.zeros(2)] * 3, variables))
+    optimizer.build(variables)
+    apply()
+    decayed = [variable.numpy()[0] for variable in variables]
+    assert decayed == pytest.approx([1 - 0.1 * 0.2, 1 - 0.1 * 0.2 * 0.5, 1.0], rel=1e-6)
+
+
 def test_layers_further_from_the_output_learn_more_slowly(folder):
     from cnnkit.config import Config
     from cnnkit.model import build_model
@@ -233,11 +249,6 @@ def test_the_probe_of_two_classes_fits_softmax_and_sigmoid(folder, transfer):
     losses = [run.info()["metrics"]["test"]["log_loss"] for run in runs]
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
     assert runs[0].info()["metrics"]["test"]["accuracy"] == 1.0
-
-
-def test_a_probe_with_other_layers_to_learn_is_refused(transfer):
-    with pytest.raises(UsageError, match=r"linear_probe finds the output layer alone.*dense_1"):
-        transfer("{phases: [{train: linear_probe}]}", ", head: [dense: 8]")
 
 
 # --- features that are kept
@@ -292,6 +303,33 @@ def test_a_damaged_file_of_features_is_computed_again(transfer, tmp_path, monkey
     again = _weights(transfer("{epochs: 2}", notes=notes).last)
     assert any("30 of them new" in note for note in notes)
     assert all(np.array_equal(first[name], again[name]) for name in first)
+
+
+def test_features_of_another_model_are_found_out(folder, transfer, tmp_path, monkeypatch):
+    from cnnkit.loading import load_keras_model
+
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
+    assert transfer("{epochs: 1}").info()["feature_difference"] < 1e-5
+    monkeypatch.setattr("cnnkit.training.frozen._fingerprint", lambda *_: "all alike")
+    transfer("{epochs: 1}")
+    other = load_keras_model(folder / "runs/start/weights/best.keras")
+    other.set_weights([2 * value for value in other.get_weights()])
+    other.save(tmp_path / "other.keras")
+    config = tmp_path / "other.yaml"
+    data = _DATA.replace("images", str(folder / "images"))
+    config.write_text(f"{data}\nmodel: {{backbone: {{file: other.keras}}}}\n")
+    with pytest.raises(CnnkitError, match="other probabilities than the whole model"):
+        cnnkit.train(config, runs_folder=tmp_path, overrides=["training.epochs=1"])
+
+
+def test_pooling_in_two_ways_is_a_head(folder, tmp_path):
+    config = folder / "pooled.yaml"
+    config.write_text(
+        f"{_DATA}\nmodel:\n  backbone: {{run: runs/start, layer: second}}\n"
+        "  head: [branches: [[global_pool: average], [global_pool: max]]]\n"
+    )
+    run = cnnkit.train(config, runs_folder=tmp_path, overrides=["training.epochs=1"])
+    assert run.info()["status"] == "finished" and run.info()["feature_difference"] < 1e-5
 
 
 def test_views_are_augmented_and_take_turns(transfer, tmp_path, monkeypatch):
@@ -372,7 +410,7 @@ def test_a_phase_that_names_no_layer_is_refused_before_the_run_begins(transfer, 
     ("model", "training", "line"),
     [
         (
-            "{backbone: {name: A, hub: b}}",
+            "{backbone: {name: VGG16, hub: b}}",
             "",
             "expected one of name, hub, run, file; received name",
         ),

@@ -29,9 +29,60 @@ def training(text: str) -> str:
     return f"{DATA}{MODEL}training:\n  {text}\n"
 
 
+def backbone(text: str, image_size: str = "64") -> str:
+    """Return a config whose backbone has its keys in line 5, from column 14 on."""
+    return f"data:\n  source: a\n  image_size: {image_size}\nmodel:\n  backbone: {{{text}}}\n"
+
+
 BORDER = "a width in pixels, one for each of the 2 axes, or a pair [before, after] for each of "
 BORDER += "the 2 axes"
+UNTRAINED = "there are no ImageNet weights of MobileNet"
+OTHERWISE = "or set weights: none or the path of a file."
+PROBED = "linear_probe finds the output layer alone, and takes before it only layers without "
+PROBED += "weights, one after the other. Remove "
+PROBE = "training: {phases: [train: linear_probe]}\n"
+HEAD = ", or use train: head in training.phases."
 TABLE = [
+    (
+        backbone("name: mobilenetv2"),
+        ["5:20  model.backbone.name  expected the name of a network (`cnnkit models` lists them) "
+         'or null, received "mobilenetv2". Did you mean MobileNetV2?'],
+    ),
+    (
+        backbone("name: Xception, alpha: 0.5, minimalistic: false", "[64, 80]"),
+        [
+            "3:15  data.image_size  Xception takes images of at least 71 x 71 pixels, and these "
+            "are 64 x 80. Set 71 or more, or take another network.",
+            "5:30  model.backbone.alpha  Xception has no alpha. Remove it, or take another "
+            "network: MobileNet, MobileNetV2, MobileNetV3Small, MobileNetV3Large.",
+            "5:42  model.backbone.minimalistic  Xception has no minimalistic. Remove it, or take "
+            "another network: MobileNetV3Small, MobileNetV3Large.",
+        ],
+    ),
+    (
+        backbone("name: MobileNet, alpha: 0.3, depth_multiplier: 2"),
+        [
+            f"5:38  model.backbone.alpha  {UNTRAINED} with alpha: 0.3, only with 0.25, 0.5, 0.75, "
+            "1.0. Set one of these, or weights: none or the path of a file.",
+            f"5:61  model.backbone.depth_multiplier  {UNTRAINED} with depth_multiplier: 2, only "
+            "with 1. Set one of these, or weights: none or the path of a file.",
+        ],
+    ),
+    (
+        backbone("name: MobileNetV3Large, minimalistic: true, alpha: 0.75"),
+        [f"5:65  model.backbone.alpha  {UNTRAINED}V3Large with alpha: 0.75 and minimalistic: true "
+         f"together. Leave one of them out, {OTHERWISE}"],
+    ),
+    (
+        f"{DATA}model:\n  backbone: {{run: a}}\n  head:\n    - dense: 8\n    - residual: [dropout: "
+        f"0.5]\n    - flatten\n    - block: norm\n  blocks: {{norm: [batch_norm]}}\n{PROBE}",
+        [
+            f"5:7  model.head[0]  {PROBED}dense{HEAD}",
+            f"6:7  model.head[1]  {PROBED}residual{HEAD}",
+            f"9:19  model.blocks.norm[0]  {PROBED}batch_norm{HEAD} "
+            "(In the block norm, used at model.head[3].block.)",
+        ],
+    ),
     (
         layer("conv: {filters: 4, kernel_size: 3, pad: [1]}"),
         [f"4:47  model.layers[0].conv.pad  expected {BORDER}, received [1]."],

@@ -4,7 +4,7 @@ from cnnkit.arithmetic.effects import borders
 from cnnkit.arithmetic.formulas import Formula, formulas_of, size_formula
 from cnnkit.arithmetic.graph import IMAGE, MERGES, SHORTCUT, Node, nodes_of
 from cnnkit.arithmetic.keras_file import KerasFileError, read_keras_file
-from cnnkit.arithmetic.kinds import squeezed_units
+from cnnkit.arithmetic.kinds import has_weights, squeezed_units
 from cnnkit.arithmetic.layer_names import LayerNames, name_problems
 from cnnkit.arithmetic.merging import projection
 from cnnkit.arithmetic.rows import LayerRow
@@ -30,6 +30,7 @@ __all__ = [
     "borders",
     "check_stack",
     "formulas_of",
+    "has_weights",
     "name_problems",
     "nodes_of",
     "output_row",

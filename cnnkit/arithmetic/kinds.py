@@ -42,6 +42,20 @@ def effect_of(kind: str) -> EffectOf | None:
     return partial(_SPATIAL[found[1] + (found[3] or "")], num_axes=int(found[2]))
 
 
+def has_weights(kind: str, arguments: Arguments) -> bool:
+    """Tell whether a layer has weights, trained or not; that does not depend on its input.
+
+    Args:
+        kind: a Keras class such as Conv2D, or SqueezeExcite.
+        arguments: all of them, with their defaults.
+    """
+    if kind in ("LayerNormalization", "GroupNormalization"):
+        return arguments["scale"] or arguments["center"]
+    if kind == "Normalization":
+        return arguments["mean"] is None
+    return "Conv" in kind or kind in _WITH_WEIGHTS
+
+
 def _unchanged(shape: Shape, arguments: Arguments) -> Effect:
     return Effect(shape)
 
@@ -185,6 +199,7 @@ def squeezed_units(channels: int, ratio: int) -> int:
     return max(1, channels // ratio)
 
 
+_WITH_WEIGHTS = ("Dense", "BatchNormalization", "RMSNormalization", "PReLU", "SqueezeExcite")
 _EFFECTS: dict[str, EffectOf] = {
     "Flatten": _flatten,
     "Dense": _dense,

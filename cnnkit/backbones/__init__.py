@@ -27,14 +27,12 @@ def build_backbone(section: BackboneConfig, image_size: tuple[int, int], channel
     if origin == "name":
         from cnnkit.backbones.applications import application_backbone
 
-        names = ("alpha", "depth_multiplier", "minimalistic")
-        arguments = {name: getattr(section, name) for name in names}
         return application_backbone(
             value,
             image_size,
             channels,
             weights=None if section.weights == "none" else section.weights,
-            arguments={name: part for name, part in arguments.items() if part is not None},
+            arguments=section.arguments,
             layer=section.layer,
         )
     if origin == "hub":

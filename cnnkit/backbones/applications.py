@@ -11,11 +11,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from cnnkit.backbones.table import BACKBONES, BackboneRow, backbone_named
 from cnnkit.backbones.weights import existing_weights, imagenet_weights, load_weights
 from cnnkit.backend import keras
 from cnnkit.errors import UsageError, did_you_mean
 from cnnkit.names import shown
+from cnnkit.networks import NETWORKS, NetworkRow
 
 _MEANS = (0.485, 0.456, 0.406)  # of ImageNet's red, green and blue, over [0, 1]
 _DEVIATIONS = (0.229, 0.224, 0.225)
@@ -34,20 +34,18 @@ def application_backbone(
     """Return a network of `keras.applications` without its classifier.
 
     Args:
-        name: of its builder.
+        name: of its builder, a key of NETWORKS.
         image_size: (height, width) in pixels.
         channels: 3, or 1 for grey images, which the network sees as red, green and blue alike.
         weights: `imagenet`, None for random ones, or the path of an `.h5` file.
-        arguments: of the network, as its row of the table names them.
+        arguments: of the network, as the config allows them (`BackboneConfig.problems`).
         layer: whose output is the features; None for the last one before the classifier.
 
     Raises:
         UsageError: something does not fit the network; the text says what is allowed.
         CnnkitError: the ImageNet weights cannot be downloaded.
     """
-    row = backbone_named(name)
-    _check_size(row, image_size)
-    _check_arguments(row, arguments, imagenet=weights == "imagenet")
+    row = NETWORKS[name]
     file = None
     if weights == "imagenet":
         file = imagenet_weights(row, arguments, image_size)
@@ -86,7 +84,7 @@ def preprocessed(image: Any, preprocessing: str) -> Any:
     return keras.ops.flip(values, axis=-1) if preprocessing == "caffe" else values
 
 
-def _network(row: BackboneRow, image: Any, **arguments: Any) -> Any:
+def _network(row: NetworkRow, image: Any, **arguments: Any) -> Any:
     """Return the untrained network behind its preprocessing."""
     builder = getattr(keras.applications, row.name)
     try:
@@ -120,7 +118,7 @@ def _number_from_zero(network: Any) -> None:
             layer.name = f"{stem}_{number - first}" if number > first else stem
 
 
-def _output(network: Any, row: BackboneRow, layer: str | None) -> Any:
+def _output(network: Any, row: NetworkRow, layer: str | None) -> Any:
     if layer is None:
         return network.outputs[0]
     names = [part.name for part in network.layers[1:]]  # without the input
@@ -130,39 +128,3 @@ def _output(network: Any, row: BackboneRow, layer: str | None) -> Any:
             f"{did_you_mean(layer, names)} Its last ten layers: {', '.join(names[-10:])}."
         )
     return network.get_layer(layer).output
-
-
-def _check_size(row: BackboneRow, image_size: tuple[int, int]) -> None:
-    if min(image_size) < row.minimum_size:
-        height, width = image_size
-        smallest = min(other.minimum_size for other in BACKBONES.values())
-        others = "" if row.minimum_size == smallest else f" Most networks take {smallest}."
-        raise UsageError(
-            f"data.image_size: {row.name} takes images of at least {row.minimum_size} x "
-            f"{row.minimum_size} pixels, and these are {height} x {width}. Set data.image_size to "
-            f"{row.minimum_size} or more.{others}"
-        )
-
-
-def _check_arguments(row: BackboneRow, arguments: Mapping[str, Any], *, imagenet: bool) -> None:
-    for key, value in arguments.items():
-        if key not in row.arguments:
-            owners = [other.name for other in BACKBONES.values() if key in other.arguments]
-            raise UsageError(
-                f"model.backbone.{key}: {row.name} has no {key}. Remove it"
-                + (f", or take one that has: {', '.join(owners)}." if owners else ".")
-            )
-        trained = row.arguments[key].trained
-        if imagenet and value not in trained:
-            raise UsageError(
-                f"model.backbone.{key}: there are no ImageNet weights of {row.name} for {key} "
-                f"{value}. There are for {', '.join(map(str, trained))}. Set one of these, or "
-                "model.backbone.weights: none, or the path of a file."
-            )
-    whole = {key: arguments.get(key, part.default) for key, part in row.arguments.items()}
-    if imagenet and row.untrained and whole == row.untrained:
-        both = " and ".join(f"{key} {value}" for key, value in row.untrained.items())
-        raise UsageError(
-            f"model.backbone: there are no ImageNet weights of {row.name} for {both} together. "
-            "Leave one of them out, or set model.backbone.weights: none, or the path of a file."
-        )

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.backbones.table import BACKBONES, BackboneRow
 from cnnkit.backend import keras
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.names import shown
+from cnnkit.networks import NETWORKS, NetworkRow
 
 Shapes = Counter  # of the arrays of weights: how many there are of each shape
 
@@ -31,7 +31,7 @@ _DEVIATIONS = np.array([0.229, 0.224, 0.225], "float32")
 
 
 def imagenet_weights(
-    row: BackboneRow, arguments: Mapping[str, Any], image_size: tuple[int, int]
+    row: NetworkRow, arguments: Mapping[str, Any], image_size: tuple[int, int]
 ) -> Path:
     """Return the file of ImageNet weights in Keras's folder; it is downloaded if it is not there.
 
@@ -90,7 +90,7 @@ def existing_weights(file: str) -> Path:
 def load_weights(
     network: Any,
     path: Path,
-    row: BackboneRow,
+    row: NetworkRow,
     arguments: Mapping[str, Any],
     untrained: Callable[..., Any],
 ) -> None:
@@ -167,7 +167,7 @@ def _damaged(name: str, reason: object) -> UsageError:
 def _what_else(
     in_file: Shapes,
     wanted: Shapes,
-    row: BackboneRow,
+    row: NetworkRow,
     arguments: Mapping[str, Any],
     untrained: Callable[..., Any],
     name: str,
@@ -181,7 +181,7 @@ def _what_else(
             if in_file == others or _has_classifier(in_file, others):
                 return f"it is of {key} {value}. Set model.backbone.{key} to that."
     numbers = _numbers(in_file)
-    twin = next((other.name for other in BACKBONES.values() if other.parameters == numbers), None)
+    twin = next((other.name for other in NETWORKS.values() if other.parameters == numbers), None)
     if twin:
         return f"it is of {twin}. Set model.backbone.name to that, or take another file."
     return (
@@ -200,7 +200,7 @@ def _numbers(shapes: Shapes) -> int:
     return sum(math.prod(shape) * count for shape, count in shapes.items())
 
 
-def _without(row: BackboneRow, arguments: Mapping[str, Any], name: str) -> str:
+def _without(row: NetworkRow, arguments: Mapping[str, Any], name: str) -> str:
     """Return the program that writes a file without the classifier."""
     given = "".join(f", {key}={value!r}" for key, value in arguments.items())
     return (

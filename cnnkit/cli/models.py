@@ -47,10 +47,10 @@ def _print_table(rows: list[dict]) -> None:
 
 
 def _backbones() -> list[dict]:
-    from cnnkit.backbones.table import BACKBONES
+    from cnnkit.networks import NETWORKS
 
     keys = ("name", "minimum_size", "default_size", "parameters", "top1", "licence")
-    return [{key: getattr(row, key) for key in keys} for row in BACKBONES.values()]
+    return [{key: getattr(row, key) for key in keys} for row in NETWORKS.values()]
 
 
 def _print_backbones(rows: list[dict]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,22 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.argument("path", metavar="CONFIG", type=click.Path(path_type=Path))
+@click.argument("path", metavar="CONFIG", required=False, type=click.Path(path_type=Path))
 @set_option
 @short_options
 @click.option("--name", help="Name of the run. By default that of the config file.")
 @runs_option
 @click.option("--dry-run", is_flag=True, help="Check the data and the model, train nothing.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="",
+    metavar="[RUN]",
+    help="Go on with a run that did not finish; without RUN, the newest one. In place of CONFIG.",
+)
 @json_option
 def train(
-    path: Path,
+    path: Path | None,
     overrides: tuple[str, ...],
     epochs: int | None,
     batch_size: int | None,
@@ -33,15 +41,50 @@ def train(
     name: str | None,
     runs_folder: Path,
     dry_run: bool,
+    resume: str | None,
     as_json: bool,
 ) -> None:
     """Train the model of a config and keep everything in a new run folder.
 
-    Ctrl-C ends it cleanly: the best weights so far are kept, and the exit code is 130.
+    Ctrl-C ends it cleanly: the best weights so far are kept, and the exit code is 130. --resume
+    goes on from the last finished epoch, as if nothing had happened.
     """
+    overrides = with_short(overrides, epochs, batch_size, seed)
+    if resume is not None:
+        run = _resumed(resume, runs_folder, given=[path, *overrides, name, dry_run or None])
+    elif path is None:
+        raise click.UsageError("Missing argument 'CONFIG' (or --resume).")
+    else:
+        run = _trained(path, overrides, name or path.stem, runs_folder, dry_run, as_json)
+    if run is not None:
+        info = {"run": str(run.folder), **run.info()}
+        print_json(info) if as_json else click.echo(_end_text(run))
+
+
+def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run:
+    if any(value is not None for value in given):
+        raise click.UsageError(
+            "--resume goes on with a run as it began: it takes no CONFIG, --set, --epochs, "
+            "--batch-size, --seed, --name or --dry-run."
+        )
+    from cnnkit.progress import report_for
+    from cnnkit.training import resume
+
+    return resume(run or None, runs_folder=runs_folder, report=report_for(sys.stderr))
+
+
+def _trained(
+    path: Path,
+    overrides: Sequence[str],
+    name: str,
+    runs_folder: Path,
+    dry_run: bool,
+    as_json: bool,
+) -> Run | None:
+    """Return the run, or say what it would be."""
     from cnnkit.config import load_config
 
-    config = load_config(path, with_short(overrides, epochs, batch_size, seed))
+    config = load_config(path, overrides)
     from cnnkit.progress import report_for
     from cnnkit.training import prepare
     from cnnkit.training import train as train_config
@@ -49,9 +92,9 @@ def train(
     report = report_for(sys.stderr)
     if dry_run:
         plan = prepare(config, report).describe()
-        return print_json(plan) if as_json else click.echo(_plan_text(plan))
-    run = train_config(config, name=name or path.stem, runs_folder=runs_folder, report=report)
-    print_json({"run": str(run.folder), **run.info()}) if as_json else click.echo(_end_text(run))
+        print_json(plan) if as_json else click.echo(_plan_text(plan))
+        return None
+    return train_config(config, name=name, runs_folder=runs_folder, report=report)
 
 
 def _plan_text(plan: dict) -> str:

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cnnkit.arithmetic import StackError, check_stack, name_problems
+from cnnkit.arithmetic import (
+    MERGES,
+    StackError,
+    check_stack,
+    has_weights,
+    name_problems,
+    nodes_of,
+)
 from cnnkit.config.own_augmentation import MIXING, misplaced_mixing
 from cnnkit.config.problems import Row
 from cnnkit.config.schema import Config
 from cnnkit.config.yaml_reader import Path
+from cnnkit.networks import NETWORKS
 
 CHANNELS = {"rgb": 3, "grayscale": 1}
 
@@ -79,13 +87,7 @@ def _training_problems(config: Config) -> Iterator[Row]:
 def _model_problems(config: Config) -> Iterator[Row]:
     model, training = config.model, config.training
     if model.backbone is not None:
-        for path, subject, message in model.backbone.problems():
-            yield ("model", "backbone", *path), subject, message
-        if model.layers is not None:
-            yield ("model", "layers"), "key", "not beside backbone. Move the layers to head."
-        if training.fine_tune and training.phases:
-            message = "the same as two phases, and phases are given too. Remove one of the two."
-            yield ("training", "fine_tune"), "value", message
+        yield from _backbone_problems(config)
         return
     if model.layers is None:
         message = "required and missing. Add layers: a list of at least one layer; or backbone."
@@ -99,6 +101,44 @@ def _model_problems(config: Config) -> Iterator[Row]:
         if phase.train != "all":
             message = "only with model.backbone; without one it can be all alone."
             yield ("training", "phases", index, "train"), "value", message
+
+
+def _backbone_problems(config: Config) -> Iterator[Row]:
+    model, training = config.model, config.training
+    for path, subject, message in model.backbone.problems():
+        yield ("model", "backbone", *path), subject, message
+    yield from _size_problems(config)
+    yield from _probe_problems(config)
+    if model.layers is not None:
+        yield ("model", "layers"), "key", "not beside backbone. Move the layers to head."
+    if training.fine_tune and training.phases:
+        message = "the same as two phases, and phases are given too. Remove one of the two."
+        yield ("training", "fine_tune"), "value", message
+
+
+def _size_problems(config: Config) -> Iterator[Row]:
+    name, (height, width) = config.model.backbone.name, config.data.image_size
+    least = NETWORKS[name].minimum_size if name is not None else 0
+    if min(height, width) < least:
+        message = (
+            f"{name} takes images of at least {least} x {least} pixels, and these are "
+            f"{height} x {width}. Set {least} or more, or take another network."
+        )
+        yield ("data", "image_size"), "value", message
+
+
+def _probe_problems(config: Config) -> Iterator[Row]:
+    if all(phase.train != "linear_probe" for phase in config.training.phases):
+        return
+    for index, call in enumerate(config.model.head or ()):
+        last = nodes_of([call])[-1]
+        if last.kind in MERGES or has_weights(last.kind, last.arguments):
+            message = (
+                "linear_probe finds the output layer alone, and takes before it only layers "
+                f"without weights, one after the other. Remove {call.name}, or use train: head in "
+                "training.phases."
+            )
+            yield ("model", "head", index), "value", message
 
 
 def _stack_problems(config: Config) -> Iterator[Row]:

@@ -31,15 +31,25 @@ def only_one_process(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold a folder while a block runs, so that `is_held` tells that its maker lives.
 
-    Waits while another process looks in `is_held`, which takes the lock for a moment. Where folders
-    cannot be locked, as on Windows, nothing is held.
+    Where folders cannot be locked, as on Windows, nothing is held.
+
+    Args:
+        folder: that exists.
+        wait: until no other process holds it; `is_held` itself does so for a moment.
+
+    Raises:
+        BlockingIOError: another process holds it, and we do not wait.
     """
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):
-            stack.callback(os.close, _locked(folder, wait=True))
+        try:
+            stack.callback(os.close, _locked(folder, wait=wait))
+        except BlockingIOError:
+            raise
+        except OSError:
+            pass
         yield
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cnnkit.data.records import SPLITS, ImageRecord, count_of, first_few
 from cnnkit.errors import UsageError
-from cnnkit.runs import PATHS_AS_THEY_ARE, write_csv
+from cnnkit.outputs import PATHS_AS_THEY_ARE, write_csv
 
 _COLUMNS = ("path", "label", "split", "sha256")
 

@@ -12,7 +12,7 @@ from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, LocalFile, Sourc
 from cnnkit.data.regular import why_unreadable
 from cnnkit.data.tfrecord import record_at
 from cnnkit.errors import DataError, did_you_mean
-from cnnkit.runs import PATHS_AS_THEY_ARE
+from cnnkit.outputs import PATHS_AS_THEY_ARE
 
 COLUMNS = ("path", "label", "split", "group", "sha256")
 

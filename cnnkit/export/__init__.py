@@ -15,7 +15,8 @@ from cnnkit.export.formats import FORMATS, write_tflite
 from cnnkit.export.golden import DEFAULT_LIMIT, Golden, check_parity, golden_samples
 from cnnkit.loading import load_keras_model
 from cnnkit.model_info import LABELS_NAME, read_appended_info
-from cnnkit.runs import Run, write_json, write_text
+from cnnkit.outputs import write_json, write_text
+from cnnkit.runs import Run
 from cnnkit.runtimes import lacking, load_predictor
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.model_info import ModelInfo
-from cnnkit.runs import atomic_write
+from cnnkit.outputs import atomic_write
 from cnnkit.runtimes import Predictor
 
 DEFAULT_LIMIT = 1e-4

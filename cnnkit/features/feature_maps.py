@@ -19,9 +19,9 @@ from cnnkit.features.maps import MOVE, OTHER, Stage, most_active, path_from, sta
 from cnnkit.features.models import Opened, open_model
 from cnnkit.features.overview import draw_overview
 from cnnkit.features.page import printable, render, stage_data
+from cnnkit.outputs import write_text
 from cnnkit.plots.features import Section, plot_maps
 from cnnkit.progress import Silence
-from cnnkit.runs import write_text
 
 _OVERVIEW, _PAGE = "overview.png", "features.html"
 _MOST_MAPS = 64  # in a layer's picture

@@ -22,9 +22,9 @@ from cnnkit.features.models import Opened, open_model
 from cnnkit.features.page import printable, render
 from cnnkit.features.patches import Patch, exciting_patches
 from cnnkit.features.windows import kernel_of
+from cnnkit.outputs import write_text
 from cnnkit.prediction import find_images
 from cnnkit.progress import Silence
-from cnnkit.runs import write_text
 
 _MOST_IMAGES = 1000
 _MOST_LAYERS = 12  # unless they are named: gradient ascent takes its time

@@ -10,9 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from cnnkit.outputs import DRAWN_BY
+from cnnkit.outputs import DRAWN_BY, atomic_write
 from cnnkit.plots.names import drawable
-from cnnkit.runs import atomic_write
 
 
 def plot_curves(history: Sequence[Mapping[str, float]], path: Path, *, best_epoch: int) -> None:

@@ -12,9 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 from cnnkit.data.check import Checked
 from cnnkit.data.check.kinds import Finding, Pair
 from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.outputs import DRAWN_BY
+from cnnkit.outputs import DRAWN_BY, atomic_write
 from cnnkit.plots.names import FONT, drawable
-from cnnkit.runs import atomic_write
 
 _SIDE, _LINE, _GAP = 240, 17, 12
 _LETTER_PIXELS = 13

@@ -10,6 +10,7 @@ from pathlib import Path
 from cnnkit.config import load_config
 from cnnkit.data.builtin import BUILTIN_SOURCES
 from cnnkit.data.records import count_of
+from cnnkit.outputs import write_text
 from cnnkit.proposal.data_section import data_choices, image_size
 from cnnkit.proposal.findings import Choice, Findings, look_at
 from cnnkit.proposal.model_sections import (
@@ -17,7 +18,6 @@ from cnnkit.proposal.model_sections import (
     model_choices,
     training_choices,
 )
-from cnnkit.runs import write_text
 
 __all__ = ["Findings", "look_at", "propose", "relative_source", "write_proposal"]
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cnnkit.augmentation import Augmentation
 from cnnkit.backbones.cut import layers_of
 from cnnkit.backend import keras, tf
 from cnnkit.data.dataset import ImageDataset
@@ -20,6 +18,7 @@ from cnnkit.training.feed import Feed
 from cnnkit.training.phases import backbone_of
 
 _BATCH = 64
+_CHECKED = 16  # images
 _WITHOUT_WEIGHTS = (
     "GlobalAveragePooling2D",
     "GlobalMaxPooling2D",
@@ -36,21 +35,25 @@ def split_model(model: Any, *, before_output: bool = False) -> tuple[Any, Any]:
 
     Args:
         model: of `build_model`, with a backbone.
-        before_output: let all layers without weights belong to the features.
+        before_output: let all that lies before the output layer belong to the features.
     """
-    position = model.layers.index(backbone_of(model)) + 1
-    tensor = model.layers[position].input
-    while (
-        _gives_features(model.layers[position], before_output)
-        and model.layers[position].input is tensor
-    ):
-        tensor = model.layers[position].output
-        position += 1
+    tensor = model.layers[-1].input if before_output else _pooled_features(model)
     return keras.Model(model.input, tensor), keras.Model(tensor, model.output, name="head")
 
 
-def _gives_features(layer: Any, before_output: bool) -> bool:
-    return not layer.weights if before_output else type(layer).__name__ in _WITHOUT_WEIGHTS
+def _pooled_features(model: Any) -> Any:
+    """Return the tensor behind the backbone, or behind what alone pools or flattens that."""
+    first = model.layers[model.layers.index(backbone_of(model)) + 1]
+    tensor = keras.tree.flatten(first.input)[0]
+    while True:
+        readers = [
+            layer
+            for layer in model.layers
+            if any(tensor is one for one in keras.tree.flatten(layer.input))
+        ]
+        if len(readers) != 1 or type(readers[0]).__name__ not in _WITHOUT_WEIGHTS:
+            return tensor
+        tensor = readers[0].output
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +126,7 @@ class FeatureFeed:
         self.config, self.num_images, self.steps = feed.config, feed.num_images, feed.steps
         self._feed = feed
         number = feed.config.training.feature_views
-        computing = _Computing(feed, extractor, report)
+        computing = self._computing = _Computing(feed, extractor, report)
         self._views = [
             computing.features("train", view) for view in (range(number) if number else [None])
         ]
@@ -143,6 +146,20 @@ class FeatureFeed:
     def in_order(self) -> Any:
         """Return the training images of the first view, as validation batches are."""
         return self._feed.held_out_of(self._views[0], "train")
+
+    def difference(self, model: Any, head: Any) -> float:
+        """Return the largest difference of a probability between a model and its head.
+
+        The model has the pixels of up to 16 images, the head their features.
+        """
+        view = (
+            None if self._validation else (0 if self._feed.config.training.feature_views else None)
+        )
+        part = self._validation or self._views[0]
+        indices = part.indices[:_CHECKED]
+        images = self._computing.images(part.dataset, indices, view)
+        whole, own = model(images, training=False), head(part.pixels(indices), training=False)
+        return float(np.max(np.abs(np.asarray(whole) - np.asarray(own))))
 
     def label_weights(self) -> np.ndarray | None:
         """Return the weight of each class, or None where all count alike."""
@@ -177,10 +194,7 @@ class _Computing:
         backbone = config.model.backbone
 
         def compute(positions: np.ndarray) -> np.ndarray:
-            images = dataset.pixels(indices[positions])
-            if view is not None:
-                images = self._augmented(images, [hashes[at] for at in positions], view)
-            return self._in_batches(images)
+            return self._in_batches(self.images(dataset, indices[positions], view))
 
         with self._report.counting("computing features") as progress:
             found = feature_rows(
@@ -194,10 +208,12 @@ class _Computing:
         self.num_computed += found.num_computed
         return _Features(dataset, indices, found)
 
-    def _augmented(self, images: np.ndarray, hashes: Sequence[str], view: int) -> np.ndarray:
-        augment: Augmentation | None = self._feed.augment
-        if augment is None:
+    def images(self, dataset: ImageDataset, indices: np.ndarray, view: int | None) -> np.ndarray:
+        """Return the pixels of samples, augmented where a view is asked for."""
+        images, augment = dataset.pixels(indices), self._feed.augment
+        if view is None or augment is None:
             return images
+        hashes = [dataset.samples[index].sha256 for index in indices]
         occurrences = np.zeros(len(images), np.int64)
         keys = augment.keys(self._feed.config.training.seed, view, hashes, occurrences)
         return np.asarray(augment.in_graph(augment.on_host(images, keys), tf.constant(keys)))
@@ -222,11 +238,13 @@ class _Computing:
 def _fingerprint(extractor: Any, feed: Feed) -> str:
     """Return a hash of all that features depend on but the images: layers, weights, pixels."""
     found = hashlib.sha256()
-    kinds = [type(layer).__name__ for layer in layers_of(extractor)]
+    layers = [
+        (type(layer).__name__, {**layer.get_config(), "name": ""}) for layer in layers_of(extractor)
+    ]
     section = feed.config.model.backbone.model_dump(exclude={"run", "file", "hub", "weights"})
     settings = feed.dataset.settings.to_dict()
-    facts = [kinds, section, settings, extractor.output_shape, tf.__version__]
+    facts = [layers, section, settings, extractor.output_shape, tf.__version__]
     found.update(json.dumps(facts, sort_keys=True, default=str).encode())
-    for variable in extractor.variables:
+    for variable in extractor.weights:  # without the states of random numbers
         found.update(np.ascontiguousarray(variable.numpy()))
     return found.hexdigest()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cnnkit.outputs import write_csv
 from cnnkit.schedules import best_epoch, is_better
 
 COLUMNS = (
@@ -25,20 +26,23 @@ class History:
     """The rows of history.csv; each is on disk before the next epoch begins.
 
     Args:
-        path: the CSV file, made anew.
+        path: the CSV file, made anew with the first row.
         monitor: the column that decides which epoch is the best.
+        rows: of the epochs that are done, where a training goes on.
     """
 
-    def __init__(self, path: Path, monitor: str) -> None:
+    def __init__(self, path: Path, monitor: str, rows: Sequence[Mapping[str, float]] = ()) -> None:
         self.path = path
         self.monitor = monitor
         self.larger_is_better = monitor.endswith("accuracy")
-        self.rows: list[dict[str, float]] = []
+        self.rows = [dict(row) for row in rows]
         self._phase_start = 0
+        if rows:
+            write_csv(path, COLUMNS, self.rows)
 
-    def begin_phase(self) -> None:
-        """Let `phase_values` and `epochs_since_best` count from here."""
-        self._phase_start = len(self.rows)
+    def begin_phase(self, number: int) -> None:
+        """Let `phase_values` and `epochs_since_best` count the epochs of this phase."""
+        self._phase_start = sum(row["phase"] < number for row in self.rows)
 
     def append(self, row: Mapping[str, float]) -> bool:
         """Add a row of COLUMNS, flush it to disk, and return whether it is the best so far."""

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from cnnkit.backend import keras
 from cnnkit.config import Config
 from cnnkit.errors import CnnkitError
 from cnnkit.model import build_optimizer, compile_model
 from cnnkit.progress import Silence
+from cnnkit.training.backup import assign
 from cnnkit.training.feed import Feed
 from cnnkit.training.frozen import FeatureFeed, LoopFeed, split_model
 from cnnkit.training.learning_rate import LearningRate
 from cnnkit.training.phases import Phase, backbone_of, rate_multiples, set_trainable
 from cnnkit.training.probe import fit_probe
+
+_MOST_DIFFERENCE = 1e-3  # of a probability; rounding gives some 1e-6
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,30 @@ class Learner:
         """Return how many numbers learn."""
         learn = sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
         return f"{learn:,} parameters learn{self.feed.words}"
+
+    def restore_optimizer(self, values: Sequence[np.ndarray]) -> None:
+        """Let the optimizer go on from its state.
+
+        Raises:
+            CnnkitError: that is of another model.
+        """
+        self.model.optimizer.build(self.model.trainable_variables)
+        assign(self.model.optimizer.variables, values)
+
+    def check_features(self, model: Any) -> float:
+        """Return how far the whole model is from its head on kept features.
+
+        Raises:
+            CnnkitError: further than rounding explains.
+        """
+        difference = self.feed.difference(model, self.model)
+        if not difference <= _MOST_DIFFERENCE:
+            raise CnnkitError(
+                f"The kept features give other probabilities than the whole model does (by up to "
+                f"{difference:.2g}): the run is of no use. Remove them with cnnkit cache clear, "
+                "or set training.feature_cache: false, and train again."
+            )
+        return difference
 
     def learn(
         self, past: int, epoch: int, learning_rate: LearningRate, report: Silence

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnkit.errors import UsageError
 from cnnkit.progress import Silence
 
 if TYPE_CHECKING:
@@ -24,15 +23,12 @@ def fit_probe(head: Any, feed: FeatureFeed, report: Silence) -> None:
     strengths of the L2 penalty the one with the smallest validation loss is taken, 1 where there
     are no validation images.
 
-    Raises:
-        UsageError: other layers with weights lie before the output, which a probe cannot find.
+    Args:
+        head: the output layer, the only one with weights.
+        feed: of the features that enter it.
+        report: is told which strength was taken.
     """
-    *before, output = [layer for layer in head.layers if layer.weights]
-    if before:
-        raise UsageError(
-            f"training.phases: linear_probe finds the output layer alone, but model.head has "
-            f"{before[0].name} too. Take it out, or use train: head."
-        )
+    output = head.layers[-1]
     features, labels = feed.arrays("train")
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation[deviation < 1e-6] = 1.0

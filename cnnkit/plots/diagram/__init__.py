@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 
 from cnnkit.arithmetic import LayerRow
 from cnnkit.arithmetic.effects import Shape
-from cnnkit.outputs import DRAWN_BY
+from cnnkit.outputs import DRAWN_BY, atomic_write
 from cnnkit.plots.diagram.drawing import draw
 from cnnkit.plots.diagram.layout import layout_of
 from cnnkit.plots.diagram.steps import steps_of
-from cnnkit.runs import atomic_write
 
 _DOTS_PER_INCH = 150
 _MOST_DOTS = 30_000  # matplotlib draws no more than 65,535 on a side

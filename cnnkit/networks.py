@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cnnkit.errors import UsageError, did_you_mean
-
 _GOOGLE = "https://storage.googleapis.com"
 _KERAS = f"{_GOOGLE}/tensorflow/keras-applications"
 
@@ -26,7 +24,7 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class BackboneRow:
+class NetworkRow:
     """What is known of one network.
 
     Args:
@@ -75,20 +73,6 @@ class BackboneRow:
         return self.local_name or self.weights_url(arguments, image_size).rpartition("/")[2]
 
 
-def backbone_named(name: str) -> BackboneRow:
-    """Return the row of a network.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    if name not in BACKBONES:
-        raise UsageError(
-            f"model.backbone.name: keras.applications has no {name}.{did_you_mean(name, BACKBONES)}"
-            f" It has: {', '.join(BACKBONES)}."
-        )
-    return BACKBONES[name]
-
-
 def _spelled(*values: float) -> dict[Any, str]:
     return {value: str(value) for value in values}
 
@@ -104,14 +88,14 @@ _MOBILENET_V3 = {
 }
 
 
-def _mobilenets() -> Iterator[BackboneRow]:
-    yield BackboneRow(
+def _mobilenets() -> Iterator[NetworkRow]:
+    yield NetworkRow(
         *("MobileNet", "mobilenet", "tf", 224, 32, 3_228_864, 0.704, "Apache-2.0"),
         url=f"{_KERAS}/mobilenet/mobilenet_{{alpha}}_{{size}}_tf_no_top.h5",
         arguments=_MOBILENET,
         trained_sizes=(128, 160, 192, 224),
     )
-    yield BackboneRow(
+    yield NetworkRow(
         *("MobileNetV2", "mobilenet_v2", "tf", 224, 32, 2_257_984, 0.713, "Apache-2.0"),
         url=f"{_KERAS}/mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
         "{alpha}_{size}_no_top.h5",
@@ -119,7 +103,7 @@ def _mobilenets() -> Iterator[BackboneRow]:
         trained_sizes=(96, 128, 160, 192, 224),
     )
     for size, parameters in (("Small", 939_120), ("Large", 2_996_352)):
-        yield BackboneRow(
+        yield NetworkRow(
             f"MobileNetV3{size}",
             *("mobilenet_v3", "none", 224, 32, parameters, None, "Apache-2.0"),
             url=f"{_KERAS}/mobilenet_v3/weights_mobilenet_v3_{size.lower()}"
@@ -129,7 +113,7 @@ def _mobilenets() -> Iterator[BackboneRow]:
         )
 
 
-def _efficientnets() -> Iterator[BackboneRow]:
+def _efficientnets() -> Iterator[NetworkRow]:
     for name, size, parameters, top1 in (
         ("B0", 224, 4_049_571, 0.771),
         ("B1", 240, 6_575_239, 0.791),
@@ -140,7 +124,7 @@ def _efficientnets() -> Iterator[BackboneRow]:
         ("B6", 528, 40_960_143, 0.840),
         ("B7", 600, 64_097_687, 0.843),
     ):
-        yield BackboneRow(
+        yield NetworkRow(
             f"EfficientNet{name}",
             *("efficientnet", "none", size, 32, parameters, top1, "Apache-2.0"),
             url=f"{_GOOGLE}/keras-applications/efficientnet{name.lower()}_notop.h5",
@@ -154,14 +138,14 @@ def _efficientnets() -> Iterator[BackboneRow]:
         ("M", 480, 53_150_388, 0.853),
         ("L", 480, 117_746_848, 0.857),
     ):
-        yield BackboneRow(
+        yield NetworkRow(
             f"EfficientNetV2{name}",
             *("efficientnet_v2", "none", size, 32, parameters, top1, "Apache-2.0"),
             url=f"{_KERAS}/efficientnet_v2/efficientnetv2-{name.lower()}_notop.h5",
         )
 
 
-def _convnexts() -> Iterator[BackboneRow]:
+def _convnexts() -> Iterator[NetworkRow]:
     for name, parameters, top1 in (
         ("Tiny", 27_820_128, 0.813),
         ("Small", 49_454_688, 0.823),
@@ -169,19 +153,19 @@ def _convnexts() -> Iterator[BackboneRow]:
         ("Large", 196_230_336, 0.863),
         ("XLarge", 348_147_968, 0.867),
     ):
-        yield BackboneRow(
+        yield NetworkRow(
             f"ConvNeXt{name}",
             *("convnext", "none", 224, 32, parameters, top1, "MIT"),
             url=f"{_KERAS}/convnext/convnext_{name.lower()}_notop.h5",
         )
 
 
-def _nasnets() -> Iterator[BackboneRow]:
+def _nasnets() -> Iterator[NetworkRow]:
     for name, size, parameters, top1 in (
         ("Mobile", 224, 4_269_716, 0.744),
         ("Large", 331, 84_916_818, 0.825),
     ):
-        yield BackboneRow(
+        yield NetworkRow(
             f"NASNet{name}",
             *("nasnet", "tf", size, 32, parameters, top1, "Apache-2.0"),
             url=f"{_KERAS}/nasnet/NASNet-{name.lower()}-no-top.h5",
@@ -189,7 +173,7 @@ def _nasnets() -> Iterator[BackboneRow]:
         )
 
 
-def _older() -> Iterator[BackboneRow]:
+def _older() -> Iterator[NetworkRow]:
     """Yield the networks whose files are all named in the same way."""
     for name, module, preprocessing, size, minimum, parameters, top1, licence in (
         ("ResNet50", "resnet", "caffe", 224, 32, 23_587_712, 0.749, "MIT"),
@@ -218,13 +202,13 @@ def _older() -> Iterator[BackboneRow]:
     ):
         folder = module.removesuffix("_v2") if module == "resnet_v2" else module
         stem = module if module.startswith("inception") else name.lower()
-        yield BackboneRow(
+        yield NetworkRow(
             *(name, module, preprocessing, size, minimum, parameters, top1, licence),
             url=f"{_KERAS}/{folder}/{stem}_weights_tf_dim_ordering_tf_kernels_notop.h5",
         )
 
 
-BACKBONES: dict[str, BackboneRow] = {
+NETWORKS: dict[str, NetworkRow] = {
     row.name: row
     for family in (_mobilenets, _efficientnets, _convnexts, _nasnets, _older)
     for row in family()

@@ -1,0 +1,279 @@
+"""Trainings that are killed or interrupted, and go on to the weights that they would have had."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import write_tiny_images
+
+import cnnkit
+from cnnkit.config import load_config
+from cnnkit.data.locks import held
+from cnnkit.errors import CnnkitError, DataError, UsageError
+from cnnkit.progress import Silence
+from cnnkit.runs import Run, find_run
+
+_PLAIN = """
+data: {source: images, image_size: 16, batch_size: 8, split: {validation: 0.2, test: 0.2}}
+augmentation: [random_flip: horizontal, random_rotation: 0.1]
+model:
+  layers:
+    - conv: {filters: 4, kernel_size: 3}
+    - batch_norm
+    - activation: relu
+    - global_pool
+    - dropout: 0.3
+training:
+  epochs: 7
+  optimizer: {adamw: {learning_rate: 0.05, weight_decay: 0.01}}
+  schedule: {plateau: {patience: 1, factor: 0.5}}
+"""
+_PHASES = """
+data: {source: images, image_size: 16, batch_size: 8, split: {validation: 0.2, test: 0.2}}
+model:
+  backbone: {run: runs/start}
+  head: [dense: 8, dropout: 0.3]
+training:
+  optimizer: {adam: {learning_rate: 0.05}}
+  schedule: cosine
+  phases:
+    - {train: head, epochs: 3}
+    - {train: {gradual: 2}, epochs: 4, backbone_multiplier: 0.1}
+    - {train: head, epochs: 3}
+"""
+
+# Trains, and kills itself where it is told to.
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cnnkit.config import load_config
+from cnnkit.progress import Silence
+from cnnkit.training import train, weights
+
+path, folder, place, epoch = sys.argv[1:]
+die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+report = Silence()
+ended = 0
+def epoch_done(row, **_):
+    global ended
+    ended = row["epoch"]
+    if place == "epoch end" and ended == int(epoch):
+        die()
+def batch_done(*_):
+    if place == "in an epoch" and ended == int(epoch):
+        die()
+report.epoch_done, report.batch_done = epoch_done, batch_done
+written = weights.Weights._write_models
+def write_models(self):
+    if place == "behind the backup" and len(self._history.rows) >= int(epoch):
+        die()
+    written(self)
+weights.Weights._write_models = write_models
+train(load_config(Path(path)), name="killed", runs_folder=Path(folder), report=report)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with images, two configs, and what they give in one go."""
+    folder = tmp_path_factory.mktemp("resume")
+    write_tiny_images(folder / "images", images_per_class=12)
+    (folder / "start.yaml").write_text(_PLAIN)
+    cnnkit.train(
+        folder / "start.yaml", runs_folder=folder / "runs", overrides=["training.epochs=2"]
+    )
+    for name, text in (("plain", _PLAIN), ("phases", _PHASES)):
+        (folder / f"{name}.yaml").write_text(text)
+        cnnkit.train(folder / f"{name}.yaml", runs_folder=folder / "runs")
+    return folder
+
+
+def _weights(path):
+    from cnnkit.loading import load_keras_model
+
+    return load_keras_model(path).get_weights()
+
+
+def _history(run):
+    with run.history.open() as file:
+        return [{**row, "seconds": None} for row in csv.DictReader(file)]
+
+
+def _assert_same(run, whole):
+    for path in ("weights/last.keras", "weights/best.keras"):
+        pairs = zip(_weights(run.folder / path), _weights(whole.folder / path), strict=True)
+        assert all(np.array_equal(one, other) for one, other in pairs)
+    assert _history(run) == _history(whole)
+    assert run.tflite.read_bytes() == whole.tflite.read_bytes()
+    assert run.info()["metrics"] == whole.info()["metrics"]
+    assert run.info()["status"] == "finished"
+    assert not run.backup.parent.exists()
+    assert not list(run.last.parent.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("config", "place", "epoch", "goes_on_after"),
+    [
+        ("plain", "epoch end", 3, 3),
+        ("phases", "behind the backup", 3, 3),  # between two phases
+        ("phases", "in an epoch", 6, 6),
+        ("phases", "behind the backup", 8, 10),  # at the end of all
+    ],
+)
+def test_a_killed_training_goes_on_to_the_same_weights(
+    folder, tmp_path, config, place, epoch, goes_on_after
+):
+    arguments = [folder / f"{config}.yaml", tmp_path, place, str(epoch)]
+    done = subprocess.run([sys.executable, "-c", _KILLED, *arguments], stderr=subprocess.PIPE)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    killed = find_run("killed", tmp_path)
+    assert killed.info()["status"] == "interrupted"
+    run = cnnkit.resume(runs_folder=tmp_path)
+    assert run == killed
+    _assert_same(run, find_run(config, folder / "runs"))
+    assert run.info().get("resumed", [0]) == [goes_on_after]
+
+
+class _Interrupted(Silence):
+    """Presses Ctrl-C in the second batch behind some epochs."""
+
+    def __init__(self, *epochs):
+        self.epochs, self.ended, self.notes = list(epochs), 0, []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def epoch_done(self, row, *, is_best):
+        self.ended = row["epoch"]
+
+    def batch_done(self, images_done, logs):
+        if self.ended in self.epochs and images_done > 8:
+            self.epochs.remove(self.ended)
+            raise KeyboardInterrupt
+
+
+def _interrupted(config, tmp_path, *epochs):
+    """Return a run that was interrupted in epochs behind these, and went on each time but one."""
+    from cnnkit.training import resume, train
+
+    report = _Interrupted(*epochs)
+    with contextlib.suppress(KeyboardInterrupt):
+        train(load_config(config), name="cut", runs_folder=tmp_path, report=report)
+    while report.epochs:
+        with pytest.raises(KeyboardInterrupt):
+            resume("cut", runs_folder=tmp_path, report=report)
+    return find_run("cut", tmp_path), report
+
+
+@pytest.mark.parametrize(("config", "epochs"), [("plain", (2, 5)), ("phases", (1, 4, 9))])
+def test_ctrl_c_again_and_again_changes_nothing(folder, tmp_path, config, epochs):
+    run, report = _interrupted(folder / f"{config}.yaml", tmp_path, *epochs)
+    seconds = run.info()["seconds"]
+    assert len(_history(run)) == epochs[-1]
+    assert f"To go on: cnnkit train --resume {run.folder}" in report.notes
+    assert cnnkit.load_run(run.folder).class_names  # it answers in between
+    started = run.info()["started"]
+    cnnkit.resume(run.folder)
+    _assert_same(run, find_run(config, folder / "runs"))
+    assert run.info()["resumed"] == list(epochs)
+    assert run.info()["started"] == started and run.info()["seconds"] > seconds
+
+
+def test_a_training_that_kept_nothing_begins_anew(folder, tmp_path):
+    run, report = _interrupted(folder / "plain.yaml", tmp_path, 0)
+    assert not run.backup.exists()
+    assert "there are no weights to keep" in " ".join(report.notes)
+    _assert_same(cnnkit.resume(runs_folder=tmp_path), find_run("plain", folder / "runs"))
+
+
+# --- what cannot go on
+
+
+def test_a_finished_run_and_no_run_cannot_be_resumed(folder, tmp_path):
+    with pytest.raises(UsageError, match="plain is finished: there is nothing to resume"):
+        cnnkit.resume(folder / "runs" / "plain")
+    with pytest.raises(UsageError, match="There is no run in .* that did not finish"):
+        cnnkit.resume(runs_folder=folder / "runs")
+    with pytest.raises(UsageError, match="is not a run folder"):
+        cnnkit.resume("nowhere", runs_folder=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def interrupted_once(folder, tmp_path_factory):
+    """Return a run that was cut behind its second epoch; tests must not change it."""
+    return _interrupted(folder / "plain.yaml", tmp_path_factory.mktemp("cut"), 2)[0]
+
+
+@pytest.fixture
+def cut(interrupted_once, folder, tmp_path):
+    """Return a copy of that run, on a copy of the images."""
+    shutil.copytree(folder / "images", tmp_path / "images")
+    run = Run(tmp_path / "cut")
+    shutil.copytree(interrupted_once.folder, run.folder)
+    text = run.config.read_text()
+    assert str(folder / "images") in text
+    run.config.write_text(text.replace(str(folder / "images"), str(tmp_path / "images")))
+    return run
+
+
+def test_other_images_are_refused(cut, tmp_path):
+    red = tmp_path / "images" / "red"
+    (red / "0.png").rename(tmp_path / "0.png")
+    with pytest.raises(DataError, match=r"1 gone \(red/0.png\)"):
+        cnnkit.resume(cut.folder)
+    shutil.copyfile(red / "1.png", red / "0.png")
+    with pytest.raises(DataError, match=r"with other pixels or in another split \(red/0.png"):
+        cnnkit.resume(cut.folder)
+    assert cut.info()["status"] == "interrupted" and cut.backup.exists()
+
+
+def test_a_run_goes_on_elsewhere_and_tells_of_other_versions(cut, folder):
+    from cnnkit.training import resume
+
+    info = cut.info()
+    info["versions"]["keras"] = "3.0.0"
+    (cut.folder / "run.json").write_text(json.dumps(info))
+    report = _Interrupted()
+    _assert_same(resume(cut.folder, report=report), find_run("plain", folder / "runs"))
+    assert any("It began with keras 3.0.0" in note for note in report.notes)
+
+
+def test_a_changed_config_is_refused(cut):
+    cut.config.write_text(cut.config.read_text().replace("epochs: 7", "epochs: 9"))
+    with pytest.raises(UsageError, match="has changed since .*: now epochs: 9, then epochs: 7"):
+        cnnkit.resume(cut.folder)
+
+
+def test_a_damaged_backup_is_told(cut):
+    content = bytearray(cut.backup.read_bytes())
+    content[len(content) // 2] ^= 255
+    cut.backup.write_bytes(content)
+    with pytest.raises(CnnkitError, match=r"training.npz is damaged"):
+        cnnkit.resume(cut.folder)
+    cut.backup.write_bytes(content[:1000])
+    with pytest.raises(CnnkitError, match=r"training.npz is damaged"):
+        cnnkit.resume(cut.folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be held on Windows")
+def test_two_processes_do_not_train_one_run(cut):
+    with held(cut.folder), pytest.raises(UsageError, match="is being trained by another process"):
+        cnnkit.resume(cut.folder)
+
+
+def test_the_command_line_goes_on_and_takes_nothing_else(cut, tmp_path):
+    command = [sys.executable, "-m", "cnnkit", "train", "--runs-folder", tmp_path, "--resume"]
+    wrong = subprocess.run([*command, "cut", "--epochs", "3"], capture_output=True, text=True)
+    assert wrong.returncode == 2 and "it takes no CONFIG, --set, --epochs" in wrong.stderr
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "goes on after epoch 2" in done.stderr
+    assert json.loads(done.stdout)["resumed"] == [2]

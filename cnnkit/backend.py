@@ -14,6 +14,9 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 with quiet_stderr():
     import keras
     import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2 as with_constants,  # TensorFlow has no public name for it
+    )
 
     if keras.backend.backend() != "tensorflow":
         raise ImportError(
@@ -23,4 +26,4 @@ with quiet_stderr():
     for _gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(_gpu, True)
 
-__all__ = ["keras", "tf"]
+__all__ = ["keras", "tf", "with_constants"]

@@ -291,6 +291,20 @@ def test_kept_features_are_listed_and_cleared(transfer, tmp_path, monkeypatch):
     assert _kept(tmp_path / "cache") == []
 
 
+def test_features_that_were_not_used_for_longest_make_way(transfer, tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
+    first = None
+    for resize in ("stretch", "crop", "pad"):
+        data = _DATA.replace("batch", f"resize: {resize}, cache_limit_gb: 5.0e-6, batch")
+        notes = []
+        transfer("{epochs: 1}", data=data, notes=notes)
+        kept = set(_kept(tmp_path / "cache"))
+        first = first or kept
+        assert sum(file.stat().st_size for each in kept for file in each.iterdir()) < 5000
+    assert kept and not kept & first
+    assert any("not used for longest" in note and "features" in note for note in notes)
+
+
 def test_a_damaged_file_of_features_is_computed_again(transfer, tmp_path, monkeypatch):
     monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
     first = _weights(transfer("{epochs: 2}").last)

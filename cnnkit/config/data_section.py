@@ -146,8 +146,8 @@ class DataConfig(Section):
     )
     cache_limit_gb: Annotated[float, number(above=0)] = Field(
         50.0,
-        description="Room in GB for decoded pixels in the cache folder; those that were not used "
-        "for longest make way.",
+        description="Room in GB in the cache folder for decoded pixels, and as much for features; "
+        "those that were not used for longest make way.",
     )
     shapes: ShapesConfig = Field(
         ShapesConfig(), description="What `source: shapes` draws; for that source only."

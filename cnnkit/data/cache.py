@@ -1,4 +1,4 @@
-"""Nothing enters; the cache folder leaves, and a way to make folders that appear whole."""
+"""Nothing enters; the cache folder leaves, and ways to make folders that appear whole, and room."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from cnnkit.data.locks import held, is_held
 from cnnkit.errors import DataError, UsageError
 
 PARTIAL = ".partial-"
+GIGABYTE = 1_000_000_000
 _STILL_SECONDS = 600
 _BEGINNING_SECONDS = 1  # between making a folder and holding it
 
@@ -168,3 +169,52 @@ def size_text(num_bytes: int) -> str:
         if num_bytes >= size:
             return f"{num_bytes / size:,.1f} {unit}"
     return f"{num_bytes} bytes"
+
+
+def remove_unused(
+    folders: Sequence[Path],
+    limit_gb: float,
+    keep: Path,
+    note: Callable[[str], None],
+    last_used: Callable[[Path], float],
+) -> None:
+    """Remove the folders that were not used for longest until all have room.
+
+    Args:
+        folders: of one kind, beside each other.
+        limit_gb: room for all of them together.
+        keep: this one stays, whatever its size.
+        note: called with one sentence where some were removed.
+        last_used: gives the time of a folder's last use.
+    """
+    sizes = {folder: _bytes(folder) for folder in folders}
+    total = sum(sizes.values())
+    removed = []
+    for folder in sorted(sizes.keys() - {keep}, key=lambda folder: _time(folder, last_used)):
+        if total <= limit_gb * GIGABYTE:
+            break
+        try:
+            remove_folder(folder)
+        except OSError:  # another process has it open, on Windows
+            continue
+        total -= sizes[folder]
+        removed.append(f"{folder.name} ({size_text(sizes[folder])})")
+    if removed:
+        note(
+            f"Removed from {keep.parent} what was not used for longest, to stay within "
+            f"data.cache_limit_gb: {limit_gb:g}: {', '.join(removed)}."
+        )
+
+
+def _bytes(folder: Path) -> int:
+    try:
+        return sum(file.stat().st_size for file in folder.iterdir())
+    except OSError:  # another process removes it
+        return 0
+
+
+def _time(folder: Path, last_used: Callable[[Path], float]) -> float:
+    try:
+        return last_used(folder)
+    except OSError:
+        return 0.0

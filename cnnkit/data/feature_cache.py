@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.data.cache import cache_folder, folder_made_whole, remove_folder
+from cnnkit.data.cache import cache_folder, folder_made_whole, remove_folder, remove_unused
 from cnnkit.data.hashing import Progress
 from cnnkit.data.packed.contents import SortedContents, from_bytes, from_hex
 
@@ -59,6 +59,8 @@ def feature_rows(
     *,
     about: dict[str, Any],
     on_disk: bool,
+    limit_gb: float,
+    note: Callable[[str], None],
     progress: Progress | None = None,
 ) -> FeatureRows:
     """Return the features of images: read what was kept with the key, and compute the rest.
@@ -69,6 +71,8 @@ def feature_rows(
         compute: gives the features of some of the images.
         about: facts that `cnnkit cache list` shows.
         on_disk: whether to keep them; else they are in memory alone.
+        limit_gb: room for all features in the cache folder.
+        note: called with one sentence where others make way.
         progress: called with (images done, images in all).
 
     Raises:
@@ -93,7 +97,17 @@ def feature_rows(
         facts = {**about, "shape": array.shape, "crc32": _crc32(array)}
         (temporary / _ABOUT).write_text(json.dumps(facts, indent=1), encoding="utf-8")
         del array
+    remove_unused(feature_folders(), limit_gb, final, note, lambda folder: folder.stat().st_mtime)
     return FeatureRows(np.load(final / _ARRAY, mmap_mode="r"), rows, computed)
+
+
+def feature_folders() -> list[Path]:
+    """Return the folders of features that are complete."""
+    return [
+        path
+        for path in (cache_folder() / FEATURES).glob("*-*")
+        if FEATURES_NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+    ]
 
 
 def _kept(key: str) -> Iterator[tuple[Path, np.ndarray, SortedContents]]:
@@ -152,7 +166,11 @@ def _made(
 def _empty(file: Path | None, shape: tuple[int, ...]) -> np.ndarray:
     if file is None:
         return np.empty(shape, np.float32)
-    return np.lib.format.open_memmap(file, "w+", np.float32, shape)
+    array = np.lib.format.open_memmap(file, "w+", np.float32, shape)
+    if hasattr(os, "posix_fallocate"):  # a full disk is an error here, and kills us later
+        with file.open("r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+    return array
 
 
 def _crc32(array: np.ndarray) -> int:

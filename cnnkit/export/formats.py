@@ -12,7 +12,7 @@ from typing import Any
 
 from cnnkit.backbones.cut import layers_of
 from cnnkit.backbones.hub_module import HubModule
-from cnnkit.backend import tf
+from cnnkit.backend import tf, with_constants
 from cnnkit.model_info import INFO_NAME, LABELS_NAME, ModelInfo, append_info
 from cnnkit.quiet import quiet_stderr
 
@@ -33,15 +33,25 @@ def write_saved_model(model: Any, info: ModelInfo, path: Path) -> None:
 
 
 def write_tflite(model: Any, info: ModelInfo, path: Path) -> None:
-    """Write a float32 `.tflite` with labels and pixel settings behind it, whole or not at all."""
+    """Write a float32 `.tflite` with labels and pixel settings behind it, whole or not at all.
+
+    Its weights are constants before TensorFlow converts it, a third of the time of converting a
+    SavedModel with variables.
+    """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".tflite-") as folder:
         fresh = Path(folder) / "model.tflite"
-        _save(model, Path(folder) / "saved_model")
         with quiet_stderr():
-            converter = tf.lite.TFLiteConverter.from_saved_model(f"{folder}/saved_model")
+            function = with_constants(_serve(model).get_concrete_function())
+            converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
             fresh.write_bytes(converter.convert())
         append_info(fresh, info)
         os.replace(fresh, path)
+
+
+def _serve(model: Any) -> Any:
+    """Return the function that answers images."""
+    image = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, "image")
+    return tf.function(lambda image: model(image, training=False), input_signature=[image])
 
 
 def _save(model: Any, path: Path) -> None:
@@ -50,11 +60,10 @@ def _save(model: Any, path: Path) -> None:
     `model.export` loses the variables of a TF Hub module. What the function reads must hang on the
     object that is saved, the modules included.
     """
-    image = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, "image")
     saved = tf.Module()
     saved.parts = [variable.value for variable in model.variables]
     saved.modules = [layer.module for layer in layers_of(model) if isinstance(layer, HubModule)]
-    saved.serve = tf.function(lambda image: model(image, training=False), input_signature=[image])
+    saved.serve = _serve(model)
     with quiet_stderr():
         tf.saved_model.save(saved, str(path), signatures=saved.serve)
 

@@ -203,6 +203,8 @@ class _Computing:
                 compute,
                 about={"backbone": " ".join(map(str, backbone.origin)), "view": view},
                 on_disk=config.data.cache in ("auto", "disk"),
+                limit_gb=config.data.cache_limit_gb,
+                note=self._report.note,
                 progress=progress,
             )
         self.num_computed += found.num_computed

@@ -8,11 +8,11 @@ from contextlib import closing
 
 import numpy as np
 
-from cnnkit.data.cache import size_text
+from cnnkit.data.cache import remove_unused, size_text
 from cnnkit.data.hashing import Progress
 from cnnkit.data.packed.contents import SortedContents, from_bytes, from_hex
-from cnnkit.data.packed.pack import Pack, open_packs
-from cnnkit.data.packed.place import Place, choose_place, remove_unused_packs
+from cnnkit.data.packed.pack import Pack, last_used, open_packs, pack_folders
+from cnnkit.data.packed.place import Place, choose_place
 from cnnkit.data.packed.reading import ReadFile, read_files
 from cnnkit.data.packed.rows import NoRows, new_rows
 from cnnkit.data.packed.store import Originals, PixelStore
@@ -76,7 +76,7 @@ def open_pixels(
         note(_choice(store, len(contents), place))
     if store.pack is not None:
         store.pack.touch()
-        remove_unused_packs(limit_gb, store.pack.folder, note)
+        remove_unused(pack_folders(), limit_gb, store.pack.folder, note, last_used)
     return store, listing.hashes, listing.reasons
 
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from cnnkit.data.cache import remove_folder, size_text
-from cnnkit.data.packed.pack import last_used, pack_folders, packs_folder
+from cnnkit.data.cache import GIGABYTE, size_text
+from cnnkit.data.packed.pack import packs_folder
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import DataError
 
-_GIGABYTE = 1_000_000_000
 _SHARE = 2  # `auto` takes at most a half of what is free
 
 
@@ -73,33 +70,6 @@ def choose_place(num_images: int, settings: PixelSettings, cache: str, limit_gb:
     return Place("off", f"{why_not_disk}, and {why_not_memory}")
 
 
-def remove_unused_packs(limit_gb: float, keep: Path, note: Callable[[str], None]) -> None:
-    """Remove the packs that were not used for longest until all have room.
-
-    Args:
-        limit_gb: room for all packs together.
-        keep: this one stays, whatever its size.
-        note: called with one sentence where packs were removed.
-    """
-    sizes = {folder: _bytes(folder) for folder in pack_folders()}
-    total = sum(sizes.values())
-    removed = []
-    for folder in sorted(sizes.keys() - {keep}, key=_last_used):
-        if total <= limit_gb * _GIGABYTE:
-            break
-        try:
-            remove_folder(folder)
-        except OSError:  # another process has it open, on Windows
-            continue
-        total -= sizes[folder]
-        removed.append(f"{folder.name} ({size_text(sizes[folder])})")
-    if removed:
-        note(
-            f"Removed from {packs_folder()} what was not used for longest, to stay within "
-            f"data.cache_limit_gb: {limit_gb:g}: {', '.join(removed)}."
-        )
-
-
 def _no_disk(needed: int, limit_gb: float, share: int) -> str:
     """Return why the pixels cannot be kept on disk, an empty string where they can."""
     folder = packs_folder()
@@ -109,7 +79,7 @@ def _no_disk(needed: int, limit_gb: float, share: int) -> str:
             free = shutil.disk_usage(folder).free
     except OSError as error:
         return f"the cache folder {folder} cannot be written ({error.strerror or error})"
-    if needed > limit_gb * _GIGABYTE:
+    if needed > limit_gb * GIGABYTE:
         return f"they take up to {size_text(needed)}, and data.cache_limit_gb is {limit_gb:g}"
     return _too_large(needed, free, share, f"free in {folder}")
 
@@ -125,17 +95,3 @@ def _too_large(needed: int, free: int, share: int, where: str) -> str:
         return ""
     of_free = "half of the" if share == _SHARE else "the"
     return f"they take up to {size_text(needed)}, more than {of_free} {size_text(free)} {where}"
-
-
-def _bytes(folder: Path) -> int:
-    try:
-        return sum(file.stat().st_size for file in folder.iterdir())
-    except OSError:  # another process removes it
-        return 0
-
-
-def _last_used(folder: Path) -> float:
-    try:
-        return last_used(folder)
-    except OSError:
-        return 0.0

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cnnkit import __version__
+from cnnkit.backend import tf
 from cnnkit.config import Config, dump_config, load_config
 from cnnkit.outputs import write_csv, write_text
 from cnnkit.progress import Silence
@@ -95,7 +96,8 @@ def _run(plan: Plan, run: Run, report: Silence, backup: Backup | None) -> Run:
             write_results(run, plan, history)
         except KeyboardInterrupt:
             report.close()
-            keep_best(run, plan, report)
+            with tf.init_scope():  # Ctrl-C may leave TensorFlow in the middle of a graph
+                keep_best(run, plan, report)
             raise
         finally:
             report.close()

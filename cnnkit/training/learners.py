@@ -60,6 +60,10 @@ class Learner:
             )
         return difference
 
+    def last_rate(self, learning_rate: LearningRate, epoch: int) -> float:
+        """Return the learning rate of the last step of an epoch of the phase."""
+        return learning_rate.at(epoch, self.feed.steps - 1)
+
     def learn(
         self,
         past: int,
@@ -111,6 +115,10 @@ class Learner:
 class Probe(Learner):
     """A head whose output layer is found by logistic regression, in one step."""
 
+    def last_rate(self, learning_rate: LearningRate, epoch: int) -> float:
+        """Return 0: no step is taken."""
+        return 0.0
+
     def learn(
         self,
         past: int,
@@ -120,7 +128,7 @@ class Probe(Learner):
         interrupt_if_asked: Callable[[], None],
     ) -> dict[str, float]:
         """Fit the output layer and return the losses and accuracies with it."""
-        fit_probe(self.model, self.feed, report)
+        fit_probe(self.model, self.feed, report, interrupt_if_asked)
         training = self.model.evaluate(self.feed.in_order(), verbose=0, return_dict=True)
         logs = dict(training)
         validation = self.feed.validation()

@@ -117,7 +117,10 @@ def _with_multiples(kind: type, multiples: Mapping[str, float]) -> type:
 
 
 def compile_model(model: Any, config: Config, optimizer: Any = None) -> None:
-    """Give a model its optimizer, its loss and its accuracy, as the config's training says.
+    """Give a model its optimizer, its loss and its metrics, as the config's training says.
+
+    The metric `cross_entropy` is the loss without penalties on weights: which of them Keras adds
+    depends on the layers that learn, so that the loss of two phases cannot be compared.
 
     Args:
         model: of `build_model`, or its head alone.
@@ -128,14 +131,16 @@ def compile_model(model: Any, config: Config, optimizer: Any = None) -> None:
     if config.model.output == "sigmoid":
         loss = keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
         accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
+        cross_entropy = keras.metrics.BinaryCrossentropy
     else:
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+        cross_entropy = keras.metrics.CategoricalCrossentropy
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     model.compile(
         optimizer=optimizer or build_optimizer(config.training.optimizer),
         loss=loss,
-        metrics=[accuracy],
+        metrics=[accuracy, cross_entropy(name="cross_entropy", label_smoothing=smoothing)],
         jit_compile="auto" if on_gpu else False,  # XLA halves the speed on a CPU
     )
 

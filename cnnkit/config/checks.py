@@ -109,6 +109,7 @@ def _backbone_problems(config: Config) -> Iterator[Row]:
         yield ("model", "backbone", *path), subject, message
     yield from _size_problems(config)
     yield from _probe_problems(config)
+    yield from _phase_problems(config)
     if model.layers is not None:
         yield ("model", "layers"), "key", "not beside backbone. Move the layers to head."
     if training.fine_tune and training.phases:
@@ -125,6 +126,23 @@ def _size_problems(config: Config) -> Iterator[Row]:
             f"{height} x {width}. Set {least} or more, or take another network."
         )
         yield ("data", "image_size"), "value", message
+
+
+def _phase_problems(config: Config) -> Iterator[Row]:
+    training = config.training
+    for index, phase in enumerate(training.phases):
+        own = ("training", "phases", index)
+        for key in phase.without_effect():
+            message = f"it does nothing where train is {phase.train}. Remove it."
+            yield (*own, key), "key", message
+        epochs = phase.epochs or training.epochs
+        if isinstance(phase.train, dict) and phase.train.get("gradual", 0) > epochs:
+            message = f"each step takes an epoch at least, and the phase has {epochs}."
+            yield (*own, "train", "gradual"), "value", message
+    plain = [call for call in config.augmentation if call.name not in MIXING]
+    if training.feature_views and not plain:
+        message = "views are augmented images, and no augmentation changes one. Remove this."
+        yield ("training", "feature_views"), "value", message
 
 
 def _probe_problems(config: Config) -> Iterator[Row]:

@@ -136,6 +136,16 @@ class PhaseConfig(Section):
         "ones from each batch.",
     )
 
+    def without_effect(self) -> list[str]:
+        """Return the keys that are given, but do nothing for what learns here."""
+        useless = {"linear_probe": _OF_STEPS + _OF_A_BACKBONE, "head": _OF_A_BACKBONE}
+        keys = useless.get(self.train, ()) if isinstance(self.train, str) else ()
+        return [key for key in keys if getattr(self, key) != type(self).model_fields[key].default]
+
+
+_OF_STEPS = ("epochs", "optimizer", "schedule", "warmup_epochs", "early_stopping")
+_OF_A_BACKBONE = ("backbone_multiplier", "layer_decay", "batch_norm")
+
 
 class TrainingConfig(Section):
     """How the weights are found."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from cnnkit.backend import tf
+from cnnkit.config.own_augmentation import MIXING
 from cnnkit.progress import Silence
 from cnnkit.runs import Run
 from cnnkit.training.backup import Backup
@@ -94,12 +95,18 @@ def _is_over(phase: Phase, number: int, history: History) -> bool:
 
 
 def _note_views(plan: Plan, phases: Sequence[Phase], report: Silence) -> None:
-    config = plan.config
-    if (
-        config.augmentation
-        and not config.training.feature_views
-        and any(keeps_features(plan.model, config, phase) for phase in phases)
-    ):
+    config, training = plan.config, plan.config.training
+    if not (training.feature_cache and config.augmentation):
+        return
+    if not any(keeps_features(plan.model, config, phase) for phase in phases):
+        return
+    mixing = [call.name for call in config.augmentation if call.name in MIXING]
+    if mixing:
+        report.note(
+            f"{' and '.join(mixing)} mixes pixels, so it does not act while the features of a "
+            "backbone are kept. training.feature_cache: false computes them anew in every epoch."
+        )
+    if not training.feature_views and len(mixing) < len(config.augmentation):
         report.note(
             "While the backbone does not learn, its features of the images as they are, not "
             "augmented, are computed once. training.feature_views: 4 keeps those of four augmented "
@@ -128,16 +135,16 @@ def _phase_rows(
         yield {
             "epoch": past + 1,
             "phase": number,
-            **{_COLUMNS[name]: value for name, value in logs.items()},
+            **{column: logs[name] for column, name in _COLUMNS.items() if name in logs},
             "learning_rate": learner.last_rate(learning_rate, epoch),
             "seconds": round(time.perf_counter() - begin, 3),
         }
 
 
 _COLUMNS = {
-    "loss": "train_loss",
-    "accuracy": "train_accuracy",
-    "val_loss": "val_loss",
+    "train_loss": "loss",
+    "val_loss": "val_cross_entropy",
+    "train_accuracy": "accuracy",
     "val_accuracy": "val_accuracy",
 }
 

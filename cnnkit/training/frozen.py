@@ -11,6 +11,7 @@ import numpy as np
 
 from cnnkit.backbones.cut import layers_of
 from cnnkit.backend import keras, tf
+from cnnkit.config import Config
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.data.feature_cache import FeatureRows, feature_rows
 from cnnkit.progress import Silence
@@ -191,7 +192,6 @@ class _Computing:
         if not len(indices):
             return None
         hashes = [dataset.samples[index].sha256 for index in indices]
-        backbone = config.model.backbone
 
         def compute(positions: np.ndarray) -> np.ndarray:
             return self._in_batches(self.images(dataset, indices[positions], view))
@@ -201,7 +201,7 @@ class _Computing:
                 self._key(view),
                 hashes,
                 compute,
-                about={"backbone": " ".join(map(str, backbone.origin)), "view": view},
+                about={"backbone": _about(config), "view": view},
                 on_disk=config.data.cache in ("auto", "disk"),
                 limit_gb=config.data.cache_limit_gb,
                 note=self._report.note,
@@ -237,11 +237,19 @@ class _Computing:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def _about(config: Config) -> str:
+    """Return what a person knows the features of a config by."""
+    given = [f"{key}: {value}" for key, value in config.model.backbone.as_given().items()]
+    return f"{', '.join(given)}, {' x '.join(map(str, config.data.image_size))}"
+
+
 def _fingerprint(extractor: Any, feed: Feed) -> str:
     """Return a hash of all that features depend on but the images: layers, weights, pixels."""
     found = hashlib.sha256()
     layers = [
-        (type(layer).__name__, {**layer.get_config(), "name": ""}) for layer in layers_of(extractor)
+        (type(layer).__name__, {**layer.get_config(), "name": ""})
+        for layer in layers_of(extractor)
+        if "Dropout" not in type(layer).__name__  # it does nothing here
     ]
     section = feed.config.model.backbone.model_dump(exclude={"run", "file", "hub", "weights"})
     settings = feed.dataset.settings.to_dict()

@@ -157,7 +157,12 @@ def _first_that_learns(phase: Phase, layers: list[Any]) -> int:
         return 0
     kind, value = next(iter(phase.train.items()))
     if kind == "last_layers":
-        return max(0, len(layers) - value)
+        if value > len(layers):
+            raise UsageError(
+                f"training.phases: last_layers: {value}, but the backbone has {len(layers)} layers "
+                "with weights. Set that or fewer, or train: all."
+            )
+        return len(layers) - value
     if kind == "share":
         return len(layers) - math.ceil(value * len(layers))
     names = [layer.name for layer in layers]

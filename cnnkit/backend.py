@@ -6,6 +6,7 @@ as it is needed, not whole.
 
 from __future__ import annotations
 
+import logging
 import os
 
 from cnnkit.quiet import quiet_stderr
@@ -25,5 +26,10 @@ with quiet_stderr():
         )
     for _gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(_gpu, True)
+
+# Each phase of a training compiles its own functions; TensorFlow takes that for a mistake.
+logging.getLogger("tensorflow").addFilter(
+    lambda record: "triggered tf.function retracing" not in record.getMessage()
+)
 
 __all__ = ["keras", "tf", "with_constants"]

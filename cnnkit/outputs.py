@@ -103,8 +103,10 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO]:
                 yield file
             os.chmod(temporary, 0o666 & ~_umask())
             os.replace(temporary, path)
-        except BaseException:
+        except BaseException as error:
             Path(temporary).unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename is None:  # such as a full disk
+                error.filename = str(path)
             raise
 
 

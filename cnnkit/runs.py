@@ -100,6 +100,13 @@ class Run:
         with self._reading(self.split) as file:
             return list(csv.DictReader(file))
 
+    def num_epochs(self) -> int:
+        """Return how many rows history.csv has, 0 where there is none."""
+        if not self.history.exists():
+            return 0
+        with self._reading(self.history) as file:
+            return sum(1 for _ in csv.DictReader(file))
+
     def info(self) -> dict[str, Any]:
         """Return run.json; a run whose process is gone without a word counts as interrupted."""
         with self._reading(self.folder / "run.json") as file:

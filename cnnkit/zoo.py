@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cnnkit.config import read_yaml
 from cnnkit.errors import UsageError, did_you_mean
+from cnnkit.networks import NETWORKS
 from cnnkit.summary import WRITTEN_FOR, summarize
 
 
@@ -64,6 +65,11 @@ def config_text(name: str) -> str:
 def _file(name: str) -> Path:
     files = config_files()
     if name not in files:
+        if name in NETWORKS:
+            raise UsageError(
+                f"{name} is a backbone, not a config. Write model: {{backbone: {{name: {name}}}}} "
+                "in yours; `cnnkit models` lists what it takes."
+            )
         near = did_you_mean(name, files)
         raise UsageError(f"There is no config {name}.{near} `cnnkit models` lists them.")
     return files[name]

@@ -290,6 +290,7 @@ def test_a_network_is_cut_at_a_layer():
             "last ten layers: block_16_expand_BN, .*, Conv_1, Conv_1_bn, out_relu.",
         ),
         ("VGG16", {"weights": "a.h5"}, "there is no file a.h5. Give imagenet, none, or the path"),
+        ("VGG16", {"weights": "imagnet"}, "there is no file imagnet. Did you mean imagenet?"),
         ("VGG16", {"weights": __file__}, "test_backbones.py is not an .h5 file of weights."),
     ],
 )
@@ -356,6 +357,10 @@ def test_without_a_network_the_file_can_be_put_there_by_hand(tmp_path, monkeypat
     network.save(tmp_path / "whole.h5")
     (tmp_path / "whole.h5").rename(path)
     assert_same_weights(backbone("MobileNet", weights="imagenet", alpha=0.25), network)
+
+    with pytest.raises(CnnkitError) as caught:
+        backbone("MobileNet", (128, 128), weights="imagenet", alpha=0.25)
+    assert f"and some are there: model.backbone.weights: {path}" in str(caught.value)
 
 
 def test_imagenet_weights_are_downloaded_once_and_nothing_is_said_on_stdout(

@@ -92,6 +92,8 @@ def test_models_prints_the_list_and_a_config(tmp_path):
     assert any("62,378,344" in line for line in lines)
     wrong = CliRunner().invoke(main, ["models", "resnet81"])
     assert (wrong.exit_code, "Did you mean resnet18?" in wrong.stderr) == (2, True)
+    backbone = CliRunner().invoke(main, ["models", "MobileNetV2"])
+    assert (backbone.exit_code, "MobileNetV2 is a backbone" in backbone.stderr) == (2, True)
 
 
 def test_a_printed_config_stands_alone(tmp_path):

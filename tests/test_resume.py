@@ -124,7 +124,6 @@ def _assert_same(run, whole):
     [
         ("plain", "epoch end", 3, 3),
         ("phases", "behind the backup", 3, 3),  # between two phases
-        ("phases", "in an epoch", 6, 6),
         ("phases", "behind the backup", 8, 10),  # at the end of all
     ],
 )
@@ -140,6 +139,25 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     assert run == killed
     _assert_same(run, find_run(config, folder / "runs"))
     assert run.info().get("resumed", [0]) == [goes_on_after]
+
+
+def test_a_head_that_was_not_written_yet_is_trained_again_and_a_backbone_may_move(folder, tmp_path):
+    from cnnkit.training import resume
+
+    (tmp_path / "phases.yaml").write_text((folder / "phases.yaml").read_text())
+    shutil.copytree(folder / "images", tmp_path / "images")
+    start = tmp_path / "runs" / "start"
+    shutil.copytree(folder / "runs" / "start", start)
+    arguments = [tmp_path / "phases.yaml", tmp_path, "epoch end", "9"]  # in the second head
+    subprocess.run([sys.executable, "-c", _KILLED, *arguments], stderr=subprocess.PIPE)
+    killed = find_run("killed", tmp_path)
+    start.rename(tmp_path / "moved")
+    killed.config.write_text(killed.config.read_text().replace(str(start), str(tmp_path / "moved")))
+    report = _Interrupted()
+    _assert_same(resume(killed.folder, report=report), find_run("phases", folder / "runs"))
+    assert f"run: {killed.folder}, goes on after epoch 7; the 2 behind are trained again" in (
+        report.notes
+    )
 
 
 class _Interrupted(Silence):

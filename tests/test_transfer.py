@@ -319,6 +319,24 @@ def test_a_damaged_file_of_features_is_computed_again(transfer, tmp_path, monkey
     assert all(np.array_equal(first[name], again[name]) for name in first)
 
 
+def test_a_probe_and_a_head_have_the_same_features(transfer, tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
+    notes = []
+    phases = "[{train: linear_probe}, {train: head, epochs: 1}]"
+    transfer(f"{{phases: {phases}}}", ", head: [dropout: 0.5]", notes=notes)
+    probe, head = [note for note in notes if note.startswith("phase")]
+    assert probe.endswith("from kept features, 30 of them new")
+    assert head.endswith("from kept features")
+
+
+def test_mixing_that_does_not_act_on_features_is_told(transfer):
+    notes = []
+    data = _DATA + "\naugmentation: [mixup: 0.2]"
+    transfer("{epochs: 1}", data=data, notes=notes)
+    assert sum("mixup mixes pixels, so it does not act" in note for note in notes) == 1
+    assert not any("feature_views" in note for note in notes)
+
+
 def test_features_of_another_model_are_found_out(folder, transfer, tmp_path, monkeypatch):
     from cnnkit.loading import load_keras_model
 
@@ -411,6 +429,59 @@ def test_a_backbone_that_does_not_fit_says_why(folder, tmp_path):
         build_model(config, 3)
 
 
+def test_a_file_that_is_no_model_of_keras_3_is_named_for_what_it_is(folder, tmp_path):
+    import h5py
+
+    (tmp_path / "a.txt").write_text("hello")
+    assert "neither a .keras nor an .h5 file" in _refusal(folder, file=str(tmp_path / "a.txt"))
+    (tmp_path / "a.h5").write_text("hello")
+    assert "cannot be read" in _refusal(folder, file=str(tmp_path / "a.h5"))
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        file["kernel"] = np.zeros(3)
+    assert "has weights alone" in _refusal(folder, file=str(tmp_path / "weights.h5"))
+
+
+def test_a_model_of_keras_2_is_told_the_way(folder, shared_data):
+    file = shared_data / "models" / "keras2_mlperf_tiny_vww_96_mobilenet025.h5"
+    text = _refusal(folder, file=str(file))
+    assert "was saved by Keras 2" in text and f"load_model('{file}', compile=False)" in text
+
+
+def test_the_validation_loss_has_no_penalties_so_that_phases_compare(folder, tmp_path):
+    from cnnkit.backend import keras
+    from cnnkit.data.dataset import load_dataset
+    from cnnkit.loading import load_keras_model
+
+    penalty = "kernel_regularizer: {l2: 0.5}"
+    layers = _LAYERS.replace("name: second", f"name: second, {penalty}")
+    data = "data: {source: images, image_size: 16, batch_size: 8, split: {validation: 0.2}}"
+    (folder / "heavy.yaml").write_text(f"{data}\nmodel:{layers}")
+    heavy = cnnkit.train(
+        folder / "heavy.yaml", runs_folder=tmp_path, overrides=["training.epochs=1"]
+    )
+    config = folder / "onheavy.yaml"
+    config.write_text(
+        f"{data}\nmodel: {{backbone: {{run: {heavy.folder}}}}}\n"
+        "training: {epochs: 1, label_smoothing: 0.1, phases: [{train: head}, {train: all}]}"
+    )
+    run = cnnkit.train(config, runs_folder=tmp_path)
+    dataset = load_dataset(load_config(run.config).data)
+    chosen = dataset.select("validation")
+    targets = np.eye(3)[dataset.labels[chosen]]
+    for trained, smoothing in ((heavy, 0.0), (run, 0.1)):
+        probabilities = load_keras_model(trained.last)(dataset.pixels(chosen), training=False)
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)(
+            targets, probabilities
+        )
+        assert _history(trained)[-1]["val_loss"] == pytest.approx(float(loss), rel=1e-4)
+        assert _history(trained)[-1]["train_loss"] > float(loss) + 0.5  # the penalty is in it
+
+
+def test_more_last_layers_than_there_are_is_refused_before_the_run_begins(transfer, tmp_path):
+    with pytest.raises(UsageError, match="last_layers: 9, but the backbone has 3 layers with"):
+        transfer("{phases: [{train: {last_layers: 9}}]}")
+
+
 def test_a_phase_that_names_no_layer_is_refused_before_the_run_begins(transfer, tmp_path):
     with pytest.raises(UsageError, match=r"no layer secund. Did you mean second\?"):
         transfer("{phases: [{train: {backbone_from: secund}}]}")
@@ -454,6 +525,26 @@ def test_a_phase_that_names_no_layer_is_refused_before_the_run_begins(transfer, 
             "{backbone: {run: a}}",
             "{fine_tune: true, phases: [{train: head}]}",
             "the same as two phases",
+        ),
+        (
+            "{backbone: {run: a}}",
+            "{phases: [{train: linear_probe, epochs: 4, layer_decay: 0.5}]}",
+            "phases[0].epochs  it does nothing where train is linear_probe. Remove it.",
+        ),
+        (
+            "{backbone: {run: a}}",
+            "{phases: [{train: head}, {train: head, batch_norm: training}]}",
+            "phases[1].batch_norm  it does nothing where train is head. Remove it.",
+        ),
+        (
+            "{backbone: {run: a}}",
+            "{phases: [{train: {gradual: 9}, epochs: 2}]}",
+            "phases[0].train.gradual  each step takes an epoch at least, and the phase has 2.",
+        ),
+        (
+            "{backbone: {run: a}}",
+            "{feature_views: 4}",
+            "training.feature_views  views are augmented images, and no augmentation changes one",
         ),
     ],
 )

@@ -55,7 +55,7 @@ def file_backbone(
     path, name = Path(file), shown(file)
     if not path.is_file():
         raise UsageError(f"model.backbone.file: there is no file {name}.")
-    model = load_keras_model(path)
+    model = _loaded(path, name)
     if not isinstance(model, keras.Model) or len(getattr(model, "inputs", ())) != 1:
         raise UsageError(f"model.backbone.file: {name} is no model with one input.")
     _check_images(model, name, image_size, channels)
@@ -72,6 +72,48 @@ def file_backbone(
     low, high = value_range or _RAW
     values = keras.layers.Rescaling((high - low) / 255, low, name="value_range")(image)
     return keras.Model(image, inner(values), name="backbone")
+
+
+def _loaded(path: Path, name: str) -> Any:
+    """Return the model of a file.
+
+    Raises:
+        UsageError: it cannot be loaded; where it is known why, with a way out.
+    """
+    if path.suffix == ".keras":
+        return load_keras_model(path)
+    if path.suffix not in (".h5", ".hdf5"):
+        raise UsageError(f"model.backbone.file: {name} is neither a .keras nor an .h5 file.")
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            has_model, version = "model_config" in file.attrs, file.attrs.get("keras_version", "")
+    except OSError as error:
+        raise UsageError(f"model.backbone.file: {name} cannot be read: {error}.") from error
+    if not has_model:
+        raise UsageError(
+            f"model.backbone.file: {name} has weights alone, without their layers. Of a network of "
+            "keras.applications they go into model.backbone: {name: ..., weights: ...}."
+        )
+    try:
+        return load_keras_model(path)
+    except UsageError as error:
+        if str(version).startswith("3."):
+            raise
+        raise UsageError(
+            f"model.backbone.file: {name} was saved by Keras {version or 2}, and Keras 3 cannot "
+            "load it. Keras 2 (tf_keras) can, and writes all but the last layer of it for "
+            f"model.backbone: {{hub: FOLDER}}:\n{_with_keras_2(name)}"
+        ) from error
+
+
+def _with_keras_2(name: str) -> str:
+    return (
+        "  import tf_keras\n"
+        f"  model = tf_keras.models.load_model({name!r}, compile=False)\n"
+        '  tf_keras.Model(model.input, model.layers[-2].output).save("FOLDER")'
+    )
 
 
 def layers_of(model: Any) -> Iterator[Any]:

@@ -11,14 +11,15 @@ import math
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnkit.backend import keras
-from cnnkit.errors import CnnkitError, UsageError
+from cnnkit.config.backbone_section import NO_PATHS
+from cnnkit.errors import CnnkitError, UsageError, did_you_mean
 from cnnkit.names import shown
 from cnnkit.networks import NETWORKS, NetworkRow
 
@@ -38,14 +39,17 @@ def imagenet_weights(
     Raises:
         CnnkitError: it cannot be downloaded; the text says where to put it by hand.
     """
-    home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
-    path = home / "models" / row.weights_name(arguments, image_size)
+    folder = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
+    path = folder / row.weights_name(arguments, image_size)
     if not path.is_file():
-        _download(row.weights_url(arguments, image_size), path)
+        sizes = ((size, size) for size in (*row.trained_sizes, row.default_size))
+        others = [folder / row.weights_name(arguments, size) for size in sizes]
+        _download(row.weights_url(arguments, image_size), path, others)
     return path
 
 
-def _download(url: str, path: Path) -> None:
+def _download(url: str, path: Path, others: Iterable[Path]) -> None:
+    """Fetch a file; `others` would do in its place."""
     part = f"{path.name}.{os.getpid()}.part"  # whole or not there, whatever kills us
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +68,18 @@ def _download(url: str, path: Path) -> None:
             f"{error}\nTo put the file there by hand, fetch it elsewhere, save it as\n  {path}\n"
             "(the environment variable KERAS_HOME names another folder than ~/.keras) and run the "
             "command again; or set model.backbone.weights to the path of the file."
+            + _advice(others)
         ) from error
+
+
+def _advice(others: Iterable[Path]) -> str:
+    other = next((file for file in others if file.is_file()), None)
+    if other is None:
+        return ""
+    return (
+        f"\nWeights that were trained with images of another size fit as well, and some are there: "
+        f"model.backbone.weights: {shown(str(other))}"
+    )
 
 
 def existing_weights(file: str) -> Path:
@@ -76,8 +91,9 @@ def existing_weights(file: str) -> Path:
     path = Path(file).expanduser()
     if not path.is_file():
         raise UsageError(
-            f"model.backbone.weights: there is no file {shown(file)}. Give imagenet, none, or the "
-            "path of an .h5 file of weights."
+            f"model.backbone.weights: there is no file {shown(file)}."
+            f"{did_you_mean(path.name, NO_PATHS)} Give imagenet, none, or the path of an .h5 file "
+            "of weights."
         )
     if path.suffix not in (".h5", ".hdf5"):
         raise UsageError(

@@ -92,7 +92,8 @@ def report_undecodable(
     if on_error == "skip":
         for path, reason in skipped:
             note(f"Skipped {shown(path)}: {reason}.")
-        note(f"{noun} of {len(source.records):,} cannot be decoded and are left out.")
+        left = "is" if len(skipped) == 1 else "are"
+        note(f"{noun} of {len(source.records):,} cannot be decoded and {left} left out.")
         return
     lines = [f"  {shown(path)}: {reason}" for path, reason in skipped[:max_shown]]
     if len(skipped) > max_shown:

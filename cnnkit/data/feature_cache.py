@@ -26,7 +26,7 @@ from cnnkit.data.packed.contents import SortedContents, from_bytes, from_hex
 FEATURES = "features"
 FEATURES_NAME = re.compile("[0-9a-f]{32}-[0-9a-f]{16}")
 _ARRAY, _CONTENTS, _ABOUT = "features.npy", "contents.bin", "about.json"
-_BATCH = 64
+_BATCH = 32
 _CHECKED_BYTES = 16 << 20
 
 # Positions of images enter, int64; their features leave, float32 (len(positions), ...).
@@ -150,16 +150,20 @@ def _made(
         known[places >= 0, 0] = number
         known[places >= 0, 1] = places[places >= 0]
     missing = np.flatnonzero(known[:, 0] < 0)
-    found = compute(first[missing[:1]]) if len(missing) else kept[0][1][:1]
-    array = _empty(file, (len(contents), *found.shape[1:]))
+    array = None
+    for start in range(0, len(missing), _BATCH):
+        part = missing[start : start + _BATCH]
+        found = compute(first[part])
+        if array is None:
+            array = _empty(file, (len(contents), *found.shape[1:]))
+        array[part] = found
+        if progress is not None:
+            progress(start + len(part), len(missing))
+    if array is None:
+        array = _empty(file, (len(contents), *kept[0][1].shape[1:]))
     for number, (_, old, _) in enumerate(kept):
         chosen = np.flatnonzero(known[:, 0] == number)
         array[chosen] = old[known[chosen, 1]]
-    for start in range(0, len(missing), _BATCH):
-        part = missing[start : start + _BATCH]
-        array[part] = compute(first[part])
-        if progress is not None:
-            progress(start + len(part), len(missing))
     return array, len(missing)
 
 

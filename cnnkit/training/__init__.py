@@ -77,7 +77,7 @@ def resume(
         backup = Backup.read(found.backup)
         if backup is not None:
             check_unchanged(found, plan, backup)
-        report.note(f"run: {found.folder}, {_standing(backup)}")
+        report.note(f"run: {found.folder}, {_standing(found, backup)}")
         began_with = found.info().get("versions", _versions())
         if began_with != _versions():
             report.note(_other_versions(began_with))
@@ -105,10 +105,11 @@ def _run(plan: Plan, run: Run, report: Silence, backup: Backup | None) -> Run:
     return run
 
 
-def _standing(backup: Backup | None) -> str:
-    if backup is None:
-        return "from its beginning: no epoch had ended, or what it kept is gone"
-    return f"goes on after epoch {len(backup.rows)}"
+def _standing(run: Run, backup: Backup | None) -> str:
+    done = 0 if backup is None else len(backup.rows)
+    again = run.num_epochs() - done
+    again_text = f"; the {again} behind are trained again" if again > 0 else ""
+    return f"goes on after epoch {done}{again_text}" if done else f"from its beginning{again_text}"
 
 
 def _other_versions(began_with: Mapping[str, str]) -> str:

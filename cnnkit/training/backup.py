@@ -62,8 +62,8 @@ class Backup:
                 }
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise CnnkitError(
-                f"{path} is damaged: {error}. The training cannot go on from it. The best weights "
-                "are in weights/best.keras; a new training begins with cnnkit train CONFIG."
+                f"{path} is damaged, so the training cannot go on from it. The best weights are in "
+                "weights/best.keras; a new training begins with cnnkit train CONFIG."
             ) from error
         best = parts.pop("best")
         rows, facts, has_best = facts["rows"], facts["facts"], facts["has_best"]

@@ -75,6 +75,11 @@ def run_epochs(plan: Plan, run: Run, report: Silence, backup: Backup | None = No
                     f"Stopped early: {history.monitor} has not improved for {phase.patience} "
                     f"epochs (best: epoch {history.best['epoch']})."
                 )
+            elif number > 1 and history.epochs_since_best == len(history.phase_values):
+                report.note(
+                    f"Phase {number} has not improved {history.monitor}: the best weights are "
+                    f"still those of epoch {history.best['epoch']}."
+                )
             if isinstance(learner.feed, FeatureFeed):
                 run.update(feature_difference=learner.check_features(model))
     finally:

@@ -18,7 +18,7 @@ from cnnkit.progress import Silence
 from cnnkit.training.feed import Feed
 from cnnkit.training.phases import backbone_of
 
-_BATCH = 64
+_BATCH = 32
 _CHECKED = 16  # images
 _WITHOUT_WEIGHTS = (
     "GlobalAveragePooling2D",

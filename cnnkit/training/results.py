@@ -73,7 +73,7 @@ def keep_best(run: Run, plan: Plan, report: Silence) -> None:
     if not run.best.exists():
         report.note("Interrupted before the first epoch ended: there are no weights to keep.")
         return
-    report.note(f"Interrupted. The best weights so far are kept: {run.best}")
+    report.note(f"The best weights so far are kept: {run.best}")
     if not run.tflite.exists():
         _write_tflite(run, plan)
     folder = shlex.quote(str(run.folder))

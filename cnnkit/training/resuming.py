@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.config import Config, dump_config
+from cnnkit.config.backbone_section import PATHS
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.data.locks import held
 from cnnkit.data.records import first_few
@@ -93,9 +94,25 @@ def check_unchanged(run: Run, plan: Plan, backup: Backup) -> None:
 
 
 def _config_lines(config: Config) -> list[str]:
-    """Return a config as text, without where its images lie: they may have moved."""
+    """Return a config as text, without paths: what lies there may have moved.
+
+    Images are compared by their contents, and the weights of a backbone are in the backup.
+    """
     data = config.data.model_copy(update={"source": "", "cache": "auto"})
-    return dump_config(config.model_copy(update={"data": data})).splitlines()
+    model, training = config.model, config.training
+    if model.backbone is not None:
+        paths = {key: "" for key in PATHS if getattr(model.backbone, key) is not None}
+        backbone = model.backbone.model_copy(update=paths)
+        model = model.model_copy(update={"backbone": backbone})
+    phases = [
+        phase
+        if phase.data is None
+        else phase.model_copy(update={"data": phase.data.model_copy(update={"source": ""})})
+        for phase in training.phases
+    ]
+    training = training.model_copy(update={"phases": tuple(phases)})
+    parts = {"data": data, "model": model, "training": training}
+    return dump_config(config.model_copy(update=parts)).splitlines()
 
 
 def _check_images(run: Run, dataset: ImageDataset) -> None:

@@ -18,7 +18,7 @@ from cnnkit.data.dataset import load_dataset
 from cnnkit.data.order import epoch_order
 from cnnkit.errors import DataError
 from cnnkit.preview import preview_rows
-from cnnkit.training.epochs import Feed
+from cnnkit.training.feed import Feed
 
 AUGMENTATION = ["random_flip", {"random_rotation": 0.2}, {"random_contrast": 0.5}, "mixup"]
 

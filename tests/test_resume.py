@@ -124,7 +124,8 @@ def _assert_same(run, whole):
     [
         ("plain", "epoch end", 3, 3),
         ("phases", "behind the backup", 3, 3),  # between two phases
-        ("phases", "behind the backup", 8, 10),  # at the end of all
+        # at the end of all
+        pytest.param("phases", "behind the backup", 8, 10, marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_training_goes_on_to_the_same_weights(
@@ -191,7 +192,10 @@ def _interrupted(config, tmp_path, *epochs):
     return find_run("cut", tmp_path), report
 
 
-@pytest.mark.parametrize(("config", "epochs"), [("plain", (2, 5)), ("phases", (1, 4, 9))])
+@pytest.mark.parametrize(
+    ("config", "epochs"),
+    [pytest.param("plain", (2, 5), marks=pytest.mark.slow), ("phases", (1, 4, 9))],
+)
 def test_ctrl_c_again_and_again_changes_nothing(folder, tmp_path, config, epochs):
     run, report = _interrupted(folder / f"{config}.yaml", tmp_path, *epochs)
     seconds = run.info()["seconds"]

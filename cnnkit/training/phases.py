@@ -61,9 +61,13 @@ class Phase:
         words = {
             "backbone_from": f"the backbone from {value} on",
             "last_layers": f"the last {value} layers of the backbone",
-            "share": f"the last {value:.0%} of the backbone's layers" if name == "share" else "",
+            "share": _share_text(value) if name == "share" else "",
         }
         return f"head and {words[name]}"
+
+
+def _share_text(share: float) -> str:
+    return f"the last {share:.0%} of the backbone's layers" if share < 1 else "all of the backbone"
 
 
 def phases_of(config: Config) -> tuple[Phase, ...]:

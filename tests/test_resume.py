@@ -302,6 +302,15 @@ def test_a_damaged_backup_is_told(cut):
         cnnkit.resume(cut.folder)
 
 
+def test_weights_without_a_backup_are_not_trained_over(cut):
+    cut.backup.unlink()
+    before = cut.best.read_bytes()
+    with pytest.raises(UsageError, match=r"has weights, but .*training.npz is missing"):
+        cnnkit.resume(cut.folder)
+    assert cut.best.read_bytes() == before
+    assert len(_history(cut)) == 2
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be held on Windows")
 def test_two_processes_do_not_train_one_run(cut):
     with held(cut.folder), pytest.raises(UsageError, match="is being trained by another process"):

@@ -21,6 +21,7 @@ from cnnkit.training.epochs import run_epochs
 from cnnkit.training.plan import Plan, prepare
 from cnnkit.training.results import keep_best, write_results
 from cnnkit.training.resuming import (
+    check_nothing_is_lost,
     check_unchanged,
     earlier_seconds,
     only_training,
@@ -73,8 +74,10 @@ def resume(
     report = report or Silence()
     found = unfinished_run(run, runs_folder)
     with only_training(found):
-        plan = prepare(load_config(found.config), report)
         backup = Backup.read(found.backup)
+        if backup is None:
+            check_nothing_is_lost(found)
+        plan = prepare(load_config(found.config), report)
         if backup is not None:
             check_unchanged(found, plan, backup)
         report.note(f"run: {found.folder}, {_standing(found, backup)}")

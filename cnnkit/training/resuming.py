@@ -68,6 +68,19 @@ def facts_of(plan: Plan) -> dict[str, Any]:
     }
 
 
+def check_nothing_is_lost(run: Run) -> None:
+    """Refuse to begin anew over weights: whoever has them had a backup before.
+
+    Raises:
+        UsageError: the run has weights.
+    """
+    if run.best.exists():
+        raise UsageError(
+            f"{run.folder} has weights, but {run.backup} is missing, which is needed to go on. They "
+            f"stay as they are; begin a new training with cnnkit train {run.config}."
+        )
+
+
 def check_unchanged(run: Run, plan: Plan, backup: Backup) -> None:
     """Refuse to go on with another config or other images.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from cnnkit.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from cnnkit.api import TrainedModel, load_config, load_run, resume, train

@@ -22,11 +22,11 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.data.folders import image_files
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageFile
+from cnnkit.data.sources.folders import image_files
 from cnnkit.errors import ImageError, UsageError
-from cnnkit.outputs import PATHS_AS_THEY_ARE, atomic_write
+from cnnkit.files import PATHS_AS_THEY_ARE, atomic_write
 from cnnkit.runtimes import Predictor
 
 _END = object()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cnnkit.errors import UsageError, did_you_mean
-from cnnkit.outputs import PATHS_AS_THEY_ARE, write_json
+from cnnkit.files import PATHS_AS_THEY_ARE, write_json
 
 RUNS_FOLDER = "runs"
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
-from cnnkit.loading import load_keras_model, naming_damage
-from cnnkit.model_info import INFO_NAME, ModelInfo, read_appended_info
+from cnnkit.model.loading import load_keras_model, naming_damage
+from cnnkit.model.model_info import INFO_NAME, ModelInfo, read_appended_info
 from cnnkit.quiet import quiet_stderr
 from cnnkit.runs import Run, find_run
 

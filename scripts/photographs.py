@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cnnkit.data.builtin import draw_shape
-from cnnkit.data.folders import image_files
+from cnnkit.data.sources.builtin import draw_shape
+from cnnkit.data.sources.folders import image_files
 
 SMALL = (500, 375)  # width, height
 TWELVE_MEGAPIXELS = (4000, 3000)

@@ -20,8 +20,8 @@ from PIL import Image, ImageOps
 
 from cnnkit.config.data_section import DataConfig
 from cnnkit.data.check import check_data
-from cnnkit.data.check.kinds import Finding
-from cnnkit.data.folders import image_files
+from cnnkit.data.check.faults import Finding
+from cnnkit.data.sources.folders import image_files
 
 _QUALITY = (30, 95)  # of JPEG
 _SCALE = (0.5, 2.0)

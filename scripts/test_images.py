@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cnnkit.config import load_config
 from cnnkit.data.records import ImageRecord
-from cnnkit.data.scored import run_images
+from cnnkit.data.scored_images import run_images
 from cnnkit.errors import CnnkitError
 from cnnkit.runs import RUNS_FOLDER, Run, find_run
 

@@ -13,7 +13,7 @@ _COUNTED = {
 def keras_model(layers, shape):
     """Return the Keras model of calls on float images, without rescaling and output."""
     from cnnkit.backend import keras
-    from cnnkit.layers import apply_layers
+    from cnnkit.model.layers import apply_layers
 
     image = keras.Input(shape)
     return keras.Model(image, apply_layers(layers, image))

@@ -15,17 +15,13 @@ _ROOT = Path(cnnkit.__file__).parent
 
 # Imports go to the same group or down, never up.
 _LEVELS = [
-    {"errors", "names", "progress", "quiet"},
+    {"errors", "text", "files", "locks", "progress", "quiet", "version"},
     {"arithmetic", "metrics", "networks", "schedules"},
     {"config"},
-    {"runs", "outputs", "backend"},
-    {"data", "layers", "loading", "backbones"},
-    {"augmentation"},
-    {"model", "model_info"},
-    {"runtimes"},
-    {"prediction", "plots", "summary"},
-    {"preview", "proposal", "summary_table", "build", "zoo", "kernels"},
-    {"evaluation", "export", "features"},
+    {"runs", "backend", "data"},
+    {"augmentation", "model"},
+    {"runtimes", "prediction"},
+    {"plots", "explore", "proposal", "export", "evaluation"},
     {"training"},
     {"api"},
     {"cli"},

@@ -13,8 +13,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from cnnkit.data import archives
-from cnnkit.data.archives import read_files, unpack
+from cnnkit.data.sources import archives
+from cnnkit.data.sources.archives import read_files, unpack
 from cnnkit.errors import DataError
 
 _FILES = {"photos/cat/1.jpg": b"one", "photos/dog/2.jpg": bytes(300_000), "README": b"text"}

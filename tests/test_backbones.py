@@ -18,12 +18,12 @@ from sklearn.datasets import load_sample_images
 from web import Web, serve
 
 from cnnkit import networks
-from cnnkit.backbones.applications import application_backbone, preprocessed
 from cnnkit.backend import keras
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.export import Golden, check_parity, write_tflite
-from cnnkit.model_info import ModelInfo
+from cnnkit.model.backbones.applications import application_backbone, preprocessed
+from cnnkit.model.model_info import ModelInfo
 from cnnkit.networks import NETWORKS
 from cnnkit.runtimes import load_predictor
 

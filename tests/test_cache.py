@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from images import data_config, write_classes
 
 from cnnkit.cli import main
-from cnnkit.data.builtin import write_builtin
-from cnnkit.data.cache import cache_folder, folder_made_whole
+from cnnkit.data.cache.folder import cache_folder, folder_made_whole
 from cnnkit.data.dataset import load_dataset
-from cnnkit.data.locks import held
+from cnnkit.data.sources.builtin import write_builtin
 from cnnkit.errors import DataError
+from cnnkit.locks import held
 
 
 @pytest.fixture

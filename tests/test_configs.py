@@ -12,8 +12,8 @@ from click.testing import CliRunner
 import cnnkit
 from cnnkit.cli import main
 from cnnkit.config import check_config
-from cnnkit.summary import summarize
-from cnnkit.zoo import architectures, config_files
+from cnnkit.explore.layer_summary import summarize
+from cnnkit.explore.zoo import architectures, config_files
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,7 +64,7 @@ def test_alexnet_in_two_towers_has_the_number_of_the_paper():
 
 def test_keras_builds_every_shipped_config_as_we_count_it():
     from cnnkit.backend import keras
-    from cnnkit.model import build_model
+    from cnnkit.model.build_model import build_model
 
     for each in architectures():
         if each.parameters > 30e6:

@@ -10,8 +10,8 @@ from images import data_config
 from PIL import Image
 
 from cnnkit.config.data_section import ShapesConfig
-from cnnkit.data.builtin import SHAPE_NAMES, draw_shape, write_builtin
 from cnnkit.data.dataset import load_dataset
+from cnnkit.data.sources.builtin import SHAPE_NAMES, draw_shape, write_builtin
 
 
 @pytest.fixture

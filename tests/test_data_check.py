@@ -17,7 +17,7 @@ from PIL import Image
 
 from cnnkit.cli import main
 from cnnkit.data.check import check_data
-from cnnkit.data.check.kinds import KINDS
+from cnnkit.data.check.faults import KINDS
 
 
 @pytest.fixture

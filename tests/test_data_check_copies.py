@@ -13,7 +13,7 @@ from PIL import Image
 
 from cnnkit.data.check import check_data
 from cnnkit.data.check.alignment import correlation
-from cnnkit.data.check.kinds import KINDS
+from cnnkit.data.check.faults import KINDS
 from cnnkit.data.check.near import MAX_DISTANCE, similar_hashes
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from images import file_bytes, four_corners, noise, write_image
 
-from cnnkit.data.cache import size_text
-from cnnkit.data.packed import open_pixels
-from cnnkit.data.packed.contents import SortedContents, from_bytes, from_hex
-from cnnkit.data.packed.place import choose_place
+from cnnkit.data.cache.folder import size_text
+from cnnkit.data.cache.pixels import open_pixels
+from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes, from_hex
+from cnnkit.data.cache.pixels.place import choose_place
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import DataError
 
@@ -119,8 +119,8 @@ def test_one_more_image_is_decoded_alone_and_the_others_are_copied(files, cache,
         decoded.append(data)
         return read_pixels(data, settings)
 
-    monkeypatch.setattr("cnnkit.data.packed.reading.read_pixels", noted)
-    monkeypatch.setattr("cnnkit.data.packed.store.read_pixels", noted)
+    monkeypatch.setattr("cnnkit.data.cache.pixels.read_once.read_pixels", noted)
+    monkeypatch.setattr("cnnkit.data.cache.pixels.store.read_pixels", noted)
     assert np.array_equal(pixels_of(files[:21]), expected(files[:21]))
     assert decoded == [files[20].read_bytes()]
     assert len(packs(cache)) == 3
@@ -248,7 +248,9 @@ def test_damaged_rows_are_never_given_out_but_decoded_again(files, cache):
 def test_a_damaged_row_that_cannot_be_written_is_decoded_each_time(files, cache, monkeypatch):
     pixels_of(files)
     flip_in_rows(cache, range(24))
-    monkeypatch.setattr("cnnkit.data.packed.pack.Pack.repair", lambda self, row, pixels: False)
+    monkeypatch.setattr(
+        "cnnkit.data.cache.pixels.pack.Pack.repair", lambda self, row, pixels: False
+    )
     notes = []
     store, hashes, _ = open_pixels(files, SETTINGS, cache="disk", note=notes.append)
     for _ in range(2):
@@ -290,7 +292,7 @@ BUILD = """
 import sys
 from pathlib import Path
 import numpy as np
-from cnnkit.data.packed import open_pixels
+from cnnkit.data.cache.pixels import open_pixels
 from cnnkit.data.pixels import PixelSettings, read_pixels
 settings = PixelSettings((16, 16))
 files = sorted(Path(sys.argv[1]).glob("*.png"), reverse=len(sys.argv) > 2)

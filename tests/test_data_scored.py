@@ -8,10 +8,10 @@ from images import data_config, write_classes
 import cnnkit
 from cnnkit.config import load_config
 from cnnkit.data.dataset import load_dataset
-from cnnkit.data.scored import find_images_for, run_images
+from cnnkit.data.scored_images import find_images_for, run_images
 from cnnkit.errors import DataError, UsageError
 from cnnkit.evaluation import evaluate_model
-from cnnkit.summary import summarize
+from cnnkit.explore.layer_summary import summarize
 
 
 def _rows(config):

@@ -8,7 +8,7 @@ import time
 import pytest
 from images import data_config, write_classes, write_image
 
-from cnnkit.data.sources import class_names, find_images
+from cnnkit.data.sources.listing import class_names, find_images
 from cnnkit.errors import DataError
 
 

@@ -11,8 +11,8 @@ from images import data_config
 
 from cnnkit.config.data_section import SplitConfig
 from cnnkit.data.records import ImageRecord
-from cnnkit.data.split import assign_splits
-from cnnkit.data.units import groups_of
+from cnnkit.data.split.assignment import assign_splits
+from cnnkit.data.split.units import groups_of
 from cnnkit.errors import DataError
 
 

@@ -30,7 +30,7 @@ from cnnkit.config import (
 )
 from cnnkit.config.calls import SHORT_NAMES
 from cnnkit.config.yaml_reader import read_yaml
-from cnnkit.zoo import Architecture, architectures, config_text
+from cnnkit.explore.zoo import Architecture, architectures, config_text
 from configs import SMALL
 
 _ROOT = Path(__file__).resolve().parents[1]

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from web import Web, serve
 
-from cnnkit.data import download
-from cnnkit.data.download import RemoteFile, fetch
+from cnnkit.data.sources import download
+from cnnkit.data.sources.download import RemoteFile, fetch
 from cnnkit.errors import DataError
 
 _CONTENT = np.random.default_rng(0).bytes(1_000_000)
@@ -228,7 +228,7 @@ def test_a_killed_download_is_resumed(web, tmp_path):
     web.slow = 30  # between the halves
     file = _file(web)
     code = (
-        "import sys; from pathlib import Path; from cnnkit.data.download import *\n"
+        "import sys; from pathlib import Path; from cnnkit.data.sources.download import *\n"
         "fetch(RemoteFile(sys.argv[1], int(sys.argv[2]), sys.argv[3], 'set.tgz'), "
         "Path(sys.argv[4]), lambda done, total: print(done, flush=True))"
     )

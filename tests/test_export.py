@@ -14,7 +14,7 @@ import cnnkit
 from cnnkit.config import config_as_dict, config_from_dict
 from cnnkit.errors import CnnkitError
 from cnnkit.export import FORMATS, Golden, check_parity, export_run
-from cnnkit.model_info import ModelInfo
+from cnnkit.model.model_info import ModelInfo
 from cnnkit.runs import Run
 from cnnkit.runtimes import Predictor, load_predictor
 

@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from cnnkit.backend import keras
-from cnnkit.features.feature_maps import _draw_layer
-from cnnkit.features.graph import steps_of
-from cnnkit.features.maps import most_active, stages_of
-from cnnkit.features.overview import draw_overview, in_lines
+from cnnkit.explore.features.feature_maps import _draw_layer
+from cnnkit.explore.features.maps import most_active, stages_of
+from cnnkit.explore.features.model_graph import steps_of
+from cnnkit.explore.features.overview import draw_overview, in_lines
 from cnnkit.plots import save_figure
-from cnnkit.plots.features import Column, plot_path, plot_pictures
+from cnnkit.plots.map_pictures import Column, plot_path, plot_pictures
 
 layers = keras.layers
 _ANSWER = [("cat", 0.75), ("a dog of a long name", 0.25)]
@@ -23,7 +23,7 @@ def figures(monkeypatch):
     """Return the figures that are saved, as they are drawn."""
     saved = []
     monkeypatch.setattr(
-        "cnnkit.plots.features.save_figure",
+        "cnnkit.plots.map_pictures.save_figure",
         lambda figure, path: (save_figure(figure, path), saved.append(figure)),
     )
     return saved
@@ -95,7 +95,7 @@ def test_the_probabilities_stand_behind_a_layer_on_an_axis_to_one(
     tmp_path, monkeypatch, num_columns
 ):
     figures = []  # not drawn: that would take a second each
-    monkeypatch.setattr("cnnkit.plots.features.save_figure", lambda f, path: figures.append(f))
+    monkeypatch.setattr("cnnkit.plots.map_pictures.save_figure", lambda f, path: figures.append(f))
     columns = [Column(f"stage {i}", np.ones(3)) for i in range(num_columns)]
     plot_path("t", np.zeros((4, 4, 3), np.uint8), columns, _ANSWER, tmp_path / "a.png")
     *others, answer = figures[0].axes

@@ -17,9 +17,9 @@ from cnnkit.cli import main
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.records import ImageRecord, LocalFile
 from cnnkit.errors import DataError
-from cnnkit.features.ascent import climbed_pictures
-from cnnkit.features.graph import run_steps, steps_of
-from cnnkit.features.patches import exciting_patches
+from cnnkit.explore.features.ascent import climbed_pictures
+from cnnkit.explore.features.model_graph import run_steps, steps_of
+from cnnkit.explore.features.patches import exciting_patches
 from cnnkit.progress import Silence
 
 layers = keras.layers
@@ -240,7 +240,7 @@ Promise.all(images.map((image) => image.decode())).then(() => tell({ pointed,
 
 
 def test_patches_of_a_grayscale_picture_are_drawn(tmp_path):
-    from cnnkit.features.filters_page import picture
+    from cnnkit.explore.features.filters_page import picture
 
     large = np.array(noise(300, 200).convert("L"))[..., None]
     small = large[:7, :9]
@@ -286,7 +286,7 @@ def test_of_many_layers_twelve_are_drawn_unless_they_are_named(trained_run, tmp_
 
 
 def test_what_the_page_leaves_out_is_said(trained_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnkit.features.filters_page._MOST_LETTERS", 10)
+    monkeypatch.setattr("cnnkit.explore.features.filters_page._MOST_LETTERS", 10)
     words = ("--model", trained_run.folder, "-o", tmp_path / "out", "--channels", 1)
     done = _run("filters", *words)
     assert done.exit_code == 0, done.output

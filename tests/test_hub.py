@@ -12,15 +12,15 @@ import zipfile
 import numpy as np
 import pytest
 
-from cnnkit.backbones import hub_packed
-from cnnkit.backbones.hub import hub_backbone
-from cnnkit.backbones.hub_packed import TRUST_VARIABLE
 from cnnkit.backend import keras, tf
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 from cnnkit.export.formats import FORMATS
-from cnnkit.loading import load_keras_model
-from cnnkit.model_info import ModelInfo
+from cnnkit.model.backbones.hub import packed_module
+from cnnkit.model.backbones.hub.hub_backbone import hub_backbone
+from cnnkit.model.backbones.hub.packed_module import TRUST_VARIABLE
+from cnnkit.model.loading import load_keras_model
+from cnnkit.model.model_info import ModelInfo
 from cnnkit.runtimes import load_predictor
 
 _IMAGES = np.random.default_rng(0).integers(0, 256, (8, 12, 12, 3), dtype=np.uint8)
@@ -278,7 +278,7 @@ def test_a_damaged_module_is_refused(folder, tmp_path, change):
 def another_computer(tmp_path, monkeypatch):
     """Forget which modules this computer has used."""
     monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache of another"))
-    monkeypatch.setattr(hub_packed, "_trusted_here", set())
+    monkeypatch.setattr(packed_module, "_trusted_here", set())
 
 
 @pytest.fixture
@@ -301,7 +301,7 @@ def test_a_module_that_a_person_names_is_trusted_from_then_on(
     saved, folder, another_computer, monkeypatch
 ):
     hub_backbone(str(folder), (12, 12), 3)
-    monkeypatch.setattr(hub_packed, "_trusted_here", set())  # by another process
+    monkeypatch.setattr(packed_module, "_trusted_here", set())  # by another process
     load_keras_model(saved[0])
 
 
@@ -314,7 +314,7 @@ def test_the_hash_of_a_trusted_module_is_worth_nothing_to_another(saved):
 
 def test_a_local_folder_needs_no_tensorflow_hub(folder, tmp_path):
     code = (
-        "import sys; from cnnkit.backbones.hub import hub_backbone\n"
+        "import sys; from cnnkit.model.backbones.hub.hub_backbone import hub_backbone\n"
         "backbone = hub_backbone(sys.argv[1], (12, 12), 3)\n"
         "print([name for name in ('tensorflow_hub', 'tf_keras', 'pkg_resources')"
         " if name in sys.modules])"

@@ -112,7 +112,7 @@ def test_broken_files_and_tiny_classes_do_not_stop_the_first_training(tmp_path):
 
 def test_more_images_get_a_larger_net(tmp_path, monkeypatch):
     few = proposal(write_classes(tmp_path / "set", {"cat": 9, "owl": 9}))[1]
-    monkeypatch.setattr("cnnkit.proposal.model_sections.FEW", 10)
+    monkeypatch.setattr("cnnkit.proposal.proposed_model.FEW", 10)
     many = proposal(tmp_path / "set")[1]
     count = [sum(call.name == "conv" for call in c.model.layers) for c in (few, many)]
     assert count == [3, 6]

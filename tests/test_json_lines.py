@@ -7,7 +7,7 @@ import json
 import pytest
 from images import data_config, write_classes
 
-from cnnkit.data.sources import find_images
+from cnnkit.data.sources.listing import find_images
 from cnnkit.errors import DataError
 
 

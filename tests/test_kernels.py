@@ -17,10 +17,10 @@ from images import file_bytes, four_corners, noise, write_image
 from PIL import Image
 
 from cnnkit.cli import main
-from cnnkit.kernels.chain import Chain, run_chain
-from cnnkit.kernels.operators import OPERATORS
-from cnnkit.kernels.pictures import read_picture
-from cnnkit.kernels.tiles import shown_range
+from cnnkit.explore.kernels.operators import OPERATORS
+from cnnkit.explore.kernels.pictures import read_picture
+from cnnkit.explore.kernels.stages import Chain, run_chain
+from cnnkit.explore.kernels.tiles import shown_range
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "kernels.md"
 MAGNITUDES = ("sobel", "scharr", "prewitt")

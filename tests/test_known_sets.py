@@ -28,10 +28,10 @@ from PIL import Image
 from web import Web, serve
 
 from cnnkit.config import BUILT_IN_SOURCES
-from cnnkit.data.builtin import BUILTIN_SOURCES, write_builtin
 from cnnkit.data.dataset import load_dataset
-from cnnkit.data.known_sets import KNOWN_SETS, known_class_names, known_set_folder
-from cnnkit.data.published_arrays import read_cifar
+from cnnkit.data.sources.builtin import BUILTIN_SOURCES, write_builtin
+from cnnkit.data.sources.known_sets import KNOWN_SETS, known_class_names, known_set_folder
+from cnnkit.data.sources.published_arrays import read_cifar
 from cnnkit.errors import DataError
 from cnnkit.progress import Silence
 
@@ -279,7 +279,7 @@ training: {epochs: 1, tensorboard: false}
 _RUN = """
 import sys
 from dataclasses import replace
-from cnnkit.data.known_sets import KNOWN_SETS
+from cnnkit.data.sources.known_sets import KNOWN_SETS
 url, size, sha256 = sys.argv[1:4]
 known = KNOWN_SETS["cifar10"]
 file = replace(known.files[0], url=url, size=int(size), sha256=sha256)

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from cnnkit.cli import main
-from cnnkit.data.cache import is_being_made
-from cnnkit.data.locks import held, is_held
+from cnnkit.data.cache.folder import is_being_made
+from cnnkit.locks import held, is_held
 
 _NEEDS_LOCKS = pytest.mark.skipif(os.name == "nt", reason="folders cannot be locked there")
 
@@ -34,7 +34,7 @@ def test_a_folder_is_held_although_another_process_looks_just_then(tmp_path):
 
 
 def test_what_a_maker_writes_deep_inside_counts_where_locks_do_not_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnkit.data.cache.is_held", lambda folder: None)
+    monkeypatch.setattr("cnnkit.data.cache.folder.is_held", lambda folder: None)
     inside = tmp_path / "images" / "cat"
     inside.mkdir(parents=True)
     (inside / "0.png").touch()

@@ -16,7 +16,7 @@ from images import data_config, write_classes, write_image
 
 from cnnkit.cli import main
 from cnnkit.data.dataset import load_dataset
-from cnnkit.data.division import divide, divide_into_folds, fold_file
+from cnnkit.data.split.division import divide, divide_into_folds, fold_file
 from cnnkit.errors import DataError, UsageError
 
 
@@ -313,8 +313,8 @@ def test_the_command_writes_beside_the_source_and_names_the_next_step(photos, tm
 
 def test_dividing_needs_no_tensorflow(photos, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from cnnkit.cli.data.section import data_section\n"
-        "from cnnkit.data.division import divide\n"
+        "import sys; from pathlib import Path; from cnnkit.cli.data_argument import data_section\n"
+        "from cnnkit.data.split.division import divide\n"
         "divide(data_section(sys.argv[1]), Path(sys.argv[2]), note=print)\n"
         "heavy = 'tensorflow keras matplotlib sklearn cv2'.split()\n"
         "print('HEAVY', [name for name in heavy if name in sys.modules])"

@@ -23,7 +23,7 @@ def _config(layers, *, output="softmax", size=12, **training):
 
 
 def _build(layers, num_classes=3, **more):
-    from cnnkit.model import build_model
+    from cnnkit.model.build_model import build_model
 
     return build_model(_config(layers, **more), num_classes)
 
@@ -193,7 +193,7 @@ def test_sigmoid_is_one_unit_and_for_two_classes_only():
 def test_a_name_that_a_part_of_another_layer_has_is_refused_by_config_and_build(name, layer):
     from cnnkit.backend import keras
     from cnnkit.config.calls import calls_kind
-    from cnnkit.layers import apply_layers
+    from cnnkit.model.layers import apply_layers
 
     named = {"conv": {"filters": 3, "kernel_size": 1, "name": name}}
     for stack in ([named, layer, "flatten"], [layer, named, "flatten"]):
@@ -207,7 +207,7 @@ def test_a_name_that_a_part_of_another_layer_has_is_refused_by_config_and_build(
 def test_what_tensorflow_refuses_names_the_layer():
     from cnnkit.backend import keras
     from cnnkit.config.calls import calls_kind
-    from cnnkit.layers import apply_layers
+    from cnnkit.model.layers import apply_layers
 
     norm = {"Normalization": {"mean": [1, 2, 3], "variance": [1, 2, 3]}}
     layers = calls_kind("layers").read(["ReLU", norm])
@@ -218,7 +218,7 @@ def test_what_tensorflow_refuses_names_the_layer():
 def test_what_only_keras_can_refuse_names_the_layer():
     from cnnkit.backend import keras
     from cnnkit.config.calls import calls_kind
-    from cnnkit.layers import apply_layers
+    from cnnkit.model.layers import apply_layers
 
     layers = calls_kind("layers").read(["flatten", {"conv": {"filters": 2, "kernel_size": 3}}])
     with pytest.raises(UsageError, match=r"model.layers\[1\] \(conv\): Keras refuses this layer"):
@@ -242,7 +242,7 @@ _TRAIN = """
 import numpy as np
 from cnnkit.backend import keras
 from cnnkit.config import config_from_dict
-from cnnkit.model import build_model, compile_model
+from cnnkit.model.build_model import build_model, compile_model
 
 conv = {"filters": 8, "kernel_size": 3, "padding": "same"}
 block = {"residual": [{"conv": {**conv, "filters": 16, "strides": 2}}]}

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cnnkit.cli import main
 from cnnkit.errors import UsageError
-from cnnkit.outputs import CONFIG, LIST, PICTURE, check_output, write_text
+from cnnkit.files import CONFIG, LIST, PICTURE, check_output, write_text
 
 
 def run(*words):

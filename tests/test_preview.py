@@ -10,15 +10,15 @@ from click.testing import CliRunner
 from images import data_config
 from PIL import Image
 
-from cnnkit import preview
 from cnnkit.augmentation import build_augmentation
 from cnnkit.cli import main
 from cnnkit.config import config_from_dict
 from cnnkit.data.dataset import load_dataset
 from cnnkit.data.order import epoch_order
 from cnnkit.errors import DataError
-from cnnkit.preview import preview_rows
-from cnnkit.training.feed import Feed
+from cnnkit.explore import preview
+from cnnkit.explore.preview import preview_rows
+from cnnkit.training.image_batches import Feed
 
 AUGMENTATION = ["random_flip", {"random_rotation": 0.2}, {"random_contrast": 0.5}, "mixup"]
 

@@ -16,8 +16,8 @@ from conftest import write_tiny_images
 
 import cnnkit
 from cnnkit.config import load_config
-from cnnkit.data.locks import held
 from cnnkit.errors import CnnkitError, DataError, UsageError
+from cnnkit.locks import held
 from cnnkit.progress import Silence
 from cnnkit.runs import Run, find_run
 
@@ -97,7 +97,7 @@ def folder(tmp_path_factory):
 
 
 def _weights(path):
-    from cnnkit.loading import load_keras_model
+    from cnnkit.model.loading import load_keras_model
 
     return load_keras_model(path).get_weights()
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from cnnkit.errors import UsageError
-from cnnkit.outputs import atomic_write
+from cnnkit.files import atomic_write
 from cnnkit.runs import create_run, find_run, newest_run, run_of_file
 
 

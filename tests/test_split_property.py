@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnkit.config.data_section import SplitConfig
-from cnnkit.data.cut import cut_units
-from cnnkit.data.folds import deal_units
 from cnnkit.data.records import ImageRecord
-from cnnkit.data.split import Pool, assign_splits
-from cnnkit.data.units import units_of
+from cnnkit.data.split.assignment import Pool, assign_splits
+from cnnkit.data.split.folds import deal_units
+from cnnkit.data.split.shares import cut_units
+from cnnkit.data.split.units import units_of
 from cnnkit.errors import DataError
 
 FEW = settings(max_examples=60, deadline=None)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from keras_numbers import profiled_flops, trainable_parameters
 
 from cnnkit.cli import main
-from cnnkit.summary import summarize
+from cnnkit.explore.layer_summary import summarize
 
 LENET = "configs/digits_lenet5.yaml"
 
@@ -92,7 +92,7 @@ _LAYERS = """
 
 
 def test_a_built_keras_file_says_of_its_layers_what_its_config_says(tmp_path):
-    from cnnkit.build import build_and_save
+    from cnnkit.explore.untrained import build_and_save
 
     data = "data: {source: digits, image_size: 32, color_mode: grayscale}"
     (tmp_path / "net.yaml").write_text(f"{data}\nmodel:\n  layers:{_LAYERS}")

@@ -9,12 +9,12 @@ from collections import Counter
 import pytest
 from images import data_config, file_bytes, noise
 
-from cnnkit.data.division import divide
-from cnnkit.data.hashing import hash_files
-from cnnkit.data.record_source import read_tfrecords
-from cnnkit.data.scored import find_images_for, run_images
-from cnnkit.data.sources import find_images
-from cnnkit.data.tfrecord import record_at
+from cnnkit.data.reading import hash_files
+from cnnkit.data.scored_images import find_images_for, run_images
+from cnnkit.data.sources.listing import find_images
+from cnnkit.data.sources.tfrecord import record_at
+from cnnkit.data.sources.tfrecord_source import read_tfrecords
+from cnnkit.data.split.division import divide
 from cnnkit.errors import DataError
 from cnnkit.evaluation import evaluate_model
 
@@ -209,7 +209,7 @@ def test_reading_needs_no_tensorflow(write):
     path = write("a.tfrecord", [example(i, "ab"[i], i) for i in range(2)])
     code = (
         "import sys; from pathlib import Path\n"
-        "from cnnkit.data.record_source import read_tfrecords\n"
+        "from cnnkit.data.sources.tfrecord_source import read_tfrecords\n"
         "print(len(read_tfrecords(Path(sys.argv[1])).records), 'tensorflow' in sys.modules)"
     )
     words = [sys.executable, "-c", code, str(path)]

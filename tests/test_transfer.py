@@ -57,7 +57,7 @@ def transfer(folder, tmp_path):
 
 
 def _weights(path):
-    from cnnkit.loading import load_keras_model
+    from cnnkit.model.loading import load_keras_model
 
     variables = load_keras_model(path).variables  # states of random numbers are not saved
     return {v.path: v.numpy() for v in variables if "seed_generator" not in v.path}
@@ -173,7 +173,7 @@ def test_schedules_and_early_stopping_begin_anew_in_each_phase(transfer):
 def test_multiples_of_the_learning_rate_are_exact():
     from cnnkit.backend import keras, tf
     from cnnkit.config import Call
-    from cnnkit.model import build_optimizer
+    from cnnkit.model.build_model import build_optimizer
 
     variables = [keras.Variable(np.zeros(2, np.float32), name=name) for name in "abc"]
     multiples = {variables[1].path: 0.5, variables[2].path: 0.125}
@@ -187,7 +187,7 @@ def test_multiples_of_the_learning_rate_are_exact():
 def test_weight_decay_has_the_multiple_of_its_layer():
     from cnnkit.backend import keras, tf
     from cnnkit.config import Call
-    from cnnkit.model import build_optimizer
+    from cnnkit.model.build_model import build_optimizer
 
     variables = [keras.Variable(np.ones(2, np.float32), name=name) for name in "abc"]
     multiples = {variables[1].path: 0.5, variables[2].path: 0.0}
@@ -202,7 +202,7 @@ def test_weight_decay_has_the_multiple_of_its_layer():
 
 def test_layers_further_from_the_output_learn_more_slowly(folder):
     from cnnkit.config import Config
-    from cnnkit.model import build_model
+    from cnnkit.model.build_model import build_model
     from cnnkit.training.phases import phases_of, rate_multiples, set_trainable
 
     phase = "{train: all, epochs: 1, backbone_multiplier: 0.1, layer_decay: 0.5}"
@@ -223,7 +223,7 @@ def test_the_probe_is_the_logistic_regression_of_scikit_learn(folder, transfer):
     from sklearn.linear_model import LogisticRegression
 
     from cnnkit.data.dataset import load_dataset
-    from cnnkit.loading import load_keras_model
+    from cnnkit.model.loading import load_keras_model
 
     notes = []
     run = transfer("{phases: [{train: linear_probe}]}", notes=notes)
@@ -338,11 +338,11 @@ def test_mixing_that_does_not_act_on_features_is_told(transfer):
 
 
 def test_features_of_another_model_are_found_out(folder, transfer, tmp_path, monkeypatch):
-    from cnnkit.loading import load_keras_model
+    from cnnkit.model.loading import load_keras_model
 
     monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
     assert transfer("{epochs: 1}").info()["feature_difference"] < 1e-5
-    monkeypatch.setattr("cnnkit.training.frozen._fingerprint", lambda *_: "all alike")
+    monkeypatch.setattr("cnnkit.training.feature_batches._fingerprint", lambda *_: "all alike")
     transfer("{epochs: 1}")
     other = load_keras_model(folder / "runs/start/weights/best.keras")
     other.set_weights([2 * value for value in other.get_weights()])
@@ -380,7 +380,7 @@ def test_views_are_augmented_and_take_turns(transfer, tmp_path, monkeypatch):
 
 def test_a_file_of_keras_is_a_backbone_cut_at_a_layer(folder, tmp_path):
     from cnnkit.backend import keras
-    from cnnkit.model import build_model
+    from cnnkit.model.build_model import build_model
 
     keras.utils.set_random_seed(1)
     image = keras.Input((16, 16, 3))
@@ -402,7 +402,7 @@ def test_a_file_of_keras_is_a_backbone_cut_at_a_layer(folder, tmp_path):
 
 
 def _refusal(folder, **backbone):
-    from cnnkit.model import build_model
+    from cnnkit.model.build_model import build_model
 
     data = {"source": "digits", "image_size": 16}
     config = config_from_dict({"data": data, "model": {"backbone": backbone}}, folder=folder)
@@ -423,7 +423,7 @@ def test_a_backbone_that_does_not_fit_says_why(folder, tmp_path):
     data = {"source": "digits", "image_size": 20}
     model = {"backbone": {"run": "runs/start"}}
     config = config_from_dict({"data": data, "model": model}, folder=folder)
-    from cnnkit.model import build_model
+    from cnnkit.model.build_model import build_model
 
     with pytest.raises(UsageError, match=r"takes images of 16 x 16 x 3, and .* make 20 x 20 x 3"):
         build_model(config, 3)
@@ -450,7 +450,7 @@ def test_a_model_of_keras_2_is_told_the_way(folder, shared_data):
 def test_the_validation_loss_has_no_penalties_so_that_phases_compare(folder, tmp_path):
     from cnnkit.backend import keras
     from cnnkit.data.dataset import load_dataset
-    from cnnkit.loading import load_keras_model
+    from cnnkit.model.loading import load_keras_model
 
     penalty = "kernel_regularizer: {l2: 0.5}"
     layers = _LAYERS.replace("name: second", f"name: second, {penalty}")
@@ -573,8 +573,8 @@ training:
 
 
 def test_a_transferred_model_is_summed_up_predicts_and_exports(folder, transfer):
+    from cnnkit.explore.layer_summary import summarize
     from cnnkit.export import export_run
-    from cnnkit.summary import summarize
 
     run = transfer("{epochs: 1}")
     summary = summarize(run.folder)

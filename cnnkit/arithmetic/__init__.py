@@ -2,12 +2,12 @@
 
 from cnnkit.arithmetic.effects import borders
 from cnnkit.arithmetic.formulas import Formula, formulas_of, size_formula
-from cnnkit.arithmetic.graph import IMAGE, MERGES, SHORTCUT, Node, nodes_of
 from cnnkit.arithmetic.keras_file import KerasFileError, read_keras_file
-from cnnkit.arithmetic.kinds import has_weights, squeezed_units
+from cnnkit.arithmetic.layer_effects import has_weights, squeezed_units
 from cnnkit.arithmetic.layer_names import LayerNames, name_problems
+from cnnkit.arithmetic.layer_rows import LayerRow
 from cnnkit.arithmetic.merging import projection
-from cnnkit.arithmetic.rows import LayerRow
+from cnnkit.arithmetic.nodes import IMAGE, MERGES, SHORTCUT, Node, nodes_of
 from cnnkit.arithmetic.stack import (
     StackError,
     check_stack,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from cnnkit.arithmetic.effects import elements
-from cnnkit.arithmetic.kinds import effect_of, squeezed_units
-from cnnkit.arithmetic.rows import LayerRow
+from cnnkit.arithmetic.layer_effects import effect_of, squeezed_units
+from cnnkit.arithmetic.layer_rows import LayerRow
 from cnnkit.arithmetic.windows import Slide, slides
 
 _AXES = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.arithmetic.effects import Shape
-from cnnkit.arithmetic.graph import IMAGE, Node
-from cnnkit.arithmetic.rows import LayerRow
+from cnnkit.arithmetic.layer_rows import LayerRow
+from cnnkit.arithmetic.nodes import IMAGE, Node
 from cnnkit.arithmetic.stack import walk_nodes
 
 Tensor = tuple[str, int]  # the name of a layer, and the number of its call

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from cnnkit.arithmetic.graph import SHORTCUT, Call, Node, nodes_of
+from cnnkit.arithmetic.nodes import SHORTCUT, Call, Node, nodes_of
 from cnnkit.arithmetic.stack import StackError
 
 _OWN = ("image", "rescaling", "backbone", "probabilities")  # around the layers of every model

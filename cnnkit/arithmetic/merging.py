@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cnnkit.arithmetic.effects import History, Shape, UnfitError, times
-from cnnkit.arithmetic.graph import Node
+from cnnkit.arithmetic.nodes import Node
 
 
 def merged_shape(node: Node, shapes: Sequence[Shape]) -> Shape:

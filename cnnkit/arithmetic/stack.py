@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from cnnkit.arithmetic.effects import Effect, History, Shape, UnfitError, times
 from cnnkit.arithmetic.fields import Field, field_after, field_of_all
-from cnnkit.arithmetic.graph import IMAGE, MERGES, SHORTCUT, Call, Node, Path, nodes_of
-from cnnkit.arithmetic.kinds import effect_of
+from cnnkit.arithmetic.layer_effects import effect_of
+from cnnkit.arithmetic.layer_rows import LayerRow, detail
 from cnnkit.arithmetic.merging import merged_shape, projection
-from cnnkit.arithmetic.rows import LayerRow, detail
+from cnnkit.arithmetic.nodes import IMAGE, MERGES, SHORTCUT, Call, Node, Path, nodes_of
 
 
 class StackError(Exception):

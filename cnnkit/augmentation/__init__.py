@@ -11,7 +11,7 @@ What other modules may use:
 - `Augmentation.keys`, `on_host`, `in_graph` and `mixing`, for `cnnkit.data.batches`.
 """
 
-from cnnkit.augmentation.build import build_augmentation
-from cnnkit.augmentation.chain import Augmentation
+from cnnkit.augmentation.build_augmentation import build_augmentation
+from cnnkit.augmentation.operations import Augmentation
 
 __all__ = ["Augmentation", "build_augmentation"]

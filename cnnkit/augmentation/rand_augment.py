@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.augmentation import colours, geometry, patches
+from cnnkit.augmentation import areas, colours, geometry
 from cnnkit.augmentation.arguments import limits
-from cnnkit.augmentation.chain import HostStage
 from cnnkit.augmentation.keys import Draws
+from cnnkit.augmentation.operations import HostStage
 
 
 class RandAugment:
@@ -36,7 +36,7 @@ class RandAugment:
             colours.RandomBrightness(pair),
             colours.RandomColorDegeneration(pair),
             colours.RandomContrast(pair),
-            patches.RandomSharpness(pair),
+            areas.RandomSharpness(pair),
             colours.RandomPosterization(max(1, int(8 * pair[1]))),
             colours.Solarization(pair, pair),
             colours.AutoContrast(),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import click
 
-from cnnkit import __version__
 from cnnkit.cli.cache import cache
 from cnnkit.cli.config import config
 from cnnkit.cli.data import data
@@ -20,10 +19,11 @@ from cnnkit.cli.model import build, summary
 from cnnkit.cli.models import models
 from cnnkit.cli.predict import predict
 from cnnkit.cli.train import train
+from cnnkit.version import VERSION
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__)
+@click.version_option(VERSION)
 def main() -> None:
     """Image classification from one YAML file: build, train, evaluate, predict, export.
 

@@ -12,7 +12,7 @@ from cnnkit.cli.command import Group, print_json, say
 from cnnkit.cli.options import json_option
 
 if TYPE_CHECKING:
-    from cnnkit.data.cache_entries import CacheEntry
+    from cnnkit.data.cache.entries import CacheEntry
 
 
 @click.group(cls=Group)
@@ -24,8 +24,8 @@ def cache() -> None:
 @json_option
 def list_entries(as_json: bool) -> None:
     """List decoded pixels, built-in data and downloads, with their sizes."""
-    from cnnkit.data.cache import cache_folder
-    from cnnkit.data.cache_entries import list_cache
+    from cnnkit.data.cache.entries import list_cache
+    from cnnkit.data.cache.folder import cache_folder
 
     entries = list_cache()
     if as_json:
@@ -45,7 +45,7 @@ def clear(what: str, yes: bool, as_json: bool) -> None:
     WHAT is all (the default), pixels, builtin, downloads, or the beginning of the name of one thing
     in `cnnkit cache list`.
     """
-    from cnnkit.data.cache_entries import choose_entries, list_cache, remove_entries
+    from cnnkit.data.cache.entries import choose_entries, list_cache, remove_entries
 
     chosen = choose_entries(list_cache(), what)
     if chosen and not yes:
@@ -68,7 +68,7 @@ def _can_ask() -> bool:
 
 
 def _print_freed(removed: int, freed: int, as_json: bool) -> None:
-    from cnnkit.data.cache import size_text
+    from cnnkit.data.cache.folder import size_text
 
     if as_json:
         return print_json({"removed": removed, "bytes": freed})
@@ -76,7 +76,7 @@ def _print_freed(removed: int, freed: int, as_json: bool) -> None:
 
 
 def _table(entries: Sequence[CacheEntry]) -> str:
-    from cnnkit.data.cache import size_text
+    from cnnkit.data.cache.folder import size_text
 
     header = ["kind", "images", "size", "what", "last used", "path"]
     rows = [header, *(_row(entry) for entry in entries)]
@@ -89,7 +89,7 @@ def _table(entries: Sequence[CacheEntry]) -> str:
 def _row(entry: CacheEntry) -> list[str]:
     from datetime import datetime
 
-    from cnnkit.data.cache import size_text
+    from cnnkit.data.cache.folder import size_text
 
     return [
         entry.kind,

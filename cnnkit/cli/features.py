@@ -56,7 +56,7 @@ def features(
     One PNG a layer, overview.png of the way from the image to the probabilities, and
     features.html, where you point at a number to see its window and its sum.
     """
-    from cnnkit.features.feature_maps import draw_features
+    from cnnkit.explore.features.feature_maps import draw_features
     from cnnkit.progress import report_for
 
     report = report_for(sys.stderr)
@@ -106,7 +106,7 @@ def filters(
     The filters of the first layer in colour; of each layer the patches of real images that
     excite its channels most, and pictures made by gradient ascent. PNGs and filters.html.
     """
-    from cnnkit.features.filters import draw_filters
+    from cnnkit.explore.features.learned_filters import draw_filters
     from cnnkit.progress import report_for
 
     drawn = draw_filters(

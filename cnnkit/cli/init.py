@@ -11,7 +11,7 @@ import click
 from cnnkit.cli.command import Command, print_json, say
 from cnnkit.cli.options import json_option, overwrite_option
 from cnnkit.errors import UsageError
-from cnnkit.names import shown
+from cnnkit.text import shown
 
 
 @click.command(cls=Command)
@@ -35,8 +35,8 @@ def init(
     SOURCE is a folder of class folders, or anything else that data.source may be. All images are
     counted, and up to 500 are opened.
     """
-    from cnnkit.cli.data.section import data_section
-    from cnnkit.outputs import CONFIG, check_output
+    from cnnkit.cli.data_argument import data_section
+    from cnnkit.files import CONFIG, check_output
     from cnnkit.progress import report_for
     from cnnkit.proposal import look_at, write_proposal
 
@@ -59,7 +59,7 @@ def init(
 
 
 def _check_is_source(source: str) -> None:
-    from cnnkit.cli.data.section import is_config
+    from cnnkit.cli.data_argument import is_config
 
     if is_config(source):
         raise UsageError(f"{source} is a config. Give init what data.source is to be: a folder.")

@@ -107,9 +107,9 @@ def convolve(input_: str, kernel: str | None, most: int, as_json: bool, **option
     As in a layer of a CNN the kernel is not turned around (cross-correlation). Rows and columns are
     counted from 0. Numbers of an added border stand in square brackets.
     """
-    from cnnkit.kernels.chain import chain_of, check_without_kernel, run_chain
-    from cnnkit.kernels.matrices import read_matrix, read_operator
-    from cnnkit.kernels.worked import work_json, work_text
+    from cnnkit.explore.kernels.matrices import read_matrix, read_operator
+    from cnnkit.explore.kernels.stages import chain_of, check_without_kernel, run_chain
+    from cnnkit.explore.kernels.worked import work_json, work_text
 
     chain = chain_of(**options)
     if kernel is None:
@@ -181,9 +181,9 @@ def kernels(
         return _print_operators(as_json)
     if image is None:
         raise click.UsageError("Name an image, or give --list.")
-    from cnnkit.kernels.chain import chain_of
-    from cnnkit.kernels.pictures import draw, filter_picture
-    from cnnkit.outputs import PICTURE, check_output
+    from cnnkit.explore.kernels.pictures import draw, filter_picture
+    from cnnkit.explore.kernels.stages import chain_of
+    from cnnkit.files import PICTURE, check_output
 
     file = output or (None if worked else Path("kernels.png"))
     check_output(file, "--output", PICTURE, overwrite=overwrite)
@@ -197,6 +197,6 @@ def kernels(
 
 
 def _print_operators(as_json: bool) -> None:
-    from cnnkit.kernels.worked import operators_json, operators_text
+    from cnnkit.explore.kernels.worked import operators_json, operators_text
 
     print_json(operators_json()) if as_json else click.echo(operators_text())

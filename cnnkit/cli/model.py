@@ -14,7 +14,7 @@ from cnnkit.cli.options import (
     runs_option,
     set_option,
 )
-from cnnkit.names import shown
+from cnnkit.text import shown
 
 
 @click.command(cls=Command)
@@ -52,9 +52,9 @@ def summary(
     layers are counted. The receptive field is what one number sees of the image; its stride is the
     distance to its neighbour's, its start the first pixel of the first one.
     """
-    from cnnkit.outputs import DRAWING, check_output
-    from cnnkit.summary import summarize
-    from cnnkit.summary_table import summary_table
+    from cnnkit.explore.layer_summary import summarize
+    from cnnkit.explore.layer_table import summary_table
+    from cnnkit.files import DRAWING, check_output
 
     check_output(diagram, "--diagram", DRAWING, overwrite=overwrite)
     more = {"runs_folder": runs_folder, "note": say}
@@ -90,7 +90,7 @@ def build(
     as_json: bool,
 ) -> None:
     """Build the untrained model of a config and save it as a .keras file."""
-    from cnnkit.build import build_and_save
+    from cnnkit.explore.untrained import build_and_save
 
     result = build_and_save(path, overrides, num_classes, output, overwrite=overwrite, note=say)
     if as_json:

@@ -20,7 +20,7 @@ def models(name: str | None, as_json: bool) -> None:
     cnnkit models                              the list
     cnnkit models resnet18 > my.yaml           a config of your own
     """
-    from cnnkit.zoo import architecture, architectures, config_text
+    from cnnkit.explore.zoo import architecture, architectures, config_text
 
     if name and as_json:
         print_json({**asdict(architecture(name)), "config": config_text(name)})

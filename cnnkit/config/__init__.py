@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from cnnkit.config.backbone_section import NO_PATHS, PATHS, BackboneConfig
 from cnnkit.config.calls import Call, call_names, layer_signature
-from cnnkit.config.checks import problems_between
+from cnnkit.config.cross_checks import problems_between
 from cnnkit.config.data_section import (
     BUILT_IN_SOURCES,
     DataConfig,
@@ -21,7 +21,6 @@ from cnnkit.config.data_section import (
 )
 from cnnkit.config.expansion import expand
 from cnnkit.config.json_schema import json_schema
-from cnnkit.config.kinds import plain
 from cnnkit.config.mistakes import shown
 from cnnkit.config.overrides import apply_overrides
 from cnnkit.config.problems import Row, dotted, located, rows_of
@@ -40,6 +39,7 @@ from cnnkit.config.training_section import (
     PhaseDataConfig,
     TrainingConfig,
 )
+from cnnkit.config.values import plain
 from cnnkit.config.writer import config_as_dict, dump_config
 from cnnkit.config.yaml_reader import Document, read_yaml
 from cnnkit.config.yaml_reader import Path as YamlPath

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from cnnkit.config.kinds import Kind, choice, flag, items_of, nullable, number, text, whole
 from cnnkit.config.mistakes import shown
 from cnnkit.config.section import Section
+from cnnkit.config.values import Kind, choice, flag, items_of, nullable, number, text, whole
 from cnnkit.networks import NETWORKS
 
 ARGUMENTS = ("alpha", "depth_multiplier", "minimalistic")  # of some named networks

@@ -7,13 +7,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from cnnkit.config.kinds import (
-    Kind,
-    MismatchError,
-    choice,
-    number,
-    whole,
-)
 from cnnkit.config.mistakes import (
     Errors,
     problem,
@@ -42,6 +35,13 @@ from cnnkit.config.signatures import (
     object_family,
     object_value,
     read_arguments,
+)
+from cnnkit.config.values import (
+    Kind,
+    MismatchError,
+    choice,
+    number,
+    whole,
 )
 from cnnkit.errors import did_you_mean
 

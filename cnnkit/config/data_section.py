@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from cnnkit.config.kinds import (
+from cnnkit.config.section import LARGEST_SEED, Section
+from cnnkit.config.values import (
     Kind,
     MismatchError,
     choice,
@@ -18,7 +19,6 @@ from cnnkit.config.kinds import (
     text,
     whole,
 )
-from cnnkit.config.section import LARGEST_SEED, Section
 
 LARGEST_SIZE = 10_000  # pixels of a side
 BUILT_IN_SOURCES = (

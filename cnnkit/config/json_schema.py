@@ -7,7 +7,6 @@ from typing import Any
 
 from cnnkit.config.calls import Call, call_names, signature_of
 from cnnkit.config.expansion import NAME
-from cnnkit.config.kinds import with_references
 from cnnkit.config.macros import macros_schema
 from cnnkit.config.schema import Config
 from cnnkit.config.signatures import (
@@ -21,6 +20,7 @@ from cnnkit.config.signatures import (
     takes_no_arguments,
 )
 from cnnkit.config.training_section import TrainingConfig
+from cnnkit.config.values import with_references
 
 _NAMED = {"$ref": "#/$defs/named"}
 _NAMED_SCHEMA = {"type": "string", "pattern": NAME.pattern.replace("\\Z", "$")}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cnnkit.config.kinds import Kind, MismatchError, whole
 from cnnkit.config.signatures import Argument, Signature
+from cnnkit.config.values import Kind, MismatchError, whole
 
 
 def _list_kind(expected: str) -> Kind:

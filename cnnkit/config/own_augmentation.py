@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cnnkit.config.argument_kinds import argument_kind
-from cnnkit.config.kinds import items_of, number
+from cnnkit.config.argument_values import argument_kind
 from cnnkit.config.signatures import Argument, Signature
+from cnnkit.config.values import items_of, number
 
 OWN_AUGMENTATION: dict[str, Signature] = {
     "random_resized_crop": {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cnnkit.config.argument_kinds import argument_kind
-from cnnkit.config.kinds import Kind, MismatchError, choice, either, known_name, nullable, whole
+from cnnkit.config.argument_values import argument_kind
 from cnnkit.config.mistakes import Errors, problem, shown
 from cnnkit.config.signatures import Argument, Signature, names_of, read_arguments
+from cnnkit.config.values import Kind, MismatchError, choice, either, known_name, nullable, whole
 
 LAYER_ALIASES = {
     "conv": "Conv2D",

@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from cnnkit.config.kinds import Kind
 from cnnkit.config.mistakes import missing_key, shown, unknown_key
 from cnnkit.config.schema import Config
+from cnnkit.config.values import Kind
 from cnnkit.config.yaml_reader import Document, Path
 from cnnkit.errors import Problem
 

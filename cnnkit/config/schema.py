@@ -10,14 +10,14 @@ from pydantic import ConfigDict, Field, model_validator
 from cnnkit.config.backbone_section import BackboneConfig
 from cnnkit.config.calls import Call, calls_kind
 from cnnkit.config.data_section import DataConfig
-from cnnkit.config.kinds import (
+from cnnkit.config.section import Section
+from cnnkit.config.training_section import TrainingConfig
+from cnnkit.config.values import (
     Kind,
     MismatchError,
     choice,
     nullable,
 )
-from cnnkit.config.section import Section
-from cnnkit.config.training_section import TrainingConfig
 
 
 def _blocks() -> Kind:

@@ -9,20 +9,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cnnkit.config.argument_kinds import argument_kind
-from cnnkit.config.kinds import (
-    Kind,
-    MismatchError,
-    known_name,
-    nullable,
-    plain,
-)
+from cnnkit.config.argument_values import argument_kind
 from cnnkit.config.mistakes import (
     Errors,
     missing_key,
     problem,
     shown,
     unknown_key,
+)
+from cnnkit.config.values import (
+    Kind,
+    MismatchError,
+    known_name,
+    nullable,
+    plain,
 )
 from cnnkit.errors import did_you_mean
 

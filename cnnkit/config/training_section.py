@@ -9,9 +9,9 @@ from pydantic import Field
 
 from cnnkit.config.calls import Call, call_kind
 from cnnkit.config.data_section import ShapesConfig
-from cnnkit.config.kinds import Kind, MismatchError, choice, flag, nullable, number, text, whole
 from cnnkit.config.mistakes import Errors
 from cnnkit.config.section import LARGEST_SEED, Section
+from cnnkit.config.values import Kind, MismatchError, choice, flag, nullable, number, text, whole
 from cnnkit.errors import did_you_mean
 
 TRAINED_PARTS = ("head", "all", "linear_probe")

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.data.decoding import DecodedImages, decode_images, report_undecodable
-from cnnkit.data.hashing import Progress
-from cnnkit.data.manifest import changed_notes
-from cnnkit.data.packed import PixelStore
+from cnnkit.data.cache.pixels import PixelStore
 from cnnkit.data.pixels import PixelSettings
+from cnnkit.data.readable_images import DecodedImages, decode_images, report_undecodable
+from cnnkit.data.reading import Progress
 from cnnkit.data.records import SPLITS, ImageFile, Source, fingerprint_of, first_few
-from cnnkit.data.sources import find_images, ordered_classes
-from cnnkit.data.split import assign_splits
+from cnnkit.data.sources.listing import find_images, ordered_classes
+from cnnkit.data.split.assignment import assign_splits
+from cnnkit.data.split.manifest import changed_notes
 from cnnkit.errors import DataError
 
 Note = Callable[[str], None]

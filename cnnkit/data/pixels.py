@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cnnkit.data.hashing import read_file
+from cnnkit.data.reading import read_file
 from cnnkit.data.records import ImageFile, LocalFile
 from cnnkit.data.regular import is_path
 from cnnkit.data.resizing import Transpose, resize_upright

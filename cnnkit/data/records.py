@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from cnnkit.data.regular import open_regular
-from cnnkit.names import shown
+from cnnkit.text import shown
 
 Function = TypeVar("Function", bound=Callable)
 

@@ -13,9 +13,9 @@ from typing import Any
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.export.formats import FORMATS, write_tflite
 from cnnkit.export.golden import DEFAULT_LIMIT, Golden, check_parity, golden_samples
-from cnnkit.loading import load_keras_model
-from cnnkit.model_info import LABELS_NAME, read_appended_info
-from cnnkit.outputs import write_json, write_text
+from cnnkit.files import write_json, write_text
+from cnnkit.model.loading import load_keras_model
+from cnnkit.model.model_info import LABELS_NAME, read_appended_info
 from cnnkit.runs import Run
 from cnnkit.runtimes import lacking, load_predictor
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnkit.backbones.cut import layers_of
-from cnnkit.backbones.hub_module import HubModule
 from cnnkit.backend import tf, with_constants
-from cnnkit.model_info import INFO_NAME, LABELS_NAME, ModelInfo, append_info
+from cnnkit.model.backbones.hub.hub_module import HubModule
+from cnnkit.model.backbones.own_models import layers_of
+from cnnkit.model.model_info import INFO_NAME, LABELS_NAME, ModelInfo, append_info
 from cnnkit.quiet import quiet_stderr
 
 

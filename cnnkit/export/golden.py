@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.errors import CnnkitError, UsageError
-from cnnkit.model_info import ModelInfo
-from cnnkit.outputs import atomic_write
+from cnnkit.files import atomic_write
+from cnnkit.model.model_info import ModelInfo
 from cnnkit.runtimes import Predictor
 
 DEFAULT_LIMIT = 1e-4

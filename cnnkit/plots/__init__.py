@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from cnnkit.outputs import DRAWN_BY, atomic_write
-from cnnkit.plots.names import drawable
+from cnnkit.files import DRAWN_BY, atomic_write
+from cnnkit.plots.drawable import drawable
 
 
 def plot_curves(history: Sequence[Mapping[str, float]], path: Path, *, best_epoch: int) -> None:

@@ -10,10 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from cnnkit.data.check import Checked
-from cnnkit.data.check.kinds import Finding, Pair
+from cnnkit.data.check.faults import Finding, Pair
 from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.outputs import DRAWN_BY, atomic_write
-from cnnkit.plots.names import FONT, drawable
+from cnnkit.files import DRAWN_BY, atomic_write
+from cnnkit.plots.drawable import FONT, drawable
 
 _SIDE, _LINE, _GAP = 240, 17, 12
 _LETTER_PIXELS = 13

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cnnkit.config import load_config
-from cnnkit.data.builtin import BUILTIN_SOURCES
 from cnnkit.data.records import count_of
-from cnnkit.outputs import write_text
-from cnnkit.proposal.data_section import data_choices, image_size
+from cnnkit.data.sources.builtin import BUILTIN_SOURCES
+from cnnkit.files import write_text
 from cnnkit.proposal.findings import Choice, Findings, look_at
-from cnnkit.proposal.model_sections import (
+from cnnkit.proposal.proposed_data import data_choices, image_size
+from cnnkit.proposal.proposed_model import (
     augmentation_choices,
     model_choices,
     training_choices,

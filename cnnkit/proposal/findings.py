@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.data.hashing import Progress
 from cnnkit.data.pixels import PixelSettings
+from cnnkit.data.reading import Progress
 from cnnkit.data.records import Source
-from cnnkit.data.sources import find_images
+from cnnkit.data.sources.listing import find_images
 from cnnkit.data.stats import ImageFacts, image_facts
 
 MOST_SAMPLED = 500

@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from cnnkit import __version__
 from cnnkit.backend import tf
 from cnnkit.config import Config, dump_config, load_config
-from cnnkit.outputs import write_csv, write_text
+from cnnkit.files import write_csv, write_text
 from cnnkit.progress import Silence
 from cnnkit.runs import RUNS_FOLDER, Run, create_run
 from cnnkit.training.backup import Backup
-from cnnkit.training.epochs import run_epochs
+from cnnkit.training.loop import run_epochs
 from cnnkit.training.plan import Plan, prepare
 from cnnkit.training.results import keep_best, write_results
 from cnnkit.training.resuming import (
@@ -28,6 +27,7 @@ from cnnkit.training.resuming import (
     split_rows,
     unfinished_run,
 )
+from cnnkit.version import VERSION
 
 
 def train(
@@ -144,7 +144,7 @@ def _write_inputs(run: Run, plan: Plan) -> None:
 def _versions() -> dict[str, str]:
     packages = ("tensorflow", "keras", "numpy", "pillow")
     return {
-        "cnnkit": __version__,
+        "cnnkit": VERSION,
         "python": platform.python_version(),
         **{package: version(package) for package in packages},
         "platform": f"{sys.platform} {platform.machine()}",

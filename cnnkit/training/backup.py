@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.errors import CnnkitError
-from cnnkit.outputs import atomic_write
+from cnnkit.files import atomic_write
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cnnkit.outputs import write_csv
+from cnnkit.files import write_csv
 from cnnkit.schedules import best_epoch, is_better
 
 COLUMNS = (

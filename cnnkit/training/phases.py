@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cnnkit.backbones.cut import layers_of
-from cnnkit.backbones.hub_module import HubModule
 from cnnkit.backend import keras
 from cnnkit.config import Call, Config, TrainingConfig
 from cnnkit.config.training_section import PhaseConfig, PhaseDataConfig
 from cnnkit.errors import UsageError, did_you_mean
+from cnnkit.model.backbones.hub.hub_module import HubModule
+from cnnkit.model.backbones.own_models import layers_of
 
 _FINE_TUNE_FRACTION = 0.1  # of the learning rate
 
@@ -130,7 +130,7 @@ def set_trainable(model: Any, phase: Phase) -> None:
     """Let the layers of a phase learn, and no others. A layer without weights does not count.
 
     Where averages are to stay, layers of batch normalisation in the backbone do not learn at all:
-    that alone lets them run as in inference, see `cnnkit.model`.
+    that alone lets them run as in inference, see `cnnkit.model.build_model`.
 
     Raises:
         UsageError: the backbone has no such layer.

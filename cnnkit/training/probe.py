@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from cnnkit.progress import Silence
 
 if TYPE_CHECKING:
-    from cnnkit.training.frozen import FeatureFeed
+    from cnnkit.training.feature_batches import FeatureFeed
 
 # Inverse strengths of the penalty that are tried, from strong to weak.
 _STRENGTHS = tuple(10.0**power for power in range(-4, 4))

@@ -10,8 +10,8 @@ import numpy as np
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.evaluation import Evaluation
 from cnnkit.export import check_parity, golden_samples, write_tflite
-from cnnkit.loading import load_keras_model
-from cnnkit.model_info import ModelInfo
+from cnnkit.model.loading import load_keras_model
+from cnnkit.model.model_info import ModelInfo
 from cnnkit.plots import plot_curves
 from cnnkit.progress import Silence
 from cnnkit.runs import Run

@@ -11,9 +11,9 @@ from typing import Any
 from cnnkit.config import Config, dump_config
 from cnnkit.config.backbone_section import PATHS
 from cnnkit.data.dataset import ImageDataset
-from cnnkit.data.locks import held
 from cnnkit.data.records import first_few
 from cnnkit.errors import DataError, UsageError
+from cnnkit.locks import held
 from cnnkit.runs import Run, find_run, newest_run
 from cnnkit.training.backup import Backup
 from cnnkit.training.plan import Plan
@@ -76,8 +76,8 @@ def check_nothing_is_lost(run: Run) -> None:
     """
     if run.best.exists():
         raise UsageError(
-            f"{run.folder} has weights, but {run.backup} is missing, which is needed to go on. They "
-            f"stay as they are; begin a new training with cnnkit train {run.config}."
+            f"{run.folder} has weights, but {run.backup} is missing, which is needed to go on. "
+            f"They stay as they are; begin a new training with cnnkit train {run.config}."
         )
 
 

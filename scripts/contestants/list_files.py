@@ -26,9 +26,9 @@ def timed(name, function, *arguments):
 
 if kind == "cnnkit":
     from cnnkit.config import config_from_dict
-    from cnnkit.data.hashing import hash_files
-    from cnnkit.data.sources import find_images
-    from cnnkit.data.split import assign_splits
+    from cnnkit.data.reading import hash_files
+    from cnnkit.data.sources.listing import find_images
+    from cnnkit.data.split.assignment import assign_splits
 
     section = {"source": folder, "image_size": 32}
     data = config_from_dict({"data": section, "model": {"layers": ["flatten"]}}).data

@@ -13,16 +13,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from cnnkit.data.builtin import BUILTIN_SOURCES
 from cnnkit.data.check.classes import class_findings
 from cnnkit.data.check.duplicates import duplicate_findings
 from cnnkit.data.check.facts import Facts, facts_of
+from cnnkit.data.check.faults import KINDS, SEVERITIES, Finding
 from cnnkit.data.check.folder_walk import FolderWalk
-from cnnkit.data.check.kinds import KINDS, SEVERITIES, Finding
-from cnnkit.data.record_source import holds_tfrecords
+from cnnkit.data.parallel import in_threads
 from cnnkit.data.records import ImageFile, ImageRecord, LocalFile, Source
-from cnnkit.data.sources import only_classes, read_source
-from cnnkit.data.threads import in_threads
+from cnnkit.data.sources.builtin import BUILTIN_SOURCES
+from cnnkit.data.sources.listing import only_classes, read_source
+from cnnkit.data.sources.tfrecord_source import holds_tfrecords
 from cnnkit.errors import DataError
 
 Progress = Callable[[int, int], None]

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cnnkit.data.check.faults import Finding
 from cnnkit.data.check.folder_walk import names_alike
-from cnnkit.data.check.kinds import Finding
-from cnnkit.data.cut import cut_units
 from cnnkit.data.records import SPLITS, ImageRecord, Source, count_of, split_from_folder
-from cnnkit.data.sources import classes_by_split
-from cnnkit.data.split import Pool
-from cnnkit.data.units import groups_of
+from cnnkit.data.sources.listing import classes_by_split
+from cnnkit.data.split.assignment import Pool
+from cnnkit.data.split.shares import cut_units
+from cnnkit.data.split.units import groups_of
 from cnnkit.errors import DataError
 
 _LARGEST_RATIO = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnkit.data.check.facts import Facts
-from cnnkit.data.check.kinds import Finding, Pair
+from cnnkit.data.check.faults import Finding, Pair
 from cnnkit.data.check.look_alikes import near_duplicates
 from cnnkit.data.records import ImageRecord
 

@@ -12,12 +12,12 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from cnnkit.data.check.kinds import Finding
-from cnnkit.data.folders import image_extensions
-from cnnkit.data.hashing import read_file
+from cnnkit.data.check.faults import Finding
 from cnnkit.data.pixels import PixelSettings, read_pixels
+from cnnkit.data.reading import read_file
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.regular import is_path, why_unreadable
+from cnnkit.data.sources.folders import image_extensions
 from cnnkit.errors import ImageError
 
 THUMBNAIL_SIDE = 32

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from cnnkit.data.check.kinds import Finding
-from cnnkit.data.folders import image_extensions, is_dead_link
+from cnnkit.data.check.faults import Finding
 from cnnkit.data.records import ImageRecord, LocalFile, split_from_folder
 from cnnkit.data.regular import why_unreadable
+from cnnkit.data.sources.folders import image_extensions, is_dead_link
 
 _CHECKPOINTS = ".ipynb_checkpoints"
 _ARCHIVE_REST = "__MACOSX"

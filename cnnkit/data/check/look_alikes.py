@@ -9,9 +9,9 @@ import numpy as np
 from cnnkit.data.check.alignment import correlation
 from cnnkit.data.check.facts import CROP, Facts
 from cnnkit.data.check.near import Candidates, similar_hashes
+from cnnkit.data.parallel import in_threads
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageFile
-from cnnkit.data.threads import in_threads
 from cnnkit.errors import ImageError
 
 # (correlation, that of the detail) of copies, chosen between those of copies and of other pictures

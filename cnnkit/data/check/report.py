@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnkit.data.check import Checked
-from cnnkit.data.check.kinds import KINDS, SEVERITIES, Finding, Pair
+from cnnkit.data.check.faults import KINDS, SEVERITIES, Finding, Pair
 from cnnkit.data.records import count_of, first_few
-from cnnkit.names import shown
+from cnnkit.text import shown
 
 _SHOWN_FAULTS, _SHOWN_FACTS, _SHOWN_PATHS = 5, 2, 3
 _TITLES = {"error": "Errors", "warning": "Warnings", "info": "For your information"}

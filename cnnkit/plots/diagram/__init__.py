@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from cnnkit.arithmetic import LayerRow
 from cnnkit.arithmetic.effects import Shape
-from cnnkit.outputs import DRAWN_BY, atomic_write
+from cnnkit.files import DRAWN_BY, atomic_write
 from cnnkit.plots.diagram.drawing import draw
 from cnnkit.plots.diagram.layout import layout_of
 from cnnkit.plots.diagram.steps import steps_of

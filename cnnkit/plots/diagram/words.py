@@ -9,7 +9,7 @@ from typing import Any
 
 from cnnkit.arithmetic import LayerRow
 from cnnkit.arithmetic.effects import Shape, spread, times
-from cnnkit.arithmetic.rows import pad_words
+from cnnkit.arithmetic.layer_rows import pad_words
 
 _NAMES = {
     "ConvTranspose": "transposed conv",

@@ -1,0 +1,91 @@
+"""What is known of one layer of a stack: its shapes, costs and receptive field, and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cnnkit.arithmetic.effects import Shape, borders, spread, times
+from cnnkit.arithmetic.nodes import MERGES, Node, Path
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """What one layer does to the map that runs through it.
+
+    Args:
+        path: its place below `model.layers`.
+        name: the word in the config.
+        kind: a Keras class, SqueezeExcite, Shortcut, Add or Concatenate.
+        detail: its main arguments, for people.
+        inputs: positions of the rows whose maps it takes; -1 for the image.
+        input_shapes: of these maps.
+        output_shape: (height, width, channels) or (units,); None where only Keras knows.
+        parameters: trained numbers; None where only Keras knows.
+        non_trainable: numbers kept but not trained (the moving averages of batch_norm).
+        multiply_adds: multiply-adds for one image.
+        receptive_field: (height, width) of the input pixels that one output can see, not cut
+            at the border; None behind a layer whose outputs see regions of different sizes.
+        field_stride: (vertical, horizontal) pixels between the fields of neighbours.
+        field_start: (row, column) of the first pixel that the output at 0, 0 can see.
+        arguments: all arguments.
+    """
+
+    path: Path
+    name: str
+    kind: str
+    detail: str
+    inputs: tuple[int, ...]
+    input_shapes: tuple[Shape | None, ...]
+    output_shape: Shape | None
+    parameters: int | None
+    non_trainable: int = 0
+    multiply_adds: int | None = 0
+    receptive_field: tuple[int, int] | None = None
+    field_stride: tuple[int, int] | None = None
+    field_start: tuple[int, int] | None = None
+    arguments: Mapping[str, Any] | None = None
+
+
+def detail(node: Node) -> str:
+    """Return the main arguments of a layer, for people."""
+    if node.kind in MERGES:
+        then = node.arguments.get("activation")
+        return node.kind.lower() + (f", {then}" if then else "")
+    marks = ["frozen"] * node.frozen + ["shared weights"] * node.shared
+    return ", ".join([*_shown({**node.given, **_own(node)}), *marks])
+
+
+def _own(node: Node) -> dict[str, Any]:
+    """Return the arguments that Keras does not have."""
+    return {k: node.arguments[k] for k in ("pad", "ratio") if node.arguments.get(k) is not None}
+
+
+def _shown(arguments: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in arguments.items():
+        if name in ("filters", "units", "activation", "padding", "rate"):
+            yield str(value)
+        elif name in ("kernel_size", "pool_size"):
+            yield times(spread(value, 2))
+        elif name in ("strides", "dilation_rate") and isinstance(value, list | tuple):
+            same = len(set(value)) == 1
+            yield f"{name} {value[0] if same else times(value)}"
+        elif name == "pad":
+            yield pad_words(value)
+        elif not isinstance(value, dict):
+            yield f"{name} {value}"
+
+
+def pad_words(pad: Mapping[str, Any]) -> str:
+    """Return the border of a convolution, for people.
+
+    >>> pad_words({"size": [1, 1], "mode": "edge"})
+    'pad 1 edge'
+    """
+    return f"pad {_border(pad['size'])} {pad['mode']}"
+
+
+def _border(size: Any) -> str:
+    sides = {side for pair in borders(size, 2) for side in pair}
+    return str(sides.pop()) if len(sides) == 1 else str(size)

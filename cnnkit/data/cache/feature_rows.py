@@ -1,0 +1,186 @@
+"""Contents of images and a way to compute their features enter; rows of features leave.
+
+They are kept in the cache folder, in `features/<key>-<images>/`: `features.npy` is a memory-mapped
+array with a row for each content, `contents.bin` has their sha256 in this order, and `about.json`
+says what they are of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnkit.data.cache.folder import cache_folder, folder_made_whole, remove_folder, remove_unused
+from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes, from_hex
+from cnnkit.data.reading import Progress
+
+FEATURES = "features"
+FEATURES_NAME = re.compile("[0-9a-f]{32}-[0-9a-f]{16}")
+_ARRAY, _CONTENTS, _ABOUT = "features.npy", "contents.bin", "about.json"
+_BATCH = 32
+_CHECKED_BYTES = 16 << 20
+
+# Positions of images enter, int64; their features leave, float32 (len(positions), ...).
+Compute = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureRows:
+    """Features of images.
+
+    Args:
+        array: float32 (num_contents, ...), in memory or mapped from a file.
+        rows: the row of each image, int64 (num_images,).
+        num_computed: how many contents an earlier process had not kept.
+    """
+
+    array: np.ndarray
+    rows: np.ndarray
+    num_computed: int
+
+    def read(self, positions: np.ndarray) -> np.ndarray:
+        """Return float32 (len(positions), ...)."""
+        return self.array[self.rows[positions]]
+
+
+def feature_rows(
+    key: str,
+    hashes: Sequence[str],
+    compute: Compute,
+    *,
+    about: dict[str, Any],
+    on_disk: bool,
+    limit_gb: float,
+    note: Callable[[str], None],
+    progress: Progress | None = None,
+) -> FeatureRows:
+    """Return the features of images: read what was kept with the key, and compute the rest.
+
+    Args:
+        key: 32 hexadecimal digits, of all that features depend on but the images.
+        hashes: sha256 of each image in hex; copies are computed once.
+        compute: gives the features of some of the images.
+        about: facts that `cnnkit cache list` shows.
+        on_disk: whether to keep them; else they are in memory alone.
+        limit_gb: room for all features in the cache folder.
+        note: called with one sentence where others make way.
+        progress: called with (images done, images in all).
+
+    Raises:
+        DataError: the cache folder cannot be written, or its disk is full.
+    """
+    contents, first, rows = np.unique(from_hex(hashes), return_index=True, return_inverse=True)
+    rows = rows.reshape(-1)
+    kept = list(_kept(key))
+    for folder, array, there in kept:
+        places = there.places(contents)
+        if (places >= 0).all():
+            os.utime(folder)
+            return FeatureRows(array, places[rows], 0)
+    if not on_disk:
+        array, computed = _made(None, contents, first, kept, compute, progress)
+        return FeatureRows(array, rows, computed)
+    images = hashlib.sha256(contents.tobytes()).hexdigest()[:16]
+    final = cache_folder() / FEATURES / f"{key}-{images}"
+    with folder_made_whole(final) as temporary:
+        array, computed = _made(temporary / _ARRAY, contents, first, kept, compute, progress)
+        (temporary / _CONTENTS).write_bytes(contents.tobytes())
+        facts = {**about, "shape": array.shape, "crc32": _crc32(array)}
+        (temporary / _ABOUT).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        del array
+    remove_unused(feature_folders(), limit_gb, final, note, lambda folder: folder.stat().st_mtime)
+    return FeatureRows(np.load(final / _ARRAY, mmap_mode="r"), rows, computed)
+
+
+def feature_folders() -> list[Path]:
+    """Return the folders of features that are complete."""
+    return [
+        path
+        for path in (cache_folder() / FEATURES).glob("*-*")
+        if FEATURES_NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+    ]
+
+
+def _kept(key: str) -> Iterator[tuple[Path, np.ndarray, SortedContents]]:
+    """Yield the folders of a key that are whole, with their arrays and contents."""
+    for folder in sorted((cache_folder() / FEATURES).glob(f"{key}-*")):
+        try:
+            array = np.load(folder / _ARRAY, mmap_mode="r")
+            contents = from_bytes((folder / _CONTENTS).read_bytes())
+            facts = about_features(folder) or {}
+            whole = len(contents) == len(array) and _crc32(array) == facts.get("crc32")
+        except (OSError, ValueError):
+            whole = False
+        if whole:
+            yield folder, array, SortedContents(contents)
+        else:
+            remove_folder(folder)  # damaged: it is computed again
+
+
+def about_features(folder: Path) -> dict[str, Any] | None:
+    """Return the facts of a folder of features, None where they are damaged."""
+    try:
+        facts = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        return facts if {"backbone", "shape", "crc32"} <= set(facts) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _made(
+    file: Path | None,
+    contents: np.ndarray,
+    first: np.ndarray,
+    kept: Sequence[tuple[Path, np.ndarray, SortedContents]],
+    compute: Compute,
+    progress: Progress | None,
+) -> tuple[np.ndarray, int]:
+    """Return the array of the contents and how many of them were computed."""
+    known = np.full((len(contents), 2), -1, np.int64)
+    for number, (_, _, there) in enumerate(kept):
+        places = there.places(contents)
+        known[places >= 0, 0] = number
+        known[places >= 0, 1] = places[places >= 0]
+    missing = np.flatnonzero(known[:, 0] < 0)
+    array = None
+    for start in range(0, len(missing), _BATCH):
+        part = missing[start : start + _BATCH]
+        found = compute(first[part])
+        if array is None:
+            array = _empty(file, (len(contents), *found.shape[1:]))
+        array[part] = found
+        if progress is not None:
+            progress(start + len(part), len(missing))
+    if array is None:
+        array = _empty(file, (len(contents), *kept[0][1].shape[1:]))
+    for number, (_, old, _) in enumerate(kept):
+        chosen = np.flatnonzero(known[:, 0] == number)
+        array[chosen] = old[known[chosen, 1]]
+    return array, len(missing)
+
+
+def _empty(file: Path | None, shape: tuple[int, ...]) -> np.ndarray:
+    if file is None:
+        return np.empty(shape, np.float32)
+    array = np.lib.format.open_memmap(file, "w+", np.float32, shape)
+    if hasattr(os, "posix_fallocate"):  # a full disk is an error here, and kills us later
+        with file.open("r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+    return array
+
+
+def _crc32(array: np.ndarray) -> int:
+    """Return the checksum of an array, some rows at a time."""
+    step = max(1, _CHECKED_BYTES // max(1, array[:1].nbytes))
+    checksum = 0
+    for start in range(0, len(array), step):
+        checksum = zlib.crc32(np.ascontiguousarray(array[start : start + step]), checksum)
+    return checksum

@@ -1,0 +1,158 @@
+"""Image files enter; each is read once, and a store of their pixels leaves, with their hashes."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+import numpy as np
+
+from cnnkit.data.cache.folder import remove_unused, size_text
+from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes, from_hex
+from cnnkit.data.cache.pixels.new_rows import NoRows, new_rows
+from cnnkit.data.cache.pixels.pack import Pack, last_used, open_packs, pack_folders
+from cnnkit.data.cache.pixels.place import Place, choose_place
+from cnnkit.data.cache.pixels.read_once import ReadFile, read_files
+from cnnkit.data.cache.pixels.store import Originals, PixelStore
+from cnnkit.data.pixels import PixelSettings
+from cnnkit.data.reading import Progress
+from cnnkit.data.records import ImageFile, count_of
+
+Note = Callable[[str], None]
+
+_COPIED_BYTES = 32 << 20
+
+
+def open_pixels(
+    files: Sequence[ImageFile],
+    settings: PixelSettings,
+    *,
+    cache: str = "auto",
+    limit_gb: float = 50.0,
+    progress: Progress | None = None,
+    note: Note | None = None,
+) -> tuple[PixelStore, list[str | None], dict[int, str]]:
+    """Read every file once, decode what no earlier pack has, and keep the pixels.
+
+    A pack that has all contents is used as it is. Else a new one is made, with the rows of earlier
+    packs where they have them.
+
+    Args:
+        files: all files of a data set. Copies of one content are decoded and kept once.
+        settings: size, colour mode, resize policy and background.
+        cache: `disk` packs into the cache folder; `memory` keeps new pixels in memory; `off` keeps
+            none: all is decoded now to find broken files, and then on demand; `auto` chooses.
+        limit_gb: room in the cache folder for all packs; the ones not used for longest make way.
+        progress: called with (files read, files in all), not for each single file.
+        note: called with one sentence on what `auto` chose, and on anything unusual.
+
+    Returns:
+        The store; the sha256 of each file in hex, None where it cannot be read; and, by position,
+        the reason for each file that cannot be read or decoded.
+
+    Raises:
+        DataError: the wished place has no room or cannot be written.
+    """
+    note = note or (lambda sentence: None)
+    place = choose_place(len(files), settings, cache, limit_gb)
+    packs = [] if cache == "off" else open_packs(settings, note)
+    if not packs:
+        place.check()
+    with new_rows(place, settings, len(files)) as rows:
+        listing = _read_all(files, settings, packs, rows, progress)
+        contents, file_of = listing.decodable()
+        originals = Originals(files, settings, contents, file_of)
+        whole = next((pack for pack in packs if (pack.rows(contents) >= 0).all()), None)
+        if whole is not None:
+            store = PixelStore(originals, whole.contents, whole, note, is_new=False)
+        elif place.kind == "off" or not len(contents):
+            store = PixelStore(originals, contents, None, note)
+        else:
+            for pack in packs:
+                _copy(pack, contents, originals, rows, note)
+            store = PixelStore(originals, *rows.finish(), note)
+    if cache == "auto":
+        note(_choice(store, len(contents), place))
+    if store.pack is not None:
+        store.pack.touch()
+        remove_unused(pack_folders(), limit_gb, store.pack.folder, note, last_used)
+    return store, listing.hashes, listing.reasons
+
+
+class _Listing:
+    """What became of every file."""
+
+    def __init__(self) -> None:
+        self.hashes: list[str | None] = []
+        self.reasons: dict[int, str] = {}
+        self._errors: dict[str, str] = {}
+
+    def add(self, found: ReadFile) -> None:
+        """Append one file."""
+        digest = None if found.content is None else found.content.hex()
+        if digest is None:
+            self.reasons[len(self.hashes)] = found.reason
+        elif found.reason is not None:
+            self._errors[digest] = found.reason
+        self.hashes.append(digest)
+
+    def decodable(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the contents that can be decoded, and the place of a file with each.
+
+        Copies of what cannot be decoded get their reasons here: the first of them may come last.
+        """
+        for position, digest in enumerate(self.hashes if self._errors else ()):
+            if digest in self._errors:
+                self.reasons[position] = self._errors[digest]
+        places = [place for place in range(len(self.hashes)) if place not in self.reasons]
+        digests = from_hex([self.hashes[place] for place in places])
+        contents, first = np.unique(digests, return_index=True)
+        return contents, np.array(places, np.int64)[first]
+
+
+def _read_all(
+    files: Sequence[ImageFile],
+    settings: PixelSettings,
+    packs: Sequence[Pack],
+    rows: NoRows,
+    progress: Progress | None,
+) -> _Listing:
+    listing = _Listing()
+    packed = SortedContents(np.concatenate([from_bytes(b""), *(p.contents for p in packs)]))
+    with closing(read_files(files, settings, packed.__contains__)) as batches:
+        for batch in batches:
+            for found in batch:
+                listing.add(found)
+                if found.pixels is not None:
+                    rows.add(found.content, found.pixels, found.crc32)
+            if progress is not None:
+                progress(len(listing.hashes), len(files))
+    return listing
+
+
+def _copy(pack: Pack, contents: np.ndarray, originals: Originals, rows: NoRows, note: Note) -> None:
+    """Copy what is still missing of the contents from a pack, some rows at a time."""
+    missing = contents[SortedContents(rows.contents).places(contents) < 0]
+    chosen = np.sort(pack.rows(missing))
+    chosen = chosen[chosen >= 0]
+    store = PixelStore(originals, pack.contents, pack, note)
+    step = max(1, _COPIED_BYTES // int(np.prod(originals.settings.shape)))
+    for start in range(0, len(chosen), step):
+        part = chosen[start : start + step]
+        for row, pixels in zip(part, store.read(part), strict=True):
+            content = pack.contents[row : row + 1].tobytes()
+            rows.add(content, pixels, zlib.crc32(pixels))
+
+
+def _choice(store: PixelStore, num_images: int, place: Place) -> str:
+    """Return how many pixels there are, where they are kept, and why not elsewhere."""
+    height, width, channels = store.settings.shape
+    size = size_text(num_images * height * width * channels)
+    if store.pack is not None:
+        kept = f"{'kept on disk in' if store.is_new else 'read from'} {store.pack.folder}"
+    else:
+        kept = "kept in memory" if store.place == "memory" else "decoded again in every epoch"
+        kept += place.why and f": {place.why}"
+    images = count_of(num_images, "image")
+    return f"pixels: {images} of {height} x {width} x {channels}, {size}, {kept}."

@@ -1,0 +1,238 @@
+"""Rows of pixels enter one by one; a folder with all of them leaves, which is verified on opening.
+
+A pack has `pixels.npy`, one row for each content, and `index.bin`: a line of JSON, the contents,
+the CRC-32 of each row, and a checksum of all that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import mmap
+import os
+import re
+import zlib
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+
+from cnnkit.data.cache.folder import cache_folder, remove_folder
+from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes
+from cnnkit.data.pixels import PIXEL_PATH_VERSION, PixelSettings
+
+_VERSION = 2
+_PIXELS, _INDEX, _USED = "pixels.npy", "index.bin", "used"
+_DIGEST_BYTES = 32
+_BUFFER_BYTES = 1 << 20
+_CRC = np.dtype("<u4")
+_NAME = re.compile(r"[0-9a-f]{32}(-v\d+)?")  # those of the first version end in nothing
+
+
+def packs_folder() -> Path:
+    """Return the folder that packs lie in, which may not exist yet."""
+    return cache_folder() / "pixels"
+
+
+def pack_folders() -> list[Path]:
+    """Return the complete packs of any version, known by their names."""
+    if not packs_folder().is_dir():
+        return []
+    return [
+        path
+        for path in packs_folder().iterdir()
+        if _NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Pack:
+    """A complete pack on disk.
+
+    Args:
+        folder: where it is.
+        contents: DIGEST (num_rows,), the sha256 of the file that each row is from.
+        crc32: uint32 (num_rows,), of the pixels of each row.
+        pixels: uint8 (num_rows, height, width, channels), memory-mapped.
+        mapping: what they are mapped by.
+        first_byte: of the pixels in their file.
+    """
+
+    folder: Path
+    contents: np.ndarray
+    crc32: np.ndarray
+    pixels: np.ndarray
+    mapping: mmap.mmap
+    first_byte: int
+
+    def rows(self, wanted: np.ndarray) -> np.ndarray:
+        """Return the row of each of DIGEST (num_wanted,), int64; -1 where there is none."""
+        return SortedContents(self.contents).places(wanted)
+
+    def touch(self) -> None:
+        """Note that the pack is used now; a folder that cannot be written keeps its old time."""
+        try:
+            (self.folder / _USED).touch()
+        except OSError:
+            return
+
+    def release(self) -> None:
+        """Give the memory of mapped pixels back; the system keeps them as long as it has room."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self.mapping.madvise(mmap.MADV_DONTNEED)
+
+    def repair(self, row: int, pixels: np.ndarray) -> bool:
+        """Write the pixels of a damaged row again; return whether that worked."""
+        try:
+            with open(self.folder / _PIXELS, "r+b") as stream:
+                stream.seek(self.first_byte + row * pixels.nbytes)
+                stream.write(pixels.data)
+        except OSError:
+            return False
+        return self.is_whole(row)
+
+    def is_whole(self, row: int) -> bool:
+        """Tell whether a row has the pixels that were written."""
+        return zlib.crc32(self.pixels[row]) == self.crc32[row]
+
+
+class PackWriter:
+    """Fills a folder that becomes a pack.
+
+    Args:
+        folder: empty.
+        settings: how the pixels were made.
+    """
+
+    def __init__(self, folder: Path, settings: PixelSettings) -> None:
+        self._folder, self._settings = folder, settings
+        self._contents, self._crc32 = bytearray(), array("I")
+        self._stream = open(folder / _PIXELS, "wb", buffering=_BUFFER_BYTES)
+        self._stream.write(_header((0, *settings.shape)))
+
+    @property
+    def contents(self) -> np.ndarray:
+        """DIGEST (num_rows,), the content of each row so far."""
+        return from_bytes(bytes(self._contents))
+
+    def add(self, content: bytes, pixels: np.ndarray, crc32: int) -> None:
+        """Append one row."""
+        self._contents += content
+        self._crc32.append(crc32)
+        self._stream.write(pixels.data)
+
+    def finish(self) -> str:
+        """Write what is missing and return the pack's name.
+
+        Nothing waits for the disk: what a power failure takes is found by the checksums.
+        """
+        contents = self.contents
+        with self._stream as stream:
+            stream.seek(0)
+            stream.write(_header((len(contents), *self._settings.shape)))
+        facts = _facts(self._settings)
+        crc32 = np.array(self._crc32, _CRC)
+        index = json.dumps({**facts, "num_rows": len(contents)}).encode() + b"\n"
+        index += contents.tobytes() + crc32.tobytes()
+        with open(self._folder / _INDEX, "wb") as stream:
+            stream.write(index + hashlib.sha256(index).digest())
+        (self._folder / _USED).touch()
+        named = json.dumps(facts, sort_keys=True).encode() + np.sort(contents).tobytes()
+        return f"{hashlib.sha256(named).hexdigest()[:32]}-v{_VERSION}"
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._stream.close()
+
+
+def open_packs(settings: PixelSettings, note: Callable[[str], None]) -> list[Pack]:
+    """Open all packs of these settings, the smallest first; damaged ones are removed, with a note.
+
+    A row is not verified here but when it is read.
+    """
+    found = []
+    for folder in pack_folders():
+        if not folder.name.endswith(f"-v{_VERSION}"):
+            continue
+        try:
+            pack = open_pack(folder, settings)
+        except (OSError, ValueError) as error:
+            if folder.exists():  # else another process removed it just now
+                note(f"The cached pixels in {folder} are damaged ({error}) and are removed.")
+                _remove(folder, note)
+            continue
+        if pack is not None:
+            found.append(pack)
+    return sorted(found, key=lambda pack: (len(pack.contents), pack.folder))
+
+
+def open_pack(folder: Path, settings: PixelSettings) -> Pack | None:
+    """Open a pack; None where it has pixels of other settings.
+
+    Raises:
+        OSError: a file of it cannot be read.
+        ValueError: it is damaged.
+    """
+    facts, contents, crc32 = read_index(folder)
+    if {**facts, "num_rows": 0} != {**_facts(settings), "num_rows": 0}:
+        return None
+    shape = (len(contents), *settings.shape)
+    header = _header(shape)
+    expected = len(header) + int(np.prod(shape))
+    with open(folder / _PIXELS, "rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size != expected:
+            raise ValueError(f"{_PIXELS} has {size:,} bytes, expected {expected:,}")
+        if stream.read(len(header)) != header:
+            raise ValueError(f"{_PIXELS} does not begin as an array of {shape} bytes")
+        mapping = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    pixels = np.frombuffer(mapping, np.uint8, offset=len(header)).reshape(shape)
+    return Pack(folder, contents, crc32, pixels, mapping, len(header))
+
+
+def read_index(folder: Path) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    """Return a pack's facts (pixel settings, versions, num_rows), contents and CRC-32s.
+
+    Raises:
+        OSError: the index cannot be read.
+        ValueError: it is damaged.
+    """
+    data = (folder / _INDEX).read_bytes()
+    if hashlib.sha256(data[:-_DIGEST_BYTES]).digest() != data[-_DIGEST_BYTES:]:
+        raise ValueError(f"{_INDEX} is not as it was written")
+    head = data.index(b"\n") + 1
+    facts = json.loads(data[:head])
+    contents_end = head + facts["num_rows"] * _DIGEST_BYTES
+    crc32 = np.frombuffer(data[contents_end:-_DIGEST_BYTES], _CRC)
+    return facts, from_bytes(data[head:contents_end]), crc32
+
+
+def last_used(folder: Path) -> float:
+    """Return when a pack was last opened, in seconds since 1970."""
+    marker = folder / _USED
+    return (marker if marker.exists() else folder).stat().st_mtime
+
+
+def _facts(settings: PixelSettings) -> dict[str, Any]:
+    versions = {"format": _VERSION, "pixel_path": PIXEL_PATH_VERSION, "pillow": PIL.__version__}
+    return {**versions, **settings.to_dict()}
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """Return how a .npy file begins; NumPy makes it as long for any number of rows."""
+    stream = io.BytesIO()
+    facts = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, facts)
+    return stream.getvalue()
+
+
+def _remove(folder: Path, note: Callable[[str], None]) -> None:
+    try:
+        remove_folder(folder)
+    except OSError as error:
+        note(f"{folder} cannot be removed: {error.strerror or error}.")

@@ -1,0 +1,140 @@
+"""The contents of a data set enter; batches of their pixels leave, each row verified once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from cnnkit.data.cache.pixels.contents import SortedContents, from_hex
+from cnnkit.data.cache.pixels.pack import Pack
+from cnnkit.data.pixels import PixelSettings, read_pixels
+from cnnkit.data.reading import read_file
+from cnnkit.data.records import ImageFile
+from cnnkit.errors import DataError, ImageError
+
+_MOST_MAPPED_BYTES = 128 << 20
+_FAULT_BYTES = 64 << 10  # the system maps that much around what is read, Linux by default
+
+
+class Originals:
+    """The files of a data set, by their contents.
+
+    Args:
+        files: all files.
+        settings: how to decode them.
+        contents: DIGEST (num_contents,), different ones.
+        file_of: int64 (num_contents,), the place in `files` of one file with this content.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[ImageFile],
+        settings: PixelSettings,
+        contents: np.ndarray,
+        file_of: np.ndarray,
+    ) -> None:
+        self.settings = settings
+        self._files, self._contents, self._file_of = files, SortedContents(contents), file_of
+
+    def decode(self, content: np.ndarray) -> np.ndarray:
+        """Return uint8 (height, width, channels) of DIGEST (1,), read from the file anew.
+
+        Raises:
+            DataError: the file is gone or has changed.
+        """
+        file = self._files[self._file_of[self._contents.places(content)[0]]]
+        data, reason = read_file(file)
+        if data is None:
+            raise DataError(f"{file} could be read before, but no longer: {reason}.")
+        if hashlib.sha256(data).digest() != content.tobytes():
+            raise DataError(f"{file} has changed since it was first read. Run the command again.")
+        try:
+            return read_pixels(data, self.settings)
+        except ImageError as error:
+            raise DataError(f"{file} could be decoded before, but no longer: {error}.") from error
+
+
+class PixelStore:
+    """The pixels of distinct contents.
+
+    Args:
+        originals: what to decode where there are no pixels, or damaged ones.
+        contents: DIGEST (num_rows,), the content of each row.
+        kept: uint8 (num_rows, height, width, channels) in memory, or the pack on disk, whose rows
+            these are; None where files are decoded each time.
+        note: called with one sentence where a row of the pack turns out to be damaged.
+        is_new: whether the pixels were made just now.
+    """
+
+    def __init__(
+        self,
+        originals: Originals,
+        contents: np.ndarray,
+        kept: np.ndarray | Pack | None,
+        note: Callable[[str], None],
+        *,
+        is_new: bool = True,
+    ) -> None:
+        self.settings, self.is_new = originals.settings, is_new
+        self._originals, self._contents = originals, contents
+        self.pack = kept if isinstance(kept, Pack) else None
+        self._pixels = self.pack.pixels if self.pack else kept
+        self._verified = np.full(len(contents), self.pack is None)
+        self._note, self._noted = note, False
+        self._mapped_bytes = 0
+
+    @property
+    def place(self) -> str:
+        """Where pixels are between epochs: `disk`, `memory`, or `off` for nowhere."""
+        if self.pack is not None:
+            return "disk"
+        return "off" if self._pixels is None else "memory"
+
+    def rows(self, hashes: Sequence[str]) -> np.ndarray:
+        """Return the row of each sha256 in hex, int64; -1 for contents without pixels."""
+        return SortedContents(self._contents).places(from_hex(hashes))
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Return uint8 (len(rows), height, width, channels).
+
+        Raises:
+            DataError: a file has to be decoded again but is gone or has changed.
+        """
+        if self._pixels is None:
+            return self._decoded(rows)
+        for row in rows[~self._verified[rows]]:
+            self._verify(row)
+        found = self._pixels.take(rows, axis=0)
+        damaged = np.flatnonzero(~self._verified[rows])
+        if len(damaged):
+            found[damaged] = self._decoded(rows[damaged])
+        self._bound_memory(len(rows))
+        return found
+
+    def _bound_memory(self, num_rows: int) -> None:
+        """Keep mapped pixels from counting as memory of this process, however many there are."""
+        self._mapped_bytes += num_rows * max(_FAULT_BYTES, int(np.prod(self.settings.shape)))
+        if self.pack is not None and self._mapped_bytes > _MOST_MAPPED_BYTES:
+            self._mapped_bytes = 0
+            self.pack.release()
+
+    def _verify(self, row: int) -> None:
+        """Compare a row with its CRC-32; write a damaged one again where that is possible."""
+        if not self.pack.is_whole(row):
+            if not self._noted:
+                self._noted = True
+                self._note(
+                    f"Cached pixels in {self.pack.folder} are damaged (row {row} to begin with); "
+                    "the images concerned are decoded again."
+                )
+            if not self.pack.repair(row, self._decoded(np.array([row]))[0]):
+                return
+        self._verified[row] = True
+
+    def _decoded(self, rows: np.ndarray) -> np.ndarray:
+        pixels = np.empty((len(rows), *self.settings.shape), np.uint8)
+        for position, row in enumerate(rows):
+            pixels[position] = self._originals.decode(self._contents[row : row + 1])
+        return pixels

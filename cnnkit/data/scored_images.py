@@ -1,0 +1,138 @@
+"""A run's own split, or other images with the same classes, enters; the records to score leave."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cnnkit.data.reading import hash_files
+from cnnkit.data.records import (
+    SPLITS,
+    ImageFile,
+    ImageRecord,
+    LocalFile,
+    Source,
+    count_of,
+    first_few,
+)
+from cnnkit.data.sources.builtin import BUILTIN_SOURCES, write_builtin
+from cnnkit.data.sources.listing import only_classes, read_source
+from cnnkit.data.sources.tfrecord import record_at
+from cnnkit.errors import DataError, UsageError
+
+
+def run_images(
+    rows: Sequence[Mapping[str, str]], split: str, data_config: Any
+) -> tuple[ImageRecord, ...]:
+    """Return the images of one split as a run's split.csv lists them.
+
+    Args:
+        rows: of split.csv.
+        split: `train`, `validation` or `test`.
+        data_config: the run's `data` section; `source` and `shapes` are read.
+
+    Raises:
+        UsageError: the run has no such split.
+        DataError: images are gone, or their content is not what the run saw.
+    """
+    chosen = [row for row in rows if row["split"] == split]
+    if not chosen:
+        has = ", ".join(name for name in SPLITS if any(row["split"] == name for row in rows))
+        raise UsageError(f"The run has no {split} split; it has {has}.")
+    root = _root(data_config)
+    records = tuple(
+        ImageRecord(row["path"], _image_at(root, row["path"]), row["label"], split)
+        for row in chosen
+    )
+    hashes, _ = hash_files([record.file for record in records])
+    differing = [
+        f"{record.path} ({'cannot be read' if digest is None else 'has changed'})"
+        for record, row, digest in zip(records, chosen, hashes, strict=True)
+        if digest != row["sha256"]
+    ]
+    if differing:
+        raise DataError(
+            f"{count_of(len(differing), 'image')} of the {split} split in {root} are not what the "
+            f"run saw: {first_few(differing, 10)}. Put the images back, or give --data FOLDER."
+        )
+    return records
+
+
+def find_images_for(
+    source: str | Path,
+    class_names: Sequence[str],
+    data_config: Any,
+    *,
+    split: str | None = None,
+    run_name: str = "The run",
+    allow_missing_classes: bool = False,
+) -> Source:
+    """List other images to score with the classes of a run.
+
+    Args:
+        source: folder, file or built-in name.
+        class_names: the run's classes.
+        data_config: the run's `data` section; `shapes` is read, and where there are `classes`,
+            images of others are left aside.
+        split: only the images of this split, where the source brings splits; None for all.
+        run_name: how messages call the run.
+        allow_missing_classes: accept a source that lacks some of the classes.
+
+    Raises:
+        UsageError: the classes differ, or the source has no such split.
+        DataError: the source cannot be read or holds no image.
+    """
+    found = read_source(source, data_config.shapes)
+    if split is not None:
+        found = _only_split(found, split)
+    if data_config.classes is not None:
+        found = only_classes(found, data_config.classes)
+    if not found.records:
+        raise DataError(f"{found.name} holds no image.")
+    _check_same_classes(found, class_names, run_name, allow_missing_classes)
+    return found
+
+
+def _image_at(root: Path, path: str) -> ImageFile:
+    place = os.path.join(root, path)
+    return record_at(place) or LocalFile(place)
+
+
+def _root(data_config: Any) -> Path:
+    if data_config.source in BUILTIN_SOURCES:
+        return write_builtin(data_config.source, data_config.shapes)
+    source = Path(data_config.source)
+    return source if source.is_dir() else source.parent
+
+
+def _only_split(source: Source, split: str) -> Source:
+    present = [name for name in SPLITS if any(r.split == name for r in source.records)]
+    if split not in present:
+        has = ", ".join(present) or "no splits"
+        raise UsageError(f"{source.name} has no {split} split; it has {has}.")
+    kept = tuple(record for record in source.records if record.split == split)
+    return replace(source, records=kept)
+
+
+def _check_same_classes(
+    source: Source, class_names: Sequence[str], run_name: str, allow_missing: bool
+) -> None:
+    there = {record.label for record in source.records}
+    new = sorted(there - set(class_names))
+    missing = [name for name in class_names if name not in there]
+    if not new and (allow_missing or not missing):
+        return
+    parts = [f"new: {first_few(new, 10)}"] if new else []
+    parts += [f"missing: {first_few(missing, 10)}"] if missing else []
+    advice = (
+        "Evaluate with the same classes, or retrain."
+        if new
+        else "Add their images, or give --allow-missing-classes to score without them."
+    )
+    raise UsageError(
+        f"{run_name} was trained on {count_of(len(class_names), 'class', 'classes')}, "
+        f"{source.name} has {len(there):,} ({'; '.join(parts)}). {advice}"
+    )

@@ -1,0 +1,1 @@
+"""Where images come from: folders, CSV, JSON Lines, TFRecord, built-in and known data sets."""

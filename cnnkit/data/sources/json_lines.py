@@ -1,0 +1,82 @@
+"""A file with one JSON object a line, with path and label, enters; its image records leave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cnnkit.data.records import Source
+from cnnkit.data.sources.manifest_rows import COLUMNS, ManifestText, RowReader
+
+
+class _Number(str):
+    """A JSON number as it is written."""
+
+
+class _WrongLineError(Exception):
+    """What is wrong with one line."""
+
+
+def read_json_lines(manifest: Path) -> Source:
+    """List the images of a JSONL file; paths in it are relative to its folder.
+
+    Raises:
+        DataError: every bad line at once with its number.
+    """
+    content = ManifestText(manifest)
+    reader = RowReader(manifest, content.wrong_byte, "line")
+    for number, line in enumerate(content.text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = _row(line)
+        except _WrongLineError as error:
+            reader.refuse(number, str(error))
+        else:
+            reader.read(number, row)
+    return reader.source()
+
+
+def _row(line: str) -> dict[str, str]:
+    try:
+        # a number as a label is the text that the file has
+        row = json.loads(
+            line,
+            parse_int=_Number,
+            parse_float=_Number,
+            parse_constant=_Number,
+            object_pairs_hook=_once,
+        )
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise _WrongLineError(f"it is not JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise _WrongLineError('expected an object like {"path": "a.jpg", "label": "cat"}')
+    missing = [key for key in ("path", "label") if key not in row]
+    if missing:
+        came = ", ".join(row) or "nothing"
+        raise _WrongLineError(f"it lacks {' and '.join(missing)}; it has {came}")
+    return {key: _text(key, row[key]) for key in COLUMNS if key in row}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _WrongLineError(f"it has {twice} more than once")
+    return row
+
+
+def _text(key: str, value: Any) -> str:
+    if value is None:
+        return ""
+    number_fits = key in ("label", "group")
+    if not isinstance(value, str) or (isinstance(value, _Number) and not number_fits):
+        expected = "a text or a number" if number_fits else "a text"
+        raise _WrongLineError(f"{key} is {_shown(value)}, expected {expected}")
+    return str(value)
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, _Number) else json.dumps(value)

@@ -1,0 +1,167 @@
+"""A TFRecord file, or a folder of them, enters; the image records in them leave."""
+
+from __future__ import annotations
+
+import operator
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnkit.data.records import ImageRecord, Source, count_of, first_few, split_from_word
+from cnnkit.data.regular import open_regular
+from cnnkit.data.sources.tfrecord import (
+    DamagedRecordError,
+    RecordImage,
+    encoded_image,
+    example_features,
+    is_tfrecord_name,
+    read_data,
+    read_frames,
+    record_error,
+)
+from cnnkit.errors import DataError
+
+_TEXT, _NUMBER = "image/class/text", "image/class/label"
+_SHARD = re.compile(r"(.*-)(\d+)-of-(\d+)(.*)")
+
+
+@dataclass(slots=True)
+class _Found:
+    """An image with what its record says of its class."""
+
+    image: RecordImage
+    text: str | None
+    number: int | None
+
+
+def holds_tfrecords(folder: Path) -> bool:
+    """Tell whether a folder has TFRecord files and no folder in it."""
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+            return not any(entry.is_dir() for entry in shown) and any(
+                is_tfrecord_name(entry.name) for entry in shown
+            )
+    except OSError:  # who reads it as a folder of classes says what is wrong
+        return False
+
+
+def read_tfrecords(path: Path) -> Source:
+    """List the images of a TFRecord file, or of all TFRecord files in a folder.
+
+    A record has an image file in `image/encoded` and its class in `image/class/text` or
+    `image/class/label`. The file names say the split, where all of them do.
+
+    Raises:
+        DataError: a file is damaged or cut off, or a record lacks a feature.
+    """
+    names = sorted(os.listdir(path)) if path.is_dir() else [path.name]
+    folder = path if path.is_dir() else path.parent
+    files = [name for name in names if is_tfrecord_name(name)] if path.is_dir() else names
+    splits, notes = _splits(files)
+    notes += _left_aside(names, files) + (_missing_shards(files) if path.is_dir() else [])
+    found = {name: _images(str(folder / name)) for name in files}
+    label_of, more_notes = _naming(each for images in found.values() for each in images)
+    records = [
+        ImageRecord(f"{name}#{each.image.number}", each.image, label_of(each), splits.get(name))
+        for name, images in found.items()
+        for each in images
+    ]
+    if not records:
+        raise DataError(f"{path} holds no record.")
+    records.sort(key=operator.attrgetter("path"))
+    return Source(str(path), tuple(records), tuple(notes + more_notes))
+
+
+def _splits(files: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the split that each file's name says; none where not all of them do."""
+    splits = {name: split for name in files if (split := _split_in(name))}
+    rest = [name for name in files if name not in splits]
+    if not splits or not rest:
+        return splits, []
+    return {}, [
+        f"The names of {count_of(len(splits), 'file')} say a split ({first_few(splits)}), those of "
+        f"others do not ({first_few(rest)}): all images are divided anew."
+    ]
+
+
+def _split_in(name: str) -> str | None:
+    """Return the one split among the words of a name, as in `flowers_train-00000-of-00002`."""
+    found = {split_from_word(word) for word in re.split(r"[-_.]", name)} - {None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _left_aside(names: list[str], files: list[str]) -> list[str]:
+    others = sorted(set(names) - set(files))
+    if not others:
+        return []
+    noun = count_of(len(others), "file that is", "files that are")
+    return [f"Left aside: {noun} no TFRecord file by name ({first_few(others)})."]
+
+
+def _missing_shards(files: list[str]) -> list[str]:
+    """Say where files such as `train-00002-of-00004` are not all there."""
+    shards: dict[tuple[str, int, str], set[int]] = {}
+    for match in filter(None, map(_SHARD.fullmatch, files)):
+        shards.setdefault((match[1], int(match[3]), match[4]), set()).add(int(match[2]))
+    return [
+        f"{start}*-of-{number:05d}{end}: {count_of(number - len(there), 'file')} of {number:,} not "
+        f"there (number {first_few(str(n) for n in range(number) if n not in there)})."
+        for (start, number, end), there in sorted(shards.items())
+        if len(there) < number
+    ]
+
+
+def _images(file: str) -> list[_Found]:
+    found: list[_Found] = []
+    try:
+        with open_regular(file) as stream:
+            for image in read_frames(file, stream):
+                found.append(_found(image, read_data(stream, image.offset, image.length)))
+    except OSError as error:
+        raise record_error(file, len(found), error) from error
+    return found
+
+
+def _found(image: RecordImage, data: bytes) -> _Found:
+    features = example_features(data)
+    encoded_image(features)
+    text = features[_TEXT].bytes_list.value if _TEXT in features else ()
+    number = features[_NUMBER].int64_list.value if _NUMBER in features else ()
+    name = _decoded(text[0]) if len(text) == 1 else ""
+    if len(text) > 1 or len(number) > 1 or not (name or number):
+        raise DamagedRecordError(
+            f"expected one class in {_TEXT} or {_NUMBER}; features: {', '.join(sorted(features))}"
+        )
+    return _Found(image, name or None, number[0] if number else None)
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise DamagedRecordError(f"{_TEXT} is not UTF-8 text but {text!r}") from None
+
+
+def _naming(found: Iterable[_Found]) -> tuple[Any, list[str]]:
+    """Return what gives the class name of an image, and notes on it.
+
+    The text names the class, unless some record has none or one text stands for two numbers.
+    """
+    numbers_of: dict[str | None, set[int | None]] = {}
+    for each in found:
+        numbers_of.setdefault(each.text, set()).add(each.number)
+    double = sorted(text for text, numbers in numbers_of.items() if text and len(numbers) > 1)
+    if None not in numbers_of and not double:
+        return operator.attrgetter("text"), []
+    if any(None in numbers for numbers in numbers_of.values()):
+        raise DataError(
+            f"Some records have the class in {_TEXT} alone, others in {_NUMBER} alone: all records "
+            "of a source need the same feature."
+        )
+    reason = f"{double[0]} stands for several labels" if double else "not all records have it"
+    notes = [f"The classes are named by {_NUMBER}, not {_TEXT}: {reason}."] * any(numbers_of)
+    return lambda each: str(each.number), notes

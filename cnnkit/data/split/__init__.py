@@ -1,0 +1,1 @@
+"""Which image is in train, validation or test."""

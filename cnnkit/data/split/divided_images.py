@@ -1,0 +1,191 @@
+"""A data section enters; its images that can be read leave, and their sides become a manifest."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cnnkit.data.reading import Progress, hash_files
+from cnnkit.data.records import SPLITS, ImageRecord, Source, count_of, first_few
+from cnnkit.data.sources.listing import find_images, ordered_classes
+from cnnkit.data.split.manifest import Manifest, Row, changed_notes, write_manifest
+from cnnkit.data.split.units import groups_of
+from cnnkit.errors import DataError, UsageError
+from cnnkit.text import shown
+
+Note = Callable[[str], None]
+
+_MAX_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Division:
+    """A manifest as it was written.
+
+    Args:
+        file: where it is.
+        counts: number of images by split and class, the classes in label order.
+        kept: images that were in the manifest before.
+        new: images that were not.
+        gone: images that were in it and are no longer in the source.
+        relabelled: images that were in it with another class.
+    """
+
+    file: Path
+    counts: Mapping[str, Mapping[str, int]]
+    kept: int
+    new: int
+    gone: int
+    relabelled: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**vars(self), "file": str(self.file)}
+
+
+@dataclass(frozen=True)
+class DividedImages:
+    """The images of a source that can be read, sorted by path.
+
+    Args:
+        records: as the source lists them.
+        hashes: sha256 of each one's content.
+        groups: the group of each one, None where it stands alone.
+        class_names: in label order.
+    """
+
+    records: list[ImageRecord]
+    hashes: list[str]
+    groups: list[str | None]
+    class_names: tuple[str, ...]
+
+    def _places(self) -> list[str]:
+        return [os.path.abspath(str(record.file)) for record in self.records]
+
+    def sides_in(self, manifest: Manifest) -> list[str | None]:
+        """Return the side of each image in an earlier manifest, None for a new image."""
+        return list(map(manifest.side, self._places(), self.hashes))
+
+    def folds_in(self, manifests: Sequence[Manifest]) -> list[str | None]:
+        """Return `fold 1` for the images that are test in the first manifest, None for new ones."""
+        folds: list[str | None] = [None] * len(self.records)
+        for number, manifest in enumerate(manifests, start=1):
+            for index, side in enumerate(self.sides_in(manifest)):
+                if side == "test":
+                    folds[index] = f"fold {number}"
+        return folds
+
+    def write(self, file: Path, splits: Sequence[str], earlier: Manifest, note: Note) -> Division:
+        """Write the manifest and say how it differs from the earlier one."""
+        places, kept = self._places(), self.sides_in(earlier)
+        gone = earlier.gone(places, self.hashes)
+        if gone:
+            noun = count_of(len(gone), "image is", "images are")
+            note(f"{file}: {noun} no longer in the source ({first_few(gone)}).")
+        moved = [
+            record.path
+            for record, before, now in zip(self.records, kept, splits, strict=True)
+            if before not in (None, now)
+        ]
+        if moved:
+            noun = count_of(len(moved), "image changes sides", "images change sides")
+            note(f"{file}: {noun}, because the source says so ({first_few(moved)}).")
+        labels = [record.label for record in self.records]
+        relabelled = [
+            record.path
+            for record, place, sha256 in zip(self.records, places, self.hashes, strict=True)
+            if earlier.is_relabelled(place, sha256, record.label)
+        ]
+        if relabelled:
+            noun = count_of(len(relabelled), "image has", "images have")
+            note(f"{file}: {noun} another class than before ({first_few(relabelled)}).")
+        rows = map(Row, places, labels, splits, self.hashes, self.groups)
+        write_manifest(file, rows)
+        num_kept = sum(side is not None for side in kept)
+        num_new = len(kept) - num_kept
+        counts = self._counts(labels, splits)
+        return Division(file, counts, num_kept, num_new, len(gone), len(relabelled))
+
+    def _counts(self, labels: Sequence[str], splits: Sequence[str]) -> dict[str, dict[str, int]]:
+        found = Counter(zip(splits, labels, strict=True))
+        return {
+            split: {name: found[split, name] for name in self.class_names}
+            for split in SPLITS
+            if split in splits
+        }
+
+
+def read_images(
+    data_config: Any, earlier: Sequence[Manifest], note: Note, progress: Progress | None
+) -> DividedImages:
+    """List and hash the images of a data section.
+
+    Raises:
+        DataError: the source does not fit, or images cannot be read.
+        UsageError: nothing says the groups of new images, and the earlier manifests have groups.
+    """
+    source = find_images(data_config)
+    for sentence in source.notes:
+        note(sentence)
+    found, reasons = hash_files([record.file for record in source.records], progress)
+    _report_unreadable(source, reasons, data_config.on_error, note)
+    records = [r for r, sha256 in zip(source.records, found, strict=True) if sha256]
+    hashes = [sha256 for sha256 in found if sha256]
+    for sentence in changed_notes(records, hashes):
+        note(sentence)
+    class_names = ordered_classes(source, data_config.classes)
+    lost = set(class_names) - {record.label for record in records}
+    if lost:
+        raise DataError(f"{source.name}: no image of {first_few(sorted(lost), 10)} can be read.")
+    stated = groups_of(records, data_config.split.group)
+    groups = _kept_groups(records, hashes, stated, earlier)
+    records = [replace(r, group=group) for r, group in zip(records, groups, strict=True)]
+    return DividedImages(records, hashes, groups, class_names)
+
+
+def _kept_groups(
+    records: Sequence[ImageRecord],
+    hashes: Sequence[str],
+    groups: Sequence[str | None],
+    earlier: Sequence[Manifest],
+) -> list[str | None]:
+    """Return the group of each image; what nothing says now is as in the earlier manifests."""
+    if not any(manifest.has_groups for manifest in earlier) or any(r.group for r in records):
+        return list(groups)
+    rows = [
+        next(filter(None, (m.row(os.path.abspath(str(r.file)), sha256) for m in earlier)), None)
+        for r, sha256 in zip(records, hashes, strict=True)
+    ]
+    new = [record.path for record, row in zip(records, rows, strict=True) if row is None]
+    if new and not any(groups):
+        raise UsageError(
+            f"The manifest has groups, and nothing says those of {count_of(len(new), 'new image')} "
+            f"({first_few(new)}). Repeat the rule that it was written with: "
+            "--set 'data.split.group=PATTERN'."
+        )
+    return [
+        group or (row.group or None if row else None)
+        for group, row in zip(groups, rows, strict=True)
+    ]
+
+
+def _report_unreadable(
+    source: Source, reasons: Mapping[int, str], on_error: str, note: Note
+) -> None:
+    if not reasons:
+        return
+    lines = [f"{shown(source.records[index].path)}: {reason}" for index, reason in reasons.items()]
+    if on_error == "skip":
+        for line in lines:
+            note(f"Skipped {line}.")
+        return
+    raise DataError(
+        f"{source.name}: {count_of(len(lines), 'image')} cannot be read:\n  "
+        + "\n  ".join(lines[:_MAX_SHOWN])
+        + ("\n  ..." if len(lines) > _MAX_SHOWN else "")
+        + "\nMake them readable, or set data.on_error: skip to leave them out."
+    )

@@ -1,0 +1,63 @@
+"""Units of images and a number of folds enter; the fold of each unit leaves."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Sequence
+
+from cnnkit.data.split.shares import draw_order
+from cnnkit.data.split.units import Unit, class_sizes
+
+
+def deal_units(
+    units: Sequence[Unit], num_folds: int, seed: int, kept: Sequence[int | None]
+) -> list[int]:
+    """Deal the units to folds of the same size, overall and in each class.
+
+    Large units go first, and those of one size in the order of a hash. Each goes to the fold that
+    has least of its classes; without groups, the folds of a class differ by one content at most.
+
+    Args:
+        units: what is dealt.
+        num_folds: how many folds.
+        seed: another one deals differently.
+        kept: the fold of units that have one already, and do not move.
+
+    Returns:
+        The fold of each unit, from 0.
+    """
+    total, _ = class_sizes(units)
+    counts: list[Counter[str]] = [Counter() for _ in range(num_folds)]
+    folds = list(kept)
+    for index, fold in enumerate(folds):
+        if fold is not None:
+            counts[fold].update(dict(units[index].counts))
+    sizes = [sum(count.values()) for count in counts]
+
+    def fullness(unit: Unit, fold: int) -> tuple[int, float, int, int]:
+        absent = sum(not counts[fold][label] for label, _ in unit.counts)
+        share = sum(counts[fold][label] * number / total[label] for label, number in unit.counts)
+        return -absent, share, sizes[fold], fold
+
+    for index in _large_first(units, seed):
+        if folds[index] is None:
+            unit = units[index]
+            fold = min(range(num_folds), key=functools.partial(fullness, unit))
+            counts[fold].update(dict(unit.counts))
+            sizes[fold] += len(unit.contents)
+            folds[index] = fold
+    return folds
+
+
+def _large_first(units: Sequence[Unit], seed: int) -> list[int]:
+    return sorted(draw_order(units, seed), key=lambda index: -len(units[index].contents))
+
+
+def too_few_for_folds(units: Sequence[Unit], folds: Sequence[int], needed: int) -> list[str]:
+    """Return the classes that lie in fewer folds than needed."""
+    held = {
+        (label, fold) for unit, fold in zip(units, folds, strict=True) for label, _ in unit.counts
+    }
+    number = Counter(label for label, _ in held)
+    return sorted(label for label in number if number[label] < needed)

@@ -1,0 +1,92 @@
+"""A layer's channels enter; for each a picture that excites it, climbed to by gradients, leaves.
+
+Source: Olah, Mordvintsev & Schubert 2017, "Feature Visualization", distill.pub/2017/
+feature-visualization: the channel objective (the mean of a channel's map); at each step the picture
+is moved, the slope a little blurred and the picture pulled towards grey, against fine noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnkit.backend import tf
+from cnnkit.explore.features.model_graph import Step, run_steps
+
+_STEPS = 96
+_BATCH = 8
+_STEP_LEVELS = 4.0  # root mean square of a step, in levels of 0 to 255
+_PULL = 0.01  # towards grey, a step
+_MOVE_SHARE = 1 / 16  # of the picture's side
+_GREY = 127.5
+
+
+def climbed_pictures(
+    steps: Sequence[Step],
+    position: int,
+    channels: Sequence[int],
+    *,
+    seed: int,
+    advance: Callable[[int], None] = lambda done: None,
+) -> NDArray:
+    """Return pictures (len(channels), height, width, image channels) uint8 of the model's size.
+
+    Args:
+        steps: the graph.
+        position: of the convolutional layer in it.
+        channels: each gets a picture that makes the mean of its map, before the activation, large.
+        seed: of the first picture (noise around grey) and of the moves. A channel's picture does
+            not depend on the other channels that are asked for.
+        advance: called with the number of pictures that are done.
+    """
+    step = _step(steps, position)
+    pictures = []
+    for start in range(0, len(channels), _BATCH):
+        batch = list(channels[start : start + _BATCH])
+        pictures.append(_climb(step, steps, position, batch, seed))
+        advance(start + len(batch))
+    return np.concatenate(pictures)
+
+
+def _climb(
+    step: Callable[..., Any], steps: Sequence[Step], position: int, channels: list[int], seed: int
+) -> NDArray:
+    shape = steps[0].shape
+    wanted = tf.one_hot(channels, steps[position].shape[-1])
+    random = np.random.default_rng(seed)
+    noise = random.normal(_GREY, 12, (1, *shape)).astype(np.float32)
+    pictures = tf.constant(np.repeat(noise, len(channels), axis=0))
+    most = [max(1, round(side * _MOVE_SHARE)) for side in shape[:2]]
+    for _ in range(_STEPS):
+        move = [int(random.integers(-far, far + 1)) for far in most]
+        pictures = step(pictures, tf.constant(move), wanted)
+    return np.round(np.clip(np.asarray(pictures), 0, 255)).astype(np.uint8)
+
+
+def _step(steps: Sequence[Step], position: int) -> Callable[..., Any]:
+    """Return a function from pictures, a move and (num_pictures, channels) ones to pictures."""
+
+    @tf.function(reduce_retracing=True)
+    def step(pictures: Any, move: Any, wanted: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(pictures)
+            moved = tf.roll(pictures, move, axis=[1, 2])
+            maps = run_steps(steps, moved, until=position, before=True)[-1]
+            means = tf.reduce_mean(tf.cast(maps, tf.float32), axis=[1, 2])
+            total = tf.reduce_sum(means * wanted)
+        slope = _blurred(tape.gradient(total, pictures))
+        size = tf.sqrt(tf.reduce_mean(slope**2, axis=[1, 2, 3], keepdims=True))
+        climbed = pictures + _STEP_LEVELS * tf.math.divide_no_nan(slope, size)
+        return tf.clip_by_value(climbed + _PULL * (_GREY - climbed), 0, 255)
+
+    return step
+
+
+def _blurred(pictures: Any) -> Any:
+    """Return the pictures blurred by 1 2 1 down and across, the edge repeated."""
+    padded = tf.pad(pictures, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="SYMMETRIC")
+    down = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
+    return (down[:, :, :-2] + 2 * down[:, :, 1:-1] + down[:, :, 2:]) / 4

@@ -1,0 +1,218 @@
+"""An image and a model enter; pictures and a page of what each layer makes of it leave."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnkit.data.pixels import read_pixels
+from cnnkit.errors import DataError, ImageError
+from cnnkit.explore.features.maps import MOVE, OTHER, Stage, most_active, path_from, stages_of
+from cnnkit.explore.features.model_graph import check_finite
+from cnnkit.explore.features.opened_model import Opened, open_model
+from cnnkit.explore.features.output_folder import layer_files, new_folder, wanted_folder
+from cnnkit.explore.features.overview import draw_overview
+from cnnkit.explore.features.page import printable, render, stage_data
+from cnnkit.files import write_text
+from cnnkit.plots.map_pictures import Section, plot_maps
+from cnnkit.progress import Silence
+
+_OVERVIEW, _PAGE = "overview.png", "features.html"
+_MOST_MAPS = 64  # in a layer's picture
+_MOST_NAMED = 5  # channels, as the most active
+_HOW = {"sum": "sums", "max": "max pool", "mean": "average pool", "relu": "after ReLU"}
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What was drawn.
+
+    Args:
+        folder: of the files.
+        model: the `.keras` file.
+        layers: a convolutional layer each: name, shape, range, most active channels, file.
+        answer: (class name, probability), the largest first.
+        overview, page: the other two files.
+        notes: what the page leaves out.
+    """
+
+    folder: Path
+    model: Path
+    layers: list[dict[str, Any]]
+    answer: list[tuple[str, float]]
+    overview: Path
+    page: Path
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        name, probability = self.answer[0]
+        return {
+            "folder": str(self.folder),
+            "model": str(self.model),
+            "prediction": name,
+            "probability": round(probability, 6),
+            "layers": self.layers,
+            "overview": str(self.overview),
+            "page": str(self.page),
+            "notes": self.notes,
+        }
+
+    def table(self) -> str:
+        """Return the layers and the files for people."""
+        width = max(len(layer["layer"]) for layer in self.layers + [{"layer": "layer"}])
+        lines = [f"{'layer':<{width}}  {'maps':>16}  {'lowest':>10}  {'highest':>10}  most active"]
+        for layer in self.layers:
+            height, across, count = layer["shape"]
+            active = ", ".join(map(str, layer["most_active"]))
+            lines.append(
+                f"{layer['layer']:<{width}}  {f'{count} of {height} x {across}':>16}  "
+                f"{layer['min']:>10.4g}  {layer['max']:>10.4g}  {active}"
+            )
+        name, probability = self.answer[0]
+        lines += [f"prediction: {name} {probability:.4f}", f"overview: {self.overview}"]
+        return "\n".join([*lines, f"page: {self.page}"])
+
+
+def draw_features(
+    image: str,
+    model: str | None,
+    runs_folder: Path,
+    *,
+    layers: Sequence[str] = (),
+    output: Path | None = None,
+    overwrite: bool = False,
+    report: Silence,
+) -> Features:
+    """Draw what each convolutional layer of a model makes of one image.
+
+    Args:
+        image: an image file.
+        model: a run, or a `.keras` file in one; None means the newest finished run.
+        runs_folder: where run names are looked for.
+        layers: names of convolutional layers; all by default.
+        output: folder; by default a new one, `features/<image>` in the run, with a number behind
+            it where that exists.
+        overwrite: whether earlier files may be replaced, those of the default folder too.
+        report: what tells the user how far it is.
+
+    Raises:
+        DataError: the image cannot be read, or the model gives NaN.
+        UsageError: there is no such model or layer, or a file is not to be replaced.
+    """
+    opened = open_model(model, runs_folder)
+    if model is None:
+        report.note(f"run: {opened.run.folder}")
+    chosen = opened.convolutions(layers)
+    files = layer_files(opened.names(opened.convolutions()), [_OVERVIEW, _PAGE])
+    written = [*(files[layer] for layer in opened.names(chosen)), _OVERVIEW, _PAGE]
+    default = opened.run.folder / "features" / (Path(image).stem or "image")
+    folder = wanted_folder(output, default, written, overwrite=overwrite)
+    stages = _stages(image, opened)
+    folder = folder or new_folder(default)
+    name = printable(os.path.basename(image))
+    starts = [i for i, s in enumerate(stages) if s.convolution and s.position in chosen]
+    drawn, orders = [], most_active(stages)
+    with report.counting("layers") as advance:
+        for done, start in enumerate(starts, 1):
+            path = folder / files[stages[start].name]
+            drawn.append(_draw_layer(stages, start, orders[start], name, path))
+            advance(done, len(starts))
+    return _finish(opened, stages, starts if layers else [], name, folder, drawn)
+
+
+def _stages(image: str, opened: Opened) -> list[Stage]:
+    try:
+        pixels = read_pixels(image, opened.info.pixels)
+    except ImageError as error:
+        raise DataError(f"{image}: {error}.") from error
+    stages = stages_of(opened.steps, pixels)
+    for stage in stages:
+        check_finite(stage.values, stage.name)
+    return stages
+
+
+def _finish(
+    opened: Opened,
+    stages: list[Stage],
+    only: list[int],
+    name: str,
+    folder: Path,
+    drawn: list[dict[str, Any]],
+) -> Features:
+    answer = _answer(opened, stages[-1])
+    title = f"{name} in {printable(opened.run.name)}"
+    overview, page = folder / _OVERVIEW, folder / _PAGE
+    kept = _around(stages, only) if only else list(range(len(stages)))
+    draw_overview(stages, kept, answer, title, overview)
+    data, notes = stage_data(_renumbered(stages, kept))
+    shown = {"title": title, "answer": answer[:10], "notes": notes, "stages": data}
+    write_text(page, render("features", title, shown))
+    return Features(folder, opened.path, drawn, answer, overview, page, notes)
+
+
+def _answer(opened: Opened, last: Stage) -> list[tuple[str, float]]:
+    probabilities = opened.info.probabilities(last.values.reshape(1, -1))[0]
+    order = np.argsort(-probabilities, kind="stable")
+    return [(opened.info.class_names[i], float(probabilities[i])) for i in order]
+
+
+def _around(stages: Sequence[Stage], starts: Sequence[int]) -> list[int]:
+    """Return the image, the chosen layers with their paths, what they look at, and the answer."""
+    kept = {0, len(stages) - 1}
+    for start in starts:
+        kept |= {*stages[start].parents, *path_from(stages, start)}
+    return sorted(kept)
+
+
+def _renumbered(stages: Sequence[Stage], kept: Sequence[int]) -> list[Stage]:
+    """Return the kept stages; one whose parents are not all kept is shown without an origin."""
+    place = {old: new for new, old in enumerate(kept)}
+    result = []
+    for old in kept:
+        stage = stages[old]
+        if all(parent in place for parent in stage.parents):
+            parents = tuple(place[parent] for parent in stage.parents)
+            result.append(replace(stage, parents=parents))
+        else:
+            result.append(replace(stage, kind=OTHER, parents=(), window=None, kernel=None))
+    return result
+
+
+def _draw_layer(
+    stages: list[Stage], start: int, order: NDArray, image: str, path: Path
+) -> dict[str, Any]:
+    stage = stages[start]
+    channels = np.sort(order[:_MOST_MAPS])
+    sections = [
+        Section(
+            _section_title(stages[i]), stages[i].values[..., channels], list(map(str, channels))
+        )
+        for i in path_from(stages, start)
+        if stages[i].kind != MOVE
+    ]
+    height, width, count = stage.values.shape
+    some = f", the {len(channels)} most active" if len(channels) < count else ""
+    title = f"{stage.name} ({stage.title}): {count} channels of {height} x {width}{some}. {image}"
+    plot_maps(title, sections, path)
+    return {
+        "layer": stage.name,
+        "kind": stage.title,
+        "shape": [height, width, count],
+        "min": float(stage.values.min()),
+        "max": float(stage.values.max()),
+        "most_active": order[:_MOST_NAMED].tolist(),
+        "file": str(path),
+    }
+
+
+def _section_title(stage: Stage) -> str:
+    height, width, _ = stage.values.shape
+    what = _HOW.get(stage.kind, f"after {stage.title}")
+    return f"{what}: {height} x {width}, {stage.values.min():.3g} to {stage.values.max():.3g}"

@@ -1,0 +1,265 @@
+"""A model and images enter; pictures and a page of what its convolutions have learned leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnkit.config import load_config
+from cnnkit.data.records import ImageRecord, LocalFile
+from cnnkit.data.scored_images import run_images
+from cnnkit.errors import DataError
+from cnnkit.explore.features.ascent import climbed_pictures
+from cnnkit.explore.features.filters_page import layer_data, within_bound
+from cnnkit.explore.features.filters_pictures import draw_kernels, draw_layer
+from cnnkit.explore.features.opened_model import Opened, open_model
+from cnnkit.explore.features.output_folder import layer_files, new_folder, png_name, wanted_folder
+from cnnkit.explore.features.page import printable, render
+from cnnkit.explore.features.patches import Patch, exciting_patches
+from cnnkit.explore.features.step_windows import kernel_of
+from cnnkit.files import write_text
+from cnnkit.prediction import find_images
+from cnnkit.progress import Silence
+
+_MOST_IMAGES = 1000
+_MOST_LAYERS = 12  # unless they are named: gradient ascent takes its time
+_PATCHES = 8
+_PAGE = "filters.html"
+
+
+@dataclass(frozen=True, eq=False)
+class LayerFilters:
+    """What a convolutional layer has learned.
+
+    Args:
+        name, kind: of the layer.
+        kernel: (height, width, channels of a group, filters).
+        channels: those that are shown, the one that images excite most first.
+        patches: of each of them, the most exciting first.
+        climbed: (channels shown, height, width, image channels) uint8.
+    """
+
+    name: str
+    kind: str
+    kernel: NDArray
+    channels: list[int]
+    patches: list[list[Patch]]
+    climbed: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Filters:
+    """What was drawn.
+
+    Args:
+        folder: of the files.
+        model: the `.keras` file.
+        num_images: that were searched for patches.
+        layers: what was learned.
+        files: a PNG a layer.
+        kernels: PNG of the first layer's filters, None where it is not drawn.
+        page: the HTML file.
+        notes: what the page leaves out.
+    """
+
+    folder: Path
+    model: Path
+    num_images: int
+    layers: list[LayerFilters]
+    files: list[Path]
+    kernels: Path | None
+    page: Path
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        return {
+            "folder": str(self.folder),
+            "model": str(self.model),
+            "images": self.num_images,
+            "kernels": self.kernels and str(self.kernels),
+            "layers": [
+                {
+                    "layer": layer.name,
+                    "kind": layer.kind,
+                    "kernel": list(layer.kernel.shape),
+                    "file": str(file),
+                    "channels": [
+                        {"channel": channel, "patches": [_patch_json(patch) for patch in patches]}
+                        for channel, patches in zip(layer.channels, layer.patches, strict=True)
+                    ],
+                }
+                for layer, file in zip(self.layers, self.files, strict=True)
+            ],
+            "page": str(self.page),
+            "notes": self.notes,
+        }
+
+    def table(self) -> str:
+        """Return the layers and the files for people."""
+        width = max(len(layer.name) for layer in self.layers)
+        lines = [f"{'layer':<{max(width, 5)}}  {'kernel':>18}  channels that images excite most"]
+        for layer in self.layers:
+            height, across, depth, count = layer.kernel.shape
+            size = f"{count} of {height} x {across} x {depth}"
+            shown = ", ".join(map(str, layer.channels[:8]))
+            lines.append(f"{layer.name:<{max(width, 5)}}  {size:>18}  {shown}")
+        if self.kernels:
+            lines.append(f"first layer: {self.kernels}")
+        return "\n".join([*lines, f"page: {self.page}"])
+
+
+def _patch_json(patch: Patch) -> dict[str, Any]:
+    return {
+        "path": patch.path,
+        "label": patch.label,
+        "value": patch.value,
+        "place": list(patch.place),
+        "box": list(patch.box),
+    }
+
+
+def draw_filters(
+    model: str | None,
+    runs_folder: Path,
+    *,
+    layers: Sequence[str] = (),
+    images: Path | None = None,
+    num_channels: int = 16,
+    seed: int = 0,
+    output: Path | None = None,
+    overwrite: bool = False,
+    report: Silence,
+) -> Filters:
+    """Draw the filters of the first layer, and what excites the channels of each layer.
+
+    Args:
+        model: a run, or a `.keras` file in one; None means the newest finished run.
+        runs_folder: where run names are looked for.
+        layers: names of convolutional layers; by default all, or twelve of more.
+        images: a folder of images to search for patches, instead of the run's validation images
+            (its training images where it has none).
+        num_channels: a layer.
+        seed: of the gradient ascent.
+        output: folder; by default a new one, `filters` in the run, with a number behind it where
+            that exists.
+        overwrite: whether earlier files may be replaced, those of the default folder too.
+        report: what tells the user how far it is.
+
+    Raises:
+        DataError: the images are gone, have changed or cannot be read, or the model gives NaN.
+        UsageError: there is no such model or layer, or a file is not to be replaced.
+    """
+    opened = open_model(model, runs_folder)
+    if model is None:
+        report.note(f"run: {opened.run.folder}")
+    chosen = opened.convolutions(layers)
+    if not layers and len(chosen) > _MOST_LAYERS:
+        report.note(f"{_MOST_LAYERS} of {len(chosen)} layers, evenly chosen; --layer for others")
+        chosen = _evenly(chosen, _MOST_LAYERS)
+    files, default = _files(opened), opened.run.folder / "filters"
+    written = [*(files[layer] for layer in opened.names(chosen)), _kernels_name(opened), _PAGE]
+    folder = wanted_folder(output, default, written, overwrite=overwrite)
+    records, whose = _records(opened, images)
+    searched = _evenly(records, _MOST_IMAGES)
+    some = f" of {len(records):,}" if len(searched) < len(records) else ""
+    report.note(f"patches from {len(searched):,}{some} {whose}")
+    settings = opened.info.pixels
+    patches = exciting_patches(
+        opened.steps, chosen, searched, settings, num_patches=_PATCHES, report=report
+    )
+    found = _learned(opened, patches, num_channels, seed, report)
+    return _draw(opened, found, folder or new_folder(default), num_images=len(searched))
+
+
+def _files(opened: Opened) -> dict[str, str]:
+    """Return the name of each convolutional layer's picture."""
+    layers = opened.names(opened.convolutions())
+    return layer_files(layers, [_kernels_name(opened), _PAGE])
+
+
+def _kernels_name(opened: Opened) -> str:
+    first = opened.convolutions()[0]
+    return png_name(f"{opened.steps[first].name}-filters")
+
+
+def _records(opened: Opened, images: Path | None) -> tuple[list[ImageRecord], str]:
+    """Return the images to search, and whose they are."""
+    if images is None:
+        rows = opened.run.read_split()
+        split = "validation" if any(row["split"] == "validation" for row in rows) else "train"
+        data_config = load_config(opened.run.config).data
+        try:
+            found = run_images(rows, split, data_config)
+        except DataError as error:  # what it advises is an option of `evaluate`
+            text = str(error).replace("--data FOLDER", "--images FOLDER")
+            raise DataError(text) from error
+        return list(found), "training images" if split == "train" else "validation images"
+    if not images.exists():
+        raise DataError(f"--images {images}: there is no such folder or file.")
+    found = list(find_images([str(images)]))
+    if images.is_dir() and found == [str(images)]:
+        raise DataError(f"--images {images} holds no image.")
+    return [ImageRecord(path, LocalFile(path), "", None) for path in found], f"images in {images}"
+
+
+def _evenly(given: Sequence[Any], most: int) -> list[Any]:
+    if len(given) <= most:
+        return list(given)
+    return [given[i] for i in np.linspace(0, len(given) - 1, most).round().astype(int)]
+
+
+def _learned(
+    opened: Opened,
+    patches: dict[int, list[list[Patch]]],
+    num_channels: int,
+    seed: int,
+    report: Silence,
+) -> dict[int, LayerFilters]:
+    shown = {
+        position: sorted(range(len(found)), key=lambda c, f=found: -f[c][0].value)[:num_channels]
+        for position, found in patches.items()
+    }
+    total, before, learned = sum(map(len, shown.values())), 0, {}
+    with report.counting("gradient ascent") as advance:
+        for position, channels in shown.items():
+            climbed = climbed_pictures(
+                opened.steps,
+                position,
+                channels,
+                seed=seed,
+                advance=lambda done, before=before: advance(before + done, total),
+            )
+            before += len(channels)
+            step = opened.steps[position]
+            kernel = kernel_of(step).weights
+            of_channels = [patches[position][channel] for channel in channels]
+            learned[position] = LayerFilters(
+                step.name, step.kind, kernel, channels, of_channels, climbed
+            )
+    return learned
+
+
+def _draw(
+    opened: Opened, found: dict[int, LayerFilters], folder: Path, *, num_images: int
+) -> Filters:
+    first, names = opened.convolutions()[0], _files(opened)
+    kernels = None
+    if first in found and found[first].kernel.shape[2] in (1, 3):
+        kernels = folder / _kernels_name(opened)
+        draw_kernels(found[first], kernels)
+    layers = list(found.values())
+    files = [folder / names[layer.name] for layer in layers]
+    for layer, file in zip(layers, files, strict=True):
+        draw_layer(layer, file)
+    data = [layer_data(layer, coloured=position == first) for position, layer in found.items()]
+    kept, notes = within_bound(data)
+    title = f"What {printable(opened.run.name)} has learned"
+    page = folder / _PAGE
+    write_text(page, render("filters", title, {"title": title, "notes": notes, "layers": kept}))
+    return Filters(folder, opened.path, num_images, layers, files, kernels, page, notes)

@@ -1,0 +1,71 @@
+"""Layers and the folder that is wanted enter; file names and a folder that lose nothing leave."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cnnkit.files import check_output
+
+
+def png_name(layer: str) -> str:
+    """Return a file name for a layer, whose own name may hold slashes."""
+    return re.sub(r"[^\w.-]", "-", layer) + ".png"
+
+
+def layer_files(layers: Sequence[str], others: Iterable[str]) -> dict[str, str]:
+    """Return the file name of each layer's picture, no two alike.
+
+    Args:
+        layers: all that can be drawn, so that a layer has one file name whichever are drawn.
+        others: file names that no layer may have.
+    """
+    used = {name.lower() for name in others}  # some systems take A.png and a.png for one file
+    files = {}
+    for layer in layers:
+        number, name = 1, png_name(layer)
+        while name.lower() in used:
+            number += 1
+            name = png_name(f"{layer}-{number}")
+        used.add(name.lower())
+        files[layer] = name
+    return files
+
+
+def wanted_folder(
+    output: Path | None, default: Path, files: Iterable[str], *, overwrite: bool
+) -> Path | None:
+    """Return the folder to write to; None where it is to be a new one.
+
+    Args:
+        output: the folder that the user names; None for none.
+        default: in its place.
+        files: names of what will be written.
+        overwrite: whether files of these names may be replaced.
+
+    Raises:
+        UsageError: a file is there that is not to be replaced.
+    """
+    if output is None and not overwrite:
+        return None
+    folder = output or default
+    for name in files:
+        path = folder / name
+        check_output(path, "--output", (path.suffix,), overwrite=overwrite)
+    return folder
+
+
+def new_folder(default: Path) -> Path:
+    """Make the folder `default`, or `default-2`, `default-3`, ... where it exists."""
+    number, folder = 1, default
+    while True:
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if not folder.exists():  # a file stands where its parent should be
+                raise
+            number += 1
+            folder = default.with_name(f"{default.name}-{number}")
+        else:
+            return folder

@@ -1,0 +1,167 @@
+"""Stages, or filters, enter; one HTML page that needs no network leaves.
+
+The numbers that a page calculates with are embedded as 32-bit floats up to a bound; of the maps
+beyond it the page has a few channels in 256 levels to look at, and says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnkit.explore.features.maps import IMAGE, RELU, SCALE, SUM, Stage
+
+_MOST_BYTES = 12_000_000  # of numbers; in base64 a third more
+_PREVIEW_CHANNELS = 16
+_DERIVED = (RELU, SCALE)  # the page makes them from the map below
+
+
+def render(kind: str, title: str, data: dict[str, Any]) -> str:
+    """Return the page: the template with its style, its script and its data inside.
+
+    Args:
+        kind: `features` or `filters`, the script.
+        title: of the page.
+        data: what the script shows; plain values for JSON.
+    """
+    # ASCII, so that a file name that is not UTF-8 harms nothing; no "</script>" can be in it
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False).replace("</", "<\\/")
+    parts = {
+        "TITLE": html.escape(printable(title)),
+        "STYLE": _resource("page.css"),
+        "SCRIPT": _resource("page.js") + _resource(f"{kind}.js"),
+        "DATA": text,
+    }
+    return re.sub("@@([A-Z]+)@@", lambda place: parts[place[1]], _resource("page.html"))
+
+
+def printable(text: str) -> str:
+    """Return a path as text that every file and font can take."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _resource(name: str) -> str:
+    return (resources.files("cnnkit.explore.features") / "templates" / name).read_text(
+        encoding="utf-8"
+    )
+
+
+def encoded(values: NDArray) -> str:
+    """Return an array's bytes, little endian, for the page to decode."""
+    order = values.dtype.newbyteorder("<")
+    return base64.b64encode(np.ascontiguousarray(values, order).tobytes()).decode("ascii")
+
+
+def stage_data(
+    stages: Sequence[Stage], *, most_bytes: int = _MOST_BYTES
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the stages as plain values, and sentences on what is left out.
+
+    Args:
+        stages: those before them are their parents; `parents` count in this list.
+        most_bytes: bound of the embedded numbers.
+    """
+    exact, kernels = _what_fits(stages, most_bytes)
+    channels = _preview_channels(stages, most_bytes // 4)
+    data = [_plain(stage, i in exact, i in kernels, channels) for i, stage in enumerate(stages)]
+    notes = []
+    levels = [stage.name for i, stage in enumerate(stages) if i not in exact]
+    if levels:
+        notes.append(
+            f"To keep this page small, {len(levels)} of {len(stages)} layers are here with "
+            f"{channels} channels at most, in 256 levels, and without their sums: "
+            f"{listed(levels)}. Choose them with --layer to have them whole."
+        )
+    sums = {i for i, stage in enumerate(stages) if stage.kind == SUM and stage.parents[0] in exact}
+    summed = [stages[i].name for i in sorted(sums & exact - kernels)]
+    if summed:
+        notes.append(
+            f"The kernels of {listed(summed)} are too large for this page, so their sums are "
+            "not shown."
+        )
+    return data, notes
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _what_fits(stages: Sequence[Stage], most_bytes: int) -> tuple[set[int], set[int]]:
+    """Return which stages are embedded whole, and of which sums the kernel too.
+
+    The way to the first convolution goes first, then the smallest maps, then the smallest kernels.
+    A quarter of the bytes is left for previews and a quarter for kernels.
+    """
+    first = next((i for i, stage in enumerate(stages) if stage.convolution), 0)
+    order = sorted(range(len(stages)), key=lambda i: stages[i].values.size if i > first else 0)
+    exact: set[int] = set()
+    kernels: set[int] = set()
+    left = most_bytes // 2
+    for i in order:
+        derived = stages[i].kind in _DERIVED and stages[i].parents[0] in exact
+        cost = 0 if derived else 4 * stages[i].values.size
+        if cost <= left:
+            left -= cost
+            exact.add(i)
+    left += most_bytes // 4
+    sums = [i for i in exact if stages[i].kernel is not None and stages[i].parents[0] in exact]
+    for i in sorted(sums, key=lambda i: stages[i].kernel.weights.size):
+        cost = 4 * stages[i].kernel.weights.size
+        if cost <= left:
+            left -= cost
+            kernels.add(i)
+    return exact, kernels
+
+
+def _preview_channels(stages: Sequence[Stage], most_bytes: int) -> int:
+    pixels = sum(stage.values.shape[0] * stage.values.shape[1] for stage in stages)
+    return max(1, min(_PREVIEW_CHANNELS, most_bytes // max(pixels, 1)))
+
+
+def _plain(stage: Stage, exact: bool, kernel: bool, channels: int) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "name": stage.name,
+        "kind": stage.kind,
+        "title": stage.title,
+        "shape": list(stage.values.shape),
+        "parents": list(stage.parents),
+        "convolution": stage.convolution,
+        "rows": stage.regions.rows.tolist(),
+        "columns": stage.regions.columns.tolist(),
+    }
+    if stage.window is not None:
+        window = stage.window
+        for key in ("size", "stride", "dilation", "before"):
+            data[key] = list(getattr(window, key))
+    if stage.scale is not None:
+        data |= {"scale": encoded(stage.scale), "shift": encoded(stage.shift)}
+    if kernel:
+        weights = stage.kernel.weights.astype(np.float32)
+        data |= {"kernel": encoded(weights), "depth": weights.shape[2]}
+        data["bias"] = encoded(stage.kernel.bias.astype(np.float32))
+    if not exact:
+        data["preview"] = _preview(stage, channels)
+    elif stage.kind not in _DERIVED:
+        whole = stage.kind == IMAGE
+        data["values"] = encoded(stage.values.astype(np.uint8) if whole else stage.values)
+    return data
+
+
+def _preview(stage: Stage, channels: int) -> dict[str, Any]:
+    """Return the most active channels in 256 levels."""
+    chosen = np.sort(np.argsort(-stage.activity(), kind="stable")[:channels])
+    if stage.is_row:
+        chosen = np.arange(min(channels * 64, stage.values.shape[2]))
+    maps = np.moveaxis(stage.values[..., chosen], 2, 0)
+    low, high = float(maps.min()), float(maps.max())
+    levels = np.round((maps - low) / ((high - low) or 1) * 255).astype(np.uint8)
+    return {"channels": chosen.tolist(), "low": low, "high": high, "levels": encoded(levels)}

@@ -1,0 +1,170 @@
+"""The steps of a model enter; the region of the image that each position of each map sees leaves.
+
+Exact for every position, at the border too: each axis of a map carries the first and the last pixel
+that its positions see, and each operation moves, joins or repeats these numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnkit.explore.features.model_graph import Step
+from cnnkit.explore.features.step_windows import window_of
+
+_POINTWISE = frozenset(
+    "Activation ReLU Relu Relu6 LeakyReLU LeakyRelu PReLU ELU Elu Softmax "
+    "Sigmoid Silu Gelu Swish HardSigmoid HardSilu Tanh Exp Sqrt Square Absolute Negative Clip Cast "
+    "BatchNormalization Normalization Rescaling Discretization Dropout SpatialDropout2D Identity "
+    "AlphaDropout GaussianDropout GaussianNoise ActivityRegularization Add Subtract Multiply "
+    "Average Maximum Minimum Divide TrueDivide Power".split()
+)
+
+_PADDING = np.array([[1 << 30, -1]])  # sees no pixel; minimum and maximum with others are right
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """What the positions of a map see.
+
+    Args:
+        rows: (height of the map, 2) first and last image row, both inside; a first beyond the last
+            where a position sees padding alone.
+        columns: (width of the map, 2), the same for image columns.
+    """
+
+    rows: NDArray
+    columns: NDArray
+
+    def box(self, row: int, column: int) -> tuple[int, int, int, int]:
+        """Return (top, left, bottom, right) of the pixels that a position sees, all inside."""
+        (top, bottom), (left, right) = self.rows[row], self.columns[column]
+        return int(top), int(left), int(bottom), int(right)
+
+
+def regions_of(steps: Sequence[Step]) -> list[Regions]:
+    """Return the regions of every step's map; a row of numbers is a map of one position.
+
+    What an unknown operation looks at is not known, so it is taken to see all that enters it.
+    """
+    height, width = steps[0].shape[:2]
+    regions = [Regions(own_pixels(height), own_pixels(width))]
+    for step in steps[1:]:
+        below = [regions[position] for position in step.inputs]
+        shapes = [steps[position].shape for position in step.inputs]
+        rows = _along(step, 0, [one.rows for one in below], shapes)
+        columns = _along(step, 1, [one.columns for one in below], shapes)
+        regions.append(Regions(rows, columns))
+    return regions
+
+
+def _along(step: Step, axis: int, below: list[NDArray], shapes: list[tuple[int, ...]]) -> NDArray:
+    """Return the regions along one axis: 0 down, 1 across."""
+    positions = step.shape[axis] if len(step.shape) == 3 else 1
+    if not below:
+        return np.zeros((positions, 2), int)
+    window = window_of(step, shapes[0])
+    if window is not None and len(shapes[0]) == 3 and not _is_global(step):
+        parts = (window.size, window.stride, window.dilation, window.before)
+        size, stride, dilation, before = (part[axis] for part in parts)
+        return slide(below[0], positions, size, stride, dilation, before)
+    move = _MOVES.get(step.kind)
+    if move is not None and len(step.shape) == 3:
+        return move(step, axis + 1, below)
+    if _sees_its_own_place(step, shapes):
+        return join(below, positions)
+    return see_all(below, positions)
+
+
+def _is_global(step: Step) -> bool:
+    return step.kind.startswith("Global")
+
+
+def _sees_its_own_place(step: Step, shapes: list[tuple[int, ...]]) -> bool:
+    if all(len(shape) == 1 for shape in shapes) and len(step.shape) == 1:
+        return True
+    if step.kind in ("LayerNormalization", "UnitNormalization", "Flip", "Softmax"):
+        axes = np.atleast_1d(getattr(step.operation, "axis", ()))
+        return {int(axis) % (len(step.shape) + 1) for axis in axes} == {len(step.shape)}
+    return step.kind in _POINTWISE
+
+
+def own_pixels(positions: int) -> NDArray:
+    """Return the regions of the image itself: each pixel sees itself."""
+    return np.repeat(np.arange(positions)[:, None], 2, axis=1)
+
+
+def slide(
+    below: NDArray, positions: int, size: int, stride: int, dilation: int, before: int
+) -> NDArray:
+    """Return the regions behind a window that slides over one axis.
+
+    Args:
+        below: (n, 2) regions of the map that enters.
+        positions: of the result.
+        size: positions below that a window has, `dilation` apart.
+        stride: from one window to the next.
+        dilation: distance of neighbours in the window.
+        before: padding in front.
+
+    >>> slide(own_pixels(5), 3, size=3, stride=2, dilation=1, before=1).tolist()
+    [[0, 1], [1, 3], [3, 4]]
+    """
+    padded = np.vstack([below, _PADDING])
+    starts = np.arange(positions)[:, None] * stride - before
+    seen = starts + np.arange(size)[None] * dilation
+    seen = np.where((seen >= 0) & (seen < len(below)), seen, len(below))
+    return np.stack([padded[seen, 0].min(axis=1), padded[seen, 1].max(axis=1)], axis=1)
+
+
+def join(below: Sequence[NDArray], positions: int) -> NDArray:
+    """Return the regions of maps that are combined position by position; one of one is spread."""
+    spread = [np.broadcast_to(one, (positions, 2)) for one in below]
+    first = np.min([one[:, 0] for one in spread], axis=0)
+    return np.stack([first, np.max([one[:, 1] for one in spread], axis=0)], axis=1)
+
+
+def see_all(below: Sequence[NDArray], positions: int) -> NDArray:
+    """Return regions that all see everything that enters."""
+    first, last = min(one[:, 0].min() for one in below), max(one[:, 1].max() for one in below)
+    return np.tile([first, last], (positions, 1))
+
+
+def _concatenate(step: Step, axis: int, below: list[NDArray]) -> NDArray:
+    if step.operation.axis % (len(step.shape) + 1) == axis:
+        return np.concatenate(below)
+    return join(below, len(below[0]))
+
+
+def _take(step: Step, axis: int, below: list[NDArray]) -> NDArray:
+    if step.operation.axis is None:
+        return see_all(below, step.shape[axis - 1])
+    if step.operation.axis % (len(step.shape) + 1) != axis:
+        return below[0]
+    given = (*step.node.arguments.args[1:], *step.node.arguments.kwargs.values())
+    return below[0][np.asarray(given[0]).reshape(-1)]
+
+
+def _pad(step: Step, axis: int, below: list[NDArray]) -> NDArray:
+    edges = tuple(step.operation.pad_width[axis])
+    if step.operation.mode == "constant":
+        front, behind = (np.tile(_PADDING, (count, 1)) for count in edges)
+        return np.vstack([front, below[0], behind])
+    return below[0][np.pad(np.arange(len(below[0])), edges, mode=step.operation.mode)]
+
+
+def _up_sample(step: Step, axis: int, below: list[NDArray]) -> NDArray:
+    if step.operation.interpolation != "nearest":
+        return see_all(below, step.shape[axis - 1])
+    return np.repeat(below[0], step.operation.size[axis - 1], axis=0)
+
+
+_MOVES: dict[str, Callable[[Step, int, list[NDArray]], NDArray]] = {
+    "Concatenate": _concatenate,
+    "Take": _take,
+    "Pad": _pad,
+    "UpSampling2D": _up_sample,
+}

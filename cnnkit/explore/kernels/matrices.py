@@ -1,0 +1,144 @@
+"""Text, a CSV file or a YAML file enters; matrices and kernels of numbers leave."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnkit.config.yaml_reader import read_yaml
+from cnnkit.errors import UsageError
+from cnnkit.explore.kernels.operators import OPERATORS, Kernel, Operator, find_operator
+
+_YAML_ENDINGS = (".yaml", ".yml", ".json")
+_ENDINGS = (".csv", *_YAML_ENDINGS)
+_LARGEST = 1e100  # products and their sums stay finite
+_MOST_LETTERS = 60  # of a wrong value in a message
+_FORM = 'Give rows of numbers, all of one length, such as "[[1,2,3],[4,5,6]]".'
+
+
+def read_matrix(text: str, option: str) -> np.ndarray:
+    """Return the matrix that an option gives as text or as a .csv, .yaml or .json file.
+
+    Args:
+        text: `[[1,2],[3,4]]`, or the path of a file. A number may be a fraction: `1/9`.
+        option: its name, for messages.
+
+    Returns:
+        (rows, columns) floats.
+
+    Raises:
+        UsageError: it is not one matrix of numbers, or the file cannot be read.
+    """
+    if text.lstrip().startswith("["):
+        return _matrix(read_yaml(text, option).data, option)
+    data = _read_file(text, option)
+    if isinstance(data, dict):
+        raise UsageError(f"{text}: it holds names. {option} takes one matrix. {_FORM}")
+    return _matrix(data, text)
+
+
+def read_operators(text: str) -> list[Operator]:
+    """Return what `--kernel` names: an operator, a matrix, or all kernels of a file.
+
+    Raises:
+        UsageError: no such operator, or not a matrix of numbers.
+    """
+    if text.lstrip().startswith("["):
+        return [_own("own kernel", _matrix(read_yaml(text, "--kernel").data, "--kernel"))]
+    if text in OPERATORS or not _is_file(text):
+        return [find_operator(text)]
+    data = _read_file(text, "--kernel")
+    if data == {}:
+        raise UsageError(f"{text}: it holds no kernel. Write NAME: [[...], ...] into it.")
+    if isinstance(data, dict):
+        return [_own(name, _matrix(rows, f"{text}, {name}")) for name, rows in data.items()]
+    return [_own(Path(text).stem, _matrix(data, text))]
+
+
+def read_operator(text: str) -> Operator:
+    """Return the one operator that `--kernel` names.
+
+    Raises:
+        UsageError: as `read_operators`, or a file of several.
+    """
+    found = read_operators(text)
+    if len(found) != 1:
+        names = ", ".join(operator.name for operator in found)
+        raise UsageError(
+            f"{text}: it holds {len(found)} kernels ({names}); one is needed. Write that one into "
+            "a file of its own, or give it as text."
+        )
+    return found[0]
+
+
+def _own(name: str, weights: np.ndarray) -> Operator:
+    return Operator(name, (Kernel(weights),))
+
+
+def _is_file(text: str) -> bool:
+    path = Path(text)
+    return path.suffix.lower() in _ENDINGS or len(path.parts) > 1 or path.is_file()
+
+
+def _read_file(text: str, option: str) -> Any:
+    path = Path(text)
+    if path.suffix.lower() not in _ENDINGS:
+        raise UsageError(f"{option}: {text} is not a .csv, .yaml, .yml or .json file. {_FORM}")
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{text}: the file is not UTF-8 text. {_FORM}") from None
+    except OSError as error:
+        raise UsageError(f"{option}: {text}: {error.strerror}.") from None
+    if path.suffix.lower() in _YAML_ENDINGS:
+        return read_yaml(content, text).data
+    try:
+        return [row for row in csv.reader(content.splitlines()) if row]
+    except csv.Error as error:
+        raise UsageError(f"{text}: this is no table of numbers: {error}. {_FORM}") from None
+
+
+def _matrix(rows: Any, place: str) -> np.ndarray:
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, list) for row in rows):
+        raise UsageError(f"{place}: this is not a matrix. {_FORM}")
+    lengths = [len(row) for row in rows]
+    if len(set(lengths)) > 1:
+        raise UsageError(
+            f"{place}: the rows have different lengths ({', '.join(map(str, lengths[:20]))}). "
+            "Every row needs as many numbers as the others."
+        )
+    if not lengths[0]:
+        raise UsageError(f"{place}: the rows are empty. {_FORM}")
+    return np.array([_numbers(row, number, place) for number, row in enumerate(rows)])
+
+
+def _numbers(row: Sequence[Any], number: int, place: str) -> list[float]:
+    return [_number(value, f"{place}: [{number}, {column}]") for column, value in enumerate(row)]
+
+
+def _number(value: Any, place: str) -> float:
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        is_fraction = isinstance(value, str) and "/" in value  # Fraction("1e999999999") hangs
+        result = float(Fraction(value.strip()) if is_fraction else value)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        result = math.nan
+    if not abs(result) <= _LARGEST:
+        raise UsageError(
+            f'{place}: "{_shortened(value)}" is not a number that can be computed with. Write 3, '
+            "-0.5 or 1/9 (rows and columns are counted from 0)."
+        )
+    return result
+
+
+def _shortened(value: Any) -> str:
+    # A whole number of thousands of digits cannot be written in decimal.
+    text = hex(value) if isinstance(value, int) and abs(value) > _LARGEST else str(value)
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}\u2026"

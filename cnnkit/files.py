@@ -1,0 +1,135 @@
+"""What is to be written, and where, enters; a whole file leaves, or what is wrong with the path."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from cnnkit.errors import UsageError
+from cnnkit.text import shown
+
+CONFIG = (".yaml", ".yml")
+PICTURE = (".png",)
+DRAWING = (".svg", ".png")
+LIST = (".txt", ".list", ".lst", "")
+# In the header of every PNG that is drawn, so that no photo is taken for one.
+DRAWN_BY = {"Software": "cnnkit"}
+# A file name need not be UTF-8; written and read so, its bytes stay what they are.
+PATHS_AS_THEY_ARE = {"encoding": "utf-8", "errors": "surrogateescape"}
+
+
+def check_output(
+    path: Path | None, option: str, endings: tuple[str, ...], *, overwrite: bool
+) -> None:
+    """Refuse a path with another ending, and one whose file is not to be replaced.
+
+    Pipes and devices, such as /dev/stdout, are written to whatever their names.
+
+    Args:
+        path: what the user wants to be written; None where nothing.
+        option: which option says so.
+        endings: what the name may end in; `PICTURE`, `DRAWING`, `LIST` or `CONFIG`.
+        overwrite: whether a file that is there may be replaced. A picture that cnnkit did not draw
+            is never replaced.
+
+    Raises:
+        UsageError: the path is refused.
+    """
+    if path is None or (path.exists() and not path.is_file()):
+        return
+    name = shown(str(path))
+    if path.suffix.lower() not in endings:
+        allowed = " or ".join(ending or "nothing" for ending in endings)
+        raise UsageError(f"{option} {name}: the name must end in {allowed}.")
+    if not path.exists():
+        return
+    if path.suffix.lower() == ".png" and not _is_drawn(path):
+        raise UsageError(f"{name} exists, and cnnkit did not draw it. Give another {option}.")
+    if not overwrite:
+        raise UsageError(f"{name} exists. Give another {option}, or --overwrite.")
+
+
+def _is_drawn(path: Path) -> bool:
+    """Tell whether a picture has our name in its header."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            return DRAWN_BY.items() <= image.info.items()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
+
+
+@contextmanager
+def naming(path: Path, temporary: str = "") -> Iterator[None]:
+    """Let errors that name no file, or a temporary one, name the file that is wanted.
+
+    Args:
+        path: the file that is wanted.
+        temporary: how the paths of temporary files begin; empty where there are none.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or (temporary and str(error.filename).startswith(temporary)):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+@contextmanager
+def atomic_write(path: Path, mode: str = "w") -> Iterator[IO]:
+    """Open a temporary file beside `path` that takes its name only when the block ends well.
+
+    A link is followed. What is no regular file (a pipe, /dev/stdout) is written to directly.
+    """
+    text = {} if "b" in mode else {"newline": "", **PATHS_AS_THEY_ARE}
+    if path.exists() and not path.is_file():
+        with naming(path), path.open(mode, **text) as file:
+            yield file
+        return
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}."
+    with naming(path, str(path.parent / prefix)):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix)
+        try:
+            with os.fdopen(handle, mode, **text) as file:
+                yield file
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException as error:
+            Path(temporary).unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename is None:  # such as a full disk
+                error.filename = str(path)
+            raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with atomic_write(path) as file:
+        file.write(text)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a CSV file whole or not at all."""
+    with atomic_write(path) as file:
+        writer = csv.DictWriter(file, header, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,50 @@
+"""The `model.backbone` section enters; a Keras model leaves, from raw pixels to features.
+
+Every backbone takes uint8 pixels (batch, height, width, channels) in [0, 255]: what it wants them
+to be is inside of it. Its features are maps (batch, height, width, channels) or rows of numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnkit.config.backbone_section import BackboneConfig
+
+
+def build_backbone(section: BackboneConfig, image_size: tuple[int, int], channels: int) -> Any:
+    """Return the backbone as a `keras.Model` with its trained weights.
+
+    Args:
+        section: `model.backbone`.
+        image_size: (height, width) in pixels.
+        channels: 3, or 1 for grey images.
+
+    Raises:
+        UsageError: it is not there, or does not fit the images; the text says what to do.
+        CnnkitError: its weights cannot be downloaded.
+    """
+    origin, value = section.origin
+    if origin == "name":
+        from cnnkit.model.backbones.applications import application_backbone
+
+        return application_backbone(
+            value,
+            image_size,
+            channels,
+            weights=None if section.weights == "none" else section.weights,
+            arguments=section.arguments,
+            layer=section.layer,
+        )
+    if origin == "hub":
+        from cnnkit.model.backbones.hub.hub_backbone import hub_backbone
+
+        values = section.value_range and tuple(section.value_range)
+        return hub_backbone(
+            value, image_size, channels, value_range=values, signature=section.signature
+        )
+    from cnnkit.model.backbones.own_models import file_backbone, run_backbone
+
+    if origin == "run":
+        return run_backbone(value, image_size, channels, section.layer)
+    values = section.value_range and tuple(section.value_range)
+    return file_backbone(value, image_size, channels, section.layer, values)

@@ -1,0 +1,130 @@
+"""The name of a network of `keras.applications` enters; it leaves as a backbone.
+
+The network's own preprocessing lies in front of it, and its layers lie side by side with that in
+one flat model, so that they can be named, cut and frozen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from cnnkit.backend import keras
+from cnnkit.errors import UsageError, did_you_mean
+from cnnkit.model.backbones.weights_files import existing_weights, imagenet_weights, load_weights
+from cnnkit.networks import NETWORKS, NetworkRow
+from cnnkit.text import shown
+
+_MEANS = (0.485, 0.456, 0.406)  # of ImageNet's red, green and blue, over [0, 1]
+_DEVIATIONS = (0.229, 0.224, 0.225)
+_CAFFE_MEANS = (123.68, 116.779, 103.939)  # red, green, blue, over [0, 255]
+
+
+def application_backbone(
+    name: str,
+    image_size: tuple[int, int],
+    channels: int,
+    *,
+    weights: str | None,
+    arguments: Mapping[str, Any],
+    layer: str | None = None,
+) -> Any:
+    """Return a network of `keras.applications` without its classifier.
+
+    Args:
+        name: of its builder, a key of NETWORKS.
+        image_size: (height, width) in pixels.
+        channels: 3, or 1 for grey images, which the network sees as red, green and blue alike.
+        weights: `imagenet`, None for random ones, or the path of an `.h5` file.
+        arguments: of the network, as the config allows them (`BackboneConfig.problems`).
+        layer: whose output is the features; None for the last one before the classifier.
+
+    Raises:
+        UsageError: something does not fit the network; the text says what is allowed.
+        CnnkitError: the ImageNet weights cannot be downloaded.
+    """
+    row = NETWORKS[name]
+    file = None
+    if weights == "imagenet":
+        file = imagenet_weights(row, arguments, image_size)
+    elif weights is not None:
+        file = existing_weights(weights)
+    image = keras.Input((*image_size, channels), dtype="uint8", name="image")
+    network = _network(row, image, **arguments)
+    if file is not None:
+        load_weights(network, file, row, arguments, lambda **others: _network(row, image, **others))
+    return keras.Model(image, _output(network, row, layer), name="backbone")
+
+
+def preprocessed(image: Any, preprocessing: str) -> Any:
+    """Return what a network takes of uint8 pixels, as `keras.applications` computes it.
+
+    Args:
+        image: tensor of uint8 (batch, height, width, 1 or 3).
+        preprocessing: `tf`, `torch`, `caffe` or `none`.
+
+    Source: `preprocess_input` of keras.applications.imagenet_utils, in layers that reload without
+        cnnkit.
+    """
+    if image.shape[-1] == 1:
+        image = keras.layers.Concatenate(name="three_channels")([image] * 3)
+    if preprocessing == "none":
+        return image
+    scale, offset = {
+        "tf": (1 / 127.5, -1.0),
+        "torch": (
+            [1 / 255 / deviation for deviation in _DEVIATIONS],
+            [-mean / deviation for mean, deviation in zip(_MEANS, _DEVIATIONS, strict=True)],
+        ),
+        "caffe": (1.0, [-mean for mean in _CAFFE_MEANS]),
+    }[preprocessing]
+    values = keras.layers.Rescaling(scale, offset, name="preprocessing")(image)
+    return keras.ops.flip(values, axis=-1) if preprocessing == "caffe" else values
+
+
+def _network(row: NetworkRow, image: Any, **arguments: Any) -> Any:
+    """Return the untrained network behind its preprocessing."""
+    builder = getattr(keras.applications, row.name)
+    try:
+        network = builder(
+            include_top=False,
+            weights=None,
+            input_tensor=preprocessed(image, row.preprocessing),
+            input_shape=(*image.shape[1:3], 3),
+            **arguments,
+        )
+    except ValueError as error:
+        raise UsageError(f"model.backbone: Keras refuses {row.name}: {error}") from error
+    _number_from_zero(network)
+    return network
+
+
+def _number_from_zero(network: Any) -> None:
+    """Give the layers that Keras numbered the names they have in a fresh process.
+
+    Some networks leave names to Keras, which counts the layers of the whole process: what is
+    `conv2d_3` in one would be `conv2d_97` in a second one that is built after it.
+    """
+    numbered = defaultdict(list)
+    for layer in network.layers:
+        stem, number = re.fullmatch(r"(.+?)(?:_(\d+))?", layer.name).groups()
+        if stem.replace("_", "") == type(layer).__name__.lower():
+            numbered[stem].append((int(number or 0), layer))
+    for stem, layers in numbered.items():
+        first = min(number for number, _ in layers)
+        for number, layer in layers:
+            layer.name = f"{stem}_{number - first}" if number > first else stem
+
+
+def _output(network: Any, row: NetworkRow, layer: str | None) -> Any:
+    if layer is None:
+        return network.outputs[0]
+    names = [part.name for part in network.layers[1:]]  # without the input
+    if layer not in names:
+        raise UsageError(
+            f"model.backbone.layer: {row.name} has no layer {shown(layer)}."
+            f"{did_you_mean(layer, names)} Its last ten layers: {', '.join(names[-10:])}."
+        )
+    return network.get_layer(layer).output

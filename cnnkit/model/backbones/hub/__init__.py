@@ -1,0 +1,1 @@
+"""Backbones from TF Hub modules and SavedModel folders."""

@@ -1,0 +1,131 @@
+"""The text of a packed module enters; a Keras 3 layer leaves that runs, trains and saves it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnkit.backend import keras, tf
+from cnnkit.errors import UsageError
+from cnnkit.model.backbones.hub.endpoint import endpoint_of
+from cnnkit.model.backbones.hub.packed_module import load_module, unpacked_module
+
+
+@keras.saving.register_keras_serializable("cnnkit")
+class HubModule(keras.layers.Layer):
+    """A SavedModel as one layer, whose variables are Keras weights.
+
+    The layer's config carries the module, so that a `.keras` file needs no other file. The module
+    runs in inference mode unless the layer learns, is called for training, and its attribute
+    `batch_norm` is "training". `training=False` of a call does not suffice: Keras records it in a
+    functional model and overrides it in `fit`. The variables that learn are those that the module
+    says may.
+
+    Args:
+        packed: the text of `pack_module`.
+        sha256: of that text.
+        feature_shape: of the features of one image; None where the module says it itself.
+        signature: to use instead of `__call__`.
+        module: the loaded module, with its weights; None to load it from the text, without them.
+        trainable: whether it learns.
+        batch_norm: inference, so that batch normalisation keeps its averages; or training.
+        **arguments: of `keras.layers.Layer`.
+
+    Raises:
+        UsageError: the text is damaged or not trusted, or a signature is asked to learn.
+    """
+
+    def __init__(
+        self,
+        packed: str,
+        sha256: str,
+        *,
+        feature_shape: tuple[int, ...] | None = None,
+        signature: str | None = None,
+        module: Any = None,
+        trainable: bool = False,
+        batch_norm: str = "inference",
+        **arguments: Any,
+    ) -> None:
+        super().__init__(autocast=False, **arguments)
+        self.supports_jit = False
+        self.batch_norm = batch_norm
+        if module is None:
+            with unpacked_module(packed, sha256) as folder:
+                module = load_module(folder, "the module inside the model")
+        self._packed, self._sha256, self._signature = packed, sha256, signature
+        self._feature_shape = feature_shape and tuple(feature_shape)
+        endpoint = endpoint_of(module, signature)
+        self._module = _Untracked(module, endpoint)
+        with keras.name_scope(self.name):
+            self._module_variables = [
+                keras.Variable(
+                    variable,
+                    shape=variable.shape,
+                    dtype=variable.dtype.name,
+                    trainable=learns,
+                    name=variable.name.split(":")[0].replace("/", "_"),
+                )
+                for variable, learns in zip(endpoint.variables, endpoint.trainable, strict=True)
+            ]
+        if trainable:
+            self._check_can_train()
+        self.trainable = trainable  # after the variables are there, which are told
+
+    @property
+    def endpoint(self) -> Any:
+        """The function of the module that the layer runs."""
+        return self._module.endpoint
+
+    @property
+    def module(self) -> Any:
+        """The loaded SavedModel, which must live as long as the layer's functions."""
+        return self._module.loaded
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the layer learns."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if value:
+            self._check_can_train()
+        keras.layers.Layer.trainable.fset(self, value)
+
+    def call(self, images: Any, training: bool | None = None) -> Any:
+        """Return the features of images, of the size and values that the module wants."""
+        endpoint = self.endpoint
+        learns = self.trainable and bool(training) and self.batch_norm == "training"
+        features = endpoint.run(tf.cast(images, endpoint.image.dtype), learns)
+        if self._feature_shape is not None:
+            features = tf.ensure_shape(features, (None, *self._feature_shape))
+        if self.trainable:
+            for loss in endpoint.losses:
+                self.add_loss(loss())
+        return features
+
+    def _check_can_train(self) -> None:
+        if not self.endpoint.can_train:
+            raise UsageError(
+                "model.backbone.hub: this module cannot learn, because only its signature "
+                f"{self.endpoint.name} can be used: a function for inference. Let the head learn "
+                "alone (train: head), or take a TF2 module with a __call__."
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments, the module in them."""
+        return {
+            **super().get_config(),
+            "packed": self._packed,
+            "sha256": self._sha256,
+            "feature_shape": self._feature_shape,
+            "signature": self._signature,
+            "batch_norm": self.batch_norm,
+        }
+
+
+class _Untracked:
+    """Holds what Keras and TensorFlow shall not look into for variables."""
+
+    def __init__(self, loaded: Any, endpoint: Any) -> None:
+        self.loaded, self.endpoint = loaded, endpoint

@@ -1,0 +1,130 @@
+"""What was seen of the images enters; augmentation, layers and training leave, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnnkit.data.records import count_of
+from cnnkit.proposal.findings import FEW, Choice, Findings
+from cnnkit.proposal.proposed_data import MANY
+
+_LARGE_IMBALANCE = 3
+_SIDED_WORDS = ("left", "right", "clockwise", "arrow", "letter", "digit", "text")
+
+
+def augmentation_choices(findings: Findings) -> list[Choice]:
+    """Return the lines of `augmentation`: mild changes that leave most classes what they are."""
+    against = _why_not_to_flip(sorted(findings.class_counts))
+    rotation = Choice("  - random_rotation: 0.05", against and f"No random_flip: {against}.")
+    flip = Choice(
+        "  - random_flip: horizontal", "Remove it where left and right make a difference."
+    )
+    choices = [rotation] if against else [flip, rotation]
+    choices += [
+        Choice("  - random_zoom: 0.1"),
+        Choice("  - random_translation: {height_factor: 0.1, width_factor: 0.1}"),
+    ]
+    return choices if findings.is_grey else [*choices, Choice("  - random_contrast: 0.2")]
+
+
+def _why_not_to_flip(class_names: Sequence[str]) -> str:
+    """Return why images should not be mirrored, by their classes' names; empty for nothing."""
+    if sum(len(name) <= 2 for name in class_names) > len(class_names) / 2:
+        return "the names of the classes look like digits or letters, which a mirror may change"
+    sided = next((n for n in class_names if any(word in n.lower() for word in _SIDED_WORDS)), "")
+    return f"a mirror may change what is {sided}" if sided else ""
+
+
+def model_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
+    """Return the lines of `model`: a pretrained network, or layers that learn from scratch."""
+    if not findings.transfers:
+        blocks, layers = block_choices(), layer_choices(findings, size)
+        return [Choice("  blocks:"), *blocks, Choice("  layers:"), *layers]
+    reason = (
+        f"{count_of(findings.num_images, 'image')} are few: start from a network that has seen a "
+        "million photographs. Its weights (2 MB) are downloaded once; `cnnkit init --from-scratch` "
+        "does without. docs/backbones.md has larger ones."
+    )
+    return [Choice("  backbone: {name: MobileNetV2, alpha: 0.35}", reason)]
+
+
+def block_choices() -> list[Choice]:
+    """Return the lines of `model.blocks`."""
+    conv = "{filters: $filters, kernel_size: 3, strides: $strides, padding: same, use_bias: false}"
+    return [
+        Choice("    conv_norm:", "What `block` stands for below; $filters is what it is given."),
+        Choice(f"      - conv: {conv}"),
+        Choice("      - batch_norm: {momentum: 0.9}"),
+        Choice("      - activation: relu"),
+    ]
+
+
+def layer_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
+    """Return the lines of `model.layers`: stages of convolution, more of them for more images."""
+    number = findings.num_images
+    stages = 3 if min(size) < 96 else 4
+    deep = number >= FEW
+    lines: list[str] = []
+    for filters in (32, 64, 128, 256)[:stages]:
+        strides = 2 if not lines and min(size) >= 48 else 1
+        lines += ["pool: max"] if lines else []
+        lines.append(f"block: {{name: conv_norm, filters: {filters}, strides: {strides}}}")
+        lines += [f"block: {{name: conv_norm, filters: {filters}, strides: 1}}"] * deep
+    lines += ["global_pool: average", "dropout: 0.3"] if deep else ["flatten", "dropout: 0.5"]
+    reason = (
+        f"{count_of(number, 'image')} are enough for two convolutions in each stage."
+        if deep
+        else f"{count_of(number, 'image')} are few: a small net, and dropout against overfitting."
+    )
+    return [Choice(f"    - {line}", reason if not at else "") for at, line in enumerate(lines)]
+
+
+def training_choices(findings: Findings) -> list[Choice]:
+    """Return the lines of `training`."""
+    choices = _transfer(findings) if findings.transfers else _from_scratch(findings)
+    counts = findings.class_counts
+    ratio = max(counts.values()) / max(1, min(counts.values()))
+    if ratio > _LARGE_IMBALANCE:
+        smallest, largest = min(counts, key=counts.get), max(counts, key=counts.get)
+        choices.append(
+            Choice(
+                "  class_weights: effective_number",
+                f"{largest} has {ratio:,.0f} times as many images as {smallest}. "
+                "(balanced_sampling: true would show the classes equally often instead.)",
+            )
+        )
+    return choices
+
+
+def _transfer(findings: Findings) -> list[Choice]:
+    return [
+        Choice("  monitor: val_accuracy"),
+        Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
+        Choice("  schedule: cosine"),
+        Choice("  phases:"),
+        Choice(
+            "    - {train: linear_probe}",
+            "First the output layer alone, on features that are computed once; then all of it, "
+            "carefully.",
+        ),
+        Choice(
+            "    - {train: all, epochs: 15, warmup_epochs: 1, "
+            "optimizer: {adam: {learning_rate: 5e-4}}}"
+        ),
+    ]
+
+
+def _from_scratch(findings: Findings) -> list[Choice]:
+    few, many = findings.num_images < FEW, findings.num_images >= MANY
+    epochs, patience = (60, 20) if few else (30, 6) if many else (40, 10)
+    return [
+        Choice(f"  epochs: {epochs}"),
+        Choice("  optimizer: {adamw: {learning_rate: 0.003, weight_decay: 0.02}}"),
+        Choice("  schedule: cosine"),
+        Choice("  warmup_epochs: 1"),
+        Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
+        Choice(
+            f"  early_stopping: {{patience: {patience}}}",
+            "The validation loss of few images jumps: wait long." if few else "",
+        ),
+    ]

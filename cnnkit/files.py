@@ -1,15 +1,17 @@
-"""What is to be written, and where, enters; a whole file leaves, or what is wrong with the path."""
+"""Whole-file writes, what may be overwritten, and what may be read: never a pipe or a device."""
 
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from cnnkit.errors import UsageError
 from cnnkit.text import shown
@@ -22,6 +24,15 @@ LIST = (".txt", ".list", ".lst", "")
 DRAWN_BY = {"Software": "cnnkit"}
 # A file name need not be UTF-8; written and read so, its bytes stay what they are.
 PATHS_AS_THEY_ARE = {"encoding": "utf-8", "errors": "surrogateescape"}
+# Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 def check_output(
@@ -133,3 +144,50 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def open_regular(path: str, *, buffering: int = -1) -> BinaryIO:
+    """Open a regular file for reading; links are followed.
+
+    Args:
+        path: of the file.
+        buffering: as of `open`; 0 is quickest for a file that is read in one go.
+
+    Raises:
+        OSError: it cannot be opened, or it is no regular file.
+    """
+    descriptor = os.open(path, _READ)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f"it is {_kind(mode)}, not a file", path)
+    return open(descriptor, "rb", buffering=buffering)
+
+
+def is_path(file: object) -> bool:
+    """Tell whether this is a path, and not a part of a file."""
+    return isinstance(file, str | os.PathLike)
+
+
+def why_unreadable(path: str | os.PathLike) -> tuple[str, str] | None:
+    """Return (kind of fault, reason) where a path leads to no regular file; None where it does.
+
+    The kinds are those of `cnnkit.data.check`; nothing is opened.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "broken_link", "it is a link that leads to itself"
+        if os.path.islink(path) and isinstance(error, FileNotFoundError | NotADirectoryError):
+            return "broken_link", f"it is a link to {os.readlink(path)}, which is not there"
+        if isinstance(error, FileNotFoundError):
+            return "unreadable_file", "there is no such file"
+        return "unreadable_file", f"it cannot be opened: {error.strerror or error}"
+    except ValueError as error:  # a zero byte in the name
+        return "unreadable_file", f"it cannot be opened: {error}"
+    return None if stat.S_ISREG(mode) else ("special_file", f"it is {_kind(mode)}, not a file")
+
+
+def _kind(mode: int) -> str:
+    return next((name for test, name in _KINDS if test(mode)), "something else")

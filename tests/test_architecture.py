@@ -15,7 +15,7 @@ _ROOT = Path(cnnkit.__file__).parent
 
 # Imports go to the same group or down, never up.
 _LEVELS = [
-    {"errors", "text", "files", "locks", "progress", "quiet", "version"},
+    {"errors", "text", "files", "locks", "progress", "quiet", "tables", "version"},
     {"arithmetic", "metrics", "networks", "schedules"},
     {"config"},
     {"runs", "backend", "data"},

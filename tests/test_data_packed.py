@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from images import file_bytes, four_corners, noise, write_image
 
-from cnnkit.data.cache.folder import size_text
 from cnnkit.data.cache.pixels import open_pixels
 from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes, from_hex
 from cnnkit.data.cache.pixels.place import choose_place
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import DataError
+from cnnkit.text import size_text
 
 SETTINGS = PixelSettings((16, 16))
 ROW_BYTES = 16 * 16 * 3

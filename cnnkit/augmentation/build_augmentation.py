@@ -16,8 +16,8 @@ from cnnkit.augmentation.operations import Augmentation
 from cnnkit.augmentation.rand_augment import RandAugment
 from cnnkit.config.own_augmentation import misplaced_mixing
 from cnnkit.data.pixels import PixelSettings
-from cnnkit.data.records import count_of
 from cnnkit.errors import UsageError
+from cnnkit.text import count_of
 
 _ON_HOST = {
     "random_flip": geometry.RandomFlip,

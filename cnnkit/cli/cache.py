@@ -68,7 +68,7 @@ def _can_ask() -> bool:
 
 
 def _print_freed(removed: int, freed: int, as_json: bool) -> None:
-    from cnnkit.data.cache.folder import size_text
+    from cnnkit.text import size_text
 
     if as_json:
         return print_json({"removed": removed, "bytes": freed})
@@ -76,7 +76,7 @@ def _print_freed(removed: int, freed: int, as_json: bool) -> None:
 
 
 def _table(entries: Sequence[CacheEntry]) -> str:
-    from cnnkit.data.cache.folder import size_text
+    from cnnkit.text import size_text
 
     header = ["kind", "images", "size", "what", "last used", "path"]
     rows = [header, *(_row(entry) for entry in entries)]
@@ -89,7 +89,7 @@ def _table(entries: Sequence[CacheEntry]) -> str:
 def _row(entry: CacheEntry) -> list[str]:
     from datetime import datetime
 
-    from cnnkit.data.cache.folder import size_text
+    from cnnkit.text import size_text
 
     return [
         entry.kind,

@@ -72,8 +72,8 @@ def _says_size(source: str, overrides: tuple[str, ...]) -> bool:
 
 
 def _write(checked: Checked, list_file: Path | None, contact_sheet: Path | None) -> None:
-    from cnnkit.data.records import count_of
     from cnnkit.files import write_text
+    from cnnkit.text import count_of
 
     if list_file is not None:
         files = checked.offending_files()

@@ -64,9 +64,9 @@ def preview(
     The versions are those that training shows in these epochs, pixel for pixel.
     """
     from cnnkit.config import load_config
-    from cnnkit.data.records import count_of
     from cnnkit.explore.preview import draw_preview, preview_rows
     from cnnkit.files import PICTURE, check_output
+    from cnnkit.text import count_of
 
     check_output(output, "--output", PICTURE, overwrite=overwrite)
     if config.is_dir():

@@ -105,7 +105,7 @@ def _sets(overrides: Iterable[str]) -> list[str]:
 
 
 def _class_table(division: Division) -> str:
-    from cnnkit.data.records import count_of
+    from cnnkit.text import count_of
 
     names = list(next(iter(division.counts.values())))
     rows = [[shown(name), *(counts[name] for counts in division.counts.values())] for name in names]

@@ -14,11 +14,12 @@ from cnnkit.data.cache.pixels import PixelStore
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.readable_images import DecodedImages, decode_images, report_undecodable
 from cnnkit.data.reading import Progress
-from cnnkit.data.records import SPLITS, ImageFile, Source, fingerprint_of, first_few
+from cnnkit.data.records import SPLITS, ImageFile, Source, fingerprint_of
 from cnnkit.data.sources.listing import find_images, ordered_classes
 from cnnkit.data.split.assignment import assign_splits
 from cnnkit.data.split.manifest import changed_notes
 from cnnkit.errors import DataError
+from cnnkit.text import first_few
 
 Note = Callable[[str], None]
 

@@ -15,9 +15,9 @@ from PIL import Image
 
 from cnnkit.data.reading import read_file
 from cnnkit.data.records import ImageFile, LocalFile
-from cnnkit.data.regular import is_path
 from cnnkit.data.resizing import Transpose, resize_upright
 from cnnkit.errors import ImageError
+from cnnkit.files import is_path
 
 # Raised when the pixels of a file change: cached ones of an earlier version are not used.
 PIXEL_PATH_VERSION = 2

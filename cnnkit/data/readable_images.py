@@ -9,9 +9,9 @@ from typing import Any
 from cnnkit.data.cache.pixels import PixelStore, open_pixels
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.reading import Progress
-from cnnkit.data.records import ImageRecord, Source, count_of
+from cnnkit.data.records import ImageRecord, Source
 from cnnkit.errors import DataError
-from cnnkit.text import shown
+from cnnkit.text import count_of, shown
 
 Note = Callable[[str], None]
 

@@ -8,7 +8,7 @@ from contextlib import closing
 
 from cnnkit.data.parallel import in_threads
 from cnnkit.data.records import ImageFile
-from cnnkit.data.regular import is_path, why_unreadable
+from cnnkit.files import is_path, why_unreadable
 
 Progress = Callable[[int, int], None]
 

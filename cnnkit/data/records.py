@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from cnnkit.data.regular import open_regular
-from cnnkit.text import shown
+from cnnkit.files import open_regular
 
 Function = TypeVar("Function", bound=Callable)
 
@@ -118,26 +117,3 @@ def fingerprint_of(images: Iterable[tuple[str, str]]) -> str:
     """Return a sha256 over (label, sha256 of the content) of all images, in any order."""
     lines = sorted(f"{label}\t{digest}" for label, digest in images)
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
-
-
-def first_few(names: Iterable[str], limit: int = 3) -> str:
-    """Join names for a message, each on one line, with a count of those left out.
-
-    >>> first_few(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    >>> first_few(["a", "b"])
-    'a, b'
-    """
-    names = list(names)
-    few = ", ".join(map(shown, names[:limit]))
-    left = len(names) - limit
-    return f"{few} and {left:,} more" if left > 0 else few
-
-
-def count_of(number: int, noun: str, plural: str | None = None) -> str:
-    """Return a number with its noun.
-
-    >>> count_of(1, "image"), count_of(2000, "image")
-    ('1 image', '2,000 images')
-    """
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -9,19 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.data.reading import hash_files
-from cnnkit.data.records import (
-    SPLITS,
-    ImageFile,
-    ImageRecord,
-    LocalFile,
-    Source,
-    count_of,
-    first_few,
-)
+from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, LocalFile, Source
 from cnnkit.data.sources.builtin import BUILTIN_SOURCES, write_builtin
 from cnnkit.data.sources.listing import only_classes, read_source
 from cnnkit.data.sources.tfrecord import record_at
 from cnnkit.errors import DataError, UsageError
+from cnnkit.text import count_of, first_few
 
 
 def run_images(

@@ -17,12 +17,12 @@ from PIL import Image
 from cnnkit.data.parallel import in_threads
 from cnnkit.data.pixels import PixelSettings, read_pixels, upright_turn
 from cnnkit.data.reading import Progress, read_file
-from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, Source, count_of
+from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, Source
 from cnnkit.data.resizing import SIDEWAYS
 from cnnkit.data.sources.listing import find_images, only_classes, ordered_classes, read_source
 from cnnkit.data.split.assignment import assign_splits
 from cnnkit.errors import ImageError
-from cnnkit.text import shown
+from cnnkit.text import count_of, shown
 
 _BATCH = 16
 _MOST_SIZES = 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cnnkit.arithmetic import LayerRow
-from cnnkit.data.cache.folder import size_text
 from cnnkit.explore.layer_summary import BYTES, Summary
+from cnnkit.text import size_text
 
 _HEADER = (
     "layer", "", "output", "parameters", "multiply-adds", "receptive field", "stride", "start",

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cnnkit.config import load_config
-from cnnkit.data.records import count_of
 from cnnkit.data.sources.builtin import BUILTIN_SOURCES
 from cnnkit.files import write_text
 from cnnkit.proposal.findings import Choice, Findings, look_at
@@ -18,6 +17,7 @@ from cnnkit.proposal.proposed_model import (
     model_choices,
     training_choices,
 )
+from cnnkit.text import count_of
 
 __all__ = ["Findings", "look_at", "propose", "relative_source", "write_proposal"]
 

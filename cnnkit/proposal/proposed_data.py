@@ -6,8 +6,8 @@ from statistics import median
 
 import yaml
 
-from cnnkit.data.records import count_of, first_few
 from cnnkit.proposal.findings import Choice, Findings
+from cnnkit.text import count_of, first_few
 
 MANY = 20_000  # images
 TRANSFER_SIZE = 160  # of one set of ImageNet weights; larger sees more and takes longer

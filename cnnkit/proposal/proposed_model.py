@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnkit.data.records import count_of
 from cnnkit.proposal.findings import FEW, Choice, Findings
 from cnnkit.proposal.proposed_data import MANY
+from cnnkit.text import count_of
 
 _LARGE_IMBALANCE = 3
 _SIDED_WORDS = ("left", "right", "clockwise", "arrow", "letter", "digit", "text")

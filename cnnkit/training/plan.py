@@ -8,11 +8,11 @@ from typing import Any
 from cnnkit.backend import keras, tf
 from cnnkit.config import Config, DataConfig
 from cnnkit.data.dataset import ImageDataset, load_dataset
-from cnnkit.data.records import first_few
 from cnnkit.data.sources.builtin import make_builtin
 from cnnkit.errors import UsageError
 from cnnkit.model.build_model import build_model, build_optimizer
 from cnnkit.progress import Silence
+from cnnkit.text import first_few
 from cnnkit.training.image_batches import Feed
 from cnnkit.training.phases import Phase, phases_of, set_trainable
 

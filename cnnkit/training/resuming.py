@@ -11,10 +11,10 @@ from typing import Any
 from cnnkit.config import Config, dump_config
 from cnnkit.config.backbone_section import PATHS
 from cnnkit.data.dataset import ImageDataset
-from cnnkit.data.records import first_few
 from cnnkit.errors import DataError, UsageError
 from cnnkit.locks import held
 from cnnkit.runs import Run, find_run, newest_run
+from cnnkit.text import first_few
 from cnnkit.training.backup import Backup
 from cnnkit.training.plan import Plan
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cnnkit.errors import DataError, UsageError
 from cnnkit.locks import held, is_held
+from cnnkit.text import size_text
 
 PARTIAL = ".partial-"
 GIGABYTE = 1_000_000_000
@@ -157,18 +158,6 @@ def _not_writable(folder: Path, error: OSError) -> DataError:
         f"The cache folder {folder} cannot be written: {error.strerror or error}. "
         "Set the environment variable CNNKIT_CACHE to a folder with room that you may write to."
     )
-
-
-def size_text(num_bytes: int) -> str:
-    """Return a size for people.
-
-    >>> size_text(17_817_600), size_text(0), size_text(6_021_120_000)
-    ('17.8 MB', '0 bytes', '6.0 GB')
-    """
-    for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if num_bytes >= size:
-            return f"{num_bytes / size:,.1f} {unit}"
-    return f"{num_bytes} bytes"
 
 
 def remove_unused(

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cnnkit.data.cache.folder import size_text
 from cnnkit.data.readable_images import DecodedImages, decode_images, report_undecodable
 from cnnkit.data.reading import Progress
-from cnnkit.data.records import Source, count_of
+from cnnkit.data.records import Source
 from cnnkit.data.sources.listing import find_images
+from cnnkit.text import count_of, size_text
 
 Note = Callable[[str], None]
 

@@ -16,9 +16,9 @@ from cnnkit.data.check.faults import Finding
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.reading import read_file
 from cnnkit.data.records import ImageRecord
-from cnnkit.data.regular import is_path, why_unreadable
 from cnnkit.data.sources.folders import image_extensions
 from cnnkit.errors import ImageError
+from cnnkit.files import is_path, why_unreadable
 
 THUMBNAIL_SIDE = 32
 CROP = 0.04  # of each side, in the middle of the 2 to 6 % that are found

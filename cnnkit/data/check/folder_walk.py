@@ -12,8 +12,8 @@ from PIL import Image
 
 from cnnkit.data.check.faults import Finding
 from cnnkit.data.records import ImageRecord, LocalFile, split_from_folder
-from cnnkit.data.regular import why_unreadable
 from cnnkit.data.sources.folders import image_extensions, is_dead_link
+from cnnkit.files import why_unreadable
 
 _CHECKPOINTS = ".ipynb_checkpoints"
 _ARCHIVE_REST = "__MACOSX"

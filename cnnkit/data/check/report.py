@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from cnnkit.data.check import Checked
 from cnnkit.data.check.faults import KINDS, SEVERITIES, Finding, Pair
-from cnnkit.data.records import count_of, first_few
-from cnnkit.text import shown
+from cnnkit.text import count_of, first_few, shown
 
 _SHOWN_FAULTS, _SHOWN_FACTS, _SHOWN_PATHS = 5, 2, 3
 _TITLES = {"error": "Errors", "warning": "Warnings", "info": "For your information"}

@@ -11,15 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from cnnkit.data.records import (
-    ImageRecord,
-    LocalFile,
-    Source,
-    count_of,
-    first_few,
-    split_from_folder,
-)
+from cnnkit.data.records import ImageRecord, LocalFile, Source, split_from_folder
 from cnnkit.errors import DataError
+from cnnkit.text import count_of, first_few
 
 # Pillow registers these, but they are films and measurement data, not pictures.
 _NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG"}

@@ -8,15 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cnnkit.data.records import (
-    SPLITS,
-    Source,
-    count_of,
-    first_few,
-    split_from_folder,
-    without_collection,
-)
-from cnnkit.data.regular import why_unreadable
+from cnnkit.data.records import SPLITS, Source, split_from_folder, without_collection
 from cnnkit.data.sources.builtin import BUILTIN_SOURCES, write_builtin
 from cnnkit.data.sources.csv_file import read_table
 from cnnkit.data.sources.folders import read_folder
@@ -25,6 +17,8 @@ from cnnkit.data.sources.known_sets import known_class_names
 from cnnkit.data.sources.tfrecord import is_tfrecord_name
 from cnnkit.data.sources.tfrecord_source import holds_tfrecords, read_tfrecords
 from cnnkit.errors import DataError, did_you_mean
+from cnnkit.files import why_unreadable
+from cnnkit.text import count_of, first_few
 
 
 @without_collection

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, LocalFile, Source, split_from_word
-from cnnkit.data.regular import why_unreadable
 from cnnkit.data.sources.tfrecord import record_at
 from cnnkit.errors import DataError, did_you_mean
-from cnnkit.files import PATHS_AS_THEY_ARE
+from cnnkit.files import PATHS_AS_THEY_ARE, why_unreadable
 
 COLUMNS = ("path", "label", "split", "group", "sha256")
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-from cnnkit.data.regular import open_regular
 from cnnkit.errors import DataError
+from cnnkit.files import open_regular
 
 ENCODED = "image/encoded"
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnkit.data.records import ImageRecord, Source, count_of, first_few, split_from_word
-from cnnkit.data.regular import open_regular
+from cnnkit.data.records import ImageRecord, Source, split_from_word
 from cnnkit.data.sources.tfrecord import (
     DamagedRecordError,
     RecordImage,
@@ -23,6 +22,8 @@ from cnnkit.data.sources.tfrecord import (
     record_error,
 )
 from cnnkit.errors import DataError
+from cnnkit.files import open_regular
+from cnnkit.text import count_of, first_few
 
 _TEXT, _NUMBER = "image/class/text", "image/class/label"
 _SHARD = re.compile(r"(.*-)(\d+)-of-(\d+)(.*)")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from cnnkit.data.records import SPLITS, ImageRecord, count_of, first_few, without_collection
+from cnnkit.data.records import SPLITS, ImageRecord, without_collection
 from cnnkit.data.split.shares import cut_units
 from cnnkit.data.split.units import Unit, class_sizes, groups_of, units_of
 from cnnkit.errors import DataError
-from cnnkit.text import shown
+from cnnkit.text import count_of, first_few, shown
 
 ALL_IN_TRAIN = "set data.allow_missing_classes: true to keep all of it in train"
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.data.reading import Progress, hash_files
-from cnnkit.data.records import SPLITS, ImageRecord, Source, count_of, first_few
+from cnnkit.data.records import SPLITS, ImageRecord, Source
 from cnnkit.data.sources.listing import find_images, ordered_classes
 from cnnkit.data.split.manifest import Manifest, Row, changed_notes, write_manifest
 from cnnkit.data.split.units import groups_of
 from cnnkit.errors import DataError, UsageError
-from cnnkit.text import shown
+from cnnkit.text import count_of, first_few, shown
 
 Note = Callable[[str], None]
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cnnkit.data.records import SPLITS, ImageRecord, count_of, first_few
+from cnnkit.data.records import SPLITS, ImageRecord
 from cnnkit.errors import UsageError
 from cnnkit.files import PATHS_AS_THEY_ARE, write_csv
+from cnnkit.text import count_of, first_few
 
 _COLUMNS = ("path", "label", "split", "sha256")
 

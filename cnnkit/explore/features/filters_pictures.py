@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.data.records import count_of
 from cnnkit.plots.map_pictures import plot_pictures
+from cnnkit.text import count_of
 
 if TYPE_CHECKING:
     from cnnkit.explore.features.learned_filters import LayerFilters

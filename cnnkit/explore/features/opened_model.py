@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnkit.data.records import first_few
 from cnnkit.errors import UsageError, did_you_mean
 from cnnkit.explore.features.model_graph import Step, steps_of
 from cnnkit.explore.features.step_windows import is_convolution
@@ -15,6 +14,7 @@ from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runs import Run, find_run, run_of_file
 from cnnkit.runtimes import info_of_keras, lacking
+from cnnkit.text import first_few
 
 
 @dataclass(frozen=True, eq=False)

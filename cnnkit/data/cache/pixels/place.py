@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnkit.data.cache.folder import GIGABYTE, size_text
+from cnnkit.data.cache.folder import GIGABYTE
 from cnnkit.data.cache.pixels.pack import packs_folder
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import DataError
+from cnnkit.text import size_text
 
 _SHARE = 2  # `auto` takes at most a half of what is free
 

@@ -56,7 +56,7 @@ import os, signal, sys
 from pathlib import Path
 from cnnkit.config import load_config
 from cnnkit.progress import Silence
-from cnnkit.training import train, weights
+from cnnkit.training import checkpoint, train
 
 path, folder, place, epoch = sys.argv[1:]
 die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
@@ -71,12 +71,12 @@ def batch_done(*_):
     if place == "in an epoch" and ended == int(epoch):
         die()
 report.epoch_done, report.batch_done = epoch_done, batch_done
-written = weights.Weights._write_models
+written = checkpoint.Weights._write_models
 def write_models(self):
     if place == "behind the backup" and len(self._history.rows) >= int(epoch):
         die()
     written(self)
-weights.Weights._write_models = write_models
+checkpoint.Weights._write_models = write_models
 train(load_config(Path(path)), name="killed", runs_folder=Path(folder), report=report)
 """
 

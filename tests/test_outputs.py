@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -105,18 +107,35 @@ def test_another_ending_is_refused_before_anything_is_read(tmp_path, name, endin
         check_output(tmp_path / name, "--out", endings, overwrite=True)
 
 
-def test_a_device_is_written_to_whatever_its_name(tmp_path):
-    check_output(tmp_path / "a.png", "--out", PICTURE, overwrite=False)
-    if os.path.exists("/dev/null"):
-        from pathlib import Path
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_written_to_whatever_its_name(tmp_path):
+    pipe = tmp_path / "list.txt"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        check_output(pipe, "--out", PICTURE, overwrite=False)  # it exists, and it is no .png
+        write_text(pipe, "what was written")
+        assert os.read(reader, 100) == b"what was written"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]
+    pipe.unlink()
+    pipe.write_text("a file of the same name")
+    with pytest.raises(UsageError, match="the name must end in"):
+        check_output(pipe, "--out", PICTURE, overwrite=False)
 
-        check_output(Path("/dev/null"), "--out", PICTURE, overwrite=False)
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="needs /dev/null")
+def test_a_device_is_written_to_and_stays_one():
+    device = Path("/dev/null")
+    check_output(device, "--out", PICTURE, overwrite=False)
+    write_text(device, "x")
+    assert device.is_char_device() and device.read_bytes() == b""
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_errors_name_the_file_that_is_wanted(photos, tmp_path):
-    from pathlib import Path
-
     with pytest.raises(OSError) as caught:
         write_text(Path("/dev/full"), "x" * 100_000)
     assert caught.value.filename == "/dev/full"

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -116,6 +117,28 @@ class Run:
         if info["status"] == "running" and not _alive(info):
             info["status"] = "interrupted"
         return info
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return run.json and the run's folder, ready for JSON."""
+        return {"run": str(self.folder), **self.info()}
+
+    def text(self) -> str:
+        """Return what `train` prints of a finished run: metrics, files, the next commands."""
+        info = self.info()
+        lines = [f"best epoch {info['best_epoch']} of {info['epochs']}, {info['seconds']:.0f} s"]
+        for split, metrics in info["metrics"].items():
+            lines.append(
+                f"{split:<10}  accuracy {metrics['accuracy']:.4f}  "
+                f"macro_f1 {metrics['macro_f1']:.4f}  log_loss {metrics['log_loss']:.4f}  "
+                f"({metrics['num_images']} images)"
+            )
+        lines += [f"run         {self.folder}", f"curves      {self.plot('curves')}"]
+        folder = shlex.quote(str(self.folder))
+        lines.append(f"next        cnnkit predict IMAGE --model {folder}")
+        if "test" in info["metrics"]:
+            lines.append(f"            cnnkit evaluate {folder}")
+        lines.append(f"            cnnkit export {folder}")
+        return "\n".join(lines)
 
     @contextmanager
     def _reading(self, path: Path) -> Iterator[IO]:

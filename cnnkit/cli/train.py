@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,8 +56,7 @@ def train(
     else:
         run = _trained(path, overrides, name or path.stem, runs_folder, dry_run, as_json)
     if run is not None:
-        info = {"run": str(run.folder), **run.info()}
-        print_json(info) if as_json else click.echo(_end_text(run))
+        print_json(run.as_dict()) if as_json else click.echo(run.text())
 
 
 def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run:
@@ -91,32 +89,7 @@ def _trained(
 
     report = report_for(sys.stderr)
     if dry_run:
-        plan = prepare(config, report).describe()
-        print_json(plan) if as_json else click.echo(_plan_text(plan))
+        plan = prepare(config, report)
+        print_json(plan.as_dict()) if as_json else click.echo(plan.text())
         return None
     return train_config(config, name=name, runs_folder=runs_folder, report=report)
-
-
-def _plan_text(plan: dict) -> str:
-    lines = [f"classes: {len(plan['classes'])} ({', '.join(plan['classes'][:10])})"]
-    lines += [f"{split}: {sum(counts.values())} images" for split, counts in plan["counts"].items()]
-    lines.append(f"parameters: {plan['parameters']:,}")
-    lines.append("Nothing was trained (--dry-run).")
-    return "\n".join(lines)
-
-
-def _end_text(run: Run) -> str:
-    info = run.info()
-    lines = [f"best epoch {info['best_epoch']} of {info['epochs']}, {info['seconds']:.0f} s"]
-    for split, metrics in info["metrics"].items():
-        lines.append(
-            f"{split:<10}  accuracy {metrics['accuracy']:.4f}  macro_f1 {metrics['macro_f1']:.4f}"
-            f"  log_loss {metrics['log_loss']:.4f}  ({metrics['num_images']} images)"
-        )
-    lines += [f"run         {run.folder}", f"curves      {run.plot('curves')}"]
-    folder = shlex.quote(str(run.folder))
-    lines.append(f"next        cnnkit predict IMAGE --model {folder}")
-    if "test" in info["metrics"]:
-        lines.append(f"            cnnkit evaluate {folder}")
-    lines.append(f"            cnnkit export {folder}")
-    return "\n".join(lines)

@@ -26,14 +26,24 @@ class Plan:
     model: Any
     feeds: tuple[Feed, ...]
 
-    def describe(self) -> dict[str, Any]:
-        """Return what `--dry-run` says."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `train --dry-run --json` prints."""
         return {
             "classes": self.dataset.class_names,
             "counts": self.dataset.counts(),
             "skipped": self.dataset.skipped,
             "parameters": self.model.count_params(),
         }
+
+    def text(self) -> str:
+        """Return what `train --dry-run` prints."""
+        names = self.dataset.class_names
+        lines = [f"classes: {len(names)} ({', '.join(names[:10])})"]
+        for split, counts in self.dataset.counts().items():
+            lines.append(f"{split}: {sum(counts.values())} images")
+        lines.append(f"parameters: {self.model.count_params():,}")
+        lines.append("Nothing was trained (--dry-run).")
+        return "\n".join(lines)
 
 
 def prepare(config: Config, report: Silence) -> Plan:

@@ -1,6 +1,6 @@
-"""What happens in a command enters; lines and bars on stderr leave. Nothing is computed here.
+"""Show on stderr what a command is doing.
 
-A terminal gets a moving bar (rich); a file or a pipe gets one plain line an epoch.
+A terminal gets a moving bar (rich); a file or a pipe gets one plain line per epoch.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from typing import TextIO
 Advance = Callable[[int, int], None]
 
 
-class Silence:
-    """Says nothing; what the Python interface uses unless told otherwise."""
+class Report:
+    """The events that a command reports. This base class shows none: the default in Python."""
 
     def note(self, text: str) -> None:
-        """Say one sentence to the user."""
+        """Show one sentence."""
 
     @contextmanager
     def counting(self, what: str) -> Iterator[Advance]:
-        """Give a function that shows how many of how many images are done."""
+        """Yield a function (done, total) that shows how many images are done."""
         yield lambda done, total: None
 
     def epoch_begins(self, epoch: int, epochs: int, num_images: int) -> None:
-        """Show that an epoch (from 1) begins."""
+        """Show that an epoch begins; epochs count from 1."""
 
     def batch_done(self, images_done: int, logs: Mapping[str, float]) -> None:
-        """Show the running means after a batch."""
+        """Show the loss and accuracy so far after a batch."""
 
     def epoch_done(self, row: Mapping[str, float], *, is_best: bool) -> None:
-        """Show the row of history.csv."""
+        """Show the epoch's row of history.csv."""
 
     def close(self) -> None:
-        """Take moving things off the screen."""
+        """Remove the moving bar from the screen."""
 
 
-class Lines(Silence):
-    """One plain line for everything that is worth one."""
+class LineReport(Report):
+    """Plain lines, for a file or a pipe."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -52,19 +52,19 @@ class Lines(Silence):
 
     @contextmanager
     def counting(self, what: str) -> Iterator[Advance]:
-        """Write a line every ten seconds, none where it is done sooner."""
-        told = time.perf_counter()
+        """Write a line every ten seconds; nothing if the work is done sooner."""
+        written = time.perf_counter()
 
         def advance(done: int, total: int) -> None:
-            nonlocal told
-            if time.perf_counter() - told >= 10:
-                told = time.perf_counter()
+            nonlocal written
+            if time.perf_counter() - written >= 10:
+                written = time.perf_counter()
                 self.note(f"{what}: {done / total:.0%}")
 
         yield advance
 
     def epoch_begins(self, epoch: int, epochs: int, num_images: int) -> None:
-        """Keep the totals for the line at the end of the epoch."""
+        """Remember the totals for the line at the end of the epoch."""
         self._epochs, self._num_images = epochs, num_images
 
     def epoch_done(self, row: Mapping[str, float], *, is_best: bool) -> None:
@@ -72,8 +72,8 @@ class Lines(Silence):
         self.note(epoch_line(row, self._epochs, self._num_images, is_best=is_best))
 
 
-class Bars(Lines):
-    """A moving bar with loss, accuracy, images/s and time left; finished epochs stay as lines."""
+class BarReport(LineReport):
+    """A moving bar with loss, accuracy, images/s and time left; a finished epoch becomes a line."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -90,7 +90,7 @@ class Bars(Lines):
 
     @contextmanager
     def counting(self, what: str) -> Iterator[Advance]:
-        """Show a bar that goes away when all is counted."""
+        """Show a bar that disappears when everything is counted."""
         from rich.progress import Progress
 
         with Progress(console=self._console, transient=True) as bar:
@@ -98,7 +98,7 @@ class Bars(Lines):
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def epoch_begins(self, epoch: int, epochs: int, num_images: int) -> None:
-        """Begin a new bar."""
+        """Start a new bar."""
         super().epoch_begins(epoch, epochs, num_images)
         if self._bar is None:
             self._bar = _epoch_bar(self._console)
@@ -113,7 +113,7 @@ class Bars(Lines):
     def batch_done(self, images_done: int, logs: Mapping[str, float]) -> None:
         """Move the bar, at most ten times a second."""
         now = time.perf_counter()
-        if now - self._drawn < 0.1:
+        if now - self._drawn < 0.1:  # a small network does hundreds of batches per second
             return
         self._drawn = now
         rate = images_done / (now - self._begin)
@@ -127,15 +127,15 @@ class Bars(Lines):
         )
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = self._task = None
 
 
-def report_for(stream: TextIO) -> Silence:
+def report_for(stream: TextIO) -> Report:
     """Return bars for a terminal, plain lines for anything else."""
-    return Bars() if stream.isatty() else Lines(stream)
+    return BarReport() if stream.isatty() else LineReport(stream)
 
 
 def epoch_line(row: Mapping[str, float], epochs: int, num_images: int, *, is_best: bool) -> str:

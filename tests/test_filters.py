@@ -20,7 +20,7 @@ from cnnkit.errors import DataError
 from cnnkit.explore.features.ascent import climbed_pictures
 from cnnkit.explore.features.model_graph import run_steps, steps_of
 from cnnkit.explore.features.patches import exciting_patches
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 
 layers = keras.layers
 _SETTINGS = PixelSettings((20, 20))
@@ -46,7 +46,7 @@ def _records(folder, count):
 def _patches(model, records, **options):
     steps = steps_of(model)
     positions = [i for i, step in enumerate(steps) if step.kind == "Conv2D"]
-    given = {"num_patches": 3, "report": Silence(), **options}
+    given = {"num_patches": 3, "report": Report(), **options}
     return exciting_patches(steps, positions, records, _SETTINGS, **given), positions
 
 
@@ -107,7 +107,7 @@ def test_layers_on_parallel_ways_have_the_patches_that_each_has_alone(ways, tmp_
     found, positions = _patches(model, records)
     assert sorted(found) == positions and len(positions) == 2
     for position in positions:
-        options = {"num_patches": 3, "report": Silence()}
+        options = {"num_patches": 3, "report": Report()}
         alone = exciting_patches(steps_of(model), [position], records, _SETTINGS, **options)
         for mine, expected in zip(found[position], alone[position], strict=True):
             assert [(p.path, p.value, p.box) for p in mine] == [
@@ -121,7 +121,7 @@ def test_an_image_that_cannot_be_read_is_named_and_left_out(model, tmp_path):
     broken.write_text("hi")
     notes = []
 
-    class Notes(Silence):
+    class Notes(Report):
         def note(self, text):
             notes.append(text)
 

@@ -33,7 +33,7 @@ from cnnkit.data.sources.builtin import BUILTIN_SOURCES, write_builtin
 from cnnkit.data.sources.known_sets import KNOWN_SETS, known_class_names, known_set_folder
 from cnnkit.data.sources.published_arrays import read_cifar
 from cnnkit.errors import DataError
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "known-sets.md"
 
@@ -237,7 +237,7 @@ def test_a_set_is_downloaded_and_told_once(cache, monkeypatch):
     content = npz_bytes(train, test)
     told = []
 
-    class Report(Silence):
+    class Recorder(Report):
         def note(self, text):
             told.append(text)
 
@@ -247,8 +247,8 @@ def test_a_set_is_downloaded_and_told_once(cache, monkeypatch):
 
     with serve(Web(content)) as web:
         (file,) = _publish(monkeypatch, "mnist", content, url=web.url)
-        folder = write_builtin("mnist", None, Report())
-        assert write_builtin("mnist", None, Report()) == folder
+        folder = write_builtin("mnist", None, Recorder())
+        assert write_builtin("mnist", None, Recorder()) == folder
         assert web.asked == [None]
     assert told == [
         "mnist: LeCun, Cortes and Burges, the MNIST database of handwritten digits. "

@@ -18,7 +18,7 @@ import cnnkit
 from cnnkit.config import load_config
 from cnnkit.errors import CnnkitError, DataError, UsageError
 from cnnkit.locks import held
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 from cnnkit.runs import Run, find_run
 
 _PLAIN = """
@@ -55,12 +55,12 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from cnnkit.config import load_config
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 from cnnkit.training import checkpoint, train
 
 path, folder, place, epoch = sys.argv[1:]
 die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-report = Silence()
+report = Report()
 ended = 0
 def epoch_done(row, **_):
     global ended
@@ -161,7 +161,7 @@ def test_a_head_that_was_not_written_yet_is_trained_again_and_a_backbone_may_mov
     )
 
 
-class _Interrupted(Silence):
+class _Interrupted(Report):
     """Presses Ctrl-C in the second batch behind some epochs."""
 
     def __init__(self, *epochs):

@@ -46,10 +46,10 @@ def transfer(folder, tmp_path):
         path.write_text(
             f"{data}\nmodel: {{backbone: {{run: runs/start}}{model}}}\ntraining: {training}\n"
         )
-        from cnnkit.progress import Silence
+        from cnnkit.progress import Report
         from cnnkit.training import train as train_config
 
-        report = Silence()
+        report = Report()
         report.note = (notes if notes is not None else []).append
         return train_config(load_config(path), name=name, runs_folder=tmp_path, report=report)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from cnnkit.backend import tf
 from cnnkit.config import Config, dump_config, load_config
 from cnnkit.files import write_csv, write_text
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 from cnnkit.runs import RUNS_FOLDER, Run, create_run
 from cnnkit.training.backup import Backup
 from cnnkit.training.loop import run_epochs
@@ -35,7 +35,7 @@ def train(
     *,
     name: str,
     runs_folder: Path = Path(RUNS_FOLDER),
-    report: Silence | None = None,
+    report: Report | None = None,
 ) -> Run:
     """Train a model from a config and return its run.
 
@@ -43,7 +43,7 @@ def train(
         CnnkitError: an expected failure; its text says what to do.
         KeyboardInterrupt: Ctrl-C; the best weights so far are kept.
     """
-    report = report or Silence()
+    report = report or Report()
     plan = prepare(config, report)
     run = create_run(name, runs_folder)
     with only_training(run):
@@ -55,7 +55,7 @@ def resume(
     run: str | os.PathLike | None = None,
     *,
     runs_folder: Path = Path(RUNS_FOLDER),
-    report: Silence | None = None,
+    report: Report | None = None,
 ) -> Run:
     """Let a training go on that was interrupted, from its last finished epoch, and return its run.
 
@@ -71,7 +71,7 @@ def resume(
             are not what they were.
         KeyboardInterrupt: Ctrl-C; the best weights so far are kept.
     """
-    report = report or Silence()
+    report = report or Report()
     found = unfinished_run(run, runs_folder)
     with only_training(found):
         backup = Backup.read(found.backup)
@@ -87,7 +87,7 @@ def resume(
         return _run(plan, found, report, backup)
 
 
-def _run(plan: Plan, run: Run, report: Silence, backup: Backup | None) -> Run:
+def _run(plan: Plan, run: Run, report: Report, backup: Backup | None) -> Run:
     """Train, from a backup where there is one, and write the results."""
     with run.recording(earlier=None if backup is None else earlier_seconds(run, backup)):
         if backup is None:

@@ -14,7 +14,7 @@ from cnnkit.config import Config
 from cnnkit.data.cache.feature_rows import FeatureRows, feature_rows
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.model.backbones.own_models import layers_of
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 from cnnkit.training.image_batches import Feed
 from cnnkit.training.phases import backbone_of
 
@@ -123,7 +123,7 @@ class FeatureFeed:
         DataError: the cache folder has no room for them.
     """
 
-    def __init__(self, feed: Feed, extractor: Any, report: Silence) -> None:
+    def __init__(self, feed: Feed, extractor: Any, report: Report) -> None:
         self.config, self.num_images, self.steps = feed.config, feed.num_images, feed.steps
         self._feed = feed
         number = feed.config.training.feature_views
@@ -178,7 +178,7 @@ class FeatureFeed:
 class _Computing:
     """Computes the features of splits and views, or finds those that were kept."""
 
-    def __init__(self, feed: Feed, extractor: Any, report: Silence) -> None:
+    def __init__(self, feed: Feed, extractor: Any, report: Report) -> None:
         self._feed, self._report = feed, report
         self._extractor = extractor
         self._fingerprint = _fingerprint(extractor, feed)

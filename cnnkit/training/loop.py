@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnkit.backend import tf
 from cnnkit.config.own_augmentation import MIXING
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 from cnnkit.runs import Run
 from cnnkit.training.backup import Backup
 from cnnkit.training.checkpoint import Weights
@@ -22,7 +22,7 @@ from cnnkit.training.resuming import facts_of
 from cnnkit.training.step import Learner, keeps_features, learner_of
 
 
-def run_epochs(plan: Plan, run: Run, report: Silence, backup: Backup | None = None) -> History:
+def run_epochs(plan: Plan, run: Run, report: Report, backup: Backup | None = None) -> History:
     """Train phase by phase, each from its feed until its last epoch or until early stopping.
 
     A phase begins with the best weights so far; behind one with other images, with its last ones:
@@ -99,7 +99,7 @@ def _is_over(phase: Phase, number: int, history: History) -> bool:
     return done >= phase.epochs or history.epochs_since_best >= phase.patience
 
 
-def _note_views(plan: Plan, phases: Sequence[Phase], report: Silence) -> None:
+def _note_views(plan: Plan, phases: Sequence[Phase], report: Report) -> None:
     config, training = plan.config, plan.config.training
     if not (training.feature_cache and config.augmentation):
         return
@@ -124,7 +124,7 @@ def _phase_rows(
     phases: Sequence[Phase],
     number: int,
     history: History,
-    report: Silence,
+    report: Report,
     interrupt_if_asked: Callable[[], None],
 ) -> Iterator[dict[str, float]]:
     """Run what is left of a phase; yield each one's row of history.csv."""

@@ -11,7 +11,7 @@ from cnnkit.data.dataset import ImageDataset, load_dataset
 from cnnkit.data.sources.builtin import make_builtin
 from cnnkit.errors import UsageError
 from cnnkit.model.build_model import build_model, build_optimizer
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 from cnnkit.text import first_few
 from cnnkit.training.image_batches import Feed
 from cnnkit.training.phases import Phase, phases_of, set_trainable
@@ -46,7 +46,7 @@ class Plan:
         return "\n".join(lines)
 
 
-def prepare(config: Config, report: Silence) -> Plan:
+def prepare(config: Config, report: Report) -> Plan:
     """Check the data, build and compile the model. Nothing is written but the pixel cache.
 
     Raises:
@@ -70,13 +70,13 @@ def prepare(config: Config, report: Silence) -> Plan:
     return Plan(config, dataset, model, tuple(feeds))
 
 
-def _load(data_config: DataConfig, report: Silence) -> ImageDataset:
+def _load(data_config: DataConfig, report: Report) -> ImageDataset:
     make_builtin(data_config, report)
     with report.counting("reading images") as progress:
         return load_dataset(data_config, progress=progress, note=report.note)
 
 
-def _feed(config: Config, phase: Phase, dataset: ImageDataset, report: Silence) -> Feed:
+def _feed(config: Config, phase: Phase, dataset: ImageDataset, report: Report) -> Feed:
     """Return the feed of a phase, from its own images where it has some.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 
 if TYPE_CHECKING:
     from cnnkit.training.feature_batches import FeatureFeed
@@ -19,7 +19,7 @@ _MOST_STEPS = 1000
 
 
 def fit_probe(
-    head: Any, feed: FeatureFeed, report: Silence, interrupt_if_asked: Callable[[], None]
+    head: Any, feed: FeatureFeed, report: Report, interrupt_if_asked: Callable[[], None]
 ) -> None:
     """Give the output layer of a head the weights of scikit-learn's logistic regression.
 

@@ -13,7 +13,7 @@ from cnnkit.export import check_parity, golden_samples, write_tflite
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.plots import plot_curves
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 from cnnkit.runs import Run
 from cnnkit.runtimes import load_predictor
 from cnnkit.training.history import History
@@ -68,7 +68,7 @@ def _write_tflite(run: Run, plan: Plan) -> None:
     check_parity(load_predictor(run.tflite, run.folder.parent), golden, allow_constant=True)
 
 
-def keep_best(run: Run, plan: Plan, report: Silence) -> None:
+def keep_best(run: Run, plan: Plan, report: Report) -> None:
     """Let the best weights of an interrupted training answer, and say so."""
     if not run.best.exists():
         report.note("Interrupted before the first epoch ended: there are no weights to keep.")

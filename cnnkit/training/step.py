@@ -13,7 +13,7 @@ from cnnkit.backend import keras
 from cnnkit.config import Config
 from cnnkit.errors import CnnkitError
 from cnnkit.model.build_model import build_optimizer, compile_model
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 from cnnkit.training.backup import assign
 from cnnkit.training.feature_batches import FeatureFeed, LoopFeed, split_model
 from cnnkit.training.image_batches import Feed
@@ -69,7 +69,7 @@ class Learner:
         past: int,
         epoch: int,
         learning_rate: LearningRate,
-        report: Silence,
+        report: Report,
         interrupt_if_asked: Callable[[], None],
     ) -> dict[str, float]:
         """Run one epoch and return its losses and accuracies.
@@ -124,7 +124,7 @@ class Probe(Learner):
         past: int,
         epoch: int,
         learning_rate: LearningRate,
-        report: Silence,
+        report: Report,
         interrupt_if_asked: Callable[[], None],
     ) -> dict[str, float]:
         """Fit the output layer and return the losses and accuracies with it."""
@@ -138,7 +138,7 @@ class Probe(Learner):
         return {name: float(value) for name, value in logs.items()}
 
 
-def learner_of(model: Any, config: Config, phase: Phase, feed: Feed, report: Silence) -> Learner:
+def learner_of(model: Any, config: Config, phase: Phase, feed: Feed, report: Report) -> Learner:
     """Return what learns in a phase, its optimizer new.
 
     Where the backbone does not learn, its features are computed here, unless they are kept.

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cnnkit.config import load_config
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 from cnnkit.training import train
 
 
-class EpochEnds(Silence):
+class EpochEnds(Report):
     """Notes when each epoch ended."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from cnnkit.explore.features.overview import draw_overview
 from cnnkit.explore.features.page import printable, render, stage_data
 from cnnkit.files import write_text
 from cnnkit.plots.map_pictures import Section, plot_maps
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 
 _OVERVIEW, _PAGE = "overview.png", "features.html"
 _MOST_MAPS = 64  # in a layer's picture
@@ -88,7 +88,7 @@ def draw_features(
     layers: Sequence[str] = (),
     output: Path | None = None,
     overwrite: bool = False,
-    report: Silence,
+    report: Report,
 ) -> Features:
     """Draw what each convolutional layer of a model makes of one image.
 

@@ -24,7 +24,7 @@ from cnnkit.explore.features.patches import Patch, exciting_patches
 from cnnkit.explore.features.step_windows import kernel_of
 from cnnkit.files import write_text
 from cnnkit.prediction import find_images
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 
 _MOST_IMAGES = 1000
 _MOST_LAYERS = 12  # unless they are named: gradient ascent takes its time
@@ -134,7 +134,7 @@ def draw_filters(
     seed: int = 0,
     output: Path | None = None,
     overwrite: bool = False,
-    report: Silence,
+    report: Report,
 ) -> Filters:
     """Draw the filters of the first layer, and what excites the channels of each layer.
 
@@ -219,7 +219,7 @@ def _learned(
     patches: dict[int, list[list[Patch]]],
     num_channels: int,
     seed: int,
-    report: Silence,
+    report: Report,
 ) -> dict[int, LayerFilters]:
     shown = {
         position: sorted(range(len(found)), key=lambda c, f=found: -f[c][0].value)[:num_channels]

@@ -18,7 +18,7 @@ from cnnkit.data.records import ImageRecord
 from cnnkit.errors import DataError, ImageError
 from cnnkit.explore.features.model_graph import Step, check_finite, run_steps
 from cnnkit.explore.features.regions import Regions, regions_of
-from cnnkit.progress import Silence
+from cnnkit.progress import Report
 
 _BATCH = 16
 
@@ -64,7 +64,7 @@ def exciting_patches(
     settings: PixelSettings,
     *,
     num_patches: int,
-    report: Silence,
+    report: Report,
 ) -> dict[int, list[list[Patch]]]:
     """Return for each layer, for each of its channels, its patches, the most exciting first.
 
@@ -102,7 +102,7 @@ def _search(
     positions: Sequence[int],
     records: Sequence[ImageRecord],
     settings: PixelSettings,
-    report: Silence,
+    report: Report,
 ) -> tuple[list[ImageRecord], list[NDArray], dict[int, _Strongest]]:
     """Return the images that can be read, their pixels, and their largest numbers a layer."""
     kept: list[ImageRecord] = []
@@ -131,7 +131,7 @@ def _cut(
 
 
 def _read(
-    records: Sequence[ImageRecord], settings: PixelSettings, report: Silence
+    records: Sequence[ImageRecord], settings: PixelSettings, report: Report
 ) -> list[tuple[ImageRecord, NDArray]]:
     found = []
     for record in records:

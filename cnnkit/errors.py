@@ -26,11 +26,29 @@ class GateError(CnnkitError):
 
 
 class DataError(CnnkitError):
-    """The images or their labels cannot be used as they are."""
+    """The images or their labels cannot be used as they are.
+
+    Args:
+        message: what the user sees.
+        path: the file or folder that cannot be read, if the message is about a single one.
+    """
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class ImageError(CnnkitError):
-    """One image cannot be read. The text is the reason alone, without the path."""
+    """One image cannot be read.
+
+    Args:
+        reason: why, without the path; this is the text of the error.
+        kind: the kind of fault, as `cnnkit data check` reports it: `truncated`, `empty_file`, ...
+    """
+
+    def __init__(self, reason: str, *, kind: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 @dataclass(frozen=True)

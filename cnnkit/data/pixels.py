@@ -129,11 +129,9 @@ def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.
     if isinstance(source, bytes):
         data = source
     else:
-        data, reason = read_file(LocalFile(source) if is_path(source) else source)
-        if data is None:
-            raise ImageError(reason)
+        data = read_file(LocalFile(source) if is_path(source) else source)
     if not data:
-        raise ImageError("the file is empty")
+        raise ImageError("the file is empty", kind="empty_file")
     _silence_pillow_warnings()
     try:
         image = _open(data)
@@ -142,7 +140,7 @@ def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.
         picture = _eight_bits(image, settings)
         picture = resize_upright(picture, extent or picture.size, upright_turn(image), settings)
     except _DECODE_ERRORS as error:
-        raise ImageError(_reason(error, data)) from error
+        raise _decoding_error(error, data) from error
     return np.array(picture).reshape(settings.shape)
 
 
@@ -165,7 +163,7 @@ def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data))
     except Image.UnidentifiedImageError:
-        raise ImageError(_not_an_image(data)) from None
+        raise _unidentified(data) from None
 
 
 def _plan_scaled_decoding(
@@ -181,26 +179,36 @@ def _plan_scaled_decoding(
     return planned[1][2:] if planned else None
 
 
-def _not_an_image(data: bytes) -> str:
+def _unidentified(data: bytes) -> ImageError:
+    """Return the error for bytes that no decoder recognizes."""
     for magic, name in _MAGIC.items():
         if data.startswith(magic):
-            return f"it begins like a {name} file, but its header is broken or not supported"
+            return ImageError(
+                f"it begins like a {name} file, but its header is broken or not supported",
+                kind="damaged",
+            )
     start = data[:200].decode("utf-8", errors="replace").strip()
     text = " ".join(start.split())[:40]
     if text and "\ufffd" not in text and text.isprintable():
-        return f'it is not an image but text that begins with "{text}"'
-    return f"it is not an image that can be read (it begins with the bytes {data[:8].hex(' ')})"
+        reason = f'it is not an image but text that begins with "{text}"'
+    else:
+        first = data[:8].hex(" ")
+        reason = f"it is not an image that can be read (it begins with the bytes {first})"
+    return ImageError(reason, kind="not_an_image")
 
 
-def _reason(error: BaseException, data: bytes) -> str:
+def _decoding_error(error: BaseException, data: bytes) -> ImageError:
+    """Return our error for one that Pillow raised."""
     if isinstance(error, Image.DecompressionBombError):
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        return f"the picture is too large: more than {limit:,} pixels by its header"
+        reason = f"the picture is too large: its header claims more than {limit:,} pixels"
+        return ImageError(reason, kind="too_large")
     if isinstance(error, MemoryError):
-        return "not enough memory to decode it"
+        return ImageError("not enough memory to decode it", kind="damaged")
     if isinstance(error, OSError) and "truncated" in str(error).lower():
-        return f"the file is cut off ({_first_line(error)}, {len(data):,} bytes in all)"
-    return f"it cannot be decoded ({_first_line(error)})"
+        reason = f"the file is cut off ({_first_line(error)}, {len(data):,} bytes in all)"
+        return ImageError(reason, kind="truncated")
+    return ImageError(f"it cannot be decoded ({_first_line(error)})", kind="damaged")
 
 
 def _first_line(error: BaseException) -> str:
@@ -229,13 +237,15 @@ def _grey_from_wide(image: Image.Image, background: int) -> Image.Image:
     if image.mode == "F":
         raise ImageError(
             "it holds decimal numbers (mode F), whose black and white are not known; "
-            "convert it to 8 or 16 bits a channel"
+            "convert it to 8 or 16 bits per channel",
+            kind="unsupported_pixels",
         )
     lowest, highest = int(values.min()), int(values.max())
     if lowest < 0 or highest > 65535:
         raise ImageError(
             f"it holds 32-bit numbers from {lowest} to {highest}, whose black and white are not "
-            "known; convert it to 8 or 16 bits a channel"
+            "known; convert it to 8 or 16 bits per channel",
+            kind="unsupported_pixels",
         )
     values = values.astype(np.int64)
     grey = (values + _SIXTEEN_TO_EIGHT_BITS // 2) // _SIXTEEN_TO_EIGHT_BITS

@@ -1,4 +1,4 @@
-"""Image files enter; the sha256 of each one's content, or why it cannot be read, leaves."""
+"""Read the bytes of image files, and hash the contents of many of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import closing
 
 from cnnkit.data.parallel import in_threads
 from cnnkit.data.records import ImageFile
+from cnnkit.errors import ImageError
 from cnnkit.files import is_path, why_unreadable
 
 Progress = Callable[[int, int], None]
@@ -21,12 +22,12 @@ def hash_files(
     """Hash files in threads.
 
     Args:
-        files: what to read.
-        progress: called with (files hashed, files in all), not for each single file.
+        files: the files to read.
+        progress: called now and then with (number of files hashed, number of all files).
 
     Returns:
-        The sha256 of each file in order, None where it could not be read, and the reason for each
-        such position.
+        The sha256 of each file in order, None for a file that cannot be read, and the reason for
+        each such position.
     """
     hashes: list[str | None] = []
     reasons: dict[int, str] = {}
@@ -41,20 +42,27 @@ def hash_files(
     return hashes, reasons
 
 
-def read_file(file: ImageFile) -> tuple[bytes | None, str | None]:
-    """Return the bytes of a file, or None and the reason why it cannot be read."""
-    try:
-        return file.read_bytes(), None
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        return None, _reason(file, error)
-
-
-def _reason(file: ImageFile, error: OSError | ValueError) -> str:
-    """Return the true reason where a path leads to no regular file, else that of the error."""
-    found = why_unreadable(file) if is_path(file) else None
-    return found[1] if found else f"it cannot be opened: {getattr(error, 'strerror', 0) or error}"
-
-
 def _hash(position: int, file: ImageFile) -> tuple[str | None, str | None]:
-    data, reason = read_file(file)
-    return (None, reason) if data is None else (hashlib.sha256(data).hexdigest(), None)
+    try:
+        return hashlib.sha256(read_file(file)).hexdigest(), None
+    except ImageError as error:
+        return None, str(error)
+
+
+def read_file(file: ImageFile) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        # The operating system's error would be misleading if the path leads to a pipe or nowhere.
+        found = why_unreadable(file) if is_path(file) else None
+        kind, reason = found or ("unreadable_file", f"it cannot be opened: {_cause(error)}")
+        raise ImageError(reason, kind=kind) from error
+
+
+def _cause(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)

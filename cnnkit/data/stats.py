@@ -133,9 +133,10 @@ def image_facts(
 
 
 def _facts(file: ImageFile, settings: PixelSettings) -> ImageFacts:
-    data, reason = read_file(file)
-    if data is None:
-        return ImageFacts(error=reason)
+    try:
+        data = read_file(file)
+    except ImageError as error:
+        return ImageFacts(error=str(error))
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         pixels = read_pixels(data, settings)

@@ -69,10 +69,8 @@ def preview_rows(
     for record in _in_turns(records, config.training.seed):
         if len(rows) == num_images:
             break
-        data, reason = read_file(record.file)
         try:
-            if data is None:
-                raise ImageError(reason)
+            data = read_file(record.file)
             pictures = draw(read_pixels(data, settings), hashlib.sha256(data).hexdigest())
         except ImageError as error:
             note(f"{shown(record.path)} is not drawn: {error}.")

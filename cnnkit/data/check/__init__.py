@@ -5,6 +5,7 @@ Nothing is changed: files are read, never written, moved or removed.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -28,7 +29,6 @@ from cnnkit.errors import DataError
 Progress = Callable[[int, int], None]
 
 _TINY = 32  # pixels
-_EXPLAIN_REFUSAL = {"unreadable_folder", "broken_link"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,27 +125,30 @@ class _Listed:
     Args:
         source: the images that training would use; where it would refuse the source, all there are.
         refusal: why training would refuse it; None where it would not.
+        refused_path: the file or folder that the refusal is about, if it is a single one.
         findings: what was found without opening an image.
         beside: files of a folder, also those that are no images, by path.
     """
 
     source: Source
     refusal: str | None
+    refused_path: str | None
     findings: list[Finding]
     beside: dict[str, ImageFile]
 
     def unexplained_refusal(self) -> list[Finding]:
-        """Return the refusal as a finding, unless another one says the same of the place."""
-        if self.refusal is None or any(
-            finding.kind in _EXPLAIN_REFUSAL and finding.paths[0] in self.refusal
-            for finding in self.findings
+        """Return the refusal as a finding, unless another finding is about the same path."""
+        found = {os.path.join(self.source.name, f.paths[0]) for f in self.findings if f.paths}
+        if self.refusal is None or (
+            self.refused_path
+            and os.path.normpath(self.refused_path) in set(map(os.path.normpath, found))
         ):
             return []
         return [Finding("unusable_source", (), self.refusal)]
 
 
 def _list(data_config: Any) -> _Listed:
-    path, refusal = Path(data_config.source), None
+    path, refusal, refused_path = Path(data_config.source), None, None
     is_folder = str(path) not in BUILTIN_SOURCES and path.is_dir() and not holds_tfrecords(path)
     walk = FolderWalk(path) if is_folder else None
     try:
@@ -154,12 +157,17 @@ def _list(data_config: Any) -> _Listed:
         if not path.exists():
             raise
         source, refusal = Source(str(path), tuple(walk.records() if walk else ())), str(error)
+        refused_path = error.path if isinstance(error, DataError) else error.filename
     findings = [*walk.findings, *walk.left_aside(source.records)] if walk else []
     if data_config.classes:
         source = only_classes(source, data_config.classes)
     beside = walk.files if walk else {}
     return _Listed(
-        source, refusal, findings, {path: LocalFile(place) for path, place in beside.items()}
+        source,
+        refusal,
+        refused_path,
+        findings,
+        {path: LocalFile(place) for path, place in beside.items()},
     )
 
 

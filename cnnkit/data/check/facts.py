@@ -18,7 +18,6 @@ from cnnkit.data.reading import read_file
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.sources.folders import image_extensions
 from cnnkit.errors import ImageError
-from cnnkit.files import is_path, why_unreadable
 
 THUMBNAIL_SIDE = 32
 CROP = 0.04  # of each side, in the middle of the 2 to 6 % that are found
@@ -29,15 +28,6 @@ _LARGEST_ASPECT = 4
 _ORIENTATION_TAG = 0x0112
 _WIDE_CHANNEL = re.compile(r";16[BLNS]")  # of Pillow's raw modes; BGR;16 is 16 bits in all
 
-_KIND_OF_REASON = {
-    "the file is empty": "empty_file",
-    "it is not an image": "not_an_image",
-    "the file is cut off": "truncated",
-    "the picture is too large": "too_large",
-    "it holds decimal numbers": "unsupported_pixels",
-    "it holds 32-bit numbers": "unsupported_pixels",
-    "it cannot be opened": "unreadable_file",
-}
 _PNG_EXIF = (b"eXIf", b"exif", b"XML:com.adobe.xmp")
 _SAME_TYPE = {"MPO": "JPEG", "DIB": "BMP", "CUR": "ICO"}
 _PICTURES_NOT_FRAMES = {"MPO", "TIFF", "PSD"}
@@ -77,27 +67,20 @@ class Facts:
 
 def facts_of(record: ImageRecord) -> Facts:
     """Read one file; nothing that is wrong with it raises."""
-    data, reason = read_file(record.file)
-    if data is None:
-        unopened = why_unreadable(record.file) if is_path(record.file) else None
-        kind, reason = unopened or ("unreadable_file", reason)
-        return Facts((Finding(kind, (record.path,), reason),))
+    try:
+        data = read_file(record.file)
+    except ImageError as error:
+        return Facts((Finding(error.kind, (record.path,), str(error)),))
     digest = hashlib.sha256(data).hexdigest()
     try:
         pixels = read_pixels(data, _SETTINGS)
     except ImageError as error:
-        return Facts((Finding(_kind_of(str(error)), (record.path,), str(error)),), digest)
+        return Facts((Finding(error.kind, (record.path,), str(error)),), digest)
     kinds, size = _header_facts(record.path, data)
     if _is_constant(data, pixels, size):
         kinds.append(("constant", ""))
     findings = tuple(Finding(kind, (record.path,), detail) for kind, detail in kinds)
     return Facts(findings, digest, size, _look(pixels))
-
-
-def _kind_of(reason: str) -> str:
-    return next(
-        (kind for start, kind in _KIND_OF_REASON.items() if reason.startswith(start)), "damaged"
-    )
 
 
 def _header_facts(path: str, data: bytes) -> tuple[list[tuple[str, str]], tuple[int, int]]:

@@ -114,7 +114,8 @@ def _entries(
         with os.scandir(folder) as found:
             entries = list(found)
     except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror or error}.") from error
+        reason = error.strerror or error
+        raise DataError(f"{folder} cannot be read: {reason}.", path=str(folder)) from error
     for entry in entries:
         name = entry.name
         if name[0] == "." or name == "__MACOSX":
@@ -137,7 +138,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     except OSError as error:
         if error.errno == errno.ELOOP:
             return False
-        raise DataError(f"{entry.path} cannot be read: {error.strerror or error}.") from error
+        reason = error.strerror or error
+        raise DataError(f"{entry.path} cannot be read: {reason}.", path=entry.path) from error
 
 
 def _split_folders(root: Path, folders: list[os.DirEntry[str]]) -> dict[str, os.DirEntry[str]]:

@@ -49,9 +49,10 @@ def read_files(
     decoder_of: dict[bytes, int] = {}
 
     def read(position: int, file: ImageFile) -> ReadFile:
-        data, reason = read_file(file)
-        if data is None:
-            return ReadFile(None, reason=reason)
+        try:
+            data = read_file(file)
+        except ImageError as error:
+            return ReadFile(None, reason=str(error))
         content = hashlib.sha256(data).digest()
         # setdefault is one step for all threads: the first file of a content gets it.
         if is_known(content) or decoder_of.setdefault(content, position) != position:

@@ -45,9 +45,10 @@ class Originals:
             DataError: the file is gone or has changed.
         """
         file = self._files[self._file_of[self._contents.places(content)[0]]]
-        data, reason = read_file(file)
-        if data is None:
-            raise DataError(f"{file} could be read before, but no longer: {reason}.")
+        try:
+            data = read_file(file)
+        except ImageError as error:
+            raise DataError(f"{file} could be read before, but no longer: {error}.") from error
         if hashlib.sha256(data).digest() != content.tobytes():
             raise DataError(f"{file} has changed since it was first read. Run the command again.")
         try:

@@ -7,9 +7,11 @@ Files are .tflite, .onnx, .keras and SavedModel folders. Only what a file needs 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from cnnkit.model.model_info import INFO_NAME, ModelInfo, read_appended_info
 from cnnkit.quiet import quiet_stderr
 from cnnkit.runs import Run, find_run
 
+Note = Callable[[str], Any]
 Outputs = Callable[[NDArray], NDArray]  # (n, h, w, c) uint8 -> (n, units) float32
 
 
@@ -37,8 +40,15 @@ class Predictor:
         return self.info.probabilities(self.outputs(pixels))
 
 
-def load_predictor(model: str | os.PathLike | None, runs_folder: Path) -> Predictor:
+def load_predictor(
+    model: str | os.PathLike | None, runs_folder: Path, note: Note = warnings.warn
+) -> Predictor:
     """Return the predictor of a model file, of a run, or of the newest finished run (None).
+
+    Args:
+        model: the file, run folder or run name.
+        runs_folder: where run names are looked up.
+        note: called with one sentence for each run that had to be skipped.
 
     Raises:
         UsageError: there is no such model, it carries no class names, or its runtime is missing.
@@ -47,7 +57,7 @@ def load_predictor(model: str | os.PathLike | None, runs_folder: Path) -> Predic
     if path is not None and (path / "saved_model.pb").is_file():
         return Predictor(path, _info_beside(path / INFO_NAME), _saved_model(path))
     if path is None or not path.is_file():
-        run = find_run(model, runs_folder)
+        run = find_run(model, runs_folder, note)
         if not run.tflite.exists():
             best = f"its best weights with --model {run.best}" if run.best.exists() else ""
             raise lacking(run, [run.tflite], instead=best or "another run")

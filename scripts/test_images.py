@@ -27,7 +27,8 @@ def main() -> None:
     if len(run) > 1 or not number.isdigit():
         _parser().error(f"expected [RUN] N, received {' '.join(arguments.run_and_number)}")
     try:
-        found = find_run(run[0] if run else None, arguments.runs_folder)
+        named = run[0] if run else None
+        found = find_run(named, arguments.runs_folder, lambda text: print(text, file=sys.stderr))
         for path in test_images(found, int(number)):
             print(path)
     except CnnkitError as error:

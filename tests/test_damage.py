@@ -27,12 +27,16 @@ def _cut(path, length):
 def test_a_damaged_run_json_is_named(run):
     _cut(run.folder / "run.json", 10)
     with pytest.raises(UsageError, match="run.json is damaged"):
-        newest_run(run.folder.parent)
+        run.info()
+    notes = []
+    with pytest.raises(UsageError, match="There is no finished run"):
+        newest_run(run.folder.parent, notes.append)
+    assert notes[0].startswith(f"Skipped {run.folder}: its run.json is damaged: ")
 
 
 def test_a_missing_split_is_named(run):
     run.split.unlink()
-    with pytest.raises(UsageError, match=r"needs .*split.csv, but: No such file"):
+    with pytest.raises(UsageError, match=r"split.csv cannot be read: No such file"):
         evaluate_model(str(run.folder), run.folder.parent, note=lambda text: None)
 
 

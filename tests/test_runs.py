@@ -8,10 +8,12 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
+from cnnkit.cli import main
 from cnnkit.errors import UsageError
 from cnnkit.files import atomic_write
-from cnnkit.runs import create_run, find_run, newest_run, run_of_file
+from cnnkit.runs import create_run, find_run, newest_run, run_of_file, unfinished_runs
 
 
 def _finished(runs, name):
@@ -75,6 +77,55 @@ def test_without_any_finished_run_the_message_says_what_to_do(tmp_path):
         newest_run(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "is damaged: it is empty"),
+        ('{"status": "fin', "is damaged: Unterminated string"),
+        ("[]", "is damaged: it is not a JSON object"),
+        ("[" * 100_000, "is damaged: "),
+        ('{"status": "finished"}', "is damaged: it has no 'started'"),
+        ('{"status": "finished", "started": 7}', "is damaged: its 'started' is 7"),
+        ('{"status": "done", "started": ""}', "is damaged: its 'status' is 'done', not one of"),
+        ('{"status": "running", "started": "", "pid": "x"}', "is damaged: its 'pid' is 'x'"),
+        (None, "cannot be read: "),  # a folder with that name
+    ],
+)
+def test_a_run_json_that_cannot_be_used_is_skipped_with_its_reason(tmp_path, content, reason):
+    good = _finished(tmp_path, "good")
+    (tmp_path / "bad").mkdir()
+    if content is None:
+        (tmp_path / "bad" / "run.json").mkdir()
+    else:
+        (tmp_path / "bad" / "run.json").write_text(content)
+    for find in (newest_run, unfinished_runs):
+        notes = []
+        assert find(tmp_path, notes.append) == (good if find is newest_run else [])
+        assert len(notes) == 1
+        assert notes[0].startswith(f"Skipped {tmp_path / 'bad'}: its run.json {reason}")
+
+
+def test_a_run_json_that_is_a_pipe_is_not_waited_for(tmp_path):
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / "run.json")
+    good, notes = _finished(tmp_path, "good"), []
+    assert newest_run(tmp_path, notes.append) == good
+    assert "it is a pipe, not a file" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "words", [["predict", "a.png"], ["evaluate"], ["export"], ["features", "a.png"], ["filters"]]
+)
+def test_commands_that_name_no_run_report_what_they_skip(tmp_path, words):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "run.json").write_text("")
+    done = CliRunner().invoke(main, [*words, "--runs-folder", str(tmp_path)])
+    assert done.exit_code == 2
+    skipped, error = done.stderr.splitlines()
+    assert skipped == f"Skipped {tmp_path / 'bad'}: its run.json is damaged: it is empty."
+    assert error.startswith(f"There is no finished run in {tmp_path}/.")
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
@@ -88,7 +139,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_the_run_of_a_file_inside_it_is_found(tmp_path):
     run = _finished(tmp_path, "a")
     assert run_of_file(run.export / "model.onnx").folder == run.folder.resolve()
-    with pytest.raises(UsageError, match="lies in no run folder"):
+    with pytest.raises(UsageError, match="is not in a run folder"):
         run_of_file(tmp_path / "model.onnx")
 
 

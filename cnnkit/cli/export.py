@@ -41,7 +41,7 @@ def export(
     from cnnkit.export import default_formats, export_run
     from cnnkit.runs import find_run
 
-    found = find_run(one_model(run, model), runs_folder)
+    found = find_run(one_model(run, model), runs_folder, say)
     if not formats and len(default_formats()) < 3:
         say('Without ONNX, which needs an extra: pip install "cnnkit[onnx]".')
     parity = export_run(found, formats or default_formats(), limit=limit)

@@ -73,7 +73,7 @@ def predict(
     from cnnkit.prediction import write_predictions
     from cnnkit.runtimes import load_predictor
 
-    predictor = load_predictor(model, runs_folder)
+    predictor = load_predictor(model, runs_folder, say)
     if model is None:
         say(f"model: {predictor.path}")
     sources = iter([sys.stdin.buffer.read()]) if stdin_image else _paths(images, null)

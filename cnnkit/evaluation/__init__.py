@@ -159,7 +159,7 @@ def evaluate_model(
         check_folder_name(name)
         if data is not None and name in SPLITS:
             raise UsageError(f"--name {name} is the run's own split. Give the data another name.")
-    predictor = load_predictor(model, runs_folder)
+    predictor = load_predictor(model, runs_folder, note)
     run = run_of_file(predictor.path)
     if model is None:
         note(f"run: {run.folder}")

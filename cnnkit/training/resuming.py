@@ -13,7 +13,7 @@ from cnnkit.config.backbone_section import PATHS
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.errors import DataError, UsageError
 from cnnkit.locks import held
-from cnnkit.runs import Run, find_run, newest_run
+from cnnkit.runs import Run, find_run, unfinished_runs
 from cnnkit.text import first_few
 from cnnkit.training.backup import Backup
 from cnnkit.training.plan import Plan
@@ -26,7 +26,7 @@ def unfinished_run(run: str | os.PathLike | None, runs_folder: Path) -> Run:
         UsageError: there is none, or this one is finished, or it has no config.
     """
     if run is None:
-        found = newest_run(runs_folder, finished=False)
+        found = unfinished_runs(runs_folder)[0]
     else:
         found = find_run(run, runs_folder)
         if found.info()["status"] == "finished":

@@ -106,7 +106,7 @@ def draw_features(
         DataError: the image cannot be read, or the model gives NaN.
         UsageError: there is no such model or layer, or a file is not to be replaced.
     """
-    opened = open_model(model, runs_folder)
+    opened = open_model(model, runs_folder, report.note)
     if model is None:
         report.note(f"run: {opened.run.folder}")
     chosen = opened.convolutions(layers)

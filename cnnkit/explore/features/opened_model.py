@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from cnnkit.model.model_info import ModelInfo
 from cnnkit.runs import Run, find_run, run_of_file
 from cnnkit.runtimes import info_of_keras, lacking
 from cnnkit.text import first_few
+
+Note = Callable[[str], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +63,13 @@ class Opened:
         return [self.steps[position].name for position in positions]
 
 
-def open_model(model: str | None, runs_folder: Path) -> Opened:
+def open_model(model: str | None, runs_folder: Path, note: Note = warnings.warn) -> Opened:
     """Return the model of a run (its best weights) or of a `.keras` file inside a run folder.
 
     Args:
         model: run folder or name, or the file; None means the newest finished run.
-        runs_folder: where run names are looked for.
+        runs_folder: where run names are looked up.
+        note: called with one sentence for each run that had to be skipped.
 
     Raises:
         UsageError: there is no such model, or its layers cannot be looked into.
@@ -74,7 +78,7 @@ def open_model(model: str | None, runs_folder: Path) -> Opened:
     if path is None or not path.is_file():
         if path is not None and (path / "saved_model.pb").is_file():
             raise _not_layers(path)
-        run = find_run(model, runs_folder)
+        run = find_run(model, runs_folder, note)
         path = run.best
         if not path.is_file():
             raise lacking(run, [path])

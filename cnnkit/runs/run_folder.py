@@ -1,4 +1,4 @@
-"""A run folder: the names of its files, its status, and which run is the newest."""
+"""One run folder: the names of its files, its status, and how it is created."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
-from cnnkit.errors import UsageError, did_you_mean
-from cnnkit.files import PATHS_AS_THEY_ARE, write_json
+from cnnkit.errors import UsageError
+from cnnkit.files import PATHS_AS_THEY_ARE, open_regular, write_json
 
 RUNS_FOLDER = "runs"
+_STATUSES = ("running", "finished", "failed", "interrupted")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder. Properties are the paths of its files."""
+    """One run folder. Its properties are the paths of its files."""
 
     folder: Path
 
     @property
     def name(self) -> str:
-        """The folder's name, unique in its runs folder."""
+        """The name of the folder, unique among the runs."""
         return self.folder.name
 
     @property
@@ -40,17 +41,17 @@ class Run:
 
     @property
     def classes(self) -> Path:
-        """One class a line, in label order."""
+        """The class names, one per line, in label order."""
         return self.folder / "classes.txt"
 
     @property
     def split(self) -> Path:
-        """CSV path,label,split,sha256 of every image of the run."""
+        """CSV with the columns path, label, split and sha256; one row per image."""
         return self.folder / "split.csv"
 
     @property
     def history(self) -> Path:
-        """CSV of one row an epoch."""
+        """CSV with one row per epoch."""
         return self.folder / "history.csv"
 
     @property
@@ -65,26 +66,26 @@ class Run:
 
     @property
     def tflite(self) -> Path:
-        """The best model for `predict`."""
+        """The best model, for `predict`."""
         return self.folder / "model.tflite"
 
     @property
     def golden(self) -> Path:
-        """Pixels and probabilities of held-out images, to prove exports with."""
+        """Pixels and probabilities of some held-out images; every export is checked with them."""
         return self.folder / "golden.npz"
 
     @property
     def backup(self) -> Path:
-        """What a training needs to go on; gone when it is done."""
+        """What `--resume` needs; removed when the training is finished."""
         return self.folder / "backup" / "training.npz"
 
     @property
     def export(self) -> Path:
-        """Folder of exported models."""
+        """The folder of exported models."""
         return self.folder / "export"
 
     def plot(self, name: str) -> Path:
-        """Return the path of a picture: `plot("curves")`."""
+        """Return the path of a picture, as in `plot("curves")`."""
         return self.folder / "plots" / f"{name}.png"
 
     def evaluation(self, name: str) -> Path:
@@ -92,7 +93,7 @@ class Run:
         return self.folder / "evaluation" / name
 
     def class_names(self) -> tuple[str, ...]:
-        """Return the classes in label order."""
+        """Return the class names in label order."""
         with self._reading(self.classes) as file:
             return tuple(file.read().splitlines())
 
@@ -102,18 +103,41 @@ class Run:
             return list(csv.DictReader(file))
 
     def num_epochs(self) -> int:
-        """Return how many rows history.csv has, 0 where there is none."""
+        """Return the number of rows in history.csv, 0 if there is no such file."""
         if not self.history.exists():
             return 0
         with self._reading(self.history) as file:
             return sum(1 for _ in csv.DictReader(file))
 
     def info(self) -> dict[str, Any]:
-        """Return run.json; a run whose process is gone without a word counts as interrupted."""
-        with self._reading(self.folder / "run.json") as file:
-            info = json.load(file)
-            if not isinstance(info, dict) or not {"status", "started"} <= set(info):
-                raise ValueError("it has no status")
+        """Return run.json. A run whose process is gone counts as interrupted.
+
+        Raises:
+            UsageError: the file cannot be read, or is damaged.
+        """
+        try:
+            return self.read_info()
+        except ValueError as error:
+            raise UsageError(f"{self.folder / 'run.json'} {error}. Use another run.") from error
+
+    def read_info(self) -> dict[str, Any]:
+        """Return run.json as `info` does.
+
+        Raises:
+            ValueError: the file cannot be used; the text continues "run.json ...".
+        """
+        try:
+            with open_regular(str(self.folder / "run.json")) as file:
+                content = file.read()
+            if not content:
+                raise ValueError("it is empty")
+            info = json.loads(content.decode(**PATHS_AS_THEY_ARE))
+        except OSError as error:
+            raise ValueError(f"cannot be read: {error.strerror}") from error
+        except (ValueError, RecursionError) as error:  # JSON of ten thousand brackets
+            raise ValueError(f"is damaged: {error}") from error
+        if fault := _fault_of(info):
+            raise ValueError(f"is damaged: {fault}")
         if info["status"] == "running" and not _alive(info):
             info["status"] = "interrupted"
         return info
@@ -142,17 +166,17 @@ class Run:
 
     @contextmanager
     def _reading(self, path: Path) -> Iterator[IO]:
-        """Open one of the run's text files; a missing or damaged one is an expected failure."""
+        """Open one of the run's text files; turn what goes wrong into an error that names it."""
         try:
             with path.open(newline="", **PATHS_AS_THEY_ARE) as file:
                 yield file
         except OSError as error:
-            raise UsageError(f"The run needs {path}, but: {error.strerror}.") from error
+            raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
         except ValueError as error:
-            raise UsageError(f"{path} is damaged: {error}. Take another run.") from error
+            raise UsageError(f"{path} is damaged: {error}. Use another run.") from error
 
     def update(self, **values: Any) -> None:
-        """Set keys of run.json; None takes a key out."""
+        """Set keys of run.json; None removes a key."""
         path = self.folder / "run.json"
         info = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         info |= values
@@ -160,10 +184,10 @@ class Run:
 
     @contextmanager
     def recording(self, earlier: float | None = None) -> Iterator[None]:
-        """Keep run.json truthful: running inside, then finished, failed or interrupted.
+        """Record the status in run.json: running inside the block, then how it ended.
 
         Args:
-            earlier: seconds of the training before, where it goes on.
+            earlier: seconds that the training took before it was resumed; None if it is new.
         """
         begin = time.time() - (earlier or 0.0)
         started = {"started": _timestamp()} if earlier is None else {}
@@ -182,10 +206,10 @@ class Run:
 
 
 def create_run(name: str, runs_folder: Path) -> Run:
-    """Make a new run folder: `name`, or `name-2`, `name-3`, ... where it exists. Never overwrites.
+    """Create a new run folder: `name`, or `name-2`, `name-3`, ... if that exists.
 
     Raises:
-        UsageError: the name is no folder name, or the folder cannot be made.
+        UsageError: the name is not a folder name, or the folder cannot be created.
     """
     check_folder_name(name)
     number = 1
@@ -195,84 +219,47 @@ def create_run(name: str, runs_folder: Path) -> Run:
             folder.mkdir(parents=True)
         except FileExistsError:
             if runs_folder.exists() and not runs_folder.is_dir():
-                raise UsageError(f"{runs_folder} is a file, so no run can be made in it.") from None
+                raise UsageError(f"{runs_folder} is a file, not a folder for runs.") from None
             number += 1
             continue
         except OSError as error:
-            raise UsageError(f"{folder} cannot be made: {error.strerror}.") from error
+            raise UsageError(f"{folder} cannot be created: {error.strerror}.") from error
         (folder / "weights").mkdir()
         (folder / "plots").mkdir()
         return Run(folder)
 
 
 def check_folder_name(name: str) -> None:
-    """Refuse what cannot name one folder.
+    """Refuse a name that cannot be the name of a folder.
 
     Raises:
-        UsageError: the name is empty, a path, or has characters that some systems refuse.
+        UsageError: the name is empty, is a path, or has characters that some systems refuse.
     """
     if not re.fullmatch(r"[^\\/:*?\"<>|\x00-\x1f]+", name) or name in (".", ".."):
         raise UsageError(f"{name!r} cannot name a folder: use letters, digits, '-', '_' and '.'.")
 
 
-def find_run(path: str | os.PathLike | None, runs_folder: Path) -> Run:
-    """Return the run of that folder, or name in the runs folder; None is the newest finished one.
-
-    Raises:
-        UsageError: there is no such run.
-    """
-    if path is None:
-        return newest_run(runs_folder)
-    for folder in (Path(path), runs_folder / path):
-        if (folder / "run.json").is_file():
-            return Run(folder)
-    names = [run.name for run in _runs(runs_folder)]
-    listed = f" Runs in {runs_folder}: {', '.join(names)}." if names else ""
-    raise UsageError(
-        f"{path} is not a run folder (it has no run.json).{did_you_mean(str(path), names)}{listed}"
-    )
-
-
-def run_of_file(path: Path) -> Run:
-    """Return the run whose folder holds a file, at any depth.
-
-    Raises:
-        UsageError: the file lies in no run folder.
-    """
-    for folder in path.resolve().parents:
-        if (folder / "run.json").is_file():
-            inside = Path.cwd() in folder.parents
-            return Run(folder.relative_to(Path.cwd()) if inside else folder)
-    raise UsageError(f"{path} lies in no run folder, so there is no place for its results.")
-
-
-def newest_run(runs_folder: Path, *, finished: bool = True) -> Run:
-    """Return the finished run that began last, or the last one that did not finish.
-
-    Raises:
-        UsageError: there is none.
-    """
-    found = [(run.info(), run) for run in _runs(runs_folder)]
-    found = [
-        (info["started"], run) for info, run in found if (info["status"] == "finished") == finished
-    ]
-    if not found and finished:
-        raise UsageError(
-            f"There is no finished run in {runs_folder}/. Train one (cnnkit train config.yaml), "
-            "or name one with --model."
-        )
-    if not found:
-        raise UsageError(f"There is no run in {runs_folder}/ that did not finish.")
-    return max(found, key=lambda pair: pair[0])[1]
-
-
-def _runs(runs_folder: Path) -> list[Run]:
-    return [Run(path.parent) for path in sorted(runs_folder.glob("*/run.json"))]
+def _fault_of(info: Any) -> str | None:
+    """Return what is wrong with the content of a run.json, None if nothing is."""
+    if not isinstance(info, dict):
+        return "it is not a JSON object"
+    for key in ("status", "started"):
+        if key not in info:
+            return f"it has no {key!r}"
+        if not isinstance(info[key], str):
+            return f"its {key!r} is {info[key]!r}"
+    if info["status"] not in _STATUSES:
+        return f"its 'status' is {info['status']!r}, not one of {', '.join(_STATUSES)}"
+    pid = info.get("pid", 1)
+    if not isinstance(pid, int) or not 0 < pid < 2**31:  # what os.kill takes
+        return f"its 'pid' is {info['pid']!r}"
+    return None
 
 
 def _alive(info: Mapping[str, Any]) -> bool:
-    if os.name == "nt" or info.get("host") != socket.gethostname():
-        return True  # cannot be asked from here (on Windows, kill(pid, 0) would stop it)
+    # A process on another host cannot be asked; on Windows, kill(pid, 0) would end it.
+    if os.name == "nt" or info.get("host") != socket.gethostname() or "pid" not in info:
+        return True
     try:
         os.kill(info["pid"], 0)
     except ProcessLookupError:

@@ -1,0 +1,100 @@
+"""Find the run that a command should use: by folder, by name, or the newest one."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cnnkit.errors import UsageError, did_you_mean
+from cnnkit.runs.run_folder import Run
+from cnnkit.text import shown
+
+Note = Callable[[str], Any]
+
+
+def find_run(
+    path: str | os.PathLike | None, runs_folder: Path, note: Note = warnings.warn
+) -> Run:
+    """Return the run with this folder, or with this name in the runs folder.
+
+    Args:
+        path: the folder or the name; None means the newest finished run.
+        runs_folder: where names are looked up.
+        note: called with one sentence for each run that had to be skipped.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    if path is None:
+        return newest_run(runs_folder, note)
+    for folder in (Path(path), runs_folder / path):
+        if (folder / "run.json").is_file():
+            return Run(folder)
+    names = [run.name for run in _run_folders(runs_folder)]
+    listed = f" Runs in {runs_folder}: {', '.join(map(shown, names))}." if names else ""
+    raise UsageError(
+        f"{path} is not a run folder (it has no run.json).{did_you_mean(str(path), names)}{listed}"
+    )
+
+
+def newest_run(runs_folder: Path, note: Note = warnings.warn) -> Run:
+    """Return the finished run that was started last.
+
+    A run whose run.json cannot be read is skipped: one damaged folder must not stop every command
+    that names no run.
+
+    Args:
+        runs_folder: where the runs are.
+        note: called with one sentence for each run that had to be skipped.
+
+    Raises:
+        UsageError: there is no finished run.
+    """
+    found = [run for run, info in _newest_first(runs_folder, note) if info["status"] == "finished"]
+    if not found:
+        raise UsageError(
+            f"There is no finished run in {runs_folder}/. Train one (cnnkit train config.yaml), "
+            "or name one with --model."
+        )
+    return found[0]
+
+
+def unfinished_runs(runs_folder: Path, note: Note = warnings.warn) -> list[Run]:
+    """Return the runs that did not finish, the one that was started last first.
+
+    Args:
+        runs_folder: where the runs are.
+        note: called with one sentence for each run that had to be skipped.
+    """
+    return [run for run, info in _newest_first(runs_folder, note) if info["status"] != "finished"]
+
+
+def run_of_file(path: Path) -> Run:
+    """Return the run whose folder contains a file, at any depth.
+
+    Raises:
+        UsageError: the file is in no run folder.
+    """
+    for folder in path.resolve().parents:
+        if (folder / "run.json").is_file():
+            inside = Path.cwd() in folder.parents
+            return Run(folder.relative_to(Path.cwd()) if inside else folder)
+    raise UsageError(f"{path} is not in a run folder, so there is no place for its results.")
+
+
+def _newest_first(runs_folder: Path, note: Note) -> list[tuple[Run, dict[str, Any]]]:
+    """Return the runs that can be read with their run.json, the one started last first."""
+    found = []
+    for run in _run_folders(runs_folder):
+        try:
+            found.append((run, run.read_info()))
+        except ValueError as error:
+            note(f"Skipped {run.folder}: its run.json {error}.")
+    return sorted(found, key=lambda pair: pair[1]["started"], reverse=True)
+
+
+def _run_folders(runs_folder: Path) -> list[Run]:
+    return [Run(path.parent) for path in sorted(runs_folder.glob("*/run.json"))]

@@ -324,7 +324,7 @@ def test_without_a_network_the_error_says_where_to_put_the_file(cache, tmp_path)
     assert done.returncode == 1
     assert done.stderr.endswith(
         f"{url} could not be downloaded: the server's name cannot be looked up (is there a "
-        "network?).\nTo put the file there by hand, fetch it elsewhere, save it as\n"
+        "network?).\nTo put the file there by hand, download it on another machine, save it as\n"
         f"  {cache / 'downloads' / 'cifar-10-python.tar.gz'}\n"
         f"(7 bytes, sha256 {hashlib.sha256(b'content').hexdigest()}) and run the command again.\n"
     )

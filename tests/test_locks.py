@@ -1,4 +1,4 @@
-"""Folders of the cache while other processes make them, look at them and remove them."""
+"""Locks, and folders of the cache while other processes fill them, look at them or remove them."""
 
 from __future__ import annotations
 
@@ -11,30 +11,88 @@ import time
 
 import pytest
 from click.testing import CliRunner
+from filelock import FileLock
 
 from cnnkit.cli import main
-from cnnkit.data.cache.folder import is_being_made
-from cnnkit.locks import held, is_held
-
-_NEEDS_LOCKS = pytest.mark.skipif(os.name == "nt", reason="folders cannot be locked there")
+from cnnkit.data.cache.folder import folder_made_whole, is_being_made
+from cnnkit.locks import held, is_held, only_one_process
 
 
-@_NEEDS_LOCKS
-def test_a_folder_is_held_although_another_process_looks_just_then(tmp_path):
-    import fcntl
+def test_only_one_process_is_inside_and_the_other_says_that_it_waits(tmp_path):
+    lock, order = tmp_path / ".lock", []
 
-    looking = os.open(tmp_path, os.O_RDONLY)  # what `is_held` does for a moment
-    fcntl.flock(looking, fcntl.LOCK_EX)
-    looked = threading.Timer(0.3, os.close, [looking])
+    def second():
+        with only_one_process(lock, lambda: order.append("waiting")):
+            order.append("second")
+
+    with only_one_process(lock, lambda: order.append("never")):
+        other = threading.Thread(target=second)
+        other.start()
+        while "waiting" not in order:
+            time.sleep(0.01)
+        order.append("first")
+    other.join()
+    assert order == ["waiting", "first", "second"]
+
+
+def test_a_lock_is_held_while_the_block_runs_and_its_file_goes(tmp_path):
+    lock = tmp_path / ".lock"
+    assert is_held(lock) is False
+    with held(lock):
+        assert is_held(lock) is True
+        with pytest.raises(TimeoutError), held(lock):
+            pass
+        assert is_held(lock) is True
+    assert is_held(lock) is False
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_is_taken_although_another_process_looks_just_then(tmp_path):
+    lock = tmp_path / ".lock"
+    looking = FileLock(lock, thread_local=False)
+    looking.acquire()  # what `is_held` does for a moment
+    looked = threading.Timer(0.3, looking.release)
     looked.start()
-    with held(tmp_path):
+    with held(lock):
         looked.join()
-        assert is_held(tmp_path)
-    assert is_held(tmp_path) is False
+        assert is_held(lock)
+    assert is_held(lock) is False
+
+
+_HOLDER = """
+import sys, time
+from pathlib import Path
+from cnnkit.locks import held
+with held(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_killed_process_frees_its_lock(tmp_path):
+    lock = tmp_path / ".lock"
+    words = [sys.executable, "-c", _HOLDER, str(lock)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        assert is_held(lock) is True
+        with pytest.raises(TimeoutError), held(lock):
+            pass
+        holder.kill()
+    assert lock.exists()
+    assert is_held(lock) is False
+    with held(lock):
+        assert is_held(lock) is True
+    assert not lock.exists()
+
+
+def test_where_no_lock_can_be_made_nothing_is_held_and_nothing_is_known(tmp_path):
+    with held(tmp_path):  # a folder cannot be a lock file
+        assert is_held(tmp_path) is None
+    assert tmp_path.is_dir()
 
 
 def test_what_a_maker_writes_deep_inside_counts_where_locks_do_not_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnkit.data.cache.folder.is_held", lambda folder: None)
+    monkeypatch.setattr("cnnkit.data.cache.folder.is_held", lambda lock: None)
     inside = tmp_path / "images" / "cat"
     inside.mkdir(parents=True)
     (inside / "0.png").touch()
@@ -46,8 +104,29 @@ def test_what_a_maker_writes_deep_inside_counts_where_locks_do_not_work(tmp_path
     assert is_being_made(tmp_path)
 
 
-def test_a_folder_that_is_gone_is_not_being_made(tmp_path):
+def test_a_folder_that_is_gone_is_not_being_made(tmp_path, monkeypatch):
     assert not is_being_made(tmp_path / "gone")
+    monkeypatch.setattr("cnnkit.data.cache.folder.is_held", lambda lock: None)
+    assert not is_being_made(tmp_path / "gone")
+
+
+def test_a_folder_is_filled_under_a_lock_that_is_no_part_of_it(tmp_path):
+    with folder_made_whole(tmp_path / "done") as temporary:
+        (temporary / "1.png").touch()
+        assert is_being_made(temporary)
+        with folder_made_whole(tmp_path / "other"):
+            assert temporary.is_dir()  # not taken for what a killed process left
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["1.png", "done", "other"]
+
+
+def test_what_killed_processes_left_is_removed_before_a_folder_is_filled(tmp_path):
+    (tmp_path / ".partial-0").mkdir()
+    (tmp_path / ".partial-0.lock").touch()
+    (tmp_path / ".partial-1").mkdir()
+    (tmp_path / ".partial-2.lock").touch()
+    with folder_made_whole(tmp_path / "done"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["done"]
 
 
 _WRITER = """

@@ -311,9 +311,8 @@ def test_weights_without_a_backup_are_not_trained_over(cut):
     assert len(_history(cut)) == 2
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be held on Windows")
 def test_two_processes_do_not_train_one_run(cut):
-    with held(cut.folder), pytest.raises(UsageError, match="is being trained by another process"):
+    with held(cut.lock), pytest.raises(UsageError, match="is being trained by another process"):
         cnnkit.resume(cut.folder)
 
 

@@ -13,7 +13,7 @@ from cnnkit.config.data_section import SplitConfig
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.split.assignment import Pool, assign_splits
 from cnnkit.data.split.folds import deal_units
-from cnnkit.data.split.shares import cut_units
+from cnnkit.data.split.stratified import cut_units
 from cnnkit.data.split.units import units_of
 from cnnkit.errors import DataError
 

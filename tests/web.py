@@ -22,7 +22,6 @@ class Web:
         redirect: paths that lead elsewhere.
         length: whether it says how much comes.
         slow: seconds after each half of an answer.
-        wrong_range: whether it names another part of the file than it sends.
         asked: the Range of every request so far.
         sent: bytes of content so far.
         url: its address, once it runs.
@@ -35,7 +34,6 @@ class Web:
     redirect: dict[str, str] = field(default_factory=dict)
     length: bool = True
     slow: float = 0.0
-    wrong_range: bool = False
     asked: list[str | None] = field(default_factory=list)
     sent: int = 0
     url: str = ""
@@ -86,8 +84,7 @@ def _answer(handler, web):
     handler.send_response(206 if begin else 200)
     body, total = web.content[begin:], len(web.content)
     if begin:
-        shown = begin - 1 if web.wrong_range else begin
-        handler.send_header("Content-Range", f"bytes {shown}-{total - 1}/{total}")
+        handler.send_header("Content-Range", f"bytes {begin}-{total - 1}/{total}")
     if web.length:
         handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()

@@ -12,7 +12,7 @@ from cnnkit.cli.command import Group, print_json, say
 from cnnkit.cli.options import json_option
 
 if TYPE_CHECKING:
-    from cnnkit.data.cache.entries import CacheEntry
+    from cnnkit.data.cache_entries import CacheEntry
 
 
 @click.group(cls=Group)
@@ -24,7 +24,7 @@ def cache() -> None:
 @json_option
 def list_entries(as_json: bool) -> None:
     """List decoded pixels, built-in data and downloads, with their sizes."""
-    from cnnkit.data.cache.entries import list_cache
+    from cnnkit.data.cache_entries import list_cache
     from cnnkit.data.cache.folder import cache_folder
 
     entries = list_cache()
@@ -45,7 +45,7 @@ def clear(what: str, yes: bool, as_json: bool) -> None:
     WHAT is all (the default), pixels, builtin, downloads, or the beginning of the name of one thing
     in `cnnkit cache list`.
     """
-    from cnnkit.data.cache.entries import choose_entries, list_cache, remove_entries
+    from cnnkit.data.cache_entries import choose_entries, list_cache, remove_entries
 
     chosen = choose_entries(list_cache(), what)
     if chosen and not yes:

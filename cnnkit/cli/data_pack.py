@@ -21,7 +21,7 @@ def pack(source: str, overrides: tuple[str, ...], as_json: bool) -> None:
     Training finds them there where its image_size, color_mode, resize and background are the same:
     give its config, or a source with `--set data.image_size=96` and so on.
     """
-    from cnnkit.data.cache.packing import pack_images
+    from cnnkit.data.packing import pack_images
     from cnnkit.progress import report_for
 
     section = data_section(source, overrides)

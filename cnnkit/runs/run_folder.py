@@ -80,6 +80,11 @@ class Run:
         return self.folder / "backup" / "training.npz"
 
     @property
+    def lock(self) -> Path:
+        """Locked by the process that trains the run; removed when it ends."""
+        return self.folder / ".lock"
+
+    @property
     def export(self) -> Path:
         """The folder of exported models."""
         return self.folder / "export"

@@ -51,8 +51,8 @@ def only_training(run: Run) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(held(run.folder, wait=False))
-        except BlockingIOError:
+            stack.enter_context(held(run.lock))
+        except TimeoutError:
             raise UsageError(
                 f"{run.folder} is being trained by another process ({run.info().get('pid')}). "
                 "Wait for it, or end it with Ctrl-C."

@@ -1,13 +1,13 @@
-"""Nothing enters; the cache folder leaves, and ways to make folders that appear whole, and room."""
+"""The cache folder: where it is, how folders in it appear whole, and how room is made."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,8 +18,9 @@ from cnnkit.text import size_text
 
 PARTIAL = ".partial-"
 GIGABYTE = 1_000_000_000
-_STILL_SECONDS = 600
-_BEGINNING_SECONDS = 1  # between making a folder and holding it
+# Without locks: what has not been written to for so long belongs to a process that is gone.
+STILL_SECONDS = 600
+_LOCK = ".lock"
 
 
 def cache_folder() -> Path:
@@ -51,10 +52,10 @@ def _platform_folder() -> Path:
 
 @contextlib.contextmanager
 def folder_made_whole(final: Path) -> Iterator[Path]:
-    """Give a temporary folder to fill; on success it gets its final name in one step.
+    """Yield a temporary folder to fill; at the end it gets its final name in one step.
 
-    An error or a kill leaves no folder with the final name. Where another process was first, its
-    folder stays and ours is thrown away.
+    After an error or a kill there is no folder with the final name. If another process was first,
+    its folder stays and ours is removed.
 
     Raises:
         DataError: the cache folder cannot be written, or its disk is full.
@@ -66,28 +67,28 @@ def folder_made_whole(final: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def unfinished_folder(parent: Path) -> Iterator[Path]:
-    """Give a temporary folder that is removed at the end, unless `finish_folder` renamed it.
+    """Yield a temporary folder that is removed at the end, unless `finish_folder` renamed it.
 
     Raises:
         DataError: the cache folder cannot be written, or its disk is full.
     """
+    temporary = parent / _partial_name()
     try:
         parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(parent)
-        temporary = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=parent))
+        # The lock comes first: whoever sees the folder without it knows that its maker is gone.
+        with held(lock_of(temporary)):
+            try:
+                temporary.mkdir(mode=0o700)
+                yield temporary
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise _not_writable(parent, error) from error
-    try:
-        with held(temporary):
-            yield temporary
-    except OSError as error:
-        raise _not_writable(parent, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def finish_folder(temporary: Path, final: Path) -> None:
-    """Give a folder its final name; the one that is there stays where another was first."""
+    """Give a folder its final name; if another process made that folder first, it stays."""
     temporary.chmod(0o755)
     try:
         temporary.rename(final)
@@ -98,27 +99,35 @@ def finish_folder(temporary: Path, final: Path) -> None:
 
 def remove_folder(folder: Path) -> None:
     """Remove a cached folder so that no other process sees half of it."""
-    aside = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder.parent))
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            folder.rename(aside / "removed")
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    aside = folder.with_name(_partial_name())
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+    lock_of(folder).unlink(missing_ok=True)  # a killed process leaves it
 
 
 def is_being_made(partial: Path) -> bool:
-    """Tell whether a process that lives fills a temporary folder.
+    """Return whether a living process fills a temporary folder.
 
-    Where the system cannot tell, one counts as alive that wrote something in the last ten minutes:
-    it writes all the time. One that is gone is not being made.
+    If the file system has no locks, the folder counts as being made if something in it was written
+    in the last ten minutes: a living process writes all the time.
     """
     try:
-        is_alive = is_held(partial)
+        is_alive = is_held(lock_of(partial))
         if is_alive is None:
-            return time.time() - Extent(partial).last_change < _STILL_SECONDS
-        return is_alive or time.time() - partial.stat().st_mtime < _BEGINNING_SECONDS
+            return time.time() - Extent(partial).last_change < STILL_SECONDS
+        return is_alive
     except FileNotFoundError:
         return False
+
+
+def _partial_name() -> str:
+    return f"{PARTIAL}{secrets.token_hex(8)}"
+
+
+def lock_of(partial: Path) -> Path:
+    """Return the lock file next to a temporary folder: inside, it would be renamed with it."""
+    return partial.with_name(f"{partial.name}{_LOCK}")
 
 
 class Extent:
@@ -146,11 +155,13 @@ class Extent:
 
 
 def _remove_leftovers(parent: Path) -> None:
-    """Remove what killed processes left."""
-    for partial in parent.glob(f"{PARTIAL}*"):
-        with contextlib.suppress(OSError):
-            if not is_being_made(partial):
-                shutil.rmtree(partial, ignore_errors=True)
+    """Remove the temporary folders and locks of processes that were killed."""
+    for name in {path.name.removesuffix(_LOCK) for path in parent.glob(f"{PARTIAL}*")}:
+        partial = parent / name
+        if not is_being_made(partial):
+            shutil.rmtree(partial, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                lock_of(partial).unlink()
 
 
 def _not_writable(folder: Path, error: OSError) -> DataError:

@@ -12,7 +12,7 @@ from cnnkit.data.check.folder_walk import names_alike
 from cnnkit.data.records import SPLITS, ImageRecord, Source, split_from_folder
 from cnnkit.data.sources.listing import classes_by_split
 from cnnkit.data.split.assignment import Pool
-from cnnkit.data.split.shares import cut_units
+from cnnkit.data.split.stratified import cut_units
 from cnnkit.data.split.units import groups_of
 from cnnkit.errors import DataError
 from cnnkit.text import count_of

@@ -1,8 +1,7 @@
-"""The address, size and sha256 of a file enter; the file leaves, put there by hand or fetched."""
+"""Get a published file whose size and sha256 are known: from disk, or from the network."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
 import os
@@ -25,9 +24,11 @@ Note = Callable[[str], None]
 
 _CHUNK_BYTES = 1 << 18
 _TIMEOUT_SECONDS = 30
-# Waited before each new attempt; an attempt that brought something begins anew.
+# Waits before each new attempt; an attempt that received something starts the list again.
 _PAUSES_SECONDS = (0.5, 1.0, 2.0)
+# Answers of a busy server or a slow proxy; any other one would be the same the next time.
 _WORTH_ANOTHER_ATTEMPT = (408, 425, 429, 500, 502, 503, 504)
+_SAME_NEXT_TIME = (socket.gaierror, ssl.SSLCertVerificationError)
 
 
 @dataclass(frozen=True)
@@ -49,40 +50,44 @@ class RemoteFile:
     keras_names: tuple[str, ...] = ()
 
 
-class _BrokenOffError(Exception):
-    """A passing failure of the network; the text is the reason."""
+class _DownloadError(Exception):
+    """An attempt failed; the text is the reason. `is_passing` if another attempt may succeed."""
 
-
-class _RefusedError(Exception):
-    """A failure that another attempt would meet again; the text is the reason."""
+    def __init__(self, reason: str, *, is_passing: bool) -> None:
+        super().__init__(reason)
+        self.is_passing = is_passing
 
 
 def fetch(
     file: RemoteFile, folder: Path, progress: Progress | None = None, note: Note | None = None
 ) -> Path:
-    """Return the path of a verified file; it is downloaded where nobody put it by hand.
+    """Return the path of a verified file; it is downloaded unless it is already there.
 
-    A download that is interrupted, even by a kill, goes on where it stopped. Two processes that
-    want one file wait for each other.
+    A download that was interrupted or killed continues where it stopped. Of several processes that
+    want the same file, one downloads it and the others wait.
 
     Args:
         file: what to get.
-        folder: where files are put by hand and downloads go; Keras's folder is looked in too.
-        progress: called with (bytes there, bytes in all).
+        folder: where downloads go, and files that are put there by hand; Keras's folder is searched
+            too.
+        progress: called with (bytes received, bytes in all).
         note: called with one sentence on each thing the user should know.
 
     Raises:
-        DataError: the file cannot be had, or the one that is there is another; the text says where
-            to put it by hand.
+        DataError: the download failed, or another file is in its place; the text says where to put
+            the right one by hand.
     """
     note = note or (lambda sentence: None)
     path = folder / file.name
     try:
-        found = _put_by_hand(file, path, note)
+        found = _find_on_disk(file, path, note)
         if found is not None:
             return found
         path.parent.mkdir(parents=True, exist_ok=True)
-        with only_one_process(path.with_name(f".{path.name}.lock"), _waiting(path, note)):
+        with only_one_process(
+            lock_of_download(path),
+            lambda: note(f"Another process is downloading {path}; waiting for it."),
+        ):
             if not path.exists():  # else another process was first
                 _download(file, path, progress or (lambda done, total: None), note)
     except OSError as error:
@@ -93,11 +98,12 @@ def fetch(
     return path
 
 
-def _waiting(path: Path, note: Note) -> Callable[[], None]:
-    return lambda: note(f"Another process downloads {path}; waiting for it.")
+def lock_of_download(path: Path) -> Path:
+    """Return the lock file that a process holds while it downloads a file."""
+    return path.with_name(f".{path.name}.lock")
 
 
-def _put_by_hand(file: RemoteFile, path: Path, note: Note) -> Path | None:
+def _find_on_disk(file: RemoteFile, path: Path, note: Note) -> Path | None:
     """Return the file from our folder or Keras's. A wrong one in ours is an error."""
     if path.exists():
         found = _mismatch(file, path)
@@ -115,7 +121,7 @@ def _put_by_hand(file: RemoteFile, path: Path, note: Note) -> Path | None:
             found = _mismatch(file, candidate)
             if not found:
                 return candidate
-            note(f"Left aside: {candidate} is another file than expected: it has {found}.")
+            note(f"Ignored: {candidate} is not the file that was published: it has {found}.")
     return None
 
 
@@ -141,14 +147,14 @@ def _download(file: RemoteFile, path: Path, progress: Progress, note: Note) -> N
     note(f"Downloading {file.url} ({file.size:,} bytes{rest}) to {path}.")
     _receive_all(file, path, part, progress, note)
     found = _mismatch(file, part)
-    if found and resumed:  # what an earlier run left may be the fault
-        note(f"{part} is damaged; downloading it afresh.")
+    if found and resumed:  # the part that an earlier run left may be the damaged one
+        note(f"{part} is damaged; downloading all of it again.")
         part.unlink()
         _receive_all(file, path, part, progress, note)
         found = _mismatch(file, part)
     if found:
         part.unlink()
-        raise _by_hand(file, path, f"what came has {found}, so it was thrown away")
+        raise _by_hand(file, path, f"the received file has {found}, so it was removed")
     part.replace(path)
 
 
@@ -160,12 +166,10 @@ def _receive_all(file: RemoteFile, path: Path, part: Path, progress: Progress, n
         try:
             _receive(file, part, progress)
             return
-        except _RefusedError as error:
-            raise _by_hand(file, path, str(error)) from error
-        except _BrokenOffError as error:
+        except _DownloadError as error:
             if _size(part) > before:
                 pauses = list(_PAUSES_SECONDS)
-            if not pauses:
+            if not error.is_passing or not pauses:
                 raise _by_hand(file, path, str(error)) from error
             note(f"{file.name}: {error}; trying again.")
             time.sleep(pauses.pop(0))
@@ -173,16 +177,20 @@ def _receive_all(file: RemoteFile, path: Path, part: Path, progress: Progress, n
 
 def _by_hand(file: RemoteFile, path: Path, reason: str) -> DataError:
     kept = _size(path.with_name(f"{path.name}.part"))
-    rest = f" The {kept:,} bytes that came are kept; the next run goes on from there." * bool(kept)
+    rest = f" The {kept:,} bytes received so far are kept; the next run continues." * bool(kept)
     return DataError(
         f"{file.url} could not be downloaded: {reason}.{rest}\n"
-        f"To put the file there by hand, fetch it elsewhere, save it as\n  {path}\n"
+        f"To put the file there by hand, download it on another machine, save it as\n  {path}\n"
         f"({file.size:,} bytes, sha256 {file.sha256}) and run the command again."
     )
 
 
 def _receive(file: RemoteFile, part: Path, progress: Progress) -> None:
-    """Ask once for the missing bytes and append what comes."""
+    """Ask once for the missing bytes and append what the server sends.
+
+    Another length is refused at once: it is the log-in page of a network, or a notice. Nothing else
+    is examined, as the caller compares the sha256 of the whole file.
+    """
     have = _size(part)
     if have > file.size:
         part.unlink()
@@ -191,71 +199,39 @@ def _receive(file: RemoteFile, part: Path, progress: Progress) -> None:
         return
     needed, free = file.size - have, shutil.disk_usage(part.parent).free
     if free < needed:
-        raise _RefusedError(f"it needs {needed:,} bytes and {part.parent} has room for {free:,}")
-    with _response(file, have) as response:
-        have = _first_byte(response, have, file)
-        with part.open("ab" if have else "wb") as stream:
+        reason = f"it needs {needed:,} bytes and {part.parent} has room for {free:,}"
+        raise _DownloadError(reason, is_passing=False)
+    with _open_url(file.url, have) as response:
+        is_rest = response.status == 206  # a server without ranges sends the whole file
+        have = have if is_rest else 0
+        length = response.headers.get("Content-Length")
+        if length not in (None, str(file.size - have)):
+            reason = f"the server sends {length} bytes instead of {file.size - have}"
+            raise _DownloadError(reason, is_passing=False)
+        with part.open("ab" if is_rest else "wb") as stream:
             for chunk in _chunks(response):
-                have += len(chunk)
-                if have > file.size:
-                    raise _RefusedError(f"more than the {file.size:,} bytes of the file came")
                 stream.write(chunk)
-                progress(have, file.size)
-    if have < file.size:
-        raise _BrokenOffError(f"the connection ended after {have:,} of {file.size:,} bytes")
+                have += len(chunk)
+                progress(min(have, file.size), file.size)
+                if have >= file.size:
+                    return
+    reason = f"the connection ended after {have:,} of {file.size:,} bytes"
+    raise _DownloadError(reason, is_passing=True)
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-@contextlib.contextmanager
-def _response(file: RemoteFile, have: int) -> Iterator[http.client.HTTPResponse]:
+def _open_url(url: str, first_byte: int) -> http.client.HTTPResponse:
     headers = {"User-Agent": f"cnnkit/{VERSION}", "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    request = urllib.request.Request(file.url, headers=headers)
+    if first_byte:
+        headers["Range"] = f"bytes={first_byte}-"
+    request = urllib.request.Request(url, headers=headers)
     try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
-    except urllib.error.HTTPError as error:
-        error.close()
-        reason = f"the server answered {error.code} {error.reason}"
-        passing = error.code in _WORTH_ANOTHER_ATTEMPT
-        raise (_BrokenOffError if passing else _RefusedError)(reason) from error
+        return urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
     except (OSError, http.client.HTTPException) as error:
         raise _network_error(error) from error
-    with response:
-        yield response
-
-
-def _network_error(error: Exception) -> Exception:
-    reason = getattr(error, "reason", error)  # URLError wraps what happened
-    if isinstance(reason, TimeoutError):
-        return _BrokenOffError(f"nothing came for {_TIMEOUT_SECONDS} seconds")
-    if isinstance(reason, socket.gaierror):
-        return _RefusedError("the server's name cannot be looked up (is there a network?)")
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        return _RefusedError(f"the server's certificate is not trusted ({reason.verify_message})")
-    return _BrokenOffError(getattr(reason, "strerror", None) or str(reason) or repr(reason))
-
-
-def _first_byte(response: http.client.HTTPResponse, have: int, file: RemoteFile) -> int:
-    """Return the place of the first byte that comes; 0 where the server sends the whole file.
-
-    A page of another length (a portal's log-in, a notice) is refused before anything is written.
-    Nothing need be remembered of the file's version: its sha256 is known and is checked at the end.
-    """
-    begin = 0
-    if response.status == 206:
-        begin = have
-        expected = f"bytes {have}-{file.size - 1}/"
-        received = response.headers.get("Content-Range", "")
-        if not received.startswith(expected):
-            raise _RefusedError(f"asked for {expected}..., the server sent {received!r}")
-    length = response.headers.get("Content-Length")
-    if length is not None and length != str(file.size - begin):
-        raise _RefusedError(f"the server sends {length} bytes instead of {file.size - begin}")
-    return begin
 
 
 def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
@@ -264,3 +240,17 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
             yield chunk
     except (OSError, http.client.HTTPException) as error:
         raise _network_error(error) from error
+
+
+def _network_error(error: Exception) -> _DownloadError:
+    if isinstance(error, urllib.error.HTTPError):
+        error.close()
+        reason = f"the server answered {error.code} {error.reason}"
+        return _DownloadError(reason, is_passing=error.code in _WORTH_ANOTHER_ATTEMPT)
+    cause = getattr(error, "reason", error)  # URLError wraps what happened
+    reason = getattr(cause, "strerror", None) or str(cause) or repr(cause)
+    if isinstance(cause, TimeoutError):
+        reason = f"the server sent nothing for {_TIMEOUT_SECONDS} seconds"
+    if isinstance(cause, socket.gaierror):
+        reason = "the server's name cannot be looked up (is there a network?)"
+    return _DownloadError(reason, is_passing=not isinstance(cause, _SAME_NEXT_TIME))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from cnnkit.data.cache.folder import cache_folder, folder_made_whole
 from cnnkit.data.reading import Progress
-from cnnkit.data.sources.archives import unpack
+from cnnkit.data.sources.archives import read_archive
 from cnnkit.data.sources.download import RemoteFile, fetch
 from cnnkit.data.sources.published_arrays import Part, read_cifar, read_idx, read_npz, write_images
 
@@ -108,13 +108,11 @@ def _write_photographs(
     above: str, paths: Sequence[Path], class_names: Sequence[str], folder: Path, progress: Progress
 ) -> None:
     """Unpack `<above>/<class>/<name>.jpg` of an archive as `<class>/<name>.jpg`."""
-    wanted = re.compile(rf"{above}/((?:{'|'.join(class_names)})/[^/]+\.jpg)")
-
-    def place(name: str) -> str | None:
-        found = wanted.fullmatch(name)
-        return found and found[1]
-
-    unpack(paths[0], folder, place=place, progress=progress)
+    is_photograph = re.compile(rf"{above}/({'|'.join(class_names)})/[^/]+\.jpg").fullmatch
+    for class_name in class_names:
+        (folder / class_name).mkdir()
+    for name, content in read_archive(paths[0], lambda name: bool(is_photograph(name)), progress):
+        (folder / name.removeprefix(f"{above}/")).write_bytes(content)
 
 
 def _fashion_file(name: str, size: int, sha256: str) -> RemoteFile:

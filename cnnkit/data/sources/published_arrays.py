@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from cnnkit.data.reading import Progress
-from cnnkit.data.sources.archives import read_files
+from cnnkit.data.sources.archives import read_archive
 
 # (split, images: uint8 (n, height, width[, 3]), labels: (n,) integers)
 Part = tuple[str, np.ndarray, np.ndarray]
@@ -93,8 +93,8 @@ def read_cifar(
 
     Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Dataset layout".
     """
-    found = read_files(paths[0], (*train, test))
-    batches = {name: _read_batch(content, labels) for name, content in found}
+    files = read_archive(paths[0], (*train, test).__contains__)
+    batches = {name: _read_batch(content, labels) for name, content in files}
     return [("train", *batches[name]) for name in train] + [("test", *batches[test])]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from cnnkit.data.records import SPLITS, ImageRecord, without_collection
-from cnnkit.data.split.shares import cut_units
+from cnnkit.data.split.stratified import cut_units
 from cnnkit.data.split.units import Unit, class_sizes, groups_of, units_of
 from cnnkit.errors import DataError
 from cnnkit.text import count_of, first_few, shown

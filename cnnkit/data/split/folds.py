@@ -6,7 +6,7 @@ import functools
 from collections import Counter
 from collections.abc import Sequence
 
-from cnnkit.data.split.shares import draw_order
+from cnnkit.data.split.stratified import draw_order
 from cnnkit.data.split.units import Unit, class_sizes
 
 

@@ -24,8 +24,8 @@ def cache() -> None:
 @json_option
 def list_entries(as_json: bool) -> None:
     """List decoded pixels, built-in data and downloads, with their sizes."""
-    from cnnkit.data.cache_entries import list_cache
     from cnnkit.data.cache.folder import cache_folder
+    from cnnkit.data.cache_entries import list_cache
 
     entries = list_cache()
     if as_json:

@@ -9,8 +9,8 @@ from typing import Any
 
 from cnnkit.data.reading import Progress
 from cnnkit.data.split.assignment import ALL_IN_TRAIN, Pool, assign_splits, too_few_error
-from cnnkit.data.split.hashed_images import Division, read_images
 from cnnkit.data.split.folds import deal_units, too_few_for_folds
+from cnnkit.data.split.hashed_images import Division, read_images
 from cnnkit.data.split.manifest import Manifest, read_manifest
 from cnnkit.data.split.stratified import cut_units
 from cnnkit.errors import UsageError

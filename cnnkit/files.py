@@ -1,4 +1,4 @@
-"""Whole-file writes, what may be overwritten, and what may be read: never a pipe or a device."""
+"""Write files whole or not at all, refuse to replace a photograph, and read only regular files."""
 
 from __future__ import annotations
 
@@ -6,25 +6,54 @@ import csv
 import errno
 import json
 import os
+import re
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from cnnkit.errors import UsageError
 from cnnkit.text import shown
 
+# The endings that the name of an output may have. Any but that of a picture: None.
 CONFIG = (".yaml", ".yml")
 PICTURE = (".png",)
 DRAWING = (".svg", ".png")
+KERAS = (".keras",)
 LIST = (".txt", ".list", ".lst", "")
-# In the header of every PNG that is drawn, so that no photo is taken for one.
+TEXT = None
+
+STDIN = 0  # an input of `check_output`: the file that the shell redirects to standard input
+
+# Written into every PNG and SVG that is drawn, so that no photograph is taken for one of them.
 DRAWN_BY = {"Software": "cnnkit"}
-# A file name need not be UTF-8; written and read so, its bytes stay what they are.
+SVG_DRAWN_BY = {"Creator": "cnnkit"}
+# What they look like in a file: a text chunk of 15 bytes in a PNG, an element in an SVG.
+_DRAWN = re.compile(
+    rb"\x89PNG.*\0\0\0\x0ftEXtSoftware\0cnnkit|<\?xml.*<dc:title>cnnkit</dc:title>", re.S
+)
+_HEAD_BYTES = 4096  # both are within the first 1,000
+
+# What Pillow reads, what cameras and phones write, and drawings.
+_PICTURE_ENDINGS = frozenset(
+    """
+    .apng .avif .avifs .blp .bmp .bw .cur .dcx .dds .dib .emf .eps .fit .fits .flc .fli .ftc .ftu
+    .gbr .gif .icb .icns .ico .iim .im .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .msp .pbm
+    .pcd .pcx .pfm .pgm .png .pnm .ppm .ps .psd .pxr .qoi .ras .rgb .rgba .sgi .tga .tif .tiff .vda
+    .vst .webp .wmf .xbm .xpm
+    .arw .cr2 .cr3 .dng .heic .heif .nef .orf .raf .raw .rw2 .svg
+    """.split()
+)
+# The first bytes of common pictures, for files whose names do not say what they are.
+_PICTURE_BYTES = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II\*\0|MM\0\*|RIFF.{4}WEBP|.{4}ftyp(avif|hei)",
+    re.S,
+)
+# A file name need not be UTF-8; read and written like this, its bytes stay what they are.
 PATHS_AS_THEY_ARE = {"encoding": "utf-8", "errors": "surrogateescape"}
-# Without O_NONBLOCK, opening a pipe would wait for somebody to write into it.
+# Without O_NONBLOCK, opening a pipe would wait until another process writes into it.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -36,18 +65,26 @@ _KINDS = (
 
 
 def check_output(
-    path: Path | None, option: str, endings: tuple[str, ...], *, overwrite: bool
+    path: Path | None,
+    option: str,
+    endings: tuple[str, ...] | None,
+    *,
+    overwrite: bool,
+    inputs: Iterable[str | Path | int] = (),
 ) -> None:
-    """Refuse a path with another ending, and one whose file is not to be replaced.
+    """Refuse to write a file that would destroy something, before anything is computed.
 
-    Pipes and devices, such as /dev/stdout, are written to whatever their names.
+    A picture that cnnkit did not draw and a file that the command reads are never replaced, any
+    other file only with `--overwrite`. Pipes and devices, such as /dev/stdout, may have any name.
 
     Args:
-        path: what the user wants to be written; None where nothing.
-        option: which option says so.
-        endings: what the name may end in; `PICTURE`, `DRAWING`, `LIST` or `CONFIG`.
-        overwrite: whether a file that is there may be replaced. A picture that cnnkit did not draw
-            is never replaced.
+        path: the file to write; None if there is none.
+        option: the option that names it, for the message.
+        endings: the endings that its name may have: CONFIG, PICTURE, ...; TEXT allows all but those
+            of pictures.
+        overwrite: whether a file that exists may be replaced.
+        inputs: the files that the command reads, or STDIN. What is not a file, such as the name of
+            a run or a folder of images, is ignored.
 
     Raises:
         UsageError: the path is refused.
@@ -55,35 +92,53 @@ def check_output(
     if path is None or (path.exists() and not path.is_file()):
         return
     name = shown(str(path))
-    if path.suffix.lower() not in endings:
-        allowed = " or ".join(ending or "nothing" for ending in endings)
-        raise UsageError(f"{option} {name}: the name must end in {allowed}.")
+    _check_ending(path, f"{option} {name}", endings)
     if not path.exists():
         return
-    if path.suffix.lower() == ".png" and not _is_drawn(path):
+    if any(_is_same(path, other) for other in inputs):
+        raise UsageError(f"{name} is a file that this command reads. Give another {option}.")
+    if _is_picture(path) and not _DRAWN.match(_head(path)):
         raise UsageError(f"{name} exists, and cnnkit did not draw it. Give another {option}.")
     if not overwrite:
         raise UsageError(f"{name} exists. Give another {option}, or --overwrite.")
 
 
-def _is_drawn(path: Path) -> bool:
-    """Tell whether a picture has our name in its header."""
-    from PIL import Image
+def _check_ending(path: Path, what: str, endings: tuple[str, ...] | None) -> None:
+    ending = path.suffix.lower()
+    if endings is TEXT and ending in _PICTURE_ENDINGS:
+        raise UsageError(
+            f"{what}: that is the name of a picture, but text is written. Give a name such as "
+            "answers.csv."
+        )
+    if endings is not TEXT and ending not in endings:
+        allowed = " or ".join(allowed or "nothing" for allowed in endings)
+        raise UsageError(f"{what}: the name must end in {allowed}.")
 
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            return DRAWN_BY.items() <= image.info.items()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return False
+
+def _is_same(path: Path, other: str | Path | int) -> bool:
+    """Tell whether two paths lead to one file; a name that leads nowhere is not that file."""
+    with suppress(OSError, ValueError):
+        return os.path.samefile(path, other)
+    return False
+
+
+def _is_picture(path: Path) -> bool:
+    """Tell whether a file is a picture, by its name or by its first bytes."""
+    return path.suffix.lower() in _PICTURE_ENDINGS or bool(_PICTURE_BYTES.match(_head(path)))
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
 
 
 @contextmanager
 def naming(path: Path, temporary: str = "") -> Iterator[None]:
-    """Let errors that name no file, or a temporary one, name the file that is wanted.
+    """Make errors inside the block name `path` if they name no file, or a temporary one.
 
     Args:
-        path: the file that is wanted.
-        temporary: how the paths of temporary files begin; empty where there are none.
+        path: the file that the user asked for.
+        temporary: the beginning of the paths of temporary files; empty if there are none.
     """
     try:
         yield
@@ -95,9 +150,9 @@ def naming(path: Path, temporary: str = "") -> Iterator[None]:
 
 @contextmanager
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO]:
-    """Open a temporary file beside `path` that takes its name only when the block ends well.
+    """Open a temporary file in the folder of `path`, and rename it to `path` if the block succeeds.
 
-    A link is followed. What is no regular file (a pipe, /dev/stdout) is written to directly.
+    A link is followed. A pipe or a device, such as /dev/stdout, is written to directly.
     """
     text = {} if "b" in mode else {"newline": "", **PATHS_AS_THEY_ARE}
     if path.exists() and not path.is_file():
@@ -116,7 +171,7 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO]:
             os.replace(temporary, path)
         except BaseException as error:
             Path(temporary).unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.filename is None:  # such as a full disk
+            if isinstance(error, OSError) and error.filename is None:  # for example a full disk
                 error.filename = str(path)
             raise
 
@@ -151,10 +206,10 @@ def open_regular(path: str, *, buffering: int = -1) -> BinaryIO:
 
     Args:
         path: of the file.
-        buffering: as of `open`; 0 is quickest for a file that is read in one go.
+        buffering: as for `open`; 0 is fastest for a file that is read in one go.
 
     Raises:
-        OSError: it cannot be opened, or it is no regular file.
+        OSError: it cannot be opened, or it is not a regular file.
     """
     descriptor = os.open(path, _READ)
     mode = os.fstat(descriptor).st_mode
@@ -165,14 +220,14 @@ def open_regular(path: str, *, buffering: int = -1) -> BinaryIO:
 
 
 def is_path(file: object) -> bool:
-    """Tell whether this is a path, and not a part of a file."""
+    """Tell whether this is the path of a file, not a part of a file."""
     return isinstance(file, str | os.PathLike)
 
 
 def why_unreadable(path: str | os.PathLike) -> tuple[str, str] | None:
-    """Return (kind of fault, reason) where a path leads to no regular file; None where it does.
+    """Return (kind of fault, reason) if a path does not lead to a regular file, else None.
 
-    The kinds are those of `cnnkit.data.check`; nothing is opened.
+    The kinds are those of `cnnkit.data.check`. The file is not opened.
     """
     try:
         mode = os.stat(path).st_mode

@@ -269,5 +269,5 @@ def test_no_other_kind_of_file_is_drawn_and_none_is_replaced_unasked(tmp_path):
     assert (done.exit_code, "must end in .svg or .png" in done.stderr) == (2, True)
     (tmp_path / "net.svg").write_text("mine")
     done = CliRunner().invoke(main, [*command, str(tmp_path / "net.svg")])
-    assert (done.exit_code, "or --overwrite" in done.stderr) == (2, True)
+    assert (done.exit_code, "cnnkit did not draw it" in done.stderr) == (2, True)
     assert (tmp_path / "net.svg").read_text() == "mine"

@@ -189,7 +189,7 @@ def test_one_pixel_is_worked_out(tmp_path, monkeypatch):
     [
         (("--worked", "18,0"), "--worked 18,0: sobel_x gives 18 rows and 22 columns here"),
         (("--worked", "0,22"), "a column of 0 to 21"),
-        (("--worked", "3"), 'expected two, as in 2,1, of at least 0, not "3"'),
+        (("--worked", "3"), 'expected two numbers of at least 0, for example 2,1, received "3"'),
         (("--worked", "-1,2"), "expected two"),
         (("--kernel", "sobel_z"), "Did you mean sobel_"),
         (("--kernel", "[[1,2],[3]]"), "different lengths"),
@@ -211,7 +211,8 @@ def test_wrong_files_are_refused(image, tmp_path):
     (tmp_path / "none.yaml").write_text("{}")
     assert "holds no kernel" in run(image, "--kernel", tmp_path / "none.yaml", exit_code=2)
     before = image.read_bytes()
-    assert "exists" in run(image, "--kernel", "identity", "-o", image, exit_code=2)
+    said = run(image, "--kernel", "identity", "-o", image, exit_code=2)
+    assert "a file that this command reads" in said
     assert image.read_bytes() == before
 
 

@@ -295,7 +295,7 @@ def test_the_command_writes_beside_the_source_and_names_the_next_step(photos, tm
         "cat       16           2     2",
         "owl        8           1     1",
         "all       24           3     3",
-        f"{file}: 0 images kept their side, 30 are new, 0 are gone",
+        f"{file}: 0 images stay in their splits, 30 are new, 0 are gone",
     ]
     assert f"next: cnnkit train CONFIG --set data.source={file}" in done.stderr
     config = tmp_path / "configs" / "a.yaml"

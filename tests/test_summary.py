@@ -96,7 +96,7 @@ def test_a_built_keras_file_says_of_its_layers_what_its_config_says(tmp_path):
 
     data = "data: {source: digits, image_size: 32, color_mode: grayscale}"
     (tmp_path / "net.yaml").write_text(f"{data}\nmodel:\n  layers:{_LAYERS}")
-    build_and_save(tmp_path / "net.yaml", (), None, tmp_path / "net.keras", overwrite=False)
+    build_and_save(tmp_path / "net.yaml", (), None, tmp_path / "net.keras")
     written = summarize(tmp_path / "net.yaml")
     built = summarize(tmp_path / "net.keras")
     assert (

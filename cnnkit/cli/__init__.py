@@ -1,41 +1,46 @@
-"""The command line: words enter, one function is called, its result is printed.
+"""The command line: one file per command, which reads options, calls one function and prints.
 
-Nothing heavy is imported here: `--help` needs click alone.
+Nothing heavy is imported here, so that `cnnkit --help` needs only click.
 """
 
 from __future__ import annotations
 
 import click
 
+from cnnkit.cli.build import build
 from cnnkit.cli.cache import cache
+from cnnkit.cli.command import Group
 from cnnkit.cli.config import config
+from cnnkit.cli.convolve import convolve
 from cnnkit.cli.data import data
 from cnnkit.cli.evaluate import evaluate
 from cnnkit.cli.export import export
-from cnnkit.cli.features import features, filters
+from cnnkit.cli.features import features
+from cnnkit.cli.filters import filters
 from cnnkit.cli.init import init
-from cnnkit.cli.kernels import convolve, kernels
-from cnnkit.cli.model import build, summary
+from cnnkit.cli.kernels import kernels
 from cnnkit.cli.models import models
 from cnnkit.cli.predict import predict
+from cnnkit.cli.summary import summary
 from cnnkit.cli.train import train
 from cnnkit.version import VERSION
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    examples=["cnnkit train configs/digits_lenet5.yaml", "cnnkit predict photo.jpg"],
+)
 @click.version_option(VERSION)
 def main() -> None:
     """Image classification from one YAML file: build, train, evaluate, predict, export.
 
-    \b
-    cnnkit train configs/digits_lenet5.yaml    a built-in data set, ready to go
-    cnnkit predict photo.jpg                   with the newest finished run
+    Run `cnnkit COMMAND --help` for the options of a command.
     """
 
 
-for command in (
-    *(init, config, data, models, summary, build),
-    *(train, evaluate, predict, export),
-    *(features, filters, kernels, convolve, cache),
-):
-    main.add_command(command)
+main.add_section("Data", [init, data, cache])
+main.add_section("Model", [config, models, summary, build, kernels, convolve])
+main.add_section("Train", [train])
+main.add_section("Judge", [evaluate, features, filters])
+main.add_section("Use", [predict, export])

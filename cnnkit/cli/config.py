@@ -7,25 +7,23 @@ from pathlib import Path
 
 import click
 
-from cnnkit.cli.command import Group, print_json, say
+from cnnkit.cli.command import Command, Group, print_json, say
 from cnnkit.cli.options import json_option, set_option
 
-_PATH = click.argument("path", metavar="CONFIG", type=click.Path(path_type=Path))
 
-
-@click.group(cls=Group)
+@click.group(cls=Group, examples=["cnnkit config check photos.yaml"])
 def config() -> None:
     """Check a config, print it with every default, or print the JSON Schema."""
 
 
-@config.command()
+@click.command(cls=Command, examples=["cnnkit config check photos.yaml --set training.epochs=3"])
 @click.argument(
     "paths", metavar="CONFIG...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
 @set_option
 @json_option
 def check(paths: tuple[Path, ...], overrides: tuple[str, ...], as_json: bool) -> None:
-    """Check configs and report every mistake at once, each with its line; exit code 2 on any."""
+    """Check configs and report all mistakes at once, each with its line; exit code 2 on any."""
     from cnnkit.config import check_config
 
     results = {str(path): check_config(path, overrides) for path in paths}
@@ -41,8 +39,8 @@ def check(paths: tuple[Path, ...], overrides: tuple[str, ...], as_json: bool) ->
         raise SystemExit(2)
 
 
-@config.command()
-@_PATH
+@click.command(cls=Command, examples=["cnnkit config show photos.yaml > complete.yaml"])
+@click.argument("path", metavar="CONFIG", type=click.Path(path_type=Path))
 @set_option
 @json_option
 def show(path: Path, overrides: tuple[str, ...], as_json: bool) -> None:
@@ -53,9 +51,12 @@ def show(path: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     print_json(config_as_dict(loaded)) if as_json else click.echo(dump_config(loaded), nl=False)
 
 
-@config.command()
+@click.command(cls=Command, examples=["cnnkit config schema > schema.json"])
 def schema() -> None:
-    """Print the JSON Schema that lets an editor complete and check keys."""
+    """Print the JSON Schema with which an editor completes and checks keys."""
     from cnnkit.config import json_schema
 
     click.echo(json.dumps(json_schema(), indent=1))
+
+
+config.add_section("Commands", [check, show, schema])

@@ -1,4 +1,4 @@
-"""`cnnkit data ...`: look at a data set before training on it."""
+"""`cnnkit data ...`: look at a data set before you train on it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from cnnkit.cli.data_split import split
 from cnnkit.cli.data_stats import stats
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, examples=["cnnkit data check photos/"])
 def data() -> None:
-    """Check, count, split, draw and pack images. Nothing of them is ever changed."""
+    """Check, count, split, draw and pack images; they are never changed."""
 
 
-for command in (check, stats, split, preview, pack):
-    data.add_command(command)
+data.add_section("Commands", [check, stats, split, preview, pack])

@@ -1,4 +1,4 @@
-"""A folder, CSV, built-in name or config on the command line enters; a `data` section leaves."""
+"""Read a data set's name, folder, file or config on the command line into a `data` section."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from cnnkit.errors import UsageError
 if TYPE_CHECKING:
     from cnnkit.config import DataConfig
 
-_ANY_SIZE = 224  # where nothing looks at it
+_ANY_SIZE = 224  # the section needs a size, and commands that take only a source do not use it
 
 
 def is_config(argument: str) -> bool:
-    """Whether the argument names a config, not a source."""
+    """Tell whether the argument names a config, not a source."""
     return argument.lower().endswith((".yaml", ".yml")) and not Path(argument).is_dir()
 
 
 def data_section(argument: str, overrides: tuple[str, ...] = ()) -> DataConfig:
-    """Return the data section of a config, or one for the source alone; a built-in is made.
+    """Return the data section of a config, or one that has only the source.
+
+    The images of a built-in source are drawn or downloaded if they are not in the cache yet.
 
     Args:
         argument: a .yaml or .yml file, or what `data.source` may be.
-        overrides: `data.resize=pad`-like texts.
+        overrides: texts such as `data.resize=pad`.
 
     Raises:
-        UsageError: an override of another section than `data` where there is no config.
+        UsageError: an override is not of the `data` section, and there is no config.
         ConfigError: the config, or an override, has mistakes.
         DataError: a known set cannot be downloaded.
     """

@@ -6,20 +6,20 @@ import sys
 
 import click
 
-from cnnkit.cli.command import Command, print_json
+from cnnkit.cli.command import Command, show
 from cnnkit.cli.data_argument import data_section
 from cnnkit.cli.options import json_option, set_option
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["cnnkit data pack photos/ --set data.image_size=96"])
 @click.argument("source", metavar="SOURCE|CONFIG")
 @set_option
 @json_option
 def pack(source: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Decode all images into the cache ahead of training.
+    """Decode all images into the cache before training.
 
-    Training finds them there where its image_size, color_mode, resize and background are the same:
-    give its config, or a source with `--set data.image_size=96` and so on.
+    Training uses them if its image_size, color_mode, resize and background are the same: give its
+    config, or a source with `--set data.image_size=96` and so on.
     """
     from cnnkit.data.packing import pack_images
     from cnnkit.progress import report_for
@@ -28,5 +28,5 @@ def pack(source: str, overrides: tuple[str, ...], as_json: bool) -> None:
     report = report_for(sys.stderr)
     with report.counting("packing images") as progress:
         packing = pack_images(section, progress=progress, note=report.note)
-    print_json(packing.as_dict()) if as_json else click.echo(packing.as_text())
+    show(packing, as_json)
     packing.check(section.on_error, report.note)

@@ -13,7 +13,7 @@ from cnnkit.errors import UsageError
 from cnnkit.text import shown
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["cnnkit data preview photos.yaml --images 12 --steps"])
 @click.argument("config", metavar="CONFIG", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -29,16 +29,16 @@ from cnnkit.text import shown
     type=click.IntRange(min=1, max=100),
     default=8,
     show_default=True,
-    help="How many images, of all classes in turns.",
+    help="How many images to draw, taken from the classes in turn.",
 )
 @click.option(
     "--versions",
     type=click.IntRange(min=1, max=20),
     default=5,
     show_default=True,
-    help="How many augmented versions of each: those of as many epochs.",
+    help="How many augmented versions to draw of each image, one per epoch.",
 )
-@click.option("--steps", is_flag=True, help="Draw one version after each operation in turn.")
+@click.option("--steps", is_flag=True, help="Draw one version, after each operation in turn.")
 @click.option(
     "--epoch",
     type=click.IntRange(min=1),
@@ -61,14 +61,14 @@ def preview(
 ) -> None:
     """Draw what the model sees: images after resizing, and their augmented versions.
 
-    The versions are those that training shows in these epochs, pixel for pixel.
+    The versions are exactly those that training shows in these epochs.
     """
     from cnnkit.config import load_config
     from cnnkit.explore.preview import draw_preview, preview_rows
     from cnnkit.files import PICTURE, check_output
     from cnnkit.text import count_of
 
-    check_output(output, "--output", PICTURE, overwrite=overwrite)
+    check_output(output, "--output", PICTURE, overwrite=overwrite, inputs=[config])
     if config.is_dir():
         raise UsageError(
             f"{config} is a folder, and preview needs a config: "

@@ -5,35 +5,34 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cnnkit.cli.command import Command, print_json, say
+from cnnkit.cli.command import Command, show
 from cnnkit.cli.data_argument import data_section, is_config
 from cnnkit.cli.options import json_option, set_option
-from cnnkit.text import shown
 
 if TYPE_CHECKING:
     from cnnkit.data.split.division import Division
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["cnnkit data split photos/ -o split.csv"])
 @click.argument("source", metavar="SOURCE|CONFIG")
 @click.option(
     "-o",
     "--output",
     metavar="FILE.csv",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The manifest to write. By default NAME.split.csv beside the source called NAME.",
+    help="The manifest to write. Default: NAME.split.csv next to the source called NAME.",
 )
 @click.option(
     "--folds",
     type=click.IntRange(min=2),
     metavar="K",
-    help="Write K manifests, FILE.fold1.csv and so on; in each, another fold is the test split.",
+    help="Write K manifests, FILE.fold1.csv and so on; each has a different fold as test split.",
 )
 @set_option
 @json_option
@@ -44,28 +43,26 @@ def split(
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Divide the images and write which one is for what, as a CSV file that `train` accepts.
+    """Divide images into train, validation and test, and write a manifest that `train` accepts.
 
-    Where the file exists, its images keep their side, and new ones are added.
+    The manifest is a CSV file. If it exists, its images stay in their split, and new images are
+    added. Any other file is never replaced.
     """
     from cnnkit.data.split.division import divide, divide_into_folds
+    from cnnkit.data.split.manifest_tables import Manifests
     from cnnkit.progress import report_for
 
     section = data_section(source, overrides)
     file = output or _default_output(section.source)
     report = report_for(sys.stderr)
     with report.counting("reading images") as progress:
-        told = {"note": report.note, "progress": progress}
+        options = {"note": report.note, "progress": progress}
         if folds is None:
-            made = [divide(section, file, **told)]
+            made = [divide(section, file, **options)]
         else:
-            made = divide_into_folds(section, file, folds, **told)
-    if as_json:
-        return print_json({"manifests": [division.as_dict() for division in made]})
-    click.echo(_class_table(made[0]) if len(made) == 1 else _fold_table(made))
-    _say_what_next(made, source, overrides)
-    if overrides:
-        say(f"when images have come: {_again(source, output, folds, overrides)}")
+            made = divide_into_folds(section, file, folds, **options)
+    hints = [*_what_next(made, source, overrides), *_again(source, output, folds, overrides)]
+    show(Manifests(made), as_json, hints)
 
 
 def _default_output(source: str) -> Path:
@@ -74,20 +71,24 @@ def _default_output(source: str) -> Path:
     return path.parent / f"{name}.split.csv"
 
 
-def _say_what_next(made: Sequence[Division], source: str, overrides: tuple[str, ...]) -> None:
-    say(
-        "Nothing was decoded: `cnnkit data check "
-        f"{shlex.quote(str(made[0].file))}` finds files that cannot be."
+def _what_next(made: Sequence[Division], source: str, overrides: tuple[str, ...]) -> Iterator[str]:
+    yield (
+        f"No image was decoded: `cnnkit data check {shlex.quote(str(made[0].file))}` finds files "
+        "that cannot be."
     )
     for division in made:
-        say(f"next: {_train_command(division.file, source, overrides)}")
+        yield f"next: {_train_command(division.file, source, overrides)}"
 
 
-def _again(source: str, output: Path | None, folds: int | None, overrides: tuple[str, ...]) -> str:
-    """Return the command that brings the manifest up to date, with the same rules."""
-    options = ["-o", str(output)] if output else []
-    options += ["--folds", str(folds)] if folds else []
-    return shlex.join(["cnnkit", "data", "split", source, *options, *_sets(overrides)])
+def _again(
+    source: str, output: Path | None, folds: int | None, overrides: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield the command that updates the manifest by the same rules, if rules were given."""
+    if overrides:
+        options = ["-o", str(output)] if output else []
+        options += ["--folds", str(folds)] if folds else []
+        words = ["cnnkit", "data", "split", source, *options, *_sets(overrides)]
+        yield f"when you have added images: {shlex.join(words)}"
 
 
 def _train_command(file: Path, source: str, overrides: tuple[str, ...]) -> str:
@@ -102,48 +103,3 @@ def _train_command(file: Path, source: str, overrides: tuple[str, ...]) -> str:
 
 def _sets(overrides: Iterable[str]) -> list[str]:
     return [word for text in overrides for word in ("--set", text)]
-
-
-def _class_table(division: Division) -> str:
-    from cnnkit.text import count_of
-
-    names = list(next(iter(division.counts.values())))
-    rows = [[shown(name), *(counts[name] for counts in division.counts.values())] for name in names]
-    totals = [sum(counts.values()) for counts in division.counts.values()]
-    table = _table([["class", *division.counts], *rows, ["all", *totals]])
-    changes = [
-        f"{count_of(division.kept, 'image')} kept {'its' if division.kept == 1 else 'their'} side",
-        f"{count_of(division.new, 'is', 'are')} new",
-        f"{count_of(division.gone, 'is', 'are')} gone",
-    ]
-    if division.relabelled:
-        changes.append(f"{division.relabelled:,} changed class")
-    return f"{table}\n{shown(str(division.file))}: {', '.join(changes)}"
-
-
-def _fold_table(made: Sequence[Division]) -> str:
-    splits = list(made[0].counts)
-    rows = [
-        [
-            shown(str(division.file)),
-            *(sum(division.counts[split].values()) for split in splits),
-            division.kept,
-            division.new,
-            division.gone,
-        ]
-        for division in made
-    ]
-    return _table([["file", *splits, "kept", "new", "gone"], *rows])
-
-
-def _table(rows: Sequence[Sequence[str | int]]) -> str:
-    """Return lines of columns; the first is text, the others are numbers below their names."""
-    texts = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in texts
-    )

@@ -12,20 +12,20 @@ from cnnkit.cli.data_argument import data_section, is_config
 from cnnkit.cli.options import json_option, overwrite_option, set_option
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["cnnkit data stats photos/ --plot stats.png"])
 @click.argument("source", metavar="SOURCE|CONFIG")
 @set_option
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw the counts, sizes and values into this PNG file too.",
+    help="Also draw the counts, sizes and values into this PNG file.",
 )
 @overwrite_option
 @json_option
 def stats(
     source: str, overrides: tuple[str, ...], plot: Path | None, overwrite: bool, as_json: bool
 ) -> None:
-    """Count images by class and split; their sizes, formats, mean and deviation.
+    """Count the images per class and split, and report their sizes, formats, mean and deviation.
 
     With a config, the split is the one that training makes, and mean and deviation are those of the
     pixels that the model sees.
@@ -34,7 +34,7 @@ def stats(
     from cnnkit.files import PICTURE, check_output
     from cnnkit.progress import report_for
 
-    check_output(plot, "--plot", PICTURE, overwrite=overwrite)
+    check_output(plot, "--plot", PICTURE, overwrite=overwrite, inputs=[source])
     section = data_section(source, overrides)
     report = report_for(sys.stderr)
     with report.counting("reading images") as progress:
@@ -45,5 +45,5 @@ def stats(
         from cnnkit.plots import plot_data_stats
 
         plot_data_stats(found, plot)
-        say(f"drawn: {plot}")
+        say(f"The plot is in {plot}.")
     print_json(found) if as_json else click.echo(stats_text(found))

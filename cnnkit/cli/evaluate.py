@@ -11,7 +11,7 @@ from cnnkit.cli.command import Command, print_json, say
 from cnnkit.cli.options import json_option, model_option, one_model, runs_option
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=['cnnkit evaluate runs/photos --require "accuracy>=0.9"'])
 @click.argument("run", metavar="[RUN]", required=False)
 @model_option
 @click.option(

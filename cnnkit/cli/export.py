@@ -10,7 +10,7 @@ from cnnkit.cli.command import Command, print_json, say
 from cnnkit.cli.options import json_option, model_option, one_model, runs_option
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["cnnkit export runs/photos --format tflite"])
 @click.argument("run", metavar="[RUN]", required=False)
 @model_option
 @click.option(
@@ -18,14 +18,14 @@ from cnnkit.cli.options import json_option, model_option, one_model, runs_option
     "formats",
     type=click.Choice(["saved_model", "tflite", "onnx"]),
     multiple=True,
-    help="Repeatable. By default all that this installation can write.",
+    help="Repeatable. Default: every format that this installation can write.",
 )
 @click.option(
     "--limit",
     type=click.FloatRange(min=0, min_open=True),
     default=1e-4,
     show_default=True,
-    help="Largest allowed difference of a probability from the Keras model's.",
+    help="The largest difference from the Keras model that a probability may have.",
 )
 @runs_option
 @json_option
@@ -37,7 +37,7 @@ def export(
     runs_folder: Path,
     as_json: bool,
 ) -> None:
-    """Write a run's model as SavedModel, TFLite and ONNX, each checked against the original."""
+    """Write a run's model as SavedModel, TFLite and ONNX, and compare each with the original."""
     from cnnkit.export import default_formats, export_run
     from cnnkit.runs import find_run
 

@@ -10,16 +10,17 @@ from cnnkit.cli.command import Command, print_json
 from cnnkit.cli.options import json_option
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=[
+        "cnnkit models                     # the list",
+        "cnnkit models resnet18 > my.yaml  # a config of your own",
+    ],
+)
 @click.argument("name", required=False)
 @json_option
 def models(name: str | None, as_json: bool) -> None:
-    """List the shipped configs and the pretrained backbones, or print a config to start from.
-
-    \b
-    cnnkit models                              the list
-    cnnkit models resnet18 > my.yaml           a config of your own
-    """
+    """List the shipped configs and the pretrained backbones, or print a config to start from."""
     from cnnkit.explore.zoo import architecture, architectures, config_text
 
     if name and as_json:

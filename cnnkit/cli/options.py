@@ -16,13 +16,16 @@ set_option = click.option(
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Override a key of the config, as in training.epochs=3. Repeatable.",
+    help="Override a key of the config, for example training.epochs=3. Repeatable.",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else."
 )
 overwrite_option = click.option(
-    "--overwrite", is_flag=True, help="Replace the files to write where they exist."
+    "--overwrite",
+    is_flag=True,
+    help="Replace files that exist. A picture that cnnkit did not draw, or a file that the command "
+    "reads, is never replaced.",
 )
 runs_option = click.option(
     "--runs-folder",
@@ -30,22 +33,45 @@ runs_option = click.option(
     default=RUNS_FOLDER,
     show_default=True,
     envvar="CNNKIT_RUNS",
-    help="Where run folders are.",
+    help="The folder that holds the run folders.",
 )
 model_option = click.option(
     "--model",
     metavar="RUN|FILE",
-    help="A run folder or name, or a model file. Without it, the newest finished run.",
+    help="A run folder or name, or a model file. Default: the newest finished run.",
+)
+keras_model_option = click.option(
+    "--model",
+    metavar="RUN|FILE",
+    help="A run folder or name, or a .keras file in a run. Default: the newest finished run.",
 )
 num_classes_option = click.option(
     "--num-classes",
     type=click.IntRange(min=2),
-    help="Number of classes where the data is not at hand.",
+    help="The number of classes, if the data is not on this machine.",
+)
+layer_option = click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    metavar="NAME",
+    help="Draw only this convolutional layer, for example conv_2. Repeatable. Default: all.",
 )
 
 
+def pictures_option(default: str) -> Decorator:
+    """Return `--output` for a folder of pictures; `default` is relative to the run folder."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path, file_okay=False),
+        help=f"The folder to write to. Default: {default} in the run folder, or if it exists, the "
+        "same name followed by -2, -3, ...",
+    )
+
+
 def short_options(command: Callable) -> Callable:
-    """Add the three short ways to override what everybody changes."""
+    """Add short ways to override the three keys that are changed most often."""
     for name, key in (("epochs", "training"), ("batch-size", "data"), ("seed", "training")):
         command = click.option(
             f"--{name}", type=int, help=f"Same as --set {key}.{name.replace('-', '_')}=N."
@@ -56,13 +82,13 @@ def short_options(command: Callable) -> Callable:
 def with_short(
     overrides: tuple[str, ...], epochs: int | None, batch_size: int | None, seed: int | None
 ) -> tuple[str, ...]:
-    """Return the overrides with the short options behind them."""
+    """Return the overrides followed by the short options, so that the short options win."""
     short = {"training.epochs": epochs, "data.batch_size": batch_size, "training.seed": seed}
     return (*overrides, *(f"{key}={value}" for key, value in short.items() if value is not None))
 
 
 def one_model(run: str | None, model: str | None) -> str | None:
-    """Return what names the model: the argument or `--model`, not both."""
+    """Return the name of the model: the argument or `--model`, not both."""
     if run and model:
         raise click.UsageError(f"Name the model once: {run}, or --model {model}.")
     return run or model

@@ -10,11 +10,18 @@ from pathlib import Path
 import click
 
 from cnnkit.cli.command import Command, say
-from cnnkit.cli.options import json_option, model_option, runs_option
+from cnnkit.cli.options import json_option, model_option, overwrite_option, runs_option
 from cnnkit.errors import UsageError
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=[
+        "cnnkit predict photo.jpg --topk 3",
+        "cnnkit predict holiday/ --format csv -o answers.csv",
+        "find holiday -name '*.jpg' -print0 | cnnkit predict - -0 --json",
+    ],
+)
 @click.argument("images", metavar="IMAGE...", nargs=-1)
 @model_option
 @click.option(
@@ -23,26 +30,29 @@ from cnnkit.errors import UsageError
     type=click.Choice(["table", "csv", "jsonl"]),
     default="table",
     show_default=True,
-    help="How predictions are printed.",
+    help="How to write predictions.",
 )
 @click.option(
     "--topk",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="How many classes to give an image.",
+    help="How many classes to give per image.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to this file, whole or not at all, instead of stdout.",
+    help="Write to this file instead of stdout. It appears when all images are predicted.",
 )
+@overwrite_option
 @click.option(
-    "-0", "null", is_flag=True, help="Paths on stdin end in a NUL byte, not in a newline."
+    "-0", "null", is_flag=True, help="Paths on stdin end with a NUL byte, not with a newline."
 )
-@click.option("--stdin-image", is_flag=True, help="Read one image file's bytes from stdin.")
-@click.option("--allow-errors", is_flag=True, help="Exit with 0 even where images cannot be read.")
+@click.option("--stdin-image", is_flag=True, help="Read the bytes of one image file from stdin.")
+@click.option(
+    "--allow-errors", is_flag=True, help="Exit with 0 even if some images cannot be read."
+)
 @runs_option
 @json_option
 def predict(
@@ -51,29 +61,27 @@ def predict(
     format_: str,
     topk: int,
     output: Path | None,
+    overwrite: bool,
     null: bool,
     stdin_image: bool,
     allow_errors: bool,
     runs_folder: Path,
     as_json: bool,
 ) -> None:
-    """Say what is on images: files, folders, globs, or - for paths on stdin.
+    """Predict the classes of images: files, folders, globs, or - for paths on stdin.
 
-    An image that cannot be read gets a row with its error and the others go on; the exit code is
-    then 1. --json is the same as --format jsonl.
+    An image that cannot be read gets a row with its error, the other images are predicted, and the
+    exit code is 1. --json is the same as --format jsonl.
     """
-    if bool(images) == stdin_image:
-        raise UsageError(
-            "Name the images: files, folders, globs, or - for paths on stdin; or give "
-            "--stdin-image alone."
-        )
-    if sys.stdin is None and (stdin_image or "-" in images):
-        raise UsageError("Standard input is closed, so nothing can be read from it.")
+    _check_images(images, stdin_image)
+    from cnnkit.files import STDIN, TEXT, check_output
     from cnnkit.prediction import predict as predict_images
     from cnnkit.prediction import write_predictions
     from cnnkit.runtimes import load_predictor
 
     predictor = load_predictor(model, runs_folder, say)
+    files = [*images, STDIN, predictor.path, *predictor.path.rglob("*")]  # a SavedModel is a folder
+    check_output(output, "--output", TEXT, overwrite=overwrite, inputs=files)
     if model is None:
         say(f"model: {predictor.path}")
     sources = iter([sys.stdin.buffer.read()]) if stdin_image else _paths(images, null)
@@ -87,6 +95,16 @@ def predict(
             sys.exit(1)
 
 
+def _check_images(images: tuple[str, ...], stdin_image: bool) -> None:
+    if bool(images) == stdin_image:
+        raise UsageError(
+            "Name the images: files, folders, globs, or - for paths on stdin; or give only "
+            "--stdin-image."
+        )
+    if sys.stdin is None and (stdin_image or "-" in images):
+        raise UsageError("Standard input is closed, so nothing can be read from it.")
+
+
 def _paths(images: tuple[str, ...], null: bool) -> Iterator[str]:
     from cnnkit.prediction import find_images
 
@@ -95,6 +113,7 @@ def _paths(images: tuple[str, ...], null: bool) -> Iterator[str]:
 
 
 def _stdin_paths(null: bool) -> Iterator[str]:
+    """Yield the paths as they arrive, so that each is predicted before the next is written."""
     if not null:
         for line in sys.stdin.buffer:
             if path := line.rstrip(b"\r\n"):

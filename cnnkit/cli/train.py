@@ -16,19 +16,22 @@ if TYPE_CHECKING:
     from cnnkit.runs import Run
 
 
-@click.command(cls=Command)
-@click.argument("path", metavar="CONFIG", required=False, type=click.Path(path_type=Path))
+@click.command(
+    cls=Command,
+    examples=["cnnkit train photos.yaml --epochs 40", "cnnkit train --resume runs/photos"],
+)
+@click.argument("path", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path))
 @set_option
 @short_options
-@click.option("--name", help="Name of the run. By default that of the config file.")
+@click.option("--name", help="The name of the run. Default: that of the config file.")
 @runs_option
-@click.option("--dry-run", is_flag=True, help="Check the data and the model, train nothing.")
+@click.option("--dry-run", is_flag=True, help="Check the data and the model, but do not train.")
 @click.option(
     "--resume",
     is_flag=False,
     flag_value="",
     metavar="[RUN]",
-    help="Go on with a run that did not finish; without RUN, the newest one. In place of CONFIG.",
+    help="Instead of CONFIG: continue a run that did not finish. Default: the newest one.",
 )
 @json_option
 def train(
@@ -45,8 +48,8 @@ def train(
 ) -> None:
     """Train the model of a config and keep everything in a new run folder.
 
-    Ctrl-C ends it cleanly: the best weights so far are kept, and the exit code is 130. --resume
-    goes on from the last finished epoch, as if nothing had happened.
+    Ctrl-C stops cleanly: the best weights so far are kept, and the exit code is 130. --resume
+    continues after the last finished epoch and gives the same weights as without the interruption.
     """
     overrides = with_short(overrides, epochs, batch_size, seed)
     if resume is not None:
@@ -62,7 +65,7 @@ def train(
 def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run:
     if any(value is not None for value in given):
         raise click.UsageError(
-            "--resume goes on with a run as it began: it takes no CONFIG, --set, --epochs, "
+            "--resume continues a run with its own settings: it takes no CONFIG, --set, --epochs, "
             "--batch-size, --seed, --name or --dry-run."
         )
     from cnnkit.progress import report_for

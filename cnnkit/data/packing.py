@@ -54,7 +54,7 @@ class Packing:
             ],
         }
 
-    def as_text(self) -> str:
+    def text(self) -> str:
         """Return the same for people; what cannot be decoded is reported by `check`."""
         facts = self.as_dict()
         height, width, channels = self.decoded.store.settings.shape

@@ -14,6 +14,7 @@ from cnnkit.data.check.faults import Finding, Pair
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.files import DRAWN_BY, atomic_write
 from cnnkit.plots.drawable import FONT, drawable
+from cnnkit.text import count_of, shown
 
 _SIDE, _LINE, _GAP = 240, 17, 12
 _LETTER_PIXELS = 13
@@ -37,14 +38,14 @@ def write_contact_sheet(checked: Checked, path: Path) -> tuple[int, int]:
     """
     ranks = zip_longest(*([(f, pair) for pair in f.pairs] for f in checked.findings))
     found = {pair: finding for rank in ranks for finding, pair in filter(None, rank)}
-    shown = list(found.items())[:_MOST_PAIRS]
-    if not shown:
+    kept = list(found.items())[:_MOST_PAIRS]
+    if not kept:
         return 0, 0
-    rows = -(-len(shown) // _COLUMNS)
+    rows = -(-len(kept) // _COLUMNS)
     width, height = 2 * _SIDE + _GAP, _SIDE + _LABEL + _GAP
-    columns = min(_COLUMNS, len(shown))
+    columns = min(_COLUMNS, len(kept))
     sheet = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), "white")
-    for index, (pair, finding) in enumerate(shown):
+    for index, (pair, finding) in enumerate(kept):
         row, column = divmod(index, _COLUMNS)
         _draw_pair(sheet, pair, finding, checked, (_GAP + column * width, _GAP + row * height))
     header = PngInfo()
@@ -52,7 +53,16 @@ def write_contact_sheet(checked: Checked, path: Path) -> tuple[int, int]:
         header.add_text(key, value)
     with atomic_write(path, "wb") as stream:
         sheet.save(stream, "PNG", pnginfo=header)
-    return len(shown), len(found)
+    return len(kept), len(found)
+
+
+def contact_sheet_text(path: Path, drawn: int, found: int) -> str:
+    """Return one sentence on what `write_contact_sheet` drew."""
+    name = shown(str(path))
+    if not drawn:
+        return f"There are no near duplicates: {name} is not written."
+    more = f", {found - drawn:,} more not drawn" if found > drawn else ""
+    return f"{name}: {count_of(drawn, 'pair')}{more}"
 
 
 def _draw_pair(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cnnkit.config import load_config
 from cnnkit.data.sources.builtin import BUILTIN_SOURCES
@@ -17,9 +19,9 @@ from cnnkit.proposal.proposed_model import (
     model_choices,
     training_choices,
 )
-from cnnkit.text import count_of
+from cnnkit.text import count_of, shown
 
-__all__ = ["Findings", "look_at", "propose", "relative_source", "write_proposal"]
+__all__ = ["Findings", "Proposal", "look_at", "propose", "relative_source", "write_proposal"]
 
 _WIDTH = 100
 
@@ -47,11 +49,36 @@ def propose(findings: Findings, source: str) -> str:
     )
 
 
-def write_proposal(findings: Findings, output: Path) -> None:
+@dataclass(frozen=True)
+class Proposal:
+    """A config that was written.
+
+    Args:
+        config: its file.
+        num_images: how many images its source has.
+        notes: one sentence on each kind of file that is not used.
+    """
+
+    config: Path
+    num_images: int
+    notes: Sequence[str]
+
+    def text(self) -> str:
+        """Return the name of the file."""
+        return shown(str(self.config))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        notes = list(self.notes)
+        return {"config": str(self.config), "images": self.num_images, "left_aside": notes}
+
+
+def write_proposal(findings: Findings, output: Path) -> Proposal:
     """Write the config, and read it as training will."""
     source = findings.data_source
     write_text(output, propose(findings, relative_source(source, output)) + "\n")
     load_config(output)
+    return Proposal(output, findings.num_images, findings.source.notes)
 
 
 def relative_source(source: str, config: Path) -> str:

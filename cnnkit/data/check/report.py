@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from cnnkit.data.check import Checked
 from cnnkit.data.check.faults import KINDS, SEVERITIES, Finding, Pair
+from cnnkit.files import write_text
 from cnnkit.text import count_of, first_few, shown
 
 _SHOWN_FAULTS, _SHOWN_FACTS, _SHOWN_PATHS = 5, 2, 3
@@ -26,6 +28,13 @@ def report_text(checked: Checked) -> str:
                 lines += _kind_lines(kind, findings)
             lines.append("")
     return "\n".join([*lines, verdict(checked)])
+
+
+def write_list(checked: Checked, file: Path) -> str:
+    """Write the files that errors and warnings name, one per line, and return how many."""
+    files = checked.offending_files()
+    write_text(file, "".join(f"{shown(each)}\n" for each in files))
+    return f"{shown(str(file))}: {count_of(len(files), 'file')}"
 
 
 def verdict(checked: Checked) -> str:

@@ -50,7 +50,7 @@ class Features:
     page: Path
     notes: list[str]
 
-    def to_json(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return plain values for `--json`."""
         name, probability = self.answer[0]
         return {
@@ -64,7 +64,7 @@ class Features:
             "notes": self.notes,
         }
 
-    def table(self) -> str:
+    def text(self) -> str:
         """Return the layers and the files for people."""
         width = max(len(layer["layer"]) for layer in self.layers + [{"layer": "layer"}])
         lines = [f"{'layer':<{width}}  {'maps':>16}  {'lowest':>10}  {'highest':>10}  most active"]

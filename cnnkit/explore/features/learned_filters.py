@@ -76,7 +76,7 @@ class Filters:
     page: Path
     notes: list[str]
 
-    def to_json(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return plain values for `--json`."""
         return {
             "folder": str(self.folder),
@@ -100,7 +100,7 @@ class Filters:
             "notes": self.notes,
         }
 
-    def table(self) -> str:
+    def text(self) -> str:
         """Return the layers and the files for people."""
         width = max(len(layer.name) for layer in self.layers)
         lines = [f"{'layer':<{max(width, 5)}}  {'kernel':>18}  channels that images excite most"]

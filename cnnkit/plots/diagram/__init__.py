@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from cnnkit.arithmetic import LayerRow
 from cnnkit.arithmetic.effects import Shape
-from cnnkit.files import DRAWN_BY, atomic_write
+from cnnkit.files import DRAWN_BY, SVG_DRAWN_BY, atomic_write
 from cnnkit.plots.diagram.drawing import draw
 from cnnkit.plots.diagram.layout import layout_of
 from cnnkit.plots.diagram.steps import steps_of
@@ -33,7 +33,7 @@ def plot_diagram(rows: Sequence[LayerRow], input_shape: Shape, path: FilePath) -
     layout = layout_of(steps)
     dots = min(_DOTS_PER_INCH, _MOST_DOTS / max(layout.width, layout.height))
     figure = Figure(figsize=(layout.width, layout.height), dpi=dots)
-    metadata = {"Date": None} if kind == "svg" else DRAWN_BY
+    metadata = {"Date": None, **SVG_DRAWN_BY} if kind == "svg" else DRAWN_BY
     with rc_context(_SVG), atomic_write(path, "wb") as file:
         draw(figure, layout, steps)
         figure.savefig(file, format=kind, metadata=metadata)

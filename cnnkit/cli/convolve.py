@@ -1,0 +1,61 @@
+"""`cnnkit convolve`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from cnnkit.cli.command import Command, print_json
+from cnnkit.cli.convolution_options import convolution_options
+from cnnkit.cli.options import json_option
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        'cnnkit convolve --input "[[1,2,0],[0,1,3],[2,1,1]]" --kernel "[[1,0],[0,1]]" --relu',
+        "cnnkit convolve --input matrix.csv --pool max --pool-padding same",
+    ],
+)
+@click.option(
+    "--input",
+    "input_",
+    required=True,
+    metavar="MATRIX|FILE",
+    help='Rows of numbers: "[[1,2],[3,4]]", or a .csv, .yaml or .json file.',
+)
+@click.option(
+    "--kernel",
+    metavar="NAME|MATRIX|FILE",
+    help="An operator (cnnkit kernels --list), a matrix, or a file. Default: no convolution.",
+)
+@convolution_options
+@click.option("--flatten", is_flag=True, help="Then write the rows one after the other.")
+@click.option(
+    "--steps",
+    "most",
+    type=click.IntRange(min=0),
+    default=64,
+    show_default=True,
+    help="How many windows to print per operation; 0 prints only the results.",
+)
+@json_option
+def convolve(input_: str, kernel: str | None, most: int, as_json: bool, **options: Any) -> None:
+    """Convolve or pool a small matrix and print every window, product and sum.
+
+    As in a layer of a CNN, the kernel is not turned around (cross-correlation). Rows and columns
+    are counted from 0. Numbers of an added border are in square brackets.
+    """
+    from cnnkit.explore.kernels.matrices import read_matrix, read_operator
+    from cnnkit.explore.kernels.stages import chain_of, check_without_kernel, run_chain
+    from cnnkit.explore.kernels.worked import work_json, work_text
+
+    chain = chain_of(**options)
+    if kernel is None:
+        check_without_kernel(options)
+    values = read_matrix(input_, "--input")
+    stages = run_chain(values, None if kernel is None else read_operator(kernel), chain)
+    if as_json:
+        return print_json(work_json(values, stages, most))
+    click.echo(work_text(values, stages, most))

@@ -1,19 +1,53 @@
-"""What a data command may write over, what it never does, and what errors call the file."""
+"""Which files a command may write over, and what errors call a file that cannot be written."""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from images import write_classes, write_image
 from PIL import Image
 
 from cnnkit.cli import main
+from cnnkit.data.sources.folders import image_extensions
 from cnnkit.errors import UsageError
-from cnnkit.files import CONFIG, LIST, PICTURE, check_output, write_text
+from cnnkit.files import (
+    _PICTURE_ENDINGS,
+    CONFIG,
+    DRAWING,
+    KERAS,
+    LIST,
+    PICTURE,
+    TEXT,
+    check_output,
+    write_text,
+)
+
+# Every option that names a file to write: the command line up to it, and a name that it accepts.
+# RUN is a finished run. `features` and `filters` take a folder: see below.
+WRITERS = {
+    "init -o": ("init photos -o", "new.yaml"),
+    "build -o": ("build a.yaml -o", "model.keras"),
+    "summary --diagram": ("summary a.yaml --diagram", "net.svg"),
+    "kernels -o": ("kernels photos/cat/00.png --kernel sobel_x -o", "kernels.png"),
+    "data check --list": ("data check photos --list", "bad.txt"),
+    "data check --contact-sheet": ("data check photos --contact-sheet", "sheet.png"),
+    "data stats --plot": ("data stats photos --plot", "plot.png"),
+    "data split -o": ("data split photos -o", "photos.split.csv"),
+    "data preview -o": ("data preview a.yaml -o", "preview.png"),
+    "predict -o": ("predict photos/cat/00.png --model RUN -o", "answers.csv"),
+}
+# Options with a path that is read, and folders, in which each file is checked.
+READERS = {"--runs-folder", "--data", "--images"}
+FOLDERS = {"features -o", "filters -o"}
 
 
 def run(*words):
@@ -22,9 +56,12 @@ def run(*words):
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
-    """Return a folder of photos, in the current folder, with a config beside it."""
+    """Return a folder of photos, in the current folder, with a config next to it."""
     monkeypatch.chdir(tmp_path)
     write_classes(tmp_path / "photos", {"cat": 6, "owl": 6})
+    write_image(tmp_path / "photos" / "owl" / "copy.png", seed=3, width=80, height=60)
+    with Image.open(tmp_path / "photos" / "owl" / "copy.png") as image:  # a near duplicate
+        image.save(tmp_path / "photos" / "cat" / "copy.jpg", quality=95)
     (tmp_path / "a.yaml").write_text(
         "data: {source: photos, image_size: 16}\nmodel: {layers: [flatten]}\n"
     )
@@ -35,35 +72,133 @@ def _contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["data", "stats", "photos", "--plot", "photos/cat/00.png"],
-        ["data", "stats", "photos", "--plot", "a.yaml"],
-        ["data", "check", "photos", "--contact-sheet", "photos/cat/00.png"],
-        ["data", "check", "photos", "--list", "photos/cat/00.png"],
-        ["data", "check", "a.yaml", "--list", "a.yaml"],
-        ["data", "preview", "a.yaml", "-o", "photos/cat/00.png"],
-        ["data", "preview", "a.yaml", "-o", "a.yaml"],
-        ["init", "photos", "-o", "photos/cat/00.png"],
-    ],
-    ids=lambda words: " ".join(words[-4:]),
-)
-def test_no_photo_and_no_config_is_ever_replaced_by_something_else(photos, words, overwrite):
+def _words(writer, run_folder):
+    return [str(run_folder) if word == "RUN" else word for word in WRITERS[writer][0].split()]
+
+
+def _commands(command, name=""):
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            yield from _commands(inner, f"{name} {inner.name}".strip())
+    else:
+        yield name, command
+
+
+def test_every_option_with_a_path_is_known_here():
+    found = {
+        f"{name} {option.opts[0]}"
+        for name, command in _commands(main)
+        for option in command.params
+        if isinstance(option, click.Option) and isinstance(option.type, click.Path)
+        if option.opts[0] not in READERS
+    }
+    assert found == {*WRITERS, *FOLDERS}
+
+
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]], ids=["", "overwrite"])
+@pytest.mark.parametrize("photo", ["photos/cat/00.png", "photos/cat/copy.jpg", "photo"])
+@pytest.mark.parametrize("writer", WRITERS)
+def test_no_photo_is_ever_replaced(photos, trained_run, writer, photo, overwrite):
+    if photo == "photo":  # one whose name says that it is something else
+        photo = WRITERS[writer][1]
+        shutil.copy("photos/cat/copy.jpg", photo)
+    if writer == "data split -o":
+        overwrite = []  # it has none: an earlier manifest is always updated
     before = _contents(photos.parent)
-    done = run(*words, *overwrite)
+    done = run(*_words(writer, trained_run.folder), photo, *overwrite)
     assert done.exit_code == 2, done.output
-    assert f"{words[-1]}" in done.stderr
+    assert photo in done.stderr
     assert _contents(photos.parent) == before
 
 
-@pytest.mark.parametrize("output", ["photos/cat/00.png", "a.yaml", "source.csv"])
-def test_split_replaces_neither_a_photo_nor_its_source(photos, output):
+@pytest.mark.parametrize("writer", sorted(set(WRITERS) - {"data split -o"}))
+def test_other_files_are_replaced_only_with_overwrite(photos, trained_run, writer):
+    words, name = _words(writer, trained_run.folder), WRITERS[writer][1]
+    done = run(*words, name)
+    assert done.exit_code == 0, done.output
+    first = Path(name).read_bytes()
+    before = _contents(photos.parent)
+    again = run(*words, name)
+    assert again.exit_code == 2
+    option = words[-1].replace("-o", "--output")
+    assert f"{name} exists. Give another {option}, or --overwrite." in again.stderr
+    assert _contents(photos.parent) == before
+    done = run(*words, name, "--overwrite")
+    assert done.exit_code == 0, done.output
+    if writer != "build -o":  # a .keras file has the time in it
+        assert Path(name).read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "data check a.yaml --list a.yaml",
+        "data stats photos --plot a.yaml",
+        "data preview a.yaml -o a.yaml",
+        "build a.yaml -o a.yaml",
+        "summary a.yaml --diagram a.yaml",
+        "predict a.yaml --model RUN -o a.yaml",
+        "predict photos --model RUN -o RUN/model.tflite",
+        "kernels drawn.png --kernel sobel_x -o drawn.png",
+        "kernels drawn.png --kernel sobel_x -o ./photos/../drawn.png",
+        "features overview.png --model RUN -o .",
+        "filters --images conv_1.png --model RUN -o .",
+    ],
+)
+def test_no_input_is_ever_replaced(photos, trained_run, words):
+    for name in ("drawn.png", "overview.png", "conv_1.png"):  # ours, so the photo rule lets it pass
+        assert run("kernels", "photos/cat/00.png", "-o", name).exit_code == 0
+    folders = (photos.parent, trained_run.folder)
+    before = [_contents(folder) for folder in folders]
+    done = run(*words.replace("RUN", str(trained_run.folder)).split(), "--overwrite")
+    assert done.exit_code == 2, done.output
+    assert [_contents(folder) for folder in folders] == before
+
+
+def test_the_list_on_stdin_is_not_replaced(photos, trained_run):
+    Path("list.txt").write_text("photos/cat/00.png\n")
+    code = "import sys; from cnnkit.cli import main; main(sys.argv[1:])"
+    words = ["predict", "-", "--model", trained_run.folder, "-o", "list.txt", "--overwrite"]
+    with open("list.txt") as stdin:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, words)], stdin=stdin, capture_output=True
+        )
+    assert done.returncode == 2
+    assert b"list.txt is a file that this command reads. Give another --output." in done.stderr
+    assert Path("list.txt").read_text() == "photos/cat/00.png\n"
+
+
+@pytest.mark.parametrize("new", [False, True], ids=["a photo", "a new name"])
+def test_a_pattern_that_the_shell_expands_behind_o_destroys_nothing(photos, trained_run, new):
+    expanded = sorted(map(str, photos.glob("cat/*.png")))
+    if new:
+        expanded.insert(0, "new.png")
+    before = _contents(photos.parent)
+    done = run("predict", "--model", trained_run.folder, "-o", *expanded)
+    assert done.exit_code == 2
+    assert f"--output {expanded[0]}: that is the name of a picture" in done.stderr
+    assert _contents(photos.parent) == before
+
+
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+@pytest.mark.parametrize("writer", ["features -o", "filters -o"])
+def test_a_folder_of_photos_keeps_them(photos, trained_run, writer, overwrite):
+    shutil.copy("photos/cat/00.png", "photos/conv_1.png")
+    before = _contents(photos)
+    words = {"features -o": ["features", "photos/cat/01.png"], "filters -o": ["filters"]}[writer]
+    done = run(*words, "--model", trained_run.folder, "-o", "photos", *overwrite)
+    assert done.exit_code == 2, done.output
+    assert "conv_1.png exists, and cnnkit did not draw it" in done.stderr
+    assert _contents(photos) == before
+
+
+@pytest.mark.parametrize("output", ["photos/cat/00.png", "a.yaml", "source.csv", "other.csv"])
+def test_split_replaces_only_a_manifest_and_never_its_source(photos, output):
     lines = ["path,label,split,sha256"]
     for path in sorted(photos.rglob("*.png")):
         lines.append(f"{path.relative_to(photos.parent)},{path.parent.name},train,{'0' * 64}")
     (photos.parent / "source.csv").write_text("\n".join(lines))
+    (photos.parent / "other.csv").write_text("name,age\nme,7\n")
     before = _contents(photos.parent)
     done = run("data", "split", "source.csv", "-o", output)
     assert done.exit_code == 2
@@ -71,40 +206,60 @@ def test_split_replaces_neither_a_photo_nor_its_source(photos, output):
     assert _contents(photos.parent) == before
 
 
+def test_a_link_to_a_photo_is_a_photo(photos):
+    Path("bad.txt").symlink_to("photos/cat/copy.jpg")
+    before = _contents(photos)
+    done = run("data", "check", "photos", "--list", "bad.txt", "--overwrite")
+    assert (done.exit_code, "cnnkit did not draw it" in done.stderr) == (2, True)
+    assert _contents(photos) == before
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
+def test_a_picture_is_known_by_its_first_bytes(tmp_path, kind):
+    file = tmp_path / "list"
+    Image.new("RGB", (9, 7)).save(file, kind)
+    with pytest.raises(UsageError, match="cnnkit did not draw it"):
+        check_output(file, "--list", LIST, overwrite=True)
+
+
+@pytest.mark.parametrize("text", ["BMW/1.jpg\n", "II/a.png\n", "GIF/a.gif\n", "RIFF/b.png\n", ""])
+def test_a_list_of_pictures_is_not_a_picture(tmp_path, text):
+    (tmp_path / "list.txt").write_text(text)
+    check_output(tmp_path / "list.txt", "--list", LIST, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["logo.svg", "a.png"])
+def test_a_damaged_or_foreign_drawing_is_not_replaced(tmp_path, name):
+    (tmp_path / name).write_text("<?xml version='1.0'?><svg><title>mine</title></svg>")
+    with pytest.raises(UsageError, match="cnnkit did not draw it"):
+        check_output(tmp_path / name, "--diagram", DRAWING, overwrite=True)
+
+
+def test_every_picture_that_can_be_read_counts_as_one():
+    assert image_extensions() <= _PICTURE_ENDINGS
+
+
 @pytest.mark.parametrize(
-    "words",
+    ("name", "endings", "allowed"),
     [
-        ["data", "stats", "photos", "--plot", "plot.png"],
-        ["data", "check", "photos", "--contact-sheet", "sheet.png"],
-        ["data", "check", "photos", "--list", "list.txt"],
-        ["data", "preview", "a.yaml", "-o", "preview.png"],
-        ["init", "photos", "-o", "b.yaml"],
+        ("a.jpg", PICTURE, ".png"),
+        ("a.pdf", DRAWING, ".svg or .png"),
+        ("a.py", LIST, ".txt or .list or .lst or nothing"),
+        ("a", CONFIG, ".yaml or .yml"),
+        ("a.h5", KERAS, ".keras"),
     ],
-    ids=lambda words: words[-1],
 )
-def test_its_own_file_is_replaced_where_the_user_says_so(photos, words):
-    write_image(photos / "owl" / "copy.png", seed=3, width=80, height=60)
-    Image.open(photos / "owl" / "copy.png").save(photos / "cat" / "copy.jpg", quality=95)
-    file = photos.parent / words[-1]
-    assert run(*words).exit_code == 0
-    first = file.read_bytes()
-    again = run(*words)
-    assert again.exit_code == 2
-    assert f"{words[-1]} exists. Give another {words[-2]}".replace(" -o", " --output") in (
-        again.stderr
-    )
-    assert "or --overwrite." in again.stderr
-    assert file.read_bytes() == first
-    done = run(*words, "--overwrite")
-    assert done.exit_code == 0, done.output
-
-
-@pytest.mark.parametrize(
-    ("name", "endings"), [("a.jpg", PICTURE), ("a.pdf", PICTURE), ("a.py", LIST), ("a", CONFIG)]
-)
-def test_another_ending_is_refused_before_anything_is_read(tmp_path, name, endings):
-    with pytest.raises(UsageError, match=r"--out .*: the name must end in \."):
+def test_another_ending_is_refused_before_anything_is_read(tmp_path, name, endings, allowed):
+    said = f"--out {tmp_path / name}: the name must end in {allowed}."
+    with pytest.raises(UsageError, match=f"^{re.escape(said)}$"):
         check_output(tmp_path / name, "--out", endings, overwrite=True)
+
+
+def test_text_has_any_ending_but_that_of_a_picture(tmp_path):
+    for name in ("a.csv", "a.tsv", "a"):
+        check_output(tmp_path / name, "--out", TEXT, overwrite=False)
+    with pytest.raises(UsageError, match=r"Give a name such as answers\.csv\.$"):
+        check_output(tmp_path / "a.JPG", "--out", TEXT, overwrite=True)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -135,7 +290,7 @@ def test_a_device_is_written_to_and_stays_one():
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_errors_name_the_file_that_is_wanted(photos, tmp_path):
+def test_errors_name_the_file_that_was_asked_for(photos, tmp_path):
     with pytest.raises(OSError) as caught:
         write_text(Path("/dev/full"), "x" * 100_000)
     assert caught.value.filename == "/dev/full"

@@ -113,7 +113,7 @@ def draw_features(
     files = layer_files(opened.names(opened.convolutions()), [_OVERVIEW, _PAGE])
     written = [*(files[layer] for layer in opened.names(chosen)), _OVERVIEW, _PAGE]
     default = opened.run.folder / "features" / (Path(image).stem or "image")
-    folder = wanted_folder(output, default, written, overwrite=overwrite)
+    folder = wanted_folder(output, default, written, overwrite=overwrite, inputs=[image])
     stages = _stages(image, opened)
     folder = folder or new_folder(default)
     name = printable(os.path.basename(image))

@@ -164,7 +164,8 @@ def draw_filters(
         chosen = _evenly(chosen, _MOST_LAYERS)
     files, default = _files(opened), opened.run.folder / "filters"
     written = [*(files[layer] for layer in opened.names(chosen)), _kernels_name(opened), _PAGE]
-    folder = wanted_folder(output, default, written, overwrite=overwrite)
+    inputs = [images] if images else []
+    folder = wanted_folder(output, default, written, overwrite=overwrite, inputs=inputs)
     records, whose = _records(opened, images)
     searched = _evenly(records, _MOST_IMAGES)
     some = f" of {len(records):,}" if len(searched) < len(records) else ""

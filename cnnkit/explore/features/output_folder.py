@@ -34,7 +34,12 @@ def layer_files(layers: Sequence[str], others: Iterable[str]) -> dict[str, str]:
 
 
 def wanted_folder(
-    output: Path | None, default: Path, files: Iterable[str], *, overwrite: bool
+    output: Path | None,
+    default: Path,
+    files: Iterable[str],
+    *,
+    overwrite: bool,
+    inputs: Iterable[str | Path] = (),
 ) -> Path | None:
     """Return the folder to write to; None where it is to be a new one.
 
@@ -43,6 +48,7 @@ def wanted_folder(
         default: in its place.
         files: names of what will be written.
         overwrite: whether files of these names may be replaced.
+        inputs: files that are read, which are never replaced.
 
     Raises:
         UsageError: a file is there that is not to be replaced.
@@ -50,9 +56,9 @@ def wanted_folder(
     if output is None and not overwrite:
         return None
     folder = output or default
-    for name in files:
-        path = folder / name
-        check_output(path, "--output", (path.suffix,), overwrite=overwrite)
+    inputs = list(inputs)
+    for path in (folder / name for name in files):
+        check_output(path, "--output", (path.suffix,), overwrite=overwrite, inputs=inputs)
     return folder
 
 

@@ -1,10 +1,14 @@
-"""A problem enters; a message that says where, what came, what is allowed and what to do leaves."""
+"""The errors that users see, and the wording of "Did you mean"."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+# The way to a value: the keys and list indices from the outermost section to it.
+KeyPath = tuple["str | int", ...]
 
 
 class CnnkitError(Exception):
@@ -14,13 +18,13 @@ class CnnkitError(Exception):
 
 
 class UsageError(CnnkitError):
-    """Wrong command line, wrong config, or a run and data that do not belong together."""
+    """A wrong command line, a wrong config, or a run and data that do not belong together."""
 
     exit_code = 2
 
 
 class GateError(CnnkitError):
-    """A requirement the user set (`--require`) is not met."""
+    """A requirement that the user set with `--require` is not met."""
 
     exit_code = 3
 
@@ -53,28 +57,71 @@ class ImageError(CnnkitError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake in a config: where it is, which key, and what is wrong.
+    """One mistake in a config: where it is, what is wrong, and what to do.
 
     Args:
-        key: dotted key, `model.layers[2].conv.filters`; empty for the file as a whole.
         message: what is wrong, what is allowed, and the nearest name, in one or two sentences.
-        location: `configs/a.yaml:3:5`, or the `--set` option that brought the value.
+        location: `configs/a.yaml:3:5`, or the `--set` option that the value comes from.
+        path: the keys and list indices that lead to the value; empty for the file as a whole.
+        suggestion: the allowed name nearest to the one given; empty if none is near.
     """
 
-    key: str
     message: str
     location: str
+    path: KeyPath = ()
+    suggestion: str = ""
+
+    @property
+    def key(self) -> str:
+        """The path as users write it: `model.layers[2].conv.filters`."""
+        return dotted(self.path)
 
     def __str__(self) -> str:
         return "  ".join(part for part in (self.location, self.key, self.message) if part)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the problem as plain data for JSON."""
+        return {
+            "key": self.key,
+            "message": self.message,
+            "location": self.location,
+            "path": list(self.path),
+            "suggestion": self.suggestion,
+        }
+
 
 class ConfigError(UsageError):
-    """All mistakes of one config at once, one line each."""
+    """All mistakes of one config, one line each."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def dotted(path: KeyPath) -> str:
+    """Return a path as the user writes it.
+
+    >>> dotted(("model", "layers", 3, "conv", "filters"))
+    'model.layers[3].conv.filters'
+    """
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
+    return "".join(parts).removeprefix(".")
+
+
+def nearest_name(name: str, allowed: Iterable[str]) -> str:
+    """Return the allowed name that is most like `name`, or an empty string if none is.
+
+    Upper and lower case, underscores and hyphens make no difference.
+
+    >>> nearest_name("kernal_size", ["filters", "kernel_size"])
+    'kernel_size'
+    >>> nearest_name("zzz", ["filters"])
+    ''
+    """
+    by_folded = {_folded(candidate): candidate for candidate in allowed}
+    # 0.6 is difflib's own default: one or two wrong letters in a word of five still match.
+    nearest = difflib.get_close_matches(_folded(name), by_folded, n=1, cutoff=0.6)
+    return by_folded[nearest[0]] if nearest else ""
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
@@ -82,12 +129,13 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
 
     >>> did_you_mean("kernal_size", ["filters", "kernel_size"])
     ' Did you mean kernel_size?'
-    >>> did_you_mean("zzz", ["filters"])
-    ''
     """
-    by_folded = {_folded(candidate): candidate for candidate in allowed}
-    nearest = difflib.get_close_matches(_folded(name), by_folded, n=1, cutoff=0.6)
-    return f" Did you mean {by_folded[nearest[0]]}?" if nearest else ""
+    return suggested(nearest_name(name, allowed))
+
+
+def suggested(name: str) -> str:
+    """Return ` Did you mean x?`, or an empty string if the name is empty."""
+    return f" Did you mean {name}?" if name else ""
 
 
 def _folded(name: str) -> str:

@@ -40,7 +40,7 @@ IMAGE_MODULE = "keras.src.layers.preprocessing.image_preprocessing"
 ORDINARY_IMAGE_LAYERS = {"CenterCrop", "Resizing"}  # the same for every image: no augmentation
 LEFT_OUT_AUGMENTATION = {
     "CutMix",
-    "MixUp",  # these need labels: cnnkit/config/own_augmentation.py has them
+    "MixUp",  # these need labels: cnnkit/config/own_calls.py has them
     "MaxNumBoundingBoxes",
     "AugMix",  # draws its chain once, from Python's random numbers: no seed repeats it
 }

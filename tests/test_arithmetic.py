@@ -21,8 +21,7 @@ from cnnkit.arithmetic import (
     walk_nodes,
     walk_stack,
 )
-from cnnkit.config import names_of
-from cnnkit.config.calls import calls_kind
+from cnnkit.config import names_of, read_layers
 
 _LENET = [
     {"conv": {"filters": 6, "kernel_size": 5}},
@@ -36,7 +35,7 @@ _LENET = [
 
 
 def _layers(*stack):
-    return calls_kind("layers").read(list(stack))
+    return read_layers(list(stack))
 
 
 def _numbers(rows):

@@ -18,7 +18,7 @@ from cnnkit.augmentation.keys import Draws, image_keys
 from cnnkit.backend import tf
 from cnnkit.config import config_from_text
 from cnnkit.config.calls import Call, call_names
-from cnnkit.config.own_augmentation import MIXING
+from cnnkit.config.own_calls import MIXING
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import ConfigError, UsageError
 from configs import SMALL
@@ -528,7 +528,7 @@ def test_perspective_says_what_it_needs():
 def test_mixing_stands_at_the_end():
     with pytest.raises(UsageError, match=r"augmentation\[0\] \(mixup\): .* Move random_flip above"):
         build_augmentation([call("mixup"), call("cutmix"), call("random_flip")], RGB)
-    with pytest.raises(UsageError, match=r"augmentation\[1\] \(mixup\): mixup stands twice"):
+    with pytest.raises(UsageError, match=r"augmentation\[1\] \(mixup\): mixup is given twice"):
         build_augmentation([call("mixup"), call("mixup")], RGB)
     text = SMALL + "augmentation:\n  - cutmix: [0.5, 1]\n  - random_flip\n"
     line = len(SMALL.splitlines()) + 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -174,9 +175,59 @@ def test_the_home_folder_and_variables_are_filled_in(
     assert source_of("'$${PHOTOS}/cats'", tmp_path) == str(tmp_path / "${PHOTOS}" / "cats")
 
 
-def test_a_source_with_a_dollar_survives_being_written(tmp_path: Path) -> None:
-    config = config_from_text(SMALL, ["data.source=$${A}/b"], folder=tmp_path)
-    assert config.data.source == str(tmp_path / "${A}" / "b")
+def with_paths(folder: str, key: str) -> str:
+    """Return a config with a path at every place that can have one; JSON is YAML."""
+    name = {"name": "VGG16"} if key == "weights" else {}
+    data = {
+        "data": {"source": f"{folder}/images", "image_size": 64, "classes": "names.txt"},
+        "model": {"backbone": {**name, key: f"{folder}/backbone"}},
+        "training": {
+            "phases": [
+                {"train": "head", "data": {"source": f"{folder}/drawn"}},
+                {"train": "all", "data": {"source": "shapes"}},
+            ]
+        },
+    }
+    return json.dumps(data)
+
+
+@pytest.mark.parametrize("key", ["hub", "run", "file", "weights"])
+@pytest.mark.parametrize(
+    ("written", "real"),
+    [
+        ("$${A}", "${A}"),
+        ("x$${A}y$${B}", "x${A}y${B}"),
+        ("$$${A}", "$${A}"),
+        ("$${A$${B}}", "$${A${B}}"),  # `${A$` is not a variable
+        ("${1}", "${1}"),
+        ("$A", "$A"),
+        ("a$", "a$"),
+        ("${SET}", "${HOME}"),  # what a variable holds is not filled in again
+    ],
+)
+def test_a_path_with_a_dollar_survives_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, written: str, real: str
+) -> None:
+    monkeypatch.setenv("SET", "${HOME}")
+    folder = tmp_path / "of ${the} $config"  # the real name of a folder is never filled in
+    folder.mkdir()
+    (folder / "names.txt").write_text("${A}\n$b\n", encoding="utf-8")
+    (folder / "a.yaml").write_text(with_paths(written, key), encoding="utf-8")
+    config = load_config(folder / "a.yaml")
+    assert config.data.source == str(folder / real / "images")
+    assert config.data.classes == ("${A}", "$b")
+    assert getattr(config.model.backbone, key) == str(folder / real / "backbone")
+    assert config.training.phases[0].data.source == str(folder / real / "drawn")
+    assert config.training.phases[1].data.source == "shapes"
+    (tmp_path / "config.yaml").write_text(dump_config(config), encoding="utf-8")
+    assert load_config(tmp_path / "config.yaml") == config
+
+
+def test_urls_and_names_of_weights_are_written_as_they_are() -> None:
+    url = "https://example.org/${A}/1"
+    text = f"data: {{source: digits, image_size: 32}}\nmodel: {{backbone: {{hub: '{url}'}}}}\n"
+    config = config_from_text(text)
+    assert config.model.backbone.hub == url
     assert config_from_text(dump_config(config)) == config
 
 

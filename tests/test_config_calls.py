@@ -9,12 +9,12 @@ from cnnkit.config import (
     config_from_text,
     full_arguments,
 )
-from cnnkit.config.calls import SHORT_NAMES, call_kind, call_names
+from cnnkit.config.calls import SHORT_NAMES, call_names, read_call
 from configs import SMALL
 
 
 def layer(value: object) -> Call:
-    return call_kind("layers").read(value)
+    return read_call("layers", value)
 
 
 @pytest.mark.parametrize(

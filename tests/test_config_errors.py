@@ -108,3 +108,49 @@ def test_check_config_returns_the_mistakes_of_a_file(tmp_path: Path) -> None:
     assert [problem.key for problem in check_config(path, ["training.epochs=0"])] == [
         "training.epochs"
     ]
+
+
+def test_a_problem_has_its_path_and_its_suggestion_as_data() -> None:
+    text = layer("conv: {filters: 4, kernal_size: 3, padding: sam}")
+    with pytest.raises(ConfigError) as error:
+        config_from_text(text, filename="a.yaml")
+    found = {problem.path: problem.suggestion for problem in error.value.problems}
+    below = ("model", "layers", 0, "conv")
+    assert found == {(*below, "kernal_size"): "kernel_size", (*below, "padding"): "same"}
+    assert error.value.problems[0].key == "model.layers[0].conv.kernal_size"
+
+
+PHASES = "training: {{epochs: 10, warmup_epochs: {warmup}, phases: [{phases}]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("warmup", "phases", "lines"),
+    [
+        (5, "{train: head, epochs: 3}, {train: all}",
+         ["6:73  training.phases[0].epochs  phase 1 has only 3 epochs, but its warm-up takes 5 "
+          "(training.warmup_epochs). In this phase set warmup_epochs to 3 or less, or epochs to 5 "
+          "or more."]),
+        (0, "{train: head}, {train: all, epochs: 1, warmup_epochs: 1.5}",
+         ["6:105  training.phases[1].warmup_epochs  phase 2 has only 1 epoch, but its warm-up "
+          "takes 1.5. In this phase set warmup_epochs to 1 or less, or epochs to 2 or more."]),
+        (0, "{train: all, warmup_epochs: 11}",
+         ["6:79  training.phases[0].warmup_epochs  phase 1 has only 10 epochs, but its warm-up "
+          "takes 11. In this phase set warmup_epochs to 10 or less, or epochs to 11 or more."]),
+        (12, "{train: head}, {train: all, epochs: 20}",
+         ["6:39  training.warmup_epochs  the warm-up takes 12 epochs, but the whole training has "
+          "only 10. Shorten the warm-up or train longer."]),
+        (12, "{train: linear_probe}, {train: all, epochs: 20}", []),
+        (5, "train: linear_probe", []),
+        (5, "{train: head, epochs: 3, warmup_epochs: 0}, {train: all, epochs: 5}", []),
+    ],
+)  # fmt: skip
+def test_a_phase_shorter_than_its_warm_up_is_refused(
+    warmup: int, phases: str, lines: list[str]
+) -> None:
+    text = backbone("name: VGG16") + PHASES.format(warmup=warmup, phases=phases)
+    try:
+        config_from_text(text, filename="a.yaml")
+    except ConfigError as error:
+        assert str(error).splitlines() == [f"a.yaml:{line}" for line in lines]
+    else:
+        assert lines == []

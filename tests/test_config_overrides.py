@@ -76,8 +76,8 @@ def test_override_values_follow_the_yaml_rules() -> None:
         ("model.layers[1]=flatten", "model.layers has no entry [1]. The last entry is [0]."),
         ("model.layers.conv=3", "model.layers is a list. Choose one of its entries, as in "
          "model.layers[0].conv."),
-        ("training.warmup_epochs=21", "training.warmup_epochs  the warm-up takes 21 epochs, the "
-         "whole training 20. Shorten the warm-up or train longer."),
+        ("training.warmup_epochs=21", "training.warmup_epochs  the warm-up takes 21 epochs, but "
+         "the whole training has only 20. Shorten the warm-up or train longer."),
     ],
 )  # fmt: skip
 def test_a_wrong_override_is_shown_as_it_was_typed(override: str, line: str) -> None:

@@ -11,9 +11,9 @@ import pytest
 from wrong_configs import TABLE
 
 from cnnkit.config import config_as_dict, config_from_text, json_schema
-from cnnkit.config.calls import call_kind, call_names, signature_of
-from cnnkit.config.own_augmentation import OWN_AUGMENTATION
-from cnnkit.config.own_layers import OWN_LAYERS
+from cnnkit.config.calls import call_names, read_call, signature_of
+from cnnkit.config.own_calls import OWN_AUGMENTATION, OWN_LAYERS
+from cnnkit.config.problems import read_value
 from cnnkit.config.signatures import (
     OBJECT_FAMILIES,
     REQUIRED,
@@ -129,7 +129,7 @@ def test_the_schema_completes_layer_names_and_arguments() -> None:
 
 def _accepts_default(family: str, name: str, argument: str) -> bool:
     described = keras_signature(family, name)[argument]
-    return described.kind.read(described.default) is not ...
+    return read_value(described.type, described.default) is not ...
 
 
 @pytest.mark.parametrize("family", ["layers", "augmentation", "optimizers", *OBJECT_FAMILIES])
@@ -176,7 +176,7 @@ def test_keras_builds_every_call_with_and_without_its_defaults(family: str) -> N
             continue
         signature = signature_of(family, name)
         required = [n for n, argument in signature.items() if argument.default is REQUIRED]
-        call = call_kind(family).read({name: {n: SAMPLES[n] for n in required}})
+        call = read_call(family, {name: {n: SAMPLES[n] for n in required}})
         layer = getattr(keras.layers, call.keras_name)
         assert layer(**call.keras_arguments)
         assert layer(**{k: v for k, v in call.full_arguments.items() if k != "pad"})

@@ -14,8 +14,7 @@ from PIL import Image
 
 from cnnkit.arithmetic import output_row, read_keras_file, walk_stack
 from cnnkit.cli import main
-from cnnkit.config import load_config
-from cnnkit.config.calls import calls_kind
+from cnnkit.config import load_config, read_layers
 from cnnkit.plots.diagram.layout import layout_of
 from cnnkit.plots.diagram.steps import steps_of
 
@@ -34,7 +33,7 @@ def drawing(layers, shape=(32, 32, 3), num_classes=10):
 
 def stack(*layers):
     """Return the layers of a config."""
-    return calls_kind("layers").read(list(layers))
+    return read_layers(list(layers))
 
 
 def svg_of(config, tmp_path, *words):

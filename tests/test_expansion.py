@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cnnkit.config import ConfigError, config_from_text, dump_config
+from cnnkit.config import config_from_text, dump_config
+from cnnkit.errors import ConfigError
 
 HEAD = "data: {source: digits, image_size: 32}\nmodel:\n"
 
@@ -110,20 +111,20 @@ BLOCK = _yaml(
         (
             BLOCK.replace("filters: 4}", "filters: 4, size: 3}").replace("0]", "1]"),
             [
-                "a.yaml:8:38  model.layers[0].block.size  none of the layers has $size, so this "
-                "changes nothing. Remove it."
+                "a.yaml:8:38  model.layers[0].block.size  no layer uses $size, so this has no "
+                "effect. Remove it."
             ],
         ),
         (
             BLOCK.replace("{name: one, filters: 4}", "oen"),
             [
                 "a.yaml:8:14  model.layers[0].block  there is no block oen in model.blocks. Did "
-                "you mean one? There are: one."
+                "you mean one? Blocks: one."
             ],
         ),
         (
             _yaml("blocks: {a: [{block: b}], b: [{block: a}]}", "layers: [{block: a}]"),
-            ["a.yaml:3:41  model.blocks.b[0].block  the block a holds itself."],
+            ["a.yaml:3:41  model.blocks.b[0].block  the block a contains itself."],
         ),
         (
             _yaml("blocks: {a: 3}", "layers: [{block: a}]"),
@@ -157,8 +158,8 @@ BLOCK = _yaml(
         (
             BLOCK.replace("{name: one, filters: 4}", "one"),
             [
-                "a.yaml:8:14  model.layers[0].block  the block one asks for $filters. Give it a "
-                "value: block: {name: one, filters: ...}."
+                "a.yaml:8:14  model.layers[0].block  the block one needs a value for $filters. "
+                "Give it one: block: {name: one, filters: ...}."
             ],
         ),
         (
@@ -168,8 +169,8 @@ BLOCK = _yaml(
                 "layers: [flatten, {block: a}]",
             ),
             [
-                "a.yaml:3:62  model.blocks.a[0].repeat.layers[0].block  the block b asks for "
-                "$then. Give it a value: block: {name: b, then: ...}."
+                "a.yaml:3:62  model.blocks.a[0].repeat.layers[0].block  the block b needs a "
+                "value for $then. Give it one: block: {name: b, then: ...}."
             ],
         ),
         (
@@ -186,15 +187,15 @@ BLOCK = _yaml(
         (
             _yaml("layers: [{repeat: {layers: [pool]}}, flatten]"),
             [
-                "a.yaml:3:21  model.layers[0].repeat  say how often: times: 3, or lists of values "
-                "in each, as in each: {filters: [32, 64]}."
+                "a.yaml:3:21  model.layers[0].repeat  the number of rounds is missing. Add times: "
+                "3, or lists of values in each, as in each: {filters: [32, 64]}."
             ],
         ),
         (
             _yaml("layers: [{repeat: {times: 3, each: {n: [1, 2]}, layers: [{dense: $n}]}}]"),
             [
-                "a.yaml:3:21  model.layers[0].repeat  times and the lists in each must agree on "
-                "the number of rounds, received times 3, each.n 2."
+                "a.yaml:3:21  model.layers[0].repeat  times and the lists in each must have the "
+                "same number of rounds, received times 3, each.n 2."
             ],
         ),
         (
@@ -209,15 +210,15 @@ BLOCK = _yaml(
         (
             _yaml("layers: [flatten, {dense: $units}]"),
             [
-                "a.yaml:3:29  model.layers[1].dense  there is no value $units. Only inside a "
-                "repeat or a block there are."
+                "a.yaml:3:29  model.layers[1].dense  there is no value $units. Values exist "
+                "only inside a repeat or block."
             ],
         ),
         (
             _yaml("layers: [{repeat: {each: {n: [1, 2]}, layers: [pool]}}, flatten]"),
             [
-                "a.yaml:3:29  model.layers[0].repeat.each.n  none of the layers has $n, so this "
-                "changes nothing. Remove it."
+                "a.yaml:3:29  model.layers[0].repeat.each.n  no layer uses $n, so this has no "
+                "effect. Remove it."
             ],
         ),
     ],
@@ -231,7 +232,7 @@ def test_a_repeat_of_repeats_ends():
     for _ in range(4):
         layers = f"[{{repeat: {{times: 1000, layers: {layers}}}}}]"
     (line,) = _refused(_yaml(f"layers: {layers}"))
-    assert "repeats and blocks make more than 10,000 layers of this." in line
+    assert "repeats and blocks turn this into more than 10,000 layers." in line
 
 
 @pytest.mark.parametrize("innermost", ["{dense: 3}", "{block: nowhere}", ""])
@@ -239,7 +240,7 @@ def test_blocks_that_double_end_at_once(innermost):
     doubling = [f"  b{n}: [{{block: b{n - 1}}}, {{block: b{n - 1}}}]" for n in range(1, 31)]
     blocks = ["blocks:", f"  b0: [{innermost}]", *doubling]
     lines = _refused(_yaml(*blocks, "layers: [flatten, {block: b30}]"))
-    assert "repeats and blocks make more than 10,000 layers of this." in lines[-1]
+    assert "repeats and blocks turn this into more than 10,000 layers." in lines[-1]
 
 
 def test_only_layers_count_not_the_numbers_of_their_arguments():

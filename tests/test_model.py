@@ -192,35 +192,35 @@ def test_sigmoid_is_one_unit_and_for_two_classes_only():
 )
 def test_a_name_that_a_part_of_another_layer_has_is_refused_by_config_and_build(name, layer):
     from cnnkit.backend import keras
-    from cnnkit.config.calls import calls_kind
+    from cnnkit.config import read_layers
     from cnnkit.model.layers import apply_layers
 
     named = {"conv": {"filters": 3, "kernel_size": 1, "name": name}}
     for stack in ([named, layer, "flatten"], [layer, named, "flatten"]):
         with pytest.raises(ConfigError, match=f"another layer has the name {name}"):
             _config(stack)
-        layers = calls_kind("layers").read(stack)
+        layers = read_layers(stack)
         with pytest.raises(UsageError, match=f"another layer has the name {name}"):
             apply_layers(layers, keras.Input((12, 12, 3)))
 
 
 def test_what_tensorflow_refuses_names_the_layer():
     from cnnkit.backend import keras
-    from cnnkit.config.calls import calls_kind
+    from cnnkit.config import read_layers
     from cnnkit.model.layers import apply_layers
 
     norm = {"Normalization": {"mean": [1, 2, 3], "variance": [1, 2, 3]}}
-    layers = calls_kind("layers").read(["ReLU", norm])
+    layers = read_layers(["ReLU", norm])
     with pytest.raises(UsageError, match=r"layers\[1\] \(Normalization\): Keras refuses"):
         apply_layers(layers, keras.Input((4, 4, 6)))
 
 
 def test_what_only_keras_can_refuse_names_the_layer():
     from cnnkit.backend import keras
-    from cnnkit.config.calls import calls_kind
+    from cnnkit.config import read_layers
     from cnnkit.model.layers import apply_layers
 
-    layers = calls_kind("layers").read(["flatten", {"conv": {"filters": 2, "kernel_size": 3}}])
+    layers = read_layers(["flatten", {"conv": {"filters": 2, "kernel_size": 3}}])
     with pytest.raises(UsageError, match=r"model.layers\[1\] \(conv\): Keras refuses this layer"):
         apply_layers(layers, keras.Input((8, 8, 3)))
 

@@ -38,8 +38,8 @@ BORDER = "a width in pixels, one for each of the 2 axes, or a pair [before, afte
 BORDER += "the 2 axes"
 UNTRAINED = "there are no ImageNet weights of MobileNet"
 OTHERWISE = "or set weights: none or the path of a file."
-PROBED = "linear_probe finds the output layer alone, and takes before it only layers without "
-PROBED += "weights, one after the other. Remove "
+PROBED = "linear_probe fits only the output layer, so the layers of the head must have no weights "
+PROBED += "and form a single chain. Remove "
 PROBE = "training: {phases: [train: linear_probe]}\n"
 HEAD = ", or use train: head in training.phases."
 TABLE = [
@@ -51,11 +51,11 @@ TABLE = [
     (
         backbone("name: Xception, alpha: 0.5, minimalistic: false", "[64, 80]"),
         [
-            "3:15  data.image_size  Xception takes images of at least 71 x 71 pixels, and these "
-            "are 64 x 80. Set 71 or more, or take another network.",
-            "5:30  model.backbone.alpha  Xception has no alpha. Remove it, or take another "
+            "3:15  data.image_size  Xception needs images of at least 71 x 71 pixels, but these "
+            "are 64 x 80. Set 71 or more, or use another network.",
+            "5:30  model.backbone.alpha  Xception has no alpha. Remove it, or use another "
             "network: MobileNet, MobileNetV2, MobileNetV3Small, MobileNetV3Large.",
-            "5:42  model.backbone.minimalistic  Xception has no minimalistic. Remove it, or take "
+            "5:42  model.backbone.minimalistic  Xception has no minimalistic. Remove it, or use "
             "another network: MobileNetV3Small, MobileNetV3Large.",
         ],
     ),
@@ -63,15 +63,15 @@ TABLE = [
         backbone("name: MobileNet, alpha: 0.3, depth_multiplier: 2"),
         [
             f"5:38  model.backbone.alpha  {UNTRAINED} with alpha: 0.3, only with 0.25, 0.5, 0.75, "
-            "1.0. Set one of these, or weights: none or the path of a file.",
+            "1.0. Set one of these, or set weights: none or the path of a file.",
             f"5:61  model.backbone.depth_multiplier  {UNTRAINED} with depth_multiplier: 2, only "
-            "with 1. Set one of these, or weights: none or the path of a file.",
+            "with 1. Set one of these, or set weights: none or the path of a file.",
         ],
     ),
     (
         backbone("name: MobileNetV3Large, minimalistic: true, alpha: 0.75"),
         [f"5:65  model.backbone.alpha  {UNTRAINED}V3Large with alpha: 0.75 and minimalistic: true "
-         f"together. Leave one of them out, {OTHERWISE}"],
+         f"together. Remove one of them, {OTHERWISE}"],
     ),
     (
         f"{DATA}model:\n  backbone: {{run: a}}\n  head:\n    - dense: 8\n    - residual: [dropout: "
@@ -151,14 +151,14 @@ TABLE = [
     (
         "{}",
         [
-            "1:1  data  required and missing. Add data: a section with source and image_size.",
-            "1:1  model  required and missing. Add model: a section with layers.",
+            "1:1  data  required, but missing. Add data: a section with source and image_size.",
+            "1:1  model  required, but missing. Add model: a section with layers.",
         ],
     ),
     (
         DATA + "model:\ntrainin: 3\n",
         [
-            "2:1  model.layers  required and missing. Add layers: a list of at least one layer.",
+            "2:1  model.layers  required, but missing. Add layers: a list of at least one layer.",
             "3:1  trainin  unknown key. Did you mean training? "
             "Allowed: data, augmentation, model, training.",
         ],
@@ -218,12 +218,12 @@ TABLE = [
     ),
     (
         data("split: {validation: 0.5, test: 0.5}"),
-        ["4:10  data.split  validation and test together take 1 of the images and leave none to "
-         "train on. Keep their sum below 1."],
+        ["4:10  data.split  validation and test together take 1 of the images, which leaves none "
+         "to train on. Keep their sum below 1."],
     ),
     (
         data("shapes: {num_images: 10}"),
-        ['4:3  data.shapes  only for source: shapes; here source is "digits". '
+        ['4:3  data.shapes  goes only with source: shapes, but source is "digits". '
          "Remove this section."],
     ),
     (
@@ -283,7 +283,7 @@ TABLE = [
     ),
     (
         layer("dropout"),
-        ["4:7  model.layers[0].dropout.rate  required and missing. Add rate: a number of at least "
+        ["4:7  model.layers[0].dropout.rate  required, but missing. Add rate: a number of at least "
          "0 and below 1."],
     ),
     (
@@ -292,12 +292,12 @@ TABLE = [
     ),
     (
         layer("conv:\n      filters: 3"),
-        ["4:7  model.layers[0]  expected a layer, one name, received the keys conv, filters. "
+        ["4:7  model.layers[0]  expected one layer name, received the keys conv, filters. "
          "Indent filters below conv."],
     ),
     (
         layer("{flatten: {}, dropout: 0.5}"),
-        ["4:7  model.layers[0]  expected a layer, one name, received the keys flatten, dropout. "
+        ["4:7  model.layers[0]  expected one layer name, received the keys flatten, dropout. "
          "Keep one layer."],
     ),
     (
@@ -338,21 +338,21 @@ TABLE = [
     ),
     (
         layer("dense: {units: 1, kernel_initializer: constant}"),
-        ["4:25  model.layers[0].dense.kernel_initializer.constant.value  required and missing. Add "
-         "value: a number."],
+        ["4:25  model.layers[0].dense.kernel_initializer.constant.value  required, but missing. "
+         "Add value: a number."],
     ),
     (
         f"{DATA}{MODEL}augmentation:\n  - random_flip: up\n  - random_crop: {{height: 1}}\n",
         [
             "4:18  augmentation[0].random_flip.mode  expected horizontal, vertical or "
             'horizontal_and_vertical, received "up".',
-            "5:5  augmentation[1].random_crop.width  required and missing. Add width: a whole "
+            "5:5  augmentation[1].random_crop.width  required, but missing. Add width: a whole "
             "number of at least 1.",
         ],
     ),
     (
         f"{DATA}{MODEL}augmentation: random_flip\n",
-        ['3:15  augmentation  expected a list of augmentation calls, received "random_flip".'],
+        ['3:15  augmentation  expected a list of augmentations, received "random_flip".'],
     ),
     (
         f"{DATA}model: {{layers: []}}\n",
@@ -376,7 +376,7 @@ TABLE = [
     ),
     (
         training("schedule: step"),
-        ["4:3  training.schedule.step.every_epochs  required and missing. Add every_epochs: a "
+        ["4:3  training.schedule.step.every_epochs  required, but missing. Add every_epochs: a "
          "whole number of at least 1."],
     ),
     (
@@ -386,7 +386,7 @@ TABLE = [
     ),
     (
         training("early_stopping: {}"),
-        ["4:3  training.early_stopping.patience  required and missing. Add patience: a whole "
+        ["4:3  training.early_stopping.patience  required, but missing. Add patience: a whole "
          "number of at least 1."],
     ),
     (
@@ -410,18 +410,18 @@ TABLE = [
     (
         "data: {source: digits, image_size: 32, batch_size: 1}\n" + MODEL
         + "augmentation: [random_flip, mixup]\n",
-        ["3:29  augmentation[1]  mixup mixes the images of a batch, and data.batch_size is 1. "
-         "Set a larger one, or remove this."],
+        ["3:29  augmentation[1]  mixup mixes the images of a batch, but data.batch_size is 1. "
+         "Set a larger batch_size, or remove mixup."],
     ),
     (
         training("warmup_epochs: 21"),
-        ["4:18  training.warmup_epochs  the warm-up takes 21 epochs, the whole training 20. "
-         "Shorten the warm-up or train longer."],
+        ["4:18  training.warmup_epochs  the warm-up takes 21 epochs, but the whole training has "
+         "only 20. Shorten the warm-up or train longer."],
     ),
     (
         training("{class_weights: auto, balanced_sampling: true}"),
-        ["4:44  training.balanced_sampling  balanced_sampling already shows the classes equally "
-         "often; together with class_weights rare classes would count twice. Remove one of the "
+        ["4:44  training.balanced_sampling  balanced_sampling already shows all classes equally "
+         "often; together with class_weights, rare classes would count twice. Remove one of the "
          "two."],
     ),
     (
@@ -432,6 +432,6 @@ TABLE = [
     (
         data("classes: [cat, dog, cat]"),
         ['4:12  data.classes  expected a list of at least two class names, or a text file with one '
-         'class a line, received ["cat", "dog", "cat"]. cat stands twice.'],
+         'class per line, received ["cat", "dog", "cat"]. cat is given twice.'],
     ),
 ]  # fmt: skip

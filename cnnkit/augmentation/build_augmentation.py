@@ -14,7 +14,7 @@ from cnnkit.augmentation import areas, colours, geometry
 from cnnkit.augmentation.mixing import CutMix, Mixing, MixUp
 from cnnkit.augmentation.operations import Augmentation
 from cnnkit.augmentation.rand_augment import RandAugment
-from cnnkit.config.own_augmentation import misplaced_mixing
+from cnnkit.config.own_calls import misplaced_mixing
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 from cnnkit.text import count_of

@@ -29,7 +29,7 @@ def check(paths: tuple[Path, ...], overrides: tuple[str, ...], as_json: bool) ->
     results = {str(path): check_config(path, overrides) for path in paths}
     wrong = [problem for problems in results.values() for problem in problems]
     if as_json:
-        print_json({path: [vars(p) for p in problems] for path, problems in results.items()})
+        print_json({path: [p.as_dict() for p in problems] for path, problems in results.items()})
     for problem in wrong:
         say(str(problem))
     for path, problems in results.items():

@@ -1,30 +1,29 @@
-"""The YAML of a layer, augmentation, optimizer or schedule enters; a `Call` leaves."""
+"""Layers, augmentations, optimizers and schedules: a name and its arguments, read into a `Call`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from functools import cache, cached_property, partial
+from typing import Annotated, Any
 
-from cnnkit.config.mistakes import (
-    Errors,
-    problem,
-    unknown_key,
-)
-from cnnkit.config.own_augmentation import OWN_AUGMENTATION
-from cnnkit.config.own_layers import (
+from pydantic import BeforeValidator, WithJsonSchema
+
+from cnnkit.config.own_calls import (
     LAYER_ALIASES,
     MACROS,
+    OWN_AUGMENTATION,
     OWN_LAYERS,
     PADDED,
     POOL_SIZE,
     POOLS,
+    SCHEDULES,
     SHORT_NAMES,
     check_pad,
     own_signature,
     pad_signature,
 )
+from cnnkit.config.problems import Errors, bad_value, read_value, shown, wrong_key
 from cnnkit.config.signatures import (
     Argument,
     Signature,
@@ -36,28 +35,8 @@ from cnnkit.config.signatures import (
     object_value,
     read_arguments,
 )
-from cnnkit.config.values import (
-    Kind,
-    MismatchError,
-    choice,
-    number,
-    whole,
-)
-from cnnkit.errors import did_you_mean
-
-SCHEDULES: dict[str, Signature] = {
-    "constant": {},
-    "cosine": {"final_fraction": Argument(number(0, 1), 0.0)},
-    "step": {
-        "every_epochs": Argument(whole(1)),
-        "factor": Argument(number(above=0, below=1), 0.1),
-    },
-    "plateau": {
-        "patience": Argument(whole(1), 3),
-        "factor": Argument(number(above=0, below=1), 0.1),
-        "min_learning_rate": Argument(number(0), 0.0),
-    },
-}
+from cnnkit.config.values import REFERENCE, Custom, Expected, MismatchError, choice
+from cnnkit.errors import nearest_name, suggested
 
 
 @dataclass(frozen=True)
@@ -74,18 +53,20 @@ class Call:
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def keras_name(self) -> str | None:
-        """The Keras class, or None for a schedule, and a layer or augmentation of our own."""
+        """The Keras class; None for a schedule, and for a layer or augmentation of our own."""
         if self.name in POOLS:
             default_type = next(iter(POOLS[self.name]))
             return POOLS[self.name][self.arguments.get("type", default_type)]
         if self.name in LAYER_ALIASES:
             return LAYER_ALIASES[self.name]
-        families = (keras_api()[family] for family in ("augmentation", "optimizers", "layers"))
-        return next((names[self.name]["class"] for names in families if self.name in names), None)
+        for family in ("augmentation", "optimizers", "layers"):
+            if self.name in keras_api()[family]:
+                return keras_api()[family][self.name]["class"]
+        return None
 
-    @property
+    @cached_property
     def keras_arguments(self) -> dict[str, Any]:
         """The arguments as the Keras constructor takes them; empty for a layer of our own."""
         if self.name in OWN_LAYERS:
@@ -94,7 +75,7 @@ class Call:
         own = ("type",) if self.name in POOLS else ("pad",)
         return {k: _keras_value(k, v) for k, v in given.items() if k not in own}
 
-    @property
+    @cached_property
     def full_arguments(self) -> dict[str, Any]:
         """All arguments, with their defaults; empty for a schedule."""
         keras_name = self.keras_name
@@ -133,12 +114,12 @@ def layer_signature(name: str) -> Signature:
     if name == "pool":
         size = keras_signature("layers", "MaxPooling2D")
         types = {"type": Argument(choice(*POOLS["pool"]), "max")}
-        return types | dict(size) | {"pool_size": Argument(size["pool_size"].kind, POOL_SIZE)}
+        return types | dict(size) | {"pool_size": Argument(size["pool_size"].type, POOL_SIZE)}
     if name == "global_pool":
         types = {"type": Argument(choice(*POOLS["global_pool"]), "average")}
         return types | dict(keras_signature("layers", "GlobalAveragePooling2D"))
     if name in OWN_LAYERS:
-        return own_signature(name, calls_kind("layers", minimum=1))
+        return own_signature(name, Layers)
     keras_name = LAYER_ALIASES.get(name, name)
     arguments = keras_signature("layers", keras_name)
     if keras_name not in PADDED:
@@ -156,6 +137,7 @@ def signature_of(family: str, name: str) -> Signature:
     return SCHEDULES[name] if family == "schedules" else keras_signature(family, name)
 
 
+@cache
 def call_names(family: str) -> tuple[str, ...]:
     """Return every name a family knows; the short names of layers come first."""
     if family == "schedules":
@@ -164,29 +146,30 @@ def call_names(family: str) -> tuple[str, ...]:
     return (*own.get(family, ()), *names_of(family))
 
 
-_WORDS = {
-    "layers": ("layer", "a layer"),
-    "augmentation": ("augmentation", "an augmentation"),
-    "optimizers": ("optimizer", "an optimizer"),
-    "schedules": ("schedule", "a schedule"),
+_WORDS = {  # family -> what one of its calls is called
+    "layers": "layer",
+    "augmentation": "augmentation",
+    "optimizers": "optimizer",
+    "schedules": "schedule",
 }
 
 
 def read_call(family: str, value: Any) -> Call:
-    """Return the call that a YAML value spells: `flatten`, `dropout: 0.5` or `conv: {filters: 32}`.
+    """Return the call that a YAML value holds: `flatten`, `dropout: 0.5`, `conv: {filters: 32}`.
 
     Raises:
-        MismatchError: the value is neither a name nor one name with its arguments.
-        ValidationError: an unknown name, or wrong arguments, each located.
+        PydanticCustomError: the value is not one known name, with or without arguments.
+        ValidationError: wrong arguments, each with its path.
     """
     if isinstance(value, Call):
         return value
     name, given = _name_and_given(family, value)
     errors = Errors()
     if name not in call_names(family):
-        is_value = isinstance(value, str)
-        kind = "bad_value" if is_value else "unknown_key"
-        errors.add(() if is_value else (name,), problem(kind, _unknown_name(family, name)))
+        message, near = _unknown_name(family, name)
+        if isinstance(value, str):
+            raise bad_value(message, near)
+        errors.add((name,), wrong_key(message, near))
         errors.finish()
     arguments = errors.read((name,), lambda part: _arguments(family, name, part), given)
     errors.finish()
@@ -194,36 +177,35 @@ def read_call(family: str, value: Any) -> Call:
 
 
 def _name_and_given(family: str, value: Any) -> tuple[str, Any]:
-    word, article_word = _WORDS[family]
     if isinstance(value, str) and value:
         return value, None
     if not isinstance(value, Mapping) or not value:
-        raise MismatchError
+        raise bad_value(f"expected {_words_of_one(family)}, received {shown(value)}.")
     if len(value) > 1:
         first, *rest = value
+        keys, word = ", ".join(value), _WORDS[family]
+        # `- conv:` with its arguments below it, but indented too little, reads as several keys.
         is_dedented = value[first] is None
         advice = f"Indent {', '.join(rest)} below {first}." if is_dedented else f"Keep one {word}."
-        keys = ", ".join(value)
-        message = f"expected {article_word}, one name, received the keys {keys}. {advice}"
-        raise problem("bad_value", message)
+        raise bad_value(f"expected one {word} name, received the keys {keys}. {advice}")
     return next(iter(value.items()))
 
 
-def _unknown_name(family: str, name: str) -> str:
-    word, _ = _WORDS[family]
-    if family != "layers":
-        return unknown_key("", name, call_names(family), f'{word} "{name}"').message()
-    short = (*SHORT_NAMES, *MACROS)
-    near = did_you_mean(name, (*names_of("layers"), *short))  # of two alike, the short name
-    listed = ", ".join(short)
-    allowed = f"Allowed: {listed}, or a Keras layer by its class name."
-    return f'unknown layer "{name}".{near} {allowed}'
+def _unknown_name(family: str, name: str) -> tuple[str, str]:
+    """Return the message and the nearest name."""
+    names = call_names(family)
+    near, allowed = nearest_name(name, names), ", ".join(names)
+    if family == "layers":
+        short = (*SHORT_NAMES, *MACROS)
+        near = nearest_name(name, (*names_of("layers"), *short))  # of two alike, the short name
+        allowed = f"{', '.join(short)}, or a Keras layer by its class name"
+    return f'unknown {_WORDS[family]} "{name}".{suggested(near)} Allowed: {allowed}.', near
 
 
 def _arguments(family: str, name: str, given: Any) -> dict[str, Any]:
     signature = signature_of(family, name)
     if name == "pool" and given is not None and not isinstance(given, str | Mapping):
-        given = {"pool_size": given}
+        given = {"pool_size": given}  # `pool: 3`, although the main argument is the type
     arguments = read_arguments(signature, given, name)
     if family == "schedules":
         return {k: arguments.get(k, argument.default) for k, argument in signature.items()}
@@ -234,34 +216,64 @@ def _arguments(family: str, name: str, given: Any) -> dict[str, Any]:
     return arguments
 
 
-def _read_all(family: str, values: list[Any] | tuple[Any, ...]) -> tuple[Call, ...]:
-    errors = Errors()
-    kind = call_kind(family)
-    calls = tuple(errors.read((i,), kind.read, value) for i, value in enumerate(values))
-    errors.finish()
-    return calls
+# --- types for the sections of a config
 
 
-@cache
-def call_kind(family: str) -> Kind:
-    """Return the kind of one call of a family."""
-    expected = f"{_WORDS[family][1]}: a name, or a name with its arguments"
-    schema = {"$ref": f"#/$defs/{family}"}
-    return Kind(expected, lambda value: read_call(family, value), schema, _plain)
+def _words_of_one(family: str) -> str:
+    word = _WORDS[family]
+    return f"{'an' if word[0] in 'ao' else 'a'} {word}: a name, or a name with its arguments"
 
 
-@cache
-def calls_kind(family: str, minimum: int = 0) -> Kind:
-    """Return the kind of a list of calls, at least `minimum` of them, run in this order."""
+def _call_of(family: str) -> Custom:
+    return Custom(
+        _words_of_one(family),
+        read=partial(read_call, family),
+        schema={"$ref": f"#/$defs/{family}"},
+        write=_plain,
+    )
 
-    def convert(value: Any) -> tuple[Call, ...]:
-        value = [] if value is None and not minimum else value
-        if not isinstance(value, list | tuple) or len(value) < minimum:
-            raise MismatchError
-        return _read_all(family, value)
 
-    word = _WORDS[family][0]
-    expected = f"a list of at least one {word}" if minimum else f"a list of {word} calls"
-    schema = {"type": "array" if minimum else ["array", "null"], "minItems": minimum}
-    schema["items"] = {"$ref": f"#/$defs/{family}"}
-    return Kind(expected, convert, schema, _plain)
+def _empty_if_null(value: Any) -> Any:
+    return [] if value is None else value  # `augmentation:` with nothing below it
+
+
+def _refuse_empty(value: Any) -> Any:
+    # Not Len(1): pydantic leaves out wrong layers when it counts, and would call the list empty.
+    if value == []:
+        raise MismatchError
+    return value
+
+
+def _list_schema(family: str, **more: Any) -> WithJsonSchema:
+    items = {REFERENCE: f"#/$defs/{family}"}
+    return WithJsonSchema({"type": "array", "items": items} | more)
+
+
+Layer = Annotated[Call, _call_of("layers")]
+Optimizer = Annotated[Call, _call_of("optimizers")]
+Schedule = Annotated[Call, _call_of("schedules")]
+_Augmentation = Annotated[Call, _call_of("augmentation")]
+
+Layers = Annotated[
+    tuple[Layer, ...],
+    BeforeValidator(_refuse_empty),
+    Expected("a list of at least one layer"),
+    _list_schema("layers", minItems=1),
+]
+HeadLayers = Annotated[tuple[Layer, ...], Expected("a list of layers"), _list_schema("layers")]
+Augmentations = Annotated[
+    tuple[_Augmentation, ...],
+    BeforeValidator(_empty_if_null),
+    Expected("a list of augmentations"),
+    _list_schema("augmentation", type=["array", "null"]),
+]
+
+
+def read_layers(values: Iterable[Any]) -> tuple[Call, ...]:
+    """Return the layers that a list of YAML values holds.
+
+    Raises:
+        PydanticCustomError: it is not a list.
+        ValidationError: wrong layers, each with its path.
+    """
+    return read_value(HeadLayers, list(values))

@@ -1,8 +1,10 @@
-"""A `Config` enters; the problems of values that do not fit together leave."""
+"""Find values of a config that are right by themselves but do not fit together."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from cnnkit.arithmetic import (
@@ -13,163 +15,211 @@ from cnnkit.arithmetic import (
     name_problems,
     nodes_of,
 )
-from cnnkit.config.own_augmentation import MIXING, misplaced_mixing
-from cnnkit.config.problems import Row
+from cnnkit.config.own_calls import MIXING, misplaced_mixing
+from cnnkit.config.problems import Mistake
 from cnnkit.config.schema import Config
-from cnnkit.config.yaml_reader import Path
+from cnnkit.config.training_section import TrainingConfig
+from cnnkit.errors import KeyPath
 from cnnkit.networks import NETWORKS
+from cnnkit.text import count_of
 
 CHANNELS = {"rgb": 3, "grayscale": 1}
 
 
-def problems_between(config: Config) -> Iterator[Row]:
-    """Yield a row for each pair of values that do not fit together."""
-    yield from _data_problems(config)
-    yield from _augmentation_problems(config)
-    yield from _training_problems(config)
-    yield from _model_problems(config)
-    yield from _stack_problems(config)
-    yield from _name_problems(config)
+def mistakes_between(config: Config) -> Iterator[Mistake]:
+    """Yield every mistake that shows only when values of a config are compared."""
+    yield from _data_mistakes(config)
+    yield from _augmentation_mistakes(config)
+    yield from _training_mistakes(config.training)
+    yield from _warmup_mistakes(config.training)
+    if config.model.backbone is None:
+        yield from _layers_mistakes(config)
+    else:
+        yield from _backbone_mistakes(config)
+    yield from _name_mistakes(config)
 
 
-def _data_problems(config: Config) -> Iterator[Row]:
+# --- data, augmentation and training
+
+
+def _data_mistakes(config: Config) -> Iterator[Mistake]:
     data = config.data
     held_out = data.split.validation + data.split.test
     if held_out >= 1:
         message = (
-            f"validation and test together take {held_out:g} of the images and leave none to "
+            f"validation and test together take {held_out:g} of the images, which leaves none to "
             "train on. Keep their sum below 1."
         )
-        yield ("data", "split"), "value", message
-    yield from _shapes_problems(data, ("data",))
+        yield Mistake(("data", "split"), message)
+    yield from _shapes_mistakes(data, ("data",))
     for index, phase in enumerate(config.training.phases):
         if phase.data is not None:
-            yield from _shapes_problems(phase.data, ("training", "phases", index, "data"))
+            yield from _shapes_mistakes(phase.data, ("training", "phases", index, "data"))
 
 
-def _shapes_problems(data: Any, path: Path) -> Iterator[Row]:
+def _shapes_mistakes(data: Any, path: KeyPath) -> Iterator[Mistake]:
     if data.source != "shapes" and "shapes" in data.model_fields_set:
-        message = f'only for source: shapes; here source is "{data.source}". Remove this section.'
-        yield (*path, "shapes"), "key", message
+        message = (
+            f'goes only with source: shapes, but source is "{data.source}". Remove this section.'
+        )
+        yield Mistake((*path, "shapes"), message, "key")
 
 
-def _augmentation_problems(config: Config) -> Iterator[Row]:
+def _augmentation_mistakes(config: Config) -> Iterator[Mistake]:
     misplaced = misplaced_mixing(config.augmentation)
     if misplaced:
         index, message = misplaced
-        yield ("augmentation", index), "value", message
-    if config.data.batch_size == 1:
-        for index, call in enumerate(config.augmentation):
-            if call.name in MIXING:
-                message = (
-                    f"{call.name} mixes the images of a batch, and data.batch_size is 1. Set a "
-                    "larger one, or remove this."
-                )
-                yield ("augmentation", index), "value", message
+        yield Mistake(("augmentation", index), message)
+    if config.data.batch_size > 1:
+        return
+    for index, call in enumerate(config.augmentation):
+        if call.name in MIXING:
+            message = (
+                f"{call.name} mixes the images of a batch, but data.batch_size is 1. Set a larger "
+                f"batch_size, or remove {call.name}."
+            )
+            yield Mistake(("augmentation", index), message)
 
 
-def _training_problems(config: Config) -> Iterator[Row]:
-    training = config.training
+def _training_mistakes(training: TrainingConfig) -> Iterator[Mistake]:
     if training.balanced_sampling and training.class_weights is not None:
         message = (
-            "balanced_sampling already shows the classes equally often; together with "
-            "class_weights rare classes would count twice. Remove one of the two."
+            "balanced_sampling already shows all classes equally often; together with "
+            "class_weights, rare classes would count twice. Remove one of the two."
         )
-        yield ("training", "balanced_sampling"), "value", message
-    if training.warmup_epochs > training.epochs:
+        yield Mistake(("training", "balanced_sampling"), message)
+
+
+def _warmup_mistakes(training: TrainingConfig) -> Iterator[Mistake]:
+    """Yield the warm-ups that are longer than the training or the phase that they begin.
+
+    A phase has its own epochs and warm-up, or else those of `training`. Those of `training` are
+    compared with each other only if they are used together. A linear probe is fitted at once,
+    without a learning rate, so no warm-up applies to it.
+    """
+    phases = {i: p for i, p in enumerate(training.phases) if p.train != "linear_probe"}
+    own = {i: p for i, p in phases.items() if (p.epochs, p.warmup_epochs) != (None, None)}
+    is_used = not training.phases or len(own) < len(phases)
+    if is_used and training.warmup_epochs > training.epochs:
         message = (
-            f"the warm-up takes {training.warmup_epochs:g} epochs, the whole training "
-            f"{training.epochs}. Shorten the warm-up or train longer."
+            f"the warm-up takes {training.warmup_epochs:g} epochs, but the whole training has "
+            f"only {training.epochs}. Shorten the warm-up or train longer."
         )
-        yield ("training", "warmup_epochs"), "value", message
+        yield Mistake(("training", "warmup_epochs"), message)
+    for index, phase in own.items():
+        epochs = phase.epochs or training.epochs
+        key, warmup, origin = "warmup_epochs", phase.warmup_epochs, ""
+        if warmup is None:
+            key, warmup, origin = "epochs", training.warmup_epochs, " (training.warmup_epochs)"
+        if warmup > epochs:
+            message = (
+                f"phase {index + 1} has only {count_of(epochs, 'epoch')}, but its warm-up takes "
+                f"{warmup:g}{origin}. In this phase set warmup_epochs to {epochs} or less, or "
+                f"epochs to {math.ceil(warmup)} or more."
+            )
+            yield Mistake(("training", "phases", index, key), message)
 
 
-def _model_problems(config: Config) -> Iterator[Row]:
+# --- a model of layers
+
+
+def _layers_mistakes(config: Config) -> Iterator[Mistake]:
     model, training = config.model, config.training
-    if model.backbone is not None:
-        yield from _backbone_problems(config)
-        return
     if model.layers is None:
-        message = "required and missing. Add layers: a list of at least one layer; or backbone."
-        yield ("model", "layers"), "section", message
+        message = (
+            "required, but missing. Add layers: a list of at least one layer; or add backbone."
+        )
+        yield Mistake(("model", "layers"), message, "section")
     if model.head is not None:
-        yield ("model", "head"), "key", "only with backbone. Move the layers to layers."
+        message = "goes only with a backbone. Move its layers to layers."
+        yield Mistake(("model", "head"), message, "key")
     if training.fine_tune:
-        message = "only with model.backbone: here all layers learn from the first epoch on."
-        yield ("training", "fine_tune"), "key", message
+        message = (
+            "goes only with model.backbone; without one, all layers learn from the first epoch "
+            "on. Remove it."
+        )
+        yield Mistake(("training", "fine_tune"), message, "key")
     for index, phase in enumerate(training.phases):
         if phase.train != "all":
-            message = "only with model.backbone; without one it can be all alone."
-            yield ("training", "phases", index, "train"), "value", message
-
-
-def _backbone_problems(config: Config) -> Iterator[Row]:
-    model, training = config.model, config.training
-    for path, subject, message in model.backbone.problems():
-        yield ("model", "backbone", *path), subject, message
-    yield from _size_problems(config)
-    yield from _probe_problems(config)
-    yield from _phase_problems(config)
+            message = "this goes only with model.backbone; without one, set train: all."
+            yield Mistake(("training", "phases", index, "train"), message)
     if model.layers is not None:
-        yield ("model", "layers"), "key", "not beside backbone. Move the layers to head."
+        input_shape = (*config.data.image_size, CHANNELS[config.data.color_mode])
+        try:
+            check_stack(model.layers, input_shape)
+        except StackError as error:
+            yield Mistake(("model", "layers", *error.path), error.message)
+
+
+def _name_mistakes(config: Config) -> Iterator[Mistake]:
+    for key in ("layers", "head"):
+        for error in name_problems(getattr(config.model, key) or ()):
+            yield Mistake(("model", key, *error.path), error.message)
+
+
+# --- a model with a backbone
+
+
+def _backbone_mistakes(config: Config) -> Iterator[Mistake]:
+    model, training = config.model, config.training
+    for each in model.backbone.mistakes():
+        yield replace(each, path=("model", "backbone", *each.path))
+    yield from _size_mistakes(config)
+    yield from _probe_mistakes(config)
+    yield from _phase_mistakes(config)
+    if model.layers is not None:
+        message = "cannot be combined with backbone. Move its layers to head."
+        yield Mistake(("model", "layers"), message, "key")
     if training.fine_tune and training.phases:
-        message = "the same as two phases, and phases are given too. Remove one of the two."
-        yield ("training", "fine_tune"), "value", message
+        message = (
+            "fine_tune stands for two phases, but phases are given too. Remove one of the two."
+        )
+        yield Mistake(("training", "fine_tune"), message)
 
 
-def _size_problems(config: Config) -> Iterator[Row]:
+def _size_mistakes(config: Config) -> Iterator[Mistake]:
     name, (height, width) = config.model.backbone.name, config.data.image_size
     least = NETWORKS[name].minimum_size if name is not None else 0
     if min(height, width) < least:
         message = (
-            f"{name} takes images of at least {least} x {least} pixels, and these are "
-            f"{height} x {width}. Set {least} or more, or take another network."
+            f"{name} needs images of at least {least} x {least} pixels, but these are {height} x "
+            f"{width}. Set {least} or more, or use another network."
         )
-        yield ("data", "image_size"), "value", message
+        yield Mistake(("data", "image_size"), message)
 
 
-def _phase_problems(config: Config) -> Iterator[Row]:
+def _phase_mistakes(config: Config) -> Iterator[Mistake]:
     training = config.training
     for index, phase in enumerate(training.phases):
         own = ("training", "phases", index)
         for key in phase.without_effect():
-            message = f"it does nothing where train is {phase.train}. Remove it."
-            yield (*own, key), "key", message
+            message = f"has no effect if train is {phase.train}. Remove it."
+            yield Mistake((*own, key), message, "key")
         epochs = phase.epochs or training.epochs
         if isinstance(phase.train, dict) and phase.train.get("gradual", 0) > epochs:
-            message = f"each step takes an epoch at least, and the phase has {epochs}."
-            yield (*own, "train", "gradual"), "value", message
-    plain = [call for call in config.augmentation if call.name not in MIXING]
-    if training.feature_views and not plain:
-        message = "views are augmented images, and no augmentation changes one. Remove this."
-        yield ("training", "feature_views"), "value", message
+            message = (
+                f"each step takes at least one epoch, but the phase has only "
+                f"{count_of(epochs, 'epoch')}. Set gradual to {epochs} or less, or train longer."
+            )
+            yield Mistake((*own, "train", "gradual"), message)
+    changing = [call for call in config.augmentation if call.name not in MIXING]
+    if training.feature_views and not changing:
+        message = (
+            "views are augmented images, but no augmentation here changes a single image. Add "
+            "one, or remove feature_views."
+        )
+        yield Mistake(("training", "feature_views"), message)
 
 
-def _probe_problems(config: Config) -> Iterator[Row]:
+def _probe_mistakes(config: Config) -> Iterator[Mistake]:
     if all(phase.train != "linear_probe" for phase in config.training.phases):
         return
     for index, call in enumerate(config.model.head or ()):
         last = nodes_of([call])[-1]
         if last.kind in MERGES or has_weights(last.kind, last.arguments):
             message = (
-                "linear_probe finds the output layer alone, and takes before it only layers "
-                f"without weights, one after the other. Remove {call.name}, or use train: head in "
+                "linear_probe fits only the output layer, so the layers of the head must have no "
+                f"weights and form a single chain. Remove {call.name}, or use train: head in "
                 "training.phases."
             )
-            yield ("model", "head", index), "value", message
-
-
-def _stack_problems(config: Config) -> Iterator[Row]:
-    if config.model.layers is None:
-        return
-    input_shape = (*config.data.image_size, CHANNELS[config.data.color_mode])
-    try:
-        check_stack(config.model.layers, input_shape)
-    except StackError as error:
-        yield ("model", "layers", *error.path), "value", error.message
-
-
-def _name_problems(config: Config) -> Iterator[Row]:
-    for key in ("layers", "head"):
-        for error in name_problems(getattr(config.model, key) or ()):
-            yield ("model", key, *error.path), "value", error.message
+            yield Mistake(("model", "head", index), message)

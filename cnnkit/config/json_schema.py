@@ -1,4 +1,4 @@
-"""Nothing enters; the JSON Schema of a config leaves, for editors that complete and check YAML."""
+"""The JSON Schema of a config, with which editors complete and check YAML."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnkit.config.calls import Call, call_names, signature_of
-from cnnkit.config.expansion import NAME
-from cnnkit.config.macros import macros_schema
+from cnnkit.config.expansion import NAME, REPEAT
 from cnnkit.config.schema import Config
 from cnnkit.config.signatures import (
     OBJECT_FAMILIES,
     REQUIRED,
     Argument,
+    KerasArgument,
     Signature,
     keras_signature,
     main_argument,
     names_of,
-    takes_no_arguments,
 )
 from cnnkit.config.training_section import TrainingConfig
-from cnnkit.config.values import with_references
+from cnnkit.config.values import REFERENCE, adapter, renamed
 
 _NAMED = {"$ref": "#/$defs/named"}
 _NAMED_SCHEMA = {"type": "string", "pattern": NAME.pattern.replace("\\Z", "$")}
@@ -29,7 +28,7 @@ CALL_FAMILIES = ("layers", "augmentation", "optimizers", "schedules")
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a config, with every layer and its arguments."""
-    schema = with_references(Config.model_json_schema())
+    schema = renamed(Config.model_json_schema(), REFERENCE, "$ref")
     for section in [schema, *schema["$defs"].values()]:
         _allow_nothing(section)
     _write_call_defaults(schema["$defs"]["TrainingConfig"])
@@ -44,7 +43,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _allow_nothing(section: dict[str, Any]) -> None:
-    """Let `training:` with nothing below it stand, as the loader does."""
+    """Allow `training:` with nothing below it, as the loader does."""
     if section.get("type") == "object":
         section["type"] = ["object", "null"]
 
@@ -64,18 +63,18 @@ def _family_schema(family: str) -> dict[str, Any]:
 
 
 def _allow_macros(schema: dict[str, Any]) -> None:
-    """Let `repeat` and `block` stand among layers, and `$name` for any argument."""
+    """Allow `repeat` and `block` among layers, and `$name` as any argument."""
     layers = schema["oneOf"][1]["properties"]
     for forms in layers.values():
         for form in forms["anyOf"]:
             properties = form.get("properties", {})
             properties.update({k: {"anyOf": [part, _NAMED]} for k, part in properties.items()})
         forms["anyOf"].append(_NAMED)
-    layers.update(macros_schema())
+    layers.update(_macros_schema())
 
 
 def _calls_schema(signatures: Mapping[str, Signature]) -> dict[str, Any]:
-    alone = [name for name, signature in signatures.items() if takes_no_arguments(signature)]
+    alone = [name for name, signature in signatures.items() if not _required(signature)]
     return {
         "oneOf": [
             {"type": "string", "enum": alone},
@@ -91,8 +90,8 @@ def _calls_schema(signatures: Mapping[str, Signature]) -> dict[str, Any]:
 
 
 def _arguments_schema(signature: Signature) -> dict[str, Any]:
-    """Return the schema of what follows a name: arguments, the main one alone, or nothing."""
-    required = [name for name, argument in signature.items() if argument.default is REQUIRED]
+    """Return the schema of what follows a name: arguments, only the main one, or nothing."""
+    required = _required(signature)
     mapping: dict[str, Any] = {
         "type": "object",
         "properties": {name: _argument_schema(argument) for name, argument in signature.items()},
@@ -103,14 +102,44 @@ def _arguments_schema(signature: Signature) -> dict[str, Any]:
     choices = [mapping]
     main = main_argument(signature)
     if main and required in ([], [main]):
-        choices.append(dict(signature[main].kind.schema))
+        choices.append(_type_schema(signature[main]))
     if main == "type":  # `pool: 3`
-        choices += [dict(signature[k].kind.schema) for k in ("pool_size",) if k in signature]
+        choices += [_type_schema(signature[k]) for k in ("pool_size",) if k in signature]
     if not required:
         choices.append({"type": "null"})
     return {"anyOf": choices}
 
 
-def _argument_schema(argument: Argument) -> dict[str, Any]:
-    schema = dict(argument.kind.schema)
+def _required(signature: Signature) -> list[str]:
+    return [name for name, argument in signature.items() if argument.default is REQUIRED]
+
+
+def _argument_schema(argument: Argument | KerasArgument) -> dict[str, Any]:
+    schema = _type_schema(argument)
     return schema if argument.default is REQUIRED else schema | {"default": argument.default}
+
+
+def _type_schema(argument: Argument | KerasArgument) -> dict[str, Any]:
+    return renamed(adapter(argument.type).json_schema(), REFERENCE, "$ref")
+
+
+def _macros_schema() -> dict[str, Any]:
+    """Return the JSON Schema of `repeat` and `block`, by name."""
+    layers = {"type": "array", "items": {"$ref": "#/$defs/layers"}, "minItems": 1}
+    repeat = {
+        "description": "Layers, several times; `$name` stands for the round's value of each.name.",
+        "type": "object",
+        "properties": {
+            "layers": layers,
+            "times": _type_schema(REPEAT["times"]),
+            "each": _type_schema(REPEAT["each"]),
+        },
+        "required": ["layers"],
+        "additionalProperties": False,
+    }
+    named = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    block = {
+        "description": "The layers of a block of model.blocks; other keys are its `$name` values.",
+        "anyOf": [{"type": "string"}, named],
+    }
+    return {"repeat": repeat, "block": block}

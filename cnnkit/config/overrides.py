@@ -1,4 +1,4 @@
-"""`--set key=value` options enter; the document leaves with those values in place."""
+"""Put the values of `--set key=value` options into a document that was read from YAML."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from cnnkit.config.mistakes import shown
-from cnnkit.config.problems import dotted
-from cnnkit.config.yaml_reader import Document, Path, read_yaml
-from cnnkit.errors import ConfigError, Problem
+from cnnkit.config.problems import shown
+from cnnkit.config.yaml_reader import Document, read_yaml
+from cnnkit.errors import ConfigError, KeyPath, Problem, dotted
 
 _KEY = re.compile(r"[^.\[\]=\s][^.\[\]=]*(?:\[[0-9]+\])*(?:\.[^.\[\]=]+(?:\[[0-9]+\])*)*\Z")
 _PART = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
@@ -20,10 +19,10 @@ class _RefusedError(Exception):
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> None:
-    """Put the values of `training.epochs=3`-like options into the document; the last one wins.
+    """Put the values of options like `training.epochs=3` into the document; the last one wins.
 
     Raises:
-        ConfigError: options that are not key=value, or whose key leads nowhere; all at once.
+        ConfigError: options that are not key=value, or whose key does not exist; all at once.
     """
     problems = []
     for override in overrides:
@@ -32,7 +31,7 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> None:
             path, value = _read(override)
             _put(document.data, path, value)
         except _RefusedError as error:
-            problems.append(Problem("", str(error), option))
+            problems.append(Problem(str(error), option))
         else:
             document.options.pop(path, None)
             document.options[path] = option
@@ -40,7 +39,7 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> None:
         raise ConfigError(problems)
 
 
-def _read(override: str) -> tuple[Path, Any]:
+def _read(override: str) -> tuple[KeyPath, Any]:
     key, equals, text = override.partition("=")
     key = key.strip()
     if not equals or not _KEY.match(key):
@@ -59,8 +58,8 @@ def _value(text: str) -> Any:
         raise _RefusedError(f"the value: {messages}") from None
 
 
-def _put(data: Any, path: Path, value: Any) -> None:
-    """Set the value at a path; sections that are missing or null on the way are created."""
+def _put(data: Any, path: KeyPath, value: Any) -> None:
+    """Set the value at a path; create the sections on the way that are missing or null."""
     for depth, part in enumerate(path[:-1]):
         _check_step(data, path[:depth], part)
         inner = data[part] if isinstance(part, int) else data.get(part)
@@ -73,7 +72,7 @@ def _put(data: Any, path: Path, value: Any) -> None:
     data[path[-1]] = value
 
 
-def _check_step(data: Any, path: Path, part: str | int) -> None:
+def _check_step(data: Any, path: KeyPath, part: str | int) -> None:
     where = dotted(path)
     if isinstance(part, str) and isinstance(data, list):
         entry = f"{where}[0].{part}"

@@ -1,4 +1,8 @@
-"""The name of a Keras call enters; its arguments leave, each with its kind and default."""
+"""Which arguments Keras's calls take, and how the arguments of any call are read.
+
+The calls themselves are in keras_api.json, which scripts/generate_keras_api.py writes from Keras,
+so that a config is checked without importing TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cnnkit.config.argument_values import argument_kind
-from cnnkit.config.mistakes import (
+from cnnkit.config.keras_types import argument_type
+from cnnkit.config.problems import (
     Errors,
+    bad_value,
     missing_key,
-    problem,
+    read_value,
     shown,
     unknown_key,
 )
-from cnnkit.config.values import (
-    Kind,
-    MismatchError,
-    known_name,
-    nullable,
-    plain,
-)
-from cnnkit.errors import did_you_mean
+from cnnkit.config.values import Custom, MismatchError, one_of_many, words
+from cnnkit.errors import nearest_name
 
 REQUIRED = object()  # in place of a default
 OBJECT_FAMILIES = ("initializers", "regularizers", "constraints")
@@ -32,13 +31,34 @@ OBJECT_FAMILIES = ("initializers", "regularizers", "constraints")
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a call: what it may be, and its default or REQUIRED."""
+    """One argument of a call of our own: its type, and its default or REQUIRED."""
 
-    kind: Kind
+    type: Any
     default: Any = REQUIRED
 
 
-Signature = Mapping[str, Argument]
+@dataclass(frozen=True)
+class KerasArgument:
+    """One argument of a Keras class. Its type is found when it is needed, which is rarely."""
+
+    keras_name: str
+    name: str
+    default: Any = REQUIRED
+
+    @property
+    def type(self) -> Any:
+        """The type; null is allowed if it is the default."""
+        family = object_family(self.name)
+        if self.name == "activation":
+            kind = one_of_many("the name of an activation", names_of("activations"))
+        elif family is not None:
+            kind = object_type(family)
+        else:
+            kind = argument_type(self.keras_name, self.name, self.default)
+        return kind | None if self.default is None else kind
+
+
+Signature = Mapping[str, Argument | KerasArgument]
 
 
 @cache
@@ -54,31 +74,19 @@ def names_of(family: str) -> tuple[str, ...]:
 
 @cache
 def keras_signature(family: str, name: str) -> Signature:
-    """Return the arguments of a call by name, in Keras's order."""
+    """Return the arguments of a call by its name, in Keras's order."""
     entry = keras_api()[family][name]
     return {
-        argument: Argument(
-            _argument_kind(entry["class"], argument, facts), facts.get("default", REQUIRED)
-        )
+        argument: KerasArgument(entry["class"], argument, facts.get("default", REQUIRED))
         for argument, facts in entry["arguments"].items()
     }
 
 
-def _argument_kind(keras_name: str, argument: str, facts: Mapping[str, Any]) -> Kind:
-    if argument == "activation":
-        kind = known_name("the name of an activation", names_of("activations"))
-        return nullable(kind) if facts.get("default", ...) is None else kind
-    family = object_family(argument)
-    if family is None:
-        return argument_kind(keras_name, argument, facts)
-    kind = object_kind(family)
-    return nullable(kind) if facts.get("default", ...) is None else kind
-
-
+@cache
 def object_family(argument: str) -> str | None:
-    """Return the family an argument's value is from: kernel_regularizer -> regularizers."""
-    families = (f for f in OBJECT_FAMILIES if argument.endswith("_" + f.removesuffix("s")))
-    return next(families, None)
+    """Return the family that an argument's value is from: kernel_regularizer -> regularizers."""
+    word = argument.rpartition("_")[2]
+    return f"{word}s" if f"{word}s" in OBJECT_FAMILIES and word != argument else None
 
 
 def full_arguments(keras_name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +101,7 @@ def full_arguments(keras_name: str, arguments: Mapping[str, Any]) -> dict[str, A
     """
     facts_by_name = _entries_by_class()[keras_name]["arguments"]
     return {
-        name: arguments[name] if name in arguments else plain(facts["default"])
+        name: arguments[name] if name in arguments else facts["default"]
         for name, facts in facts_by_name.items()
         if name in arguments or "default" in facts
     }
@@ -111,22 +119,25 @@ def read_arguments(signature: Signature, given: Any, owner: str) -> dict[str, An
     Args:
         signature: what is allowed.
         given: argument -> value from YAML; or the value of the main argument alone; or None.
-        owner: the call's name, for the messages.
+        owner: the name of the call, for messages.
 
     Raises:
-        ValidationError: every unknown, missing and wrong argument, located by its name.
+        ValidationError: every unknown, missing and wrong argument, each with its name as its path.
     """
     errors = Errors()
     values = {}
-    given = _named(signature, given, owner)
+    given = _by_name(signature, given, owner)
     for name, value in given.items():
         if name in signature:
-            values[name] = errors.read((name,), signature[name].kind.read, value)
+            kind = signature[name].type
+            values[name] = errors.read(
+                (name,), lambda part, kind=kind: read_value(kind, part), value
+            )
         else:
             errors.add((name,), unknown_key(owner, name, signature, "argument"))
     for name, argument in signature.items():
         if argument.default is REQUIRED and name not in given:
-            errors.add((name,), missing_key(name, argument.kind.expected))
+            errors.add((name,), missing_key(name, words(argument.type)))
     errors.finish()
     return values
 
@@ -136,44 +147,42 @@ def main_argument(signature: Signature) -> str | None:
     return next((name for name in signature if name != "name"), None)
 
 
-def _named(signature: Signature, given: Any, owner: str) -> Mapping[str, Any]:
+def _by_name(signature: Signature, given: Any, owner: str) -> Mapping[str, Any]:
     if given is None or isinstance(given, Mapping):
         return given or {}
     main = main_argument(signature)
     if main is None:
-        raise problem("bad_value", f"{owner} takes no value, received {shown(given)}. Remove it.")
+        raise bad_value(f"{owner} takes no value, received {shown(given)}. Remove it.")
     return {main: given}
 
 
-def takes_no_arguments(signature: Signature) -> bool:
-    """Tell whether the name alone is a whole call: no argument is required."""
-    return all(argument.default is not REQUIRED for argument in signature.values())
+# --- initialisers, regularisers and constraints
 
 
 @cache
-def object_kind(family: str) -> Kind:
-    """Return the kind of `l2`, `{l2: 0.01}` and `{l1_l2: {l1: 0.01, l2: 0.01}}`.
+def object_type(family: str) -> Any:
+    """Return the type of `l2`, `{l2: 0.01}` and `{l1_l2: {l1: 0.01, l2: 0.01}}`.
 
     The value becomes a name, or {name: {argument: value}} with Keras's own arguments.
     """
     word = family.removesuffix("s").replace("izer", "iser")
     article = "an" if word[0] in "aeiou" else "a"
-    return Kind(
+    custom = Custom(
         f"the name of {article} {word}",
-        lambda value: _read_object(family, word, value),
-        {"$ref": f"#/$defs/{family}"},
+        read=lambda value: _read_object(family, word, value),
+        schema={"$ref": f"#/$defs/{family}"},
     )
+    return Annotated[Any, custom]
 
 
 def _read_object(family: str, word: str, value: Any) -> Any:
     names = names_of(family)
-    listed = [name for name in names if name.islower()]
-    if isinstance(value, str):
-        if value not in names:
-            raise MismatchError(f"{did_you_mean(value, names)} Allowed: {', '.join(listed)}.")
+    listed = [name for name in names if name.islower()]  # the class names are allowed, too
+    if isinstance(value, str) and value in names:
         value = {value: None}
     if not isinstance(value, Mapping) or len(value) != 1:
-        raise MismatchError(f" Allowed: {', '.join(listed)}.")
+        near = nearest_name(value, names) if isinstance(value, str) else ""
+        raise MismatchError(f" Allowed: {', '.join(listed)}.", near)
     name, given = next(iter(value.items()))
     errors = Errors()
     if name not in names:

@@ -1,93 +1,132 @@
-"""The `training` section of a config enters as plain data; a frozen `TrainingConfig` leaves."""
+"""The keys of the `training` section: how the weights are trained, and in which phases."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Le
 from pydantic import Field
 
-from cnnkit.config.calls import Call, call_kind
-from cnnkit.config.data_section import ShapesConfig
-from cnnkit.config.mistakes import Errors
-from cnnkit.config.section import LARGEST_SEED, Section
-from cnnkit.config.values import Kind, MismatchError, choice, flag, nullable, number, text, whole
-from cnnkit.errors import did_you_mean
+from cnnkit.config.calls import Call, Optimizer, Schedule
+from cnnkit.config.data_section import ShapesConfig, Source
+from cnnkit.config.problems import Errors, read_value
+from cnnkit.config.values import (
+    Custom,
+    Expected,
+    Flag,
+    Fraction,
+    MismatchError,
+    NumberAbove0,
+    NumberFrom0,
+    Positive,
+    Section,
+    Seed,
+    Text,
+    Whole,
+)
+from cnnkit.errors import nearest_name
 
 TRAINED_PARTS = ("head", "all", "linear_probe")
 MONITORS = ("val_loss", "val_accuracy", "train_loss", "train_accuracy")
+_WEIGHT_RULES = ("auto", "effective_number")
 
 
-def _class_weights() -> Kind:
-    weight = number(above=0)
+def _read_class_weights(value: Any) -> dict[str, float] | str | None:
+    if value is None or value in _WEIGHT_RULES:
+        return value
+    if not isinstance(value, Mapping) or not value:
+        raise MismatchError
+    errors = Errors()
+    weights = {
+        str(name): errors.read((name,), partial(read_value, NumberAbove0), part)
+        for name, part in value.items()
+    }
+    errors.finish()
+    return weights
 
-    def convert(value: Any) -> dict[str, float] | str | None:
-        if value is None or value in ("auto", "effective_number"):
-            return value
-        if not isinstance(value, Mapping) or not value:
-            raise MismatchError
-        errors = Errors()
-        weights = {
-            str(name): errors.read((name,), weight.read, part) for name, part in value.items()
-        }
-        errors.finish()
-        return weights
 
-    mapping = {"type": "object", "additionalProperties": weight.schema, "minProperties": 1}
-    schema = {"anyOf": [{"type": "null"}, {"enum": ["auto", "effective_number"]}, mapping]}
-    return Kind("auto, effective_number, null, or a weight above 0 for each class", convert, schema)
+_CLASS_WEIGHTS = Custom(
+    "auto, effective_number, null, or a weight above 0 for each class",
+    read=_read_class_weights,
+    schema={
+        "anyOf": [
+            {"type": "null"},
+            {"enum": list(_WEIGHT_RULES)},
+            {
+                "type": "object",
+                "additionalProperties": {"type": "number", "exclusiveMinimum": 0},
+                "minProperties": 1,
+            },
+        ]
+    },
+)
+
+# What `train` of a phase may be besides a name: key -> type of its value, and its JSON Schema.
+_PARTS_OF_BACKBONE: dict[str, tuple[Any, dict[str, Any]]] = {
+    "backbone_from": (
+        Annotated[Text, Expected("the name of a layer of the backbone")],
+        {"type": ["string", "number"]},
+    ),
+    "last_layers": (Positive, {"type": "integer", "minimum": 1}),
+    "gradual": (
+        Annotated[Whole, Ge(2), Le(100)],
+        {"type": "integer", "minimum": 2, "maximum": 100},
+    ),
+}
+
+
+def _read_train(value: Any) -> str | dict[str, Any]:
+    if isinstance(value, str) and value in TRAINED_PARTS:
+        return value
+    if not isinstance(value, Mapping) or len(value) != 1:
+        names = (*TRAINED_PARTS, *_PARTS_OF_BACKBONE)
+        raise MismatchError(nearest=nearest_name(value, names) if isinstance(value, str) else "")
+    name, argument = next(iter(value.items()))
+    if name not in _PARTS_OF_BACKBONE:
+        raise MismatchError(nearest=nearest_name(name, _PARTS_OF_BACKBONE))
+    kind, _ = _PARTS_OF_BACKBONE[name]
+    errors = Errors()
+    part = errors.read((name,), partial(read_value, kind), argument)
+    errors.finish()
+    return {name: part}
+
+
+_TRAIN = Custom(
+    "head, all, linear_probe, {backbone_from: LAYER}, {last_layers: NUMBER} or {gradual: STEPS}",
+    read=_read_train,
+    schema={
+        "anyOf": [
+            {"enum": list(TRAINED_PARTS)},
+            *(
+                {
+                    "type": "object",
+                    "properties": {name: schema},
+                    "required": [name],
+                    "additionalProperties": False,
+                }
+                for name, (_, schema) in _PARTS_OF_BACKBONE.items()
+            ),
+        ]
+    },
+)
 
 
 class EarlyStopping(Section):
     """When training ends before its last epoch."""
 
-    patience: Annotated[int, whole(1)] = Field(
-        description="Epochs without a better training.monitor after which training stops."
+    patience: Positive = Field(
+        description="Epochs in a row without a better value of training.monitor, after which "
+        "training stops."
     )
-
-
-def _part_of_model() -> Kind:
-    """Return the kind of `train` of a phase: head, all, or a part of the backbone."""
-    choices: dict[str, Kind] = {
-        "backbone_from": text("the name of a layer of the backbone"),
-        "last_layers": whole(1),
-        "gradual": whole(2, 100),
-    }
-
-    def convert(value: Any) -> str | dict[str, Any]:
-        if value in TRAINED_PARTS:
-            return value
-        if not isinstance(value, Mapping) or len(value) != 1:
-            near = did_you_mean(value, (*TRAINED_PARTS, *choices)) if isinstance(value, str) else ""
-            raise MismatchError(near)
-        name, argument = next(iter(value.items()))
-        if name not in choices:
-            raise MismatchError(did_you_mean(str(name), tuple(choices)))
-        errors = Errors()
-        part = errors.read((name,), choices[name].read, argument)
-        errors.finish()
-        return {name: part}
-
-    mappings = [
-        {
-            "type": "object",
-            "properties": {name: kind.schema},
-            "required": [name],
-            "additionalProperties": False,
-        }
-        for name, kind in choices.items()
-    ]
-    expected = (
-        "head, all, linear_probe, {backbone_from: LAYER}, {last_layers: NUMBER} or {gradual: STEPS}"
-    )
-    return Kind(expected, convert, {"anyOf": [{"enum": list(TRAINED_PARTS)}, *mappings]})
 
 
 class PhaseDataConfig(Section):
     """Other images of the same classes to learn from."""
 
-    source: Annotated[str, text("a folder, a CSV, JSONL or TFRecord file, or a built-in name")] = (
-        Field(description="As `data.source`; its images that are for training are learnt from.")
+    source: Source = Field(
+        description="As `data.source`; its images that are for training are learnt from."
     )
     shapes: ShapesConfig = Field(
         ShapesConfig(), description="What `source: shapes` draws; for that source only."
@@ -97,43 +136,41 @@ class PhaseDataConfig(Section):
 class PhaseConfig(Section):
     """One phase of a training; what is null is as in `training`."""
 
-    train: Annotated[str | dict[str, Any], _part_of_model()] = Field(
+    train: Annotated[str | dict[str, Any], _TRAIN] = Field(
         description="What learns: head, all, linear_probe (the output layer, by logistic "
         "regression), {backbone_from: LAYER} and what follows it, {last_layers: NUMBER} of the "
         "backbone, or {gradual: STEPS}, from the last layers to all."
     )
-    epochs: Annotated[int | None, nullable(whole(1))] = Field(
-        None, description="Passes over the training images."
-    )
+    epochs: Positive | None = Field(None, description="Passes over the training images.")
     data: PhaseDataConfig | None = Field(
         None,
         description="Other images to learn from, such as drawn or simulated ones. The validation "
         "images stay those of `data`.",
     )
-    optimizer: Annotated[Call | None, nullable(call_kind("optimizers"))] = Field(
-        None, description="The optimizer, which starts anew in each phase."
+    optimizer: Optimizer | None = Field(
+        None, description="The optimizer. Each phase starts with a new one."
     )
-    schedule: Annotated[Call | None, nullable(call_kind("schedules"))] = Field(
+    schedule: Schedule | None = Field(
         None, description="How the learning rate changes over the epochs of the phase."
     )
-    warmup_epochs: Annotated[float | None, nullable(number(0))] = Field(
+    warmup_epochs: NumberFrom0 | None = Field(
         None, description="Epochs in which the learning rate rises from 0 to its full value."
     )
     early_stopping: EarlyStopping | None = Field(
         None, description="When the phase ends before its last epoch."
     )
-    backbone_multiplier: Annotated[float, number(above=0)] = Field(
+    backbone_multiplier: NumberAbove0 = Field(
         1.0, description="Multiple of the learning rate for the layers of the backbone."
     )
-    layer_decay: Annotated[float, number(above=0, maximum=1)] = Field(
+    layer_decay: Annotated[NumberAbove0, Le(1)] = Field(
         1.0,
         description="Multiple of the learning rate from each layer of the backbone with weights to "
         "the one before it.",
     )
-    batch_norm: Annotated[str, choice("inference", "training")] = Field(
+    batch_norm: Literal["inference", "training"] = Field(
         "inference",
-        description="Whether batch normalisation in the backbone keeps its averages, or learns new "
-        "ones from each batch.",
+        description="Whether batch normalisation in the backbone keeps its averages or updates "
+        "them with each batch.",
     )
 
     def without_effect(self) -> list[str]:
@@ -150,68 +187,66 @@ _OF_A_BACKBONE = ("backbone_multiplier", "layer_decay", "batch_norm")
 class TrainingConfig(Section):
     """How the weights are found."""
 
-    epochs: Annotated[int, whole(1)] = Field(20, description="Passes over the training images.")
-    optimizer: Annotated[Call, call_kind("optimizers")] = Field(
+    epochs: Positive = Field(20, description="Passes over the training images.")
+    optimizer: Optimizer = Field(
         Call("adam", {"learning_rate": 0.001}),
         description="adam, sgd, adamw or rmsprop, with Keras's arguments.",
     )
-    schedule: Annotated[Call, call_kind("schedules")] = Field(
+    schedule: Schedule = Field(
         Call("constant"), description="How the learning rate changes from epoch to epoch."
     )
-    warmup_epochs: Annotated[float, number(0)] = Field(
+    warmup_epochs: NumberFrom0 = Field(
         0.0, description="Epochs in which the learning rate rises from 0 to its full value."
     )
     early_stopping: EarlyStopping | None = Field(
         None, description="When training ends before its last epoch; null for never."
     )
-    monitor: Annotated[str, choice(*MONITORS)] = Field(
+    monitor: Literal[MONITORS] = Field(
         "val_loss",
-        description="The column of history.csv that the best weights, early_stopping and plateau "
-        "look at.",
+        description="The column of history.csv that decides about the best weights, early_stopping "
+        "and plateau.",
     )
     phases: tuple[PhaseConfig, ...] = Field(
         (),
         description="Parts of the training, one after the other, with a backbone; none for a "
         "single one.",
     )
-    fine_tune: Annotated[bool, flag()] = Field(
+    fine_tune: Flag = Field(
         False,
-        description="With a backbone: the head learns for training.epochs, then all of it, at a "
-        "tenth of the learning rate.",
+        description="With a backbone: the head is trained for training.epochs, then the whole "
+        "model for as many, at a tenth of the learning rate.",
     )
-    feature_cache: Annotated[bool, flag()] = Field(
+    feature_cache: Flag = Field(
         True,
         description="Whether the features of a backbone that does not learn are computed once and "
         "kept in the cache folder.",
     )
-    feature_views: Annotated[int, whole(0, 100)] = Field(
+    feature_views: Annotated[Whole, Ge(0), Le(100)] = Field(
         0,
-        description="How many augmented views of each image have their features computed; 0 for "
-        "the image as it is.",
+        description="For how many augmented views of each image features are computed; 0 for the "
+        "image itself.",
     )
-    class_weights: Annotated[dict[str, float] | str | None, _class_weights()] = Field(
+    class_weights: Annotated[dict[str, float] | str | None, _CLASS_WEIGHTS] = Field(
         None,
-        description="How much an image of each class counts; auto makes the classes count alike, "
+        description="How much an image of each class counts; auto balances the classes, "
         "effective_number does so less strongly.",
     )
-    balanced_sampling: Annotated[bool, flag()] = Field(
+    balanced_sampling: Flag = Field(
         False,
-        description="Whether an epoch shows every class equally often, its images again where they "
-        "are few.",
+        description="Whether an epoch shows every class equally often; small classes repeat their "
+        "images.",
     )
-    label_smoothing: Annotated[float, number(0, below=1)] = Field(
+    label_smoothing: Fraction = Field(
         0.0, description="Share of each label that is spread over all classes."
     )
-    seed: Annotated[int, whole(0, LARGEST_SEED)] = Field(
+    seed: Seed = Field(
         0,
-        description="Decides first weights, order and augmentation; the same seed trains the same "
-        "weights.",
+        description="Decides the initial weights, the order of the images and the augmentation; "
+        "the same seed gives the same weights.",
     )
-    deterministic: Annotated[bool, flag()] = Field(
+    deterministic: Flag = Field(
         True,
-        description="Whether the same seed gives the same weights bit for bit, at some cost in "
+        description="Whether the same seed gives the same weights, bit for bit, at some cost in "
         "speed.",
     )
-    tensorboard: Annotated[bool, flag()] = Field(
-        True, description="Whether to write event files for TensorBoard."
-    )
+    tensorboard: Flag = Field(True, description="Whether to write event files for TensorBoard.")

@@ -1,4 +1,4 @@
-"""A `Config` enters; YAML text leaves that reads back as the same config."""
+"""Write a `Config` as YAML that reads back as the same config."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from cnnkit.config.file_paths import escape_paths
 from cnnkit.config.schema import Config
 from cnnkit.config.yaml_reader import read_scalar
 
@@ -24,33 +25,28 @@ def dump_config(config: Config) -> str:
 
 def config_as_dict(config: Config) -> dict[str, Any]:
     """Return the config as the plain data of its YAML, every default filled in."""
-    data = config.model_dump()
-    data["data"]["source"] = data["data"]["source"].replace("${", "$${")
-    if config.data.source != "shapes":
-        del data["data"]["shapes"]  # refused beside any other source
+    data = config.model_dump(mode="json")
     backbone = config.model.backbone
-    for section, key in _OF_A_BACKBONE if backbone is None else _OF_LAYERS:
+    for section, key in _ONLY_WITH_BACKBONE if backbone is None else _ONLY_WITHOUT_BACKBONE:
         del data[section][key]
     if backbone is not None:
         data["model"]["backbone"] = backbone.as_given()
     phases = data["training"].pop("phases")
     if phases or backbone is not None:
-        data["training"]["phases"] = [_phase(phase) for phase in phases]
+        data["training"]["phases"] = [_without_nulls(phase) for phase in phases]
+    for holder in (data["data"], *(phase["data"] for phase in phases if phase["data"])):
+        if holder["source"] != "shapes":
+            del holder["shapes"]  # an error together with any other source
+    escape_paths(data)
     return data
 
 
-def _phase(phase: dict[str, Any]) -> dict[str, Any]:
-    """Return the keys of a phase that are not null."""
-    given = {key: value for key, value in phase.items() if value is not None}
-    if "data" in given:
-        given["data"]["source"] = given["data"]["source"].replace("${", "$${")
-        if given["data"]["source"] != "shapes":
-            del given["data"]["shapes"]
-    return given
+def _without_nulls(phase: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in phase.items() if value is not None}
 
 
-_OF_LAYERS = (("model", "layers"),)
-_OF_A_BACKBONE = (
+_ONLY_WITHOUT_BACKBONE = (("model", "layers"),)
+_ONLY_WITH_BACKBONE = (
     ("model", "backbone"),
     ("model", "head"),
     ("training", "fine_tune"),

@@ -1,4 +1,4 @@
-"""YAML text enters; plain Python data and the line and column of every key and value leave."""
+"""Read YAML text into plain Python data, and note the line and column of every key and value."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 
 import yaml
 
-from cnnkit.errors import ConfigError, Problem
+from cnnkit.errors import ConfigError, KeyPath, Problem
 
-Path = tuple["str | int", ...]
 Position = tuple[int, int]
 
 MAX_NODES = 100_000  # of the data after aliases are filled in; a config has a few hundred
@@ -56,9 +55,9 @@ class Document:
 
     data: Any
     filename: str = ""
-    positions: dict[Path, Position] = field(default_factory=dict)
-    key_positions: dict[Path, Position] = field(default_factory=dict)
-    options: dict[Path, str] = field(default_factory=dict)
+    positions: dict[KeyPath, Position] = field(default_factory=dict)
+    key_positions: dict[KeyPath, Position] = field(default_factory=dict)
+    options: dict[KeyPath, str] = field(default_factory=dict)
 
 
 def read_yaml(text: str, filename: str) -> Document:
@@ -74,7 +73,7 @@ def read_yaml(text: str, filename: str) -> Document:
     node = _composed(text, filename)
     if node is None:
         message = "the file is empty. Write a config into it."
-        raise ConfigError([Problem("", message, f"{filename}:1:1")])
+        raise ConfigError([Problem(message, f"{filename}:1:1")])
     constructor = _Constructor(Document(None, filename))
     try:
         constructor.document.data = constructor.construct(node, ())
@@ -128,16 +127,16 @@ def _composed(text: str, filename: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         location = f"{filename}:{mark.line + 1}:{mark.column + 1}" if mark else filename
-        raise ConfigError([Problem("", _syntax_message(error), location)]) from None
+        raise ConfigError([Problem(_syntax_message(error), location)]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - text.rfind("\n", 0, error.position)
         code = error.character if isinstance(error.character, int) else ord(error.character)
         message = f"the character U+{code:04X} may not stand in YAML. Remove it."
-        raise ConfigError([Problem("", message, f"{filename}:{line}:{column}")]) from None
+        raise ConfigError([Problem(message, f"{filename}:{line}:{column}")]) from None
     except RecursionError:
         message = "the values are nested too deeply to read."
-        raise ConfigError([Problem("", message, f"{filename}:1:1")]) from None
+        raise ConfigError([Problem(message, f"{filename}:1:1")]) from None
 
 
 def _syntax_message(error: yaml.MarkedYAMLError) -> str:
@@ -169,9 +168,9 @@ class _Constructor:
     def refuse(self, node: yaml.Node, message: str) -> None:
         line, column = _position(node)
         location = f"{self.document.filename}:{line}:{column}"
-        self.problems.append(Problem("", message, location))
+        self.problems.append(Problem(message, location))
 
-    def construct(self, node: yaml.Node, path: Path) -> Any:
+    def construct(self, node: yaml.Node, path: KeyPath) -> Any:
         self._count += 1
         if self._count > MAX_NODES:
             raise _TooManyNodesError
@@ -203,7 +202,7 @@ class _Constructor:
         except ValueError:
             return self.refuse(node, f'the tag !!{kind} does not fit "{node.value}". Remove it.')
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         data = {}
         for key, (key_node, value_node) in self._entries(node).items():
             self.document.key_positions[(*path, key)] = _position(key_node)

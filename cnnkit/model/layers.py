@@ -18,8 +18,8 @@ from cnnkit.arithmetic import (
 )
 from cnnkit.arithmetic.effects import spread
 from cnnkit.backend import keras, tf
-from cnnkit.config import Call, dotted
-from cnnkit.errors import UsageError
+from cnnkit.config import Call
+from cnnkit.errors import UsageError, dotted
 
 PartName = Callable[[str], str]  # "add" -> "residual_1_add"
 

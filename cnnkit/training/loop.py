@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from cnnkit.backend import tf
-from cnnkit.config.own_augmentation import MIXING
+from cnnkit.config.own_calls import MIXING
 from cnnkit.progress import Report
 from cnnkit.runs import Run
 from cnnkit.training.backup import Backup

@@ -101,7 +101,7 @@ def _phase(training: TrainingConfig, phase: PhaseConfig) -> Phase:
         epochs,
         phase.optimizer or training.optimizer,
         phase.schedule or training.schedule,
-        min(warmup, epochs),
+        warmup,
         stopping.patience if stopping else math.inf,
         phase.backbone_multiplier,
         phase.layer_decay,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.config import Config, dump_config
-from cnnkit.config.backbone_section import PATHS
+from cnnkit.config.file_paths import BACKBONE_PATHS
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.errors import DataError, UsageError
 from cnnkit.locks import held
@@ -114,7 +114,7 @@ def _config_lines(config: Config) -> list[str]:
     data = config.data.model_copy(update={"source": "", "cache": "auto"})
     model, training = config.model, config.training
     if model.backbone is not None:
-        paths = {key: "" for key in PATHS if getattr(model.backbone, key) is not None}
+        paths = {key: "" for key in BACKBONE_PATHS if getattr(model.backbone, key) is not None}
         backbone = model.backbone.model_copy(update=paths)
         model = model.model_copy(update={"backbone": backbone})
     phases = [

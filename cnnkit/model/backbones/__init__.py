@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnkit.config.backbone_section import BackboneConfig
+from cnnkit.config import BackboneConfig
 
 
 def build_backbone(section: BackboneConfig, image_size: tuple[int, int], channels: int) -> Any:

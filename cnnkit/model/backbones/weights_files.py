@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backend import keras
-from cnnkit.config.backbone_section import NO_PATHS
+from cnnkit.config.model_section import NO_PATHS
 from cnnkit.errors import CnnkitError, UsageError, did_you_mean
 from cnnkit.networks import NETWORKS, NetworkRow
 from cnnkit.text import shown

@@ -1,0 +1,130 @@
+"""Read a YAML file into a `Config`, or report all of its mistakes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cnnkit.config.cross_checks import mistakes_between
+from cnnkit.config.expansion import expand
+from cnnkit.config.file_paths import fill_in_paths
+from cnnkit.config.overrides import apply_overrides
+from cnnkit.config.problems import Mistake, located, mistakes_of, shown
+from cnnkit.config.schema import Config
+from cnnkit.config.values import plain
+from cnnkit.config.yaml_reader import Document, read_yaml
+from cnnkit.errors import ConfigError, Problem, UsageError
+
+
+def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """Return the config in a YAML file.
+
+    Args:
+        path: the file. Relative paths in it start from its folder.
+        overrides: texts like `training.epochs=3`; each replaces or adds one key of the file.
+
+    Raises:
+        UsageError: the file does not exist or cannot be read.
+        ConfigError: it has mistakes; all of them, each with file:line:column.
+    """
+    path = Path(path)
+    return config_from_text(_file_text(path), overrides, filename=str(path), folder=path.parent)
+
+
+def check_config(path: str | Path, overrides: Iterable[str] = ()) -> tuple[Problem, ...]:
+    """Return every mistake in a config file; none if `load_config` would load it.
+
+    Args:
+        path: the file.
+        overrides: as for `load_config`.
+
+    Raises:
+        UsageError: the file does not exist or cannot be read.
+    """
+    try:
+        load_config(path, overrides)
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+def config_from_text(
+    text: str, overrides: Iterable[str] = (), *, filename: str = "config", folder: str | Path = "."
+) -> Config:
+    """Return the config in a YAML text; like `load_config` for text that is not in a file.
+
+    Args:
+        text: the YAML.
+        overrides: as for `load_config`.
+        filename: what messages call the text.
+        folder: the folder that relative paths in it start from.
+
+    Raises:
+        ConfigError: the text has mistakes; all of them, each with its line and column.
+    """
+    return _config(read_yaml(text, filename), overrides, Path(folder))
+
+
+def config_from_dict(
+    data: Mapping[str, Any], overrides: Iterable[str] = (), *, folder: str | Path = "."
+) -> Config:
+    """Return the config that plain data describes, such as a parsed YAML file.
+
+    Args:
+        data: nested dicts and lists with the keys of the YAML file.
+        overrides: as for `load_config`.
+        folder: the folder that relative paths in it start from.
+
+    Raises:
+        ConfigError: the data has mistakes; all of them, each with its dotted key.
+    """
+    return _config(Document(plain(data)), overrides, Path(folder))
+
+
+def _config(document: Document, overrides: Iterable[str], folder: Path) -> Config:
+    if not isinstance(document.data, dict):
+        received = shown(document.data)
+        message = f"expected a config with the keys data and model, received {received}."
+        raise ConfigError(located([Mistake((), message)], document))
+    apply_overrides(document, overrides)
+    data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
+    mistakes = fill_in_paths(data, folder)
+    expansion = expand(data)
+    mistakes += dict.fromkeys(expansion.mistakes)
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        mistakes += expansion.as_written(mistakes_of(error, Config, data))
+    else:
+        mistakes += expansion.as_written(mistakes_between(config))
+    if mistakes:
+        raise ConfigError(located(mistakes, document))
+    return config
+
+
+def _file_text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"There is no config {path}.{_near_files(path)}") from None
+    except OSError as error:
+        raise UsageError(f"The config {path} cannot be read: {error.strerror}.") from None
+    try:
+        return content.decode("utf-8-sig")  # some Windows editors begin UTF-8 files with a mark
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        column = error.start - content.rfind(b"\n", 0, error.start)
+        message = "this is not UTF-8 text. Save the file with the encoding UTF-8."
+        raise ConfigError([Problem(message, f"{path}:{line}:{column}")]) from None
+
+
+def _near_files(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f" The folder {path.parent} does not exist either."
+    names = sorted(file.name for file in path.parent.iterdir() if file.suffix in (".yaml", ".yml"))
+    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5) or names[:5]
+    return f" Configs in that folder: {', '.join(near)}." if near else ""

@@ -76,6 +76,7 @@ def test_keras_builds_every_shipped_config_as_we_count_it():
 
 
 def test_every_config_says_what_it_is_and_checks():
+    assert sorted(config_files().values()) == sorted((_ROOT / "configs").glob("*.yaml"))
     for name, path in config_files().items():
         assert "x-model:" in path.read_text(), name
         assert check_config(path) == ()

@@ -77,7 +77,7 @@ def _file(name: str) -> Path:
 
 def config_files() -> dict[str, Path]:
     """Return the shipped configs by name: those of the checkout, or those that were installed."""
-    checkout = Path(__file__).resolve().parents[1] / "configs"
+    checkout = Path(__file__).resolve().parents[2] / "configs"
     if (checkout / "schema.json").is_file():
         paths = list(checkout.glob("*.yaml"))
     else:

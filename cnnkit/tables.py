@@ -14,6 +14,7 @@ def table_text(
     *,
     right: Sequence[str] = (),
     title: str = "",
+    fold: bool = True,
 ) -> str:
     """Return a table, one line per row, with a header.
 
@@ -25,6 +26,7 @@ def table_text(
         rows: the cells, as many per row as there are columns.
         right: the columns that are aligned to the right, such as those of numbers.
         title: a line above the table.
+        fold: on a terminal, whether long cells are folded. If not, every row stays one line.
 
     >>> print(table_text(["class", "images"], [["cat", "12"], ["dog", "7"]], right=["images"]))
     class  images
@@ -43,7 +45,7 @@ def table_text(
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     is_terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if is_terminal else _NEVER_FOLDED
+    width = shutil.get_terminal_size().columns if is_terminal and fold else _NEVER_FOLDED
     output = io.StringIO()
     console = Console(file=output, width=width, force_terminal=is_terminal, highlight=False)
     console.print(table)

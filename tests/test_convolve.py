@@ -1,4 +1,4 @@
-"""`cnnkit convolve`: the worked examples of lectures, every step of them, and wrong input."""
+"""`cnnkit convolve`: worked examples from lectures with every step, and wrong input."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def document(*words):
         ((MAX_POOLED, "--pool", "max", "--flatten"), [6, 9, 3, 7]),
         ((MAX_POOLED, "--flatten"), [1, 1, 2, 4, 5, 6, 9, 3, 3, 2, 4, 4, 1, 2, 0, 7]),
         (("[[1,-2],[-3,4]]", "--relu"), [[1, 0], [0, 4]]),
-        # the kernel is not turned around: turned, these would be 1 and 30
+        # the kernel is not flipped: flipped, this would be 123
         (("[[1,2,3]]", "--kernel", "[[1,10,100]]"), [[321]]),
         (("[[1,2,3]]", "--kernel", "[[1/3,1/3,1/3]]"), [[2]]),
     ],
@@ -74,7 +74,7 @@ def test_every_step_is_printed():
     )
 
 
-def test_the_steps_of_pooling_leave_out_what_is_over_the_edge():
+def test_the_steps_of_pooling_leave_out_what_is_outside_the_map():
     text = run("--input", OVER_THE_EDGE, "--pool", "average", "--pool-padding", "same")
     assert "floor((5 + 0 + 1 - 2)/2) + 1 = 3\n" in text
     assert "[2, 1]: rows 4 to 5, columns 2 to 3\n  1  2\n  -  -\n  (1 + 2) / 2 = 1.5\n" in text
@@ -83,7 +83,7 @@ def test_the_steps_of_pooling_leave_out_what_is_over_the_edge():
     assert "[0, 1]: rows 0 to 1, columns 2 to 3\n  2  4\n  9  3\n  max(2, 4, 9, 3) = 9\n" in text
 
 
-def test_an_added_border_stands_in_brackets():
+def test_an_added_border_is_in_brackets():
     words = ("--input", "[[1,2],[3,4]]", "--kernel", "[[1,0],[0,-1]]", "--pad", "1")
     text = run(*words, "--pad-mode", "edge")
     assert "border 1 above, 1 below, 1 left, 1 right\n" in text
@@ -104,7 +104,7 @@ def test_a_divisor_and_a_magnitude_are_worked_out():
     assert "magnitude = sqrt(4^2 + 0^2) = 4\n" in text
 
 
-def test_what_is_left_out_is_said():
+def test_what_is_left_out_is_reported():
     text = run("--input", FIVE, "--kernel", KERNEL, "--steps", 2)
     assert text.count("sum = ") == 2
     assert "7 of 9 steps are left out; --steps 9 prints all.\n" in text
@@ -113,7 +113,8 @@ def test_what_is_left_out_is_said():
     assert found["stages"][0]["steps_left_out"] == 7
     wide = json.dumps([[1] * 40] * 50)
     text = run("--input", wide, "--relu")
-    assert text.count("... 18 rows and 8 columns more are left out here; --json has them.") == 2
+    left_out = "... 18 more rows and 8 more columns are left out here; --json has them."
+    assert text.count(left_out) == 2
 
 
 def test_the_steps_in_json_add_up():
@@ -133,7 +134,7 @@ def test_the_steps_in_json_add_up():
     assert None in pooling["steps"][-1]["window"][1]
 
 
-def test_files_are_read_as_text_is(tmp_path):
+def test_files_are_read_like_text(tmp_path):
     matrix, kernel = tmp_path / "matrix.csv", tmp_path / "kernel.yaml"
     matrix.write_text(FIVE.replace("],[", "\n").strip("[]") + "\n\n", encoding="utf-8-sig")
     kernel.write_text(f"mine: {KERNEL}\n")
@@ -167,17 +168,17 @@ def test_files_are_read_as_text_is(tmp_path):
         (("--kernel", "identity", "--pad-mode", "edge"), "--pad-mode edge needs --pad"),
         (
             ("--kernel", "identity", "--pad", "9999999"),
-            "the map would be 20000000 x 20000000, more",
+            "the map would be 20000000 x 20000000, which is more",
         ),
         (("--kernel", "[[1,1]]", "--padding", "same", "--dilation-rate", "9" * 8), "2 x 100000001"),
-        (("--pool", "max", "--pool-size", "8000", "--pool-padding", "same"), "8000 x 8000, more"),
+        (("--pool", "max", "--pool-size", "8000", "--pool-padding", "same"), "8000 x 8000, which"),
         (("--kernel", "identity", "--pad", "9" * 5000), "is too large"),
         (("--kernel", "[[" + "x" * 500 + "]]"), 'x\u2026" is not a number'),
         (("--kernel", "identity", "--stride", "0"), 'of at least 1, for example 2,1, received "0"'),
         (("--kernel", "identity", "--stride", "1,2,3"), 'received "1,2,3"'),
-        (("--pool-size", "2"), "--pool-size has nothing to act on. It needs --pool"),
-        (("--stride", "2", "--relu"), "--stride has nothing to act on. It needs --kernel"),
-        ((), "Nothing to do"),
+        (("--pool-size", "2"), "--pool-size has no effect without --pool"),
+        (("--stride", "2", "--relu"), "--stride has no effect without --kernel"),
+        ((), "There is nothing to do"),
     ],
 )
 def test_wrong_input_is_refused(words, message, tmp_path, monkeypatch):
@@ -191,14 +192,14 @@ def test_wrong_files_are_refused(tmp_path):
     table.write_text("x,y\n1,2\n")
     binary.write_bytes(b"\xff\xfe1")
     refused = run("--input", "[[1]]", "--kernel", several, exit_code=2)
-    assert "holds 2 kernels (a, b); one is needed" in refused
+    assert "has 2 kernels (a, b), but one is needed" in refused
     assert '[0, 0]: "x" is not a number' in run("--input", table, "--relu", exit_code=2)
     assert "not UTF-8" in run("--input", binary, "--relu", exit_code=2)
-    assert "it holds names" in run("--input", several, "--relu", exit_code=2)
+    assert "has named matrices" in run("--input", several, "--relu", exit_code=2)
     table.write_text("1e999999999,1\n")
     assert '[0, 0]: "1e999999999" is not a number' in run("--input", table, "--relu", exit_code=2)
     table.write_text("1" * 140_000)
-    assert "no table of numbers: field larger" in run("--input", table, "--relu", exit_code=2)
+    assert "not a table of numbers: field larger" in run("--input", table, "--relu", exit_code=2)
     several.write_text("- [0x" + "f" * 5000 + "]")
     assert '"0xffff' in run("--input", several, "--relu", exit_code=2)
     assert "is not a .csv" in run("--input", tmp_path, "--relu", exit_code=2)

@@ -7,9 +7,9 @@ import pytest
 
 from cnnkit.backend import keras
 from cnnkit.errors import UsageError
-from cnnkit.explore.features.maps import path_from, stages_of
+from cnnkit.explore.features.image_regions import regions_of
 from cnnkit.explore.features.model_graph import run_steps, steps_of
-from cnnkit.explore.features.regions import regions_of
+from cnnkit.explore.features.stages import path_from, stages_of
 
 layers = keras.layers
 ops = keras.ops

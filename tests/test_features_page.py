@@ -11,9 +11,9 @@ from browser import told_by_page
 from test_features_graph import explained
 
 from cnnkit.backend import keras
-from cnnkit.explore.features.maps import stages_of
 from cnnkit.explore.features.model_graph import steps_of
 from cnnkit.explore.features.page import render, stage_data
+from cnnkit.explore.features.stages import stages_of
 
 layers = keras.layers
 

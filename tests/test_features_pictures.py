@@ -8,9 +8,9 @@ from PIL import Image
 
 from cnnkit.backend import keras
 from cnnkit.explore.features.feature_maps import _draw_layer
-from cnnkit.explore.features.maps import most_active, stages_of
 from cnnkit.explore.features.model_graph import steps_of
 from cnnkit.explore.features.overview import draw_overview, in_lines
+from cnnkit.explore.features.stages import most_active, stages_of
 from cnnkit.plots import save_figure
 from cnnkit.plots.map_pictures import Column, plot_path, plot_pictures
 

@@ -17,7 +17,7 @@ from cnnkit.cli import main
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.records import ImageRecord, LocalFile
 from cnnkit.errors import DataError
-from cnnkit.explore.features.ascent import climbed_pictures
+from cnnkit.explore.features.gradient_ascent import climbed_pictures
 from cnnkit.explore.features.model_graph import run_steps, steps_of
 from cnnkit.explore.features.patches import exciting_patches
 from cnnkit.progress import Report

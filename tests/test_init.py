@@ -51,7 +51,7 @@ def test_size_and_resize_policy_follow_the_images(tmp_path, sizes, image_size, r
     text, config = proposal(write_pictures(tmp_path / "set", sizes), from_scratch=True)
     assert config.data.image_size == image_size
     assert config.data.resize == resize
-    smallest = f"{min(size[0] for size in sizes)} x {min(size[1] for size in sizes)} at least."
+    smallest = f"at least {min(size[0] for size in sizes)} x {min(size[1] for size in sizes)}."
     assert smallest in text.replace("\n  # ", " ")
 
 
@@ -62,7 +62,7 @@ def test_grey_pictures_in_colour_files_are_noticed(tmp_path):
         path.unlink()
     text, config = proposal(tmp_path / "set")
     assert config.data.color_mode == "grayscale"
-    assert "All images that were opened are grey." in text
+    assert "All opened images are grey." in text
     assert "random_contrast" not in text
 
 
@@ -96,7 +96,7 @@ def test_splits_that_the_source_brings_are_kept(tmp_path):
     for split in ("train", "test"):
         write_classes(tmp_path / "two" / split, {"cat": 8, "owl": 8}, seed=len(split))
     text, config = proposal(tmp_path / "two")
-    assert "The source brings test; the other is cut from train." in text
+    assert "The source has its own test split. The other one is taken from train." in text
     assert config.data.split.validation == 0.2
 
 
@@ -105,9 +105,10 @@ def test_broken_files_and_tiny_classes_do_not_stop_the_first_training(tmp_path):
     (tmp_path / "set" / "cat" / "broken.png").write_text("hello")
     text, config = proposal(tmp_path / "set")
     assert config.data.on_error == "skip"
-    assert "1 image of those opened cannot be decoded" in text
+    assert "1 image of those that were opened cannot be decoded" in text
     assert config.data.allow_missing_classes
-    assert "owl: too few images for three splits, so all of them train." in text
+    small = "Too few images for three splits, so all are used for training: owl."
+    assert small in text.replace("\n  # ", " ")
 
 
 def test_more_images_get_a_larger_net(tmp_path, monkeypatch):
@@ -123,7 +124,7 @@ def test_few_photographs_start_from_a_pretrained_network(tmp_path, monkeypatch):
     text, config = proposal(tmp_path / "set")
     assert config.model.backbone.name == "MobileNetV2"
     assert [phase.train for phase in config.training.phases] == ["linear_probe", "all"]
-    assert "images are few: start from a network that has seen a million photographs" in text
+    assert "images are few, so start from a network that was trained on a million" in text
     monkeypatch.chdir(tmp_path)
     assert run_init("set", "--from-scratch").exit_code == 0
     assert "backbone" not in (tmp_path / "set.yaml").read_text()

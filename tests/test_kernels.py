@@ -1,4 +1,4 @@
-"""`cnnkit kernels`: the operators, what they make of pictures, and one pixel by hand."""
+"""`cnnkit kernels`: the operators, filtered pictures, and one pixel worked out by hand."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from images import file_bytes, four_corners, noise, write_image
 from PIL import Image
 
 from cnnkit.cli import main
+from cnnkit.explore.kernels.chain import Chain, run_chain
+from cnnkit.explore.kernels.filtered_picture import read_picture, shown_range
 from cnnkit.explore.kernels.operators import OPERATORS
-from cnnkit.explore.kernels.pictures import read_picture
-from cnnkit.explore.kernels.stages import Chain, run_chain
-from cnnkit.explore.kernels.tiles import shown_range
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "kernels.md"
 MAGNITUDES = ("sobel", "scharr", "prewitt")
@@ -34,6 +33,12 @@ def run(*words, exit_code=0):
 
 def answer(values, name):
     return run_chain(np.array(values, float), OPERATORS[name], Chain())[-1].output
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    """Change into a temporary folder, because `kernels` writes kernels.png where it is started."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
@@ -68,7 +73,7 @@ def test_a_step_upwards_is_positive_in_its_direction(family):
     assert np.array_equal(answer(step, f"{family}_magnitude"), answer(step, f"{family}_x"))
 
 
-def test_a_line_answers_to_its_own_detector_most():
+def test_each_line_detector_responds_most_to_its_own_line():
     down = np.eye(3)  # \ falls to the right
     lines = {
         "line_oblique_135": down,
@@ -112,12 +117,12 @@ def test_a_picture_keeps_its_proportions_and_is_never_made_larger(tmp_path):
 
 def test_a_picture_is_upright(tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
+    exif[0x0112] = 6  # rotated by 90 degrees
     path = tmp_path / "a.jpg"
     path.write_bytes(file_bytes(four_corners(40, 24), "JPEG", exif=exif, quality=95))
     pixels = read_picture(path, 40, grayscale=False)
     assert pixels.shape == (40, 24, 3)
-    assert pixels[2, 2].argmax() == 2  # what lay at the bottom left, blue, comes to the top
+    assert pixels[2, 2].argmax() == 2  # blue, stored at the bottom left, is at the top
 
 
 def test_all_operators_are_drawn(image, tmp_path):
@@ -154,7 +159,7 @@ def test_own_kernels_come_from_text_and_yaml(image, tmp_path):
     assert "18 x 22 x 3" in table[3] and "20 x 23 x 3" in table[4] and "19 x 23 x 3" in table[5]
 
 
-def test_what_is_drawn_black_and_white():
+def test_the_range_that_is_drawn_from_black_to_white():
     grey_levels = np.array([-40.0, 300.0])
     assert shown_range(grey_levels, keeps_brightness=True) == (0, 255)
     assert shown_range(np.array([-3.0, 3.0]), keeps_brightness=False) == (-3, 3)
@@ -167,8 +172,7 @@ def test_what_is_drawn_black_and_white():
 # --- one pixel by hand
 
 
-def test_one_pixel_is_worked_out(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_one_pixel_is_worked_out(tmp_path):
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     Image.fromarray(pixels).save("a.png")
     text = run("a.png", "--kernel", "[[-1,2]]", "--worked", "1,2", "--relu")
@@ -176,7 +180,7 @@ def test_one_pixel_is_worked_out(tmp_path, monkeypatch):
     assert "  red\n    18  21   x   -1   2   18*(-1) + 21*2 = 24\n" in text
     assert "  blue\n    20  23   x   -1   2   20*(-1) + 23*2 = 26\n" in text
     assert "after ReLU, max(x, 0): 24, 25, 26\n" in text
-    assert "for all three: 24 + 25 + 26 = 75\n" in text
+    assert "for all three channels:\n  24 + 25 + 26 = 75\n" in text
     assert not (tmp_path / "kernels.png").exists()
     found = json.loads(run("a.png", "--kernel", "[[-1,2]]", "--worked", "1,2", "--json"))
     assert found["file"] is None
@@ -188,17 +192,16 @@ def test_one_pixel_is_worked_out(tmp_path, monkeypatch):
     ("words", "message"),
     [
         (("--worked", "18,0"), "--worked 18,0: sobel_x gives 18 rows and 22 columns here"),
-        (("--worked", "0,22"), "a column of 0 to 21"),
+        (("--worked", "0,22"), "a column from 0 to 21"),
         (("--worked", "3"), 'expected two numbers of at least 0, for example 2,1, received "3"'),
         (("--worked", "-1,2"), "expected two"),
         (("--kernel", "sobel_z"), "Did you mean sobel_"),
         (("--kernel", "[[1,2],[3]]"), "different lengths"),
         (("--kernel", json.dumps([[1] * 25])), "window of 1 x 25 does not fit into a map of 20"),
-        (("--pool-padding", "same"), "It needs --pool"),
+        (("--pool-padding", "same"), "no effect without --pool"),
     ],
 )
-def test_wrong_words_are_refused(image, words, message, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_wrong_words_are_refused(image, words, message, tmp_path):
     assert message in run(image, "--kernel", "sobel_x", *words, exit_code=2)
     assert not (tmp_path / "kernels.png").exists()
 
@@ -209,7 +212,7 @@ def test_wrong_files_are_refused(image, tmp_path):
     assert "a.png: it is not an image" in run(tmp_path / "a.png", exit_code=1)
     assert "Name an image" in run(exit_code=2)
     (tmp_path / "none.yaml").write_text("{}")
-    assert "holds no kernel" in run(image, "--kernel", tmp_path / "none.yaml", exit_code=2)
+    assert "has no kernel" in run(image, "--kernel", tmp_path / "none.yaml", exit_code=2)
     before = image.read_bytes()
     said = run(image, "--kernel", "identity", "-o", image, exit_code=2)
     assert "a file that this command reads" in said

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from cnnkit.arithmetic.effects import times
+from cnnkit.arithmetic import times
 from cnnkit.backend import keras
+from cnnkit.explore.kernels.chain import Chain, Pooling, run_chain
 from cnnkit.explore.kernels.operators import OPERATORS, Kernel, Operator
 from cnnkit.explore.kernels.sliding import Sliding
-from cnnkit.explore.kernels.stages import Chain, Pooling, run_chain
 
 PAIR = st.tuples(st.integers(1, 3), st.integers(1, 3))
 NUMPY_MODES = {"zeros": "constant", "edge": "edge", "reflect": "reflect"}

@@ -70,7 +70,7 @@ def test_mixing_is_that_of_training_for_a_batch_of_the_rows(tiny_images):
     config = config_of(tiny_images, AUGMENTATION, split=split, batch_size=24)
     notes = []
     rows = {r.path: r for r in rows_of(config, num_images=24, note=notes.append)}
-    assert "mixed" in notes[0] and "partners are others" in notes[0]
+    assert "mixed" in notes[0] and "partners are different" in notes[0]
     dataset = load_dataset(data_config(tiny_images, split=config.data.split))
     feed = Feed(config, dataset)
     ((images, targets),) = [(i.numpy(), t.numpy()) for i, t in feed.training(0)]

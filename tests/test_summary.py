@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +15,7 @@ from keras_numbers import profiled_flops, trainable_parameters
 from cnnkit.cli import main
 from cnnkit.explore.layer_summary import summarize
 
-LENET = "configs/digits_lenet5.yaml"
+LENET = Path(__file__).resolve().parents[1] / "configs" / "digits_lenet5.yaml"
 
 
 def _run(*words):
@@ -27,42 +28,36 @@ def _document(*words):
     return json.loads(result.stdout)
 
 
-@pytest.fixture
-def lenet(request):
-    """Return the config of LeNet-5."""
-    return request.config.rootpath / LENET
-
-
-def test_the_table_of_lenet(lenet):
-    lines = _run(lenet).stdout.splitlines()
-    assert lines[3].split("  ")[0] == "conv"
+def test_the_table_of_lenet():
+    lines = _run(LENET).stdout.splitlines()
+    assert lines[2].split("  ")[0] == "conv"
     assert "61,706 parameters (0 not trained), 246.8 kB." in lines
-    assert "416,520 multiply-adds (0.8 MFLOPs) an image." in lines
+    assert "416,520 multiply-adds (0.8 MFLOPs) per image." in lines
     # (48,120 + 10,164 + 850) / 61,706
     assert "96% of the trained parameters are in dense layers." in lines
     assert "A number of the last map (pool) sees 16 x 16 of 32 x 32 pixels." in lines
 
 
-def test_explain_shows_the_arithmetic(lenet):
-    text = _run(lenet, "--explain").stdout
+def test_explain_shows_the_arithmetic():
+    text = _run(LENET, "--explain").stdout
     assert "height, width: floor((32 - 5)/1) + 1 = 28" in text
     assert "parameters: (5*5*1 + 1) * 6 = 156" in text
 
 
-def test_memory_is_counted_for_the_batch_and_the_optimizer(lenet):
+def test_memory_is_counted_for_the_batch_and_the_optimizer():
     numbers = 28 * 28 * 6 + 14 * 14 * 6 + 10 * 10 * 16 + 5 * 5 * 16 + 120 + 84 + 10
     for batch_size in (1, 50):
-        found = _document(lenet, "--batch-size", batch_size)
+        found = _document(LENET, "--batch-size", batch_size)
         assert found["activation_bytes"] == 4 * batch_size * numbers
         for optimizer, slots in (("adam", 2), ("sgd", 0), ("{sgd: {momentum: 0.9}}", 1)):
             setting = f"training.optimizer={optimizer}"
-            found = _document(lenet, "--batch-size", batch_size, "--set", setting)
+            found = _document(LENET, "--batch-size", batch_size, "--set", setting)
             maps = 2 * found["activation_bytes"]
             assert found["training_bytes"] == 4 * 61_706 * (2 + slots) + maps
 
 
-def test_json_has_the_formulas_and_the_graph(lenet):
-    layers = _document(lenet)["layers"]
+def test_json_has_the_formulas_and_the_graph():
+    layers = _document(LENET)["layers"]
     assert [row["inputs"] for row in layers] == [[i - 1] for i in range(len(layers))]
     formula = {"quantity": "parameters", "expression": "(5*5*1 + 1) * 6", "result": 156}
     assert formula in layers[0]["formulas"]
@@ -309,7 +304,7 @@ def test_a_run_is_found_by_its_name_and_an_exported_file_is_refused(trained_run)
     assert named == _document(folder)
     result = _run(trained_run.tflite)
     assert result.exit_code == 2
-    assert "model.tflite no longer has its layers. Give the .keras file" in result.stderr
+    assert "model.tflite no longer contains the layers of the model. Give" in result.stderr
 
 
 def test_numbers_fit_their_units_and_the_whole_image_is_called_that(tmp_path):
@@ -324,7 +319,7 @@ def test_numbers_fit_their_units_and_the_whole_image_is_called_that(tmp_path):
         data = f"data: {{source: digits, image_size: {size}, color_mode: grayscale}}"
         path.write_text(f"{data}\nmodel: {{layers: [{conv}, global_pool]}}\n")
         text = _run(path).stdout
-        assert f"({flops}) an image." in text
+        assert f"({flops}) per image." in text
         assert f"(conv) sees {part} pixels." in text
     conv = "{conv: {filters: 1, kernel_size: 7, padding: same}}"
     data = "data: {source: digits, image_size: 8, color_mode: grayscale}"
@@ -336,11 +331,11 @@ def test_a_missing_file_and_useless_options_are_refused(tmp_path, trained_run):
     assert _run(tmp_path / "none.keras").exit_code == 2
     result = _run(trained_run.best, "--num-classes", 4)
     assert result.exit_code == 2
-    assert "is a model already" in result.stderr
+    assert "is a finished model" in result.stderr
 
 
-def test_no_tensorflow_is_imported(lenet, trained_run):
-    for path in (lenet, trained_run.best):
+def test_no_tensorflow_is_imported(trained_run):
+    for path in (LENET, trained_run.best):
         code = (
             "import sys; from cnnkit.cli import main\n"
             f"main(['summary', {str(path)!r}], standalone_mode=False)\n"

@@ -1,13 +1,21 @@
-"""A stack of layer calls and an input shape enter; shapes, parameters and multiply-adds leave."""
+"""Shapes, parameters, multiply-adds and receptive fields of layers, in plain Python."""
 
-from cnnkit.arithmetic.effects import borders
 from cnnkit.arithmetic.formulas import Formula, formulas_of, size_formula
 from cnnkit.arithmetic.keras_file import KerasFileError, read_keras_file
-from cnnkit.arithmetic.layer_effects import has_weights, squeezed_units
+from cnnkit.arithmetic.layer_effect import (
+    CollapsesError,
+    Shape,
+    UnfitError,
+    borders,
+    spread,
+    times,
+)
+from cnnkit.arithmetic.layer_kinds import has_weights, squeezed_units
 from cnnkit.arithmetic.layer_names import LayerNames, name_problems
-from cnnkit.arithmetic.layer_rows import LayerRow
-from cnnkit.arithmetic.merging import projection
+from cnnkit.arithmetic.layer_row import LayerRow, pad_words
+from cnnkit.arithmetic.merges import projection
 from cnnkit.arithmetic.nodes import IMAGE, MERGES, SHORTCUT, Node, nodes_of
+from cnnkit.arithmetic.sliding_layers import Slide, slides
 from cnnkit.arithmetic.stack import (
     StackError,
     check_stack,
@@ -21,12 +29,16 @@ __all__ = [
     "IMAGE",
     "MERGES",
     "SHORTCUT",
+    "CollapsesError",
     "Formula",
     "KerasFileError",
     "LayerNames",
     "LayerRow",
     "Node",
+    "Shape",
+    "Slide",
     "StackError",
+    "UnfitError",
     "borders",
     "check_stack",
     "formulas_of",
@@ -35,10 +47,14 @@ __all__ = [
     "nodes_of",
     "output_row",
     "output_shape",
+    "pad_words",
     "projection",
     "read_keras_file",
     "size_formula",
+    "slides",
+    "spread",
     "squeezed_units",
+    "times",
     "walk_nodes",
     "walk_stack",
 ]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from cnnkit.arithmetic.effects import elements
-from cnnkit.arithmetic.layer_effects import effect_of, squeezed_units
-from cnnkit.arithmetic.layer_rows import LayerRow
-from cnnkit.arithmetic.windows import Slide, slides
+from cnnkit.arithmetic.layer_effect import elements
+from cnnkit.arithmetic.layer_kinds import effect_of, squeezed_units
+from cnnkit.arithmetic.layer_row import LayerRow
+from cnnkit.arithmetic.sliding_layers import Slide, slides
 
 _AXES = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cnnkit.arithmetic.effects import Shape
-from cnnkit.arithmetic.layer_rows import LayerRow
+from cnnkit.arithmetic.layer_effect import Shape
+from cnnkit.arithmetic.layer_row import LayerRow
 from cnnkit.arithmetic.nodes import IMAGE, Node
 from cnnkit.arithmetic.stack import walk_nodes
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cnnkit.arithmetic.effects import Effect, History, Shape, UnfitError, times
-from cnnkit.arithmetic.fields import Field, field_after, field_of_all
-from cnnkit.arithmetic.layer_effects import effect_of
-from cnnkit.arithmetic.layer_rows import LayerRow, detail
-from cnnkit.arithmetic.merging import merged_shape, projection
+from cnnkit.arithmetic.layer_effect import Effect, History, Shape, UnfitError, times
+from cnnkit.arithmetic.layer_kinds import effect_of
+from cnnkit.arithmetic.layer_row import LayerRow, detail
+from cnnkit.arithmetic.merges import merged_shape, projection
 from cnnkit.arithmetic.nodes import IMAGE, MERGES, SHORTCUT, Call, Node, Path, nodes_of
+from cnnkit.arithmetic.receptive_field import Field, field_after, field_of_all
 
 
 class StackError(Exception):

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cnnkit.cli.command import Command, print_json
+from cnnkit.cli.command import Command, show
 from cnnkit.cli.convolution_options import convolution_options
 from cnnkit.cli.options import json_option
 
@@ -47,15 +47,6 @@ def convolve(input_: str, kernel: str | None, most: int, as_json: bool, **option
     As in a layer of a CNN, the kernel is not turned around (cross-correlation). Rows and columns
     are counted from 0. Numbers of an added border are in square brackets.
     """
-    from cnnkit.explore.kernels.matrices import read_matrix, read_operator
-    from cnnkit.explore.kernels.stages import chain_of, check_without_kernel, run_chain
-    from cnnkit.explore.kernels.worked import work_json, work_text
+    from cnnkit.explore.kernels.worked import work_out
 
-    chain = chain_of(**options)
-    if kernel is None:
-        check_without_kernel(options)
-    values = read_matrix(input_, "--input")
-    stages = run_chain(values, None if kernel is None else read_operator(kernel), chain)
-    if as_json:
-        return print_json(work_json(values, stages, most))
-    click.echo(work_text(values, stages, most))
+    show(work_out(input_, kernel, most, **options), as_json)

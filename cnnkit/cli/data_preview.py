@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
 
-from cnnkit.cli.command import Command, print_json, say
+from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.options import json_option, overwrite_option, set_option
-from cnnkit.errors import UsageError
-from cnnkit.text import shown
 
 
 @click.command(cls=Command, examples=["cnnkit data preview photos.yaml --images 12 --steps"])
@@ -63,28 +60,18 @@ def preview(
 
     The versions are exactly those that training shows in these epochs.
     """
-    from cnnkit.config import load_config
-    from cnnkit.explore.preview import draw_preview, preview_rows
+    from cnnkit.explore.preview import draw_preview
     from cnnkit.files import PICTURE, check_output
-    from cnnkit.text import count_of
 
     check_output(output, "--output", PICTURE, overwrite=overwrite, inputs=[config])
-    if config.is_dir():
-        raise UsageError(
-            f"{config} is a folder, and preview needs a config: "
-            f"`cnnkit init {shlex.quote(str(config))}` writes one."
-        )
-    loaded = load_config(config, overrides)
-    rows = preview_rows(
-        loaded, num_images=images, num_versions=versions, steps=steps, epoch=epoch, note=say
+    result = draw_preview(
+        config,
+        overrides,
+        output,
+        num_images=images,
+        num_versions=versions,
+        steps=steps,
+        epoch=epoch,
+        note=say,
     )
-    draw_preview(rows, output)
-    if not loaded.augmentation:
-        say("The config has no augmentation: only the images themselves are drawn.")
-    drawn = [
-        {"path": row.path, "label": row.label, "pictures": [name for name, _ in row.pictures]}
-        for row in rows
-    ]
-    if as_json:
-        return print_json({"file": str(output), "images": drawn})
-    click.echo(f"{shown(str(output))}: {count_of(len(rows), 'image')}")
+    show(result, as_json)

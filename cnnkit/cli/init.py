@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 
@@ -39,20 +38,12 @@ def init(
     """
     from cnnkit.files import CONFIG, check_output
     from cnnkit.progress import report_for
-    from cnnkit.proposal import look_at, write_proposal
+    from cnnkit.proposal import write_proposal
 
     if is_config(source):
         raise UsageError(f"{source} is a config. Give init the images, for example a folder.")
     output = output or Path(f"{Path(source).resolve().stem}.yaml")
     check_output(output, "--output", CONFIG, overwrite=overwrite, inputs=[source])
-    report = report_for(sys.stderr)
-    with report.counting("looking at images") as progress:
-        findings = look_at(data_section(source), progress, from_scratch=from_scratch)
-    for sentence in findings.source.notes:
-        report.note(sentence)
-    proposal = write_proposal(findings, output)
-    config = shlex.quote(str(output))
-    next_commands = [
-        f"next: cnnkit {command} {config}" for command in ("data preview", "summary", "train")
-    ]
-    show(proposal, as_json, next_commands)
+    section, report = data_section(source), report_for(sys.stderr)
+    proposal = write_proposal(section, output, report, from_scratch=from_scratch)
+    show(proposal, as_json, [f"next: {command}" for command in proposal.next_commands()])

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cnnkit.cli.command import Command, print_json
+from cnnkit.cli.command import Command, show
 from cnnkit.cli.convolution_options import Pair, convolution_options
 from cnnkit.cli.options import json_option, overwrite_option
 
@@ -59,37 +59,23 @@ def kernels(
     list_: bool,
     output: Path | None,
     overwrite: bool,
-    as_json: bool,
-    size: int,
-    grayscale: bool,
     worked: tuple[int, int] | None,
-    **steps: Any,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Filter an image with the classic kernels of image processing, and draw the results.
 
     As in a layer of a CNN, a kernel is not turned around (cross-correlation). Each channel is
     filtered separately. Rows and columns are counted from 0.
     """
-    if list_:
-        return _print_operators(as_json)
-    if image is None:
-        raise click.UsageError("Name an image, or give --list.")
-    from cnnkit.explore.kernels.pictures import draw, filter_picture
-    from cnnkit.explore.kernels.stages import chain_of
+    from cnnkit.explore.kernels.filtered_picture import filter_picture
+    from cnnkit.explore.kernels.matrix_text import OperatorList
     from cnnkit.files import PICTURE, check_output
 
+    if list_:
+        return show(OperatorList(), as_json)
+    if image is None:
+        raise click.UsageError("Name an image, or give --list.")
     file = output or (None if worked else Path("kernels.png"))
     check_output(file, "--output", PICTURE, overwrite=overwrite, inputs=[image])
-    chain = chain_of(**steps)
-    answers = filter_picture(image, kernels_, chain, size=size, grayscale=grayscale, worked=worked)
-    if file:
-        draw(answers, file)
-    if as_json:
-        return print_json(answers.as_dict(file))
-    click.echo(answers.text() + (f"\n\n{file}" if file else ""))
-
-
-def _print_operators(as_json: bool) -> None:
-    from cnnkit.explore.kernels.worked import operators_json, operators_text
-
-    print_json(operators_json()) if as_json else click.echo(operators_text())
+    show(filter_picture(image, kernels_, file=file, worked=worked, **options), as_json)

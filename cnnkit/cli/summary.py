@@ -53,7 +53,6 @@ def summary(
     position of the first one.
     """
     from cnnkit.explore.layer_summary import summarize
-    from cnnkit.explore.layer_table import summary_table
     from cnnkit.files import DRAWING, check_output
 
     check_output(diagram, "--diagram", DRAWING, overwrite=overwrite, inputs=[path])
@@ -64,4 +63,4 @@ def summary(
 
         plot_diagram(result.rows, result.input_shape, diagram)
         say(f"The drawing is in {diagram}.")
-    print_json(result.as_dict()) if as_json else click.echo(summary_table(result, explain=explain))
+    print_json(result.as_dict()) if as_json else click.echo(result.text(explain=explain))

@@ -1,106 +1,199 @@
-"""The arithmetic of a model enters; a table for people leaves, with the formulas where asked."""
+"""The layer table of a model and its totals: numbers, text for people, values for JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from cnnkit.arithmetic import LayerRow
-from cnnkit.explore.layer_summary import BYTES, Summary
+from cnnkit.arithmetic import Formula, LayerRow, formulas_of
+from cnnkit.tables import table_text
 from cnnkit.text import size_text
 
-_HEADER = (
+_FLOAT32_BYTES = 4
+# These layers only rearrange or pass on their input, so their output needs no memory of its own.
+_WITHOUT_MEMORY = ("Flatten", "Reshape", "Identity")
+_WITH_DENSE_WEIGHTS = ("Dense", "SqueezeExcite")
+_COLUMNS = (
     "layer", "", "output", "parameters", "multiply-adds", "receptive field", "stride", "start",
     "memory",
 )  # fmt: skip
-_NUMBERS = (3, 4, 8)  # the columns that are set to the right
+_NUMBERS = ("parameters", "multiply-adds", "memory")
 _INDENT = "  "
 
 
-def summary_table(summary: Summary, *, explain: bool = False) -> str:
-    """Return the table of layers and what they come to.
+@dataclass(frozen=True)
+class Summary:
+    """The layers of a model with their costs; the output layer is the last row.
 
     Args:
-        summary: what to show.
-        explain: whether each layer is followed by the formulas behind its numbers.
+        input_shape: (height, width, channels).
+        num_classes: units of the output layer; 2 if it is one sigmoid unit.
+        rows: one per layer.
+        batch_size: number of images for which memory is counted.
+        optimizer_slots: numbers that the optimizer stores for each trained weight.
     """
-    image = ("image", "", _shape(summary.input_shape), "", "", "1 x 1", "1", "0", "")
-    body = [_HEADER, image, *(_cells(summary, row) for row in summary.rows)]
-    used = [column for column in range(len(_HEADER)) if any(line[column] for line in body[2:])]
-    widths = {column: max(len(line[column]) for line in body) for column in used}
-    lines = [_line(line, widths) for line in body]
-    rule = "-" * max(map(len, lines))
-    lines.insert(1, rule)
-    if explain:
-        lines = [*lines[:3], *_explained(summary, lines[3:])]
-    return "\n".join([*lines, rule, *_totals(summary)])
+
+    input_shape: tuple[int, ...]
+    num_classes: int
+    rows: tuple[LayerRow, ...]
+    batch_size: int
+    optimizer_slots: int
+
+    @property
+    def trained(self) -> int | None:
+        """Number of weights that gradients change; None if some layer is known to Keras only."""
+        return _sum(row.parameters for row in self.rows)
+
+    @property
+    def parameters(self) -> int | None:
+        """Number of all weights, trained or not."""
+        trained = self.trained
+        return None if trained is None else trained + sum(row.non_trainable for row in self.rows)
+
+    @property
+    def multiply_adds(self) -> int | None:
+        """Multiply-adds for one image."""
+        return _sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def dense_parameters(self) -> int:
+        """Trained weights in dense layers, including the output and those of squeeze_excite."""
+        return sum(row.parameters or 0 for row in self.rows if row.kind in _WITH_DENSE_WEIGHTS)
+
+    @property
+    def activation_bytes(self) -> int | None:
+        """Memory of the outputs of all layers for one batch; the backward pass needs them."""
+        return _sum(self.bytes_of(row) for row in self.rows)
+
+    def bytes_of(self, row: LayerRow) -> int | None:
+        """Return the memory of a layer's output for one batch."""
+        if row.kind in _WITHOUT_MEMORY:
+            return 0
+        if row.output_shape is None:
+            return None
+        size = self.batch_size * _FLOAT32_BYTES
+        for length in row.output_shape:
+            size *= length
+        return size
+
+    @property
+    def training_bytes(self) -> int | None:
+        """Estimated memory of training, without what TensorFlow itself needs.
+
+        It counts the weights, their gradients, the numbers of the optimizer, and the outputs of all
+        layers for one batch with their gradients.
+        """
+        if self.parameters is None or self.activation_bytes is None:
+            return None
+        kept = self.parameters + self.trained * (1 + self.optimizer_slots)
+        return _FLOAT32_BYTES * kept + 2 * self.activation_bytes
+
+    def formulas(self, position: int) -> list[Formula]:
+        """Return the formulas that give the numbers of a row."""
+        return formulas_of(self.rows, position)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything, ready for JSON."""
+        return {
+            "input_shape": self.input_shape,
+            "num_classes": self.num_classes,
+            "batch_size": self.batch_size,
+            "layers": [self._row_as_dict(position) for position in range(len(self.rows))],
+            "parameters": self.parameters,
+            "trained_parameters": self.trained,
+            "dense_parameters": self.dense_parameters,
+            "multiply_adds": self.multiply_adds,
+            "flops": 2 * self.multiply_adds if self.multiply_adds is not None else None,
+            "activation_bytes": self.activation_bytes,
+            "training_bytes": self.training_bytes,
+        }
+
+    def _row_as_dict(self, position: int) -> dict[str, Any]:
+        row = self.rows[position]
+        facts = {k: v for k, v in asdict(row).items() if k != "arguments"}
+        formulas = [asdict(formula) for formula in self.formulas(position)]
+        return {**facts, "activation_bytes": self.bytes_of(row), "formulas": formulas}
+
+    def text(self, *, explain: bool = False) -> str:
+        """Return the table of layers and the totals below it.
+
+        Args:
+            explain: whether the formulas of each layer follow its row.
+        """
+        image = ("image", "", _shape(self.input_shape), "", "", "1 x 1", "1", "0", "")
+        cells = [image, *(self._cells(row) for row in self.rows)]
+        used = [i for i in range(len(_COLUMNS)) if any(row[i] for row in cells[1:])]
+        header, *lines = table_text(
+            [_COLUMNS[i] for i in used],
+            [[row[i] for i in used] for row in cells],
+            right=_NUMBERS,
+            fold=False,  # a row must stay one line, because formulas are put between the rows
+        ).splitlines()
+        if explain:
+            lines = [lines[0], *self._explained(lines[1:])]
+        return "\n".join([header, *lines, "", *self._totals()])
+
+    def _cells(self, row: LayerRow) -> tuple[str, ...]:
+        parameters = None if row.parameters is None else row.parameters + row.non_trainable
+        known = row.receptive_field is not None
+        return (
+            _INDENT * _depth(row) + row.name,
+            row.detail,
+            _shape(row.output_shape),
+            _number(parameters),
+            _number(row.multiply_adds),
+            _shape(row.receptive_field) if known else "",
+            _pair(row.field_stride) if known else "",
+            _pair(row.field_start) if known else "",
+            _memory(self.bytes_of(row)),
+        )
+
+    def _explained(self, lines: Sequence[str]) -> Iterator[str]:
+        for position, line in enumerate(lines):
+            yield line
+            for formula in self.formulas(position):
+                yield f"{_INDENT * 3}{formula}"
+
+    def _totals(self) -> Iterator[str]:
+        if self.parameters is None or self.multiply_adds is None:
+            yield "Totals: unknown, because of the layers marked ?; `cnnkit build` counts them."
+            return
+        fixed = self.parameters - self.trained
+        size = size_text(_FLOAT32_BYTES * self.parameters)
+        yield f"{self.parameters:,} parameters ({fixed:,} not trained), {size}."
+        flops = flops_text(2 * self.multiply_adds)
+        yield f"{self.multiply_adds:,} multiply-adds ({flops}) per image."
+        share = self.dense_parameters / max(self.trained, 1)
+        yield f"{share:.0%} of the trained parameters are in dense layers."
+        yield from self._reach()
+        if self.training_bytes is not None:
+            yield (
+                f"Memory at batch size {self.batch_size}: maps "
+                f"{size_text(self.activation_bytes)}; training about "
+                f"{size_text(self.training_bytes)}, plus what TensorFlow itself needs."
+            )
+
+    def _reach(self) -> Iterator[str]:
+        """Yield how much of the image the last map sees, before flatten or global pooling."""
+        maps = [row for row in self.rows if len(row.output_shape or ()) == 3]
+        if maps and maps[-1].receptive_field:
+            last, image = maps[-1], self.input_shape[:2]
+            seen = tuple(map(min, last.receptive_field, image))
+            part = "all of the" if seen == image else f"{_shape(seen)} of"
+            yield f"A number of the last map ({last.name}) sees {part} {_shape(image)} pixels."
 
 
-def _line(cells: Sequence[str], widths: dict[int, int]) -> str:
-    parts = [
-        cells[column].rjust(width) if column in _NUMBERS else cells[column].ljust(width)
-        for column, width in widths.items()
-    ]
-    return "  ".join(parts).rstrip()
-
-
-def _explained(summary: Summary, lines: Sequence[str]) -> Iterator[str]:
-    for position, line in enumerate(lines):
-        yield line
-        for formula in summary.formulas(position):
-            yield f"{_INDENT * 3}{formula}"
-
-
-def _cells(summary: Summary, row: LayerRow) -> tuple[str, ...]:
-    parameters = None if row.parameters is None else row.parameters + row.non_trainable
-    known = row.receptive_field is not None
-    return (
-        _INDENT * _depth(row) + row.name,
-        row.detail,
-        _shape(row.output_shape),
-        _number(parameters),
-        _number(row.multiply_adds),
-        _shape(row.receptive_field) if known else "",
-        _pair(row.field_stride) if known else "",
-        _pair(row.field_start) if known else "",
-        _memory(summary.bytes_of(row)),
-    )
+def _sum(values: Iterable[int | None]) -> int | None:
+    found = list(values)
+    return None if None in found else sum(found)
 
 
 def _depth(row: LayerRow) -> int:
-    """Return in how many blocks, or models within models, a layer is."""
+    """Return how many blocks, or models inside models, are around a layer."""
     if all(isinstance(step, int) for step in row.path):
         return len(row.path) - 1
     return sum(step in ("residual", "branches") for step in row.path)
-
-
-def _totals(summary: Summary) -> Iterator[str]:
-    if summary.parameters is None or summary.multiply_adds is None:
-        yield "Totals: unknown, because of the layers marked ?; `cnnkit build` counts them."
-        return
-    fixed = summary.parameters - summary.trained
-    size = size_text(BYTES * summary.parameters)
-    yield f"{summary.parameters:,} parameters ({fixed:,} not trained), {size}."
-    flops = flops_text(2 * summary.multiply_adds)
-    yield f"{summary.multiply_adds:,} multiply-adds ({flops}) an image."
-    share = summary.dense_parameters / max(summary.trained, 1)
-    yield f"{share:.0%} of the trained parameters are in dense layers."
-    yield from _reach(summary)
-    if summary.training_bytes is not None:
-        yield (
-            f"Memory at batch size {summary.batch_size}: maps "
-            f"{size_text(summary.activation_bytes)}; training about "
-            f"{size_text(summary.training_bytes)}, and what TensorFlow itself needs."
-        )
-
-
-def _reach(summary: Summary) -> Iterator[str]:
-    """Say how much of the image the last map sees, before everything is thrown together."""
-    maps = [row for row in summary.rows if len(row.output_shape or ()) == 3]
-    if maps and maps[-1].receptive_field:
-        last, image = maps[-1], summary.input_shape[:2]
-        seen = tuple(map(min, last.receptive_field, image))
-        part = "all of the" if seen == image else f"{_shape(seen)} of"
-        yield f"A number of the last map ({last.name}) sees {part} {_shape(image)} pixels."
 
 
 def flops_text(flops: int) -> str:

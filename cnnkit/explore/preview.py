@@ -1,37 +1,39 @@
-"""A config enters; what its model sees leaves: images after resizing, and after augmentation."""
+"""Draw what a model sees: images after resizing, and their augmented versions."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cnnkit.augmentation import Augmentation, build_augmentation
 from cnnkit.augmentation.mixing import Mixing
-from cnnkit.config import Config
+from cnnkit.config import Config, load_config
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.reading import read_file
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.sources.listing import find_images
-from cnnkit.errors import DataError, ImageError
+from cnnkit.errors import DataError, ImageError, UsageError
 from cnnkit.plots import plot_images
-from cnnkit.text import shown
+from cnnkit.text import count_of, shown
 
 Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
 class PreviewRow:
-    """One image and what becomes of it.
+    """One image and its versions.
 
     Args:
-        path: as its source lists it.
+        path: path of the image as its source lists it.
         label: name of its class.
-        pictures: (what it is, uint8 pixels), first the image as the model sees it unchanged.
+        pictures: (title, uint8 pixels); the first is the image as the model sees it unchanged.
     """
 
     path: str
@@ -39,27 +41,99 @@ class PreviewRow:
     pictures: tuple[tuple[str, np.ndarray], ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """The picture that `cnnkit data preview` drew.
+
+    Args:
+        file: the PNG file.
+        rows: one per image.
+    """
+
+    file: Path
+    rows: list[PreviewRow]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        images = [
+            {"path": row.path, "label": row.label, "pictures": [title for title, _ in row.pictures]}
+            for row in self.rows
+        ]
+        return {"file": str(self.file), "images": images}
+
+    def text(self) -> str:
+        """Return the file and the number of images in one line."""
+        return f"{shown(str(self.file))}: {count_of(len(self.rows), 'image')}"
+
+
+def draw_preview(
+    path: Path,
+    overrides: Sequence[str],
+    output: Path,
+    *,
+    num_images: int,
+    num_versions: int,
+    steps: bool,
+    epoch: int,
+    note: Note,
+) -> Preview:
+    """Draw images of a config and their augmented versions into a PNG file.
+
+    Args:
+        path: path of the config.
+        overrides: `--set` options.
+        output: the PNG file; an existing one is replaced.
+        num_images: as for `preview_rows`.
+        num_versions: as for `preview_rows`.
+        steps: as for `preview_rows`.
+        epoch: as for `preview_rows`.
+        note: as for `preview_rows`.
+
+    Raises:
+        DataError: the source cannot be read, or no image can be decoded.
+        UsageError: the config is wrong.
+    """
+    if path.is_dir():
+        raise UsageError(
+            f"{path} is a folder, but `data preview` needs a config. "
+            f"`cnnkit init {shlex.quote(str(path))}` writes one."
+        )
+    config = load_config(path, overrides)
+    rows = preview_rows(
+        config,
+        num_images=num_images,
+        num_versions=num_versions,
+        steps=steps,
+        epoch=epoch,
+        note=note,
+    )
+    plot_images([_drawn(row) for row in rows], output)
+    if not config.augmentation:
+        note("The config has no augmentation, so only the images themselves are drawn.")
+    return Preview(output, rows)
+
+
 def preview_rows(
     config: Config, *, num_images: int, num_versions: int, steps: bool, epoch: int, note: Note
 ) -> list[PreviewRow]:
-    """Return images of every class in turn, with what training shows of them.
+    """Return images of every class in turn, each with the versions that training shows.
 
     The pictures are those of training, bit for bit: their random numbers depend on training.seed,
-    the epoch and the content of the file. With `mixup` or `cutmix`, a last picture is the first
-    version mixed with one of the other rows, by the mixing of training; there the partners are
-    others, as batches are.
+    the epoch and the content of the file. With `mixup` or `cutmix`, the last picture of a row is
+    its first version mixed with one of another row, with the method of training. In training the
+    partners are different, because whole batches are mixed.
 
     Args:
-        config: data, augmentation and training.seed are read.
-        num_images: how many images.
-        num_versions: of each image, those of as many epochs; not used with `steps`.
-        steps: show the image of one epoch after each operation instead.
-        epoch: the first one that is shown, counted from 1 as in history.csv.
-        note: called with one sentence on each image that cannot be decoded, and on mixing.
+        config: its data, augmentation and training.seed are used.
+        num_images: number of images.
+        num_versions: number of versions of each image, one per epoch; not used with `steps`.
+        steps: whether to show the image of one epoch after each operation instead.
+        epoch: the first epoch that is shown, counted from 1 as in history.csv.
+        note: called with a sentence about each image that cannot be decoded, and about mixing.
 
     Raises:
-        DataError: the source cannot be read, or no image decodes.
-        UsageError: an augmentation that does not fit.
+        DataError: the source cannot be read, or no image can be decoded.
+        UsageError: an augmentation does not fit the images.
     """
     settings = PixelSettings.of(config.data)
     augmentation = build_augmentation(config.augmentation, settings)
@@ -84,7 +158,7 @@ def preview_rows(
         return rows
     note(
         "The last picture of each row is mixed with one of another row. Training mixes whole "
-        "batches, so there the partners are others."
+        "batches, so the partners are different there."
     )
     first_version = -1 if steps else min(1, len(rows[0].pictures) - 1)
     return _with_mixed(rows, augmentation.mixing, first_version, config.training.seed, epoch - 1)
@@ -93,7 +167,7 @@ def preview_rows(
 def _with_mixed(
     rows: Sequence[PreviewRow], mixing: Mixing, column: int, seed: int, epoch: int
 ) -> list[PreviewRow]:
-    """Append to each row its picture of a column as it is when the rows are one batch."""
+    """Append to each row its picture of one column, mixed as if the rows were one batch."""
     images = np.stack([row.pictures[column][1] for row in rows])
     labels = sorted({row.label for row in rows})
     targets = np.eye(len(labels), dtype=np.float32)[[labels.index(row.label) for row in rows]]
@@ -110,7 +184,7 @@ def _with_mixed(
 
 @dataclass(frozen=True, eq=False)
 class _Draw:
-    """Makes the pictures of one image."""
+    """Make the pictures of one image."""
 
     augmentation: Augmentation | None
     seed: int
@@ -125,6 +199,7 @@ class _Draw:
             stops = range(1, len(names) + 1) if self.steps else [len(names)]
             for stop in stops:
                 name = names[stop - 1] if self.steps else f"epoch {epoch + 1}"
+                # A copy, because an operation may write into the image that it is given.
                 changed = self.augmentation.change_one(
                     image.copy(), seed=self.seed, epoch=epoch, sha256=sha256, stop=stop
                 )
@@ -133,7 +208,7 @@ class _Draw:
 
 
 def _in_turns(records: Sequence[ImageRecord], seed: int) -> Iterator[ImageRecord]:
-    """Yield the images to train on in a drawn order, the classes in turns."""
+    """Yield the training images in a random order, taking one of each class in turn."""
     by_class: dict[str, list[ImageRecord]] = {}
     for record in records:
         if record.split in (None, "train"):
@@ -144,17 +219,14 @@ def _in_turns(records: Sequence[ImageRecord], seed: int) -> Iterator[ImageRecord
         yield from (found[turn] for found in shuffled if turn < len(found))
 
 
-def draw_preview(rows: Sequence[PreviewRow], path: Path) -> None:
-    """Draw the rows into a PNG file."""
-    drawn = []
-    for row in rows:
-        first = (row.label, row.path, row.pictures[0][0])
-        drawn.append(([first, *_titles(row.pictures)], [pixels for _, pixels in row.pictures]))
-    plot_images(drawn, path)
+def _drawn(row: PreviewRow) -> tuple[list[tuple[str, ...]], list[np.ndarray]]:
+    """Return the lines above each picture, and the pictures."""
+    first = (row.label, row.path, row.pictures[0][0])
+    return [first, *_titles(row.pictures)], [pixels for _, pixels in row.pictures]
 
 
 def _titles(pictures: Sequence[tuple[str, np.ndarray]]) -> Iterator[tuple[str, ...]]:
-    """Yield the lines over each picture but the first; a change may change nothing."""
+    """Yield the lines above all pictures but the first; they say when nothing was changed."""
     (_, first), *_ = pictures
     for (_, before), (title, pixels) in itertools.pairwise(pictures):
         if np.array_equal(pixels, first):

@@ -11,30 +11,30 @@ from cnnkit.explore.layer_summary import config_and_classes
 
 
 @dataclass(frozen=True)
-class Untrained:
+class BuiltModel:
     """A model that was built and saved.
 
     Args:
         file: the `.keras` file.
-        parameters: the number of its parameters, trained or not.
-        num_classes: that it tells apart.
-        input_shape: (height, width, channels).
-        output_shape: (units,).
+        parameters: number of all weights, trained or not.
+        num_classes: units of the output layer; 2 if it is one sigmoid unit.
+        input_shape: shape of one image.
+        output_shape: shape of one row of probabilities.
     """
 
-    file: Path
+    file: str
     parameters: int
     num_classes: int
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
 
-    def text(self) -> str:
-        """Return one sentence."""
-        return f"{self.file}: {self.parameters:,} parameters, {self.num_classes} classes."
-
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {**asdict(self), "file": str(self.file)}
+        """Return plain values for `--json`."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """Return the file and the size of the model in one line."""
+        return f"{self.file}: {self.parameters:,} parameters, {self.num_classes} classes."
 
 
 def build_and_save(
@@ -44,15 +44,15 @@ def build_and_save(
     output: Path,
     *,
     note: Callable[[str], Any] = str,
-) -> Untrained:
-    """Build a config's model with Keras, untrained, and save it.
+) -> BuiltModel:
+    """Build the untrained model of a config with Keras and save it.
 
     Args:
-        path: a config or a run.
+        path: path of the config.
         overrides: `--set` options.
-        num_classes: units of the output, if the data is not there.
-        output: the file to write; one that exists is replaced.
-        note: called with one sentence on each thing that was assumed.
+        num_classes: units of the output layer, if the data is not at hand to count the classes.
+        output: the `.keras` file to write; an existing one is replaced.
+        note: called with a sentence about what was assumed.
 
     Raises:
         UsageError: the config is wrong, or the number of classes cannot be found out.
@@ -63,5 +63,6 @@ def build_and_save(
     model = build_model(config, classes)
     output.parent.mkdir(parents=True, exist_ok=True)
     model.save(output)
-    shapes = model.input_shape[1:], model.output_shape[1:]
-    return Untrained(output, model.count_params(), classes, *shapes)
+    return BuiltModel(
+        str(output), model.count_params(), classes, model.input_shape[1:], model.output_shape[1:]
+    )

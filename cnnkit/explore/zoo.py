@@ -1,30 +1,32 @@
-"""The shipped configs enter; what each of them is and costs leaves, without TensorFlow."""
+"""List the shipped configs and the pretrained backbones with their costs, without TensorFlow."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from cnnkit.config import read_yaml
 from cnnkit.errors import UsageError, did_you_mean
 from cnnkit.explore.layer_summary import WRITTEN_FOR, summarize
 from cnnkit.networks import NETWORKS
+from cnnkit.tables import table_text
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A shipped config.
+    """A shipped config and what its model costs.
 
     Args:
-        name: that of its file, without `.yaml`.
+        name: the name of its file, without `.yaml`.
         input_shape: (height, width, channels).
-        num_classes: that it is written for; another number changes the parameters.
-        parameters: all numbers of the model, trained or not.
-        trained_parameters: numbers that training changes; what papers count.
-        multiply_adds: for one image; a multiply-add is two FLOPs.
-        source: the paper, or whoever wrote it.
+        num_classes: the number of classes it is written for; another one changes the parameters.
+        parameters: number of all weights, trained or not.
+        trained_parameters: number of weights that training changes, which is what papers count.
+        multiply_adds: for one image. One multiply-add is two FLOPs.
+        source: the paper, or the author.
     """
 
     name: str
@@ -36,29 +38,106 @@ class Architecture:
     source: str
 
 
+@dataclass(frozen=True)
+class ModelList:
+    """What `cnnkit models` lists: shipped configs, and backbones for a config of one's own."""
+
+    configs: list[Architecture]
+    backbones: list[dict[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        return {"configs": [asdict(each) for each in self.configs], "backbones": self.backbones}
+
+    def text(self) -> str:
+        """Return two tables: the configs and the backbones."""
+        configs = [
+            (
+                each.name,
+                " x ".join(map(str, each.input_shape)),
+                f"{each.num_classes:,}",
+                f"{each.trained_parameters:,}",
+                f"{2 * each.multiply_adds / 1e6:,.0f}",
+                each.source,
+            )
+            for each in self.configs
+        ]
+        backbones = [
+            (
+                row["name"],
+                str(row["minimum_size"]),
+                str(row["default_size"]),
+                f"{row['parameters'] / 1e6:.1f} M",
+                "" if row["top1"] is None else f"{row['top1']:.3f}",
+                row["licence"],
+            )
+            for row in self.backbones
+        ]
+        return "\n\n".join(
+            [
+                table_text(
+                    ("name", "input", "classes", "trained parameters", "MFLOPs", "source"),
+                    configs,
+                    right=("input", "classes", "trained parameters", "MFLOPs"),
+                ),
+                table_text(
+                    ("name", "at least", "usual size", "parameters", "top-1", "licence"),
+                    backbones,
+                    right=("at least", "usual size", "parameters", "top-1"),
+                    title="For model.backbone, with ImageNet weights (docs/backbones.md):",
+                ),
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class ShippedConfig:
+    """A shipped config to start from."""
+
+    name: str
+    yaml: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for `--json`: the costs and the text."""
+        return {**asdict(_architecture(config_files()[self.name])), "config": self.yaml}
+
+    def text(self) -> str:
+        """Return the YAML without the line break at its end."""
+        return self.yaml.removesuffix("\n")
+
+
+def model_list() -> ModelList:
+    """Return all shipped configs and all pretrained backbones."""
+    keys = ("name", "minimum_size", "default_size", "parameters", "top1", "licence")
+    backbones = [{key: getattr(row, key) for key in keys} for row in NETWORKS.values()]
+    return ModelList(architectures(), backbones)
+
+
 def architectures() -> list[Architecture]:
     """Return all shipped configs, the smallest first."""
     found = [_architecture(path) for path in config_files().values()]
     return sorted(found, key=lambda each: (each.trained_parameters, each.name))
 
 
-def architecture(name: str) -> Architecture:
-    """Return what a shipped config is and costs.
+def shipped_config(name: str) -> ShippedConfig:
+    """Return a shipped config.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no config has this name.
     """
-    return _architecture(_file(name))
+    return ShippedConfig(name, config_text(name))
 
 
 def config_text(name: str) -> str:
-    """Return the YAML of a shipped config, without what is true only where it is kept.
+    """Return the YAML of a shipped config, ready to be saved anywhere.
+
+    The link to the JSON Schema is removed, because the schema is not next to the copy.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no config has this name.
     """
     text = _file(name).read_text(encoding="utf-8")
-    text = re.sub(r"# yaml-language-server: .*\n", "", text)  # the schema is not beside it any more
+    text = re.sub(r"# yaml-language-server: .*\n", "", text)
     return text.replace(f"cnnkit train configs/{name}.yaml", "cnnkit train THIS-FILE")
 
 
@@ -67,8 +146,8 @@ def _file(name: str) -> Path:
     if name not in files:
         if name in NETWORKS:
             raise UsageError(
-                f"{name} is a backbone, not a config. Write model: {{backbone: {{name: {name}}}}} "
-                "in yours; `cnnkit models` lists what it takes."
+                f"{name} is a backbone, not a config. To use it, write model: "
+                f"{{backbone: {{name: {name}}}}} in your config. `cnnkit models` lists the configs."
             )
         near = did_you_mean(name, files)
         raise UsageError(f"There is no config {name}.{near} `cnnkit models` lists them.")
@@ -76,7 +155,7 @@ def _file(name: str) -> Path:
 
 
 def config_files() -> dict[str, Path]:
-    """Return the shipped configs by name: those of the checkout, or those that were installed."""
+    """Return the shipped configs by name, from the checkout or from the installed package."""
     checkout = Path(__file__).resolve().parents[2] / "configs"
     if (checkout / "schema.json").is_file():
         paths = list(checkout.glob("*.yaml"))

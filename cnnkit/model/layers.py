@@ -14,9 +14,9 @@ from cnnkit.arithmetic import (
     borders,
     nodes_of,
     projection,
+    spread,
     squeezed_units,
 )
-from cnnkit.arithmetic.effects import spread
 from cnnkit.backend import keras, tf
 from cnnkit.config import Call
 from cnnkit.errors import UsageError, dotted

@@ -1,17 +1,19 @@
-"""A data set enters; a commented config that trains on it leaves, with a reason for each choice."""
+"""Propose a commented config for a data set, with a reason for each choice."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnkit.config import load_config
+from cnnkit.config import DataConfig, load_config
 from cnnkit.data.sources.builtin import BUILTIN_SOURCES
 from cnnkit.files import write_text
+from cnnkit.progress import Report
 from cnnkit.proposal.findings import Choice, Findings, look_at
 from cnnkit.proposal.proposed_data import data_choices, image_size
 from cnnkit.proposal.proposed_model import (
@@ -21,7 +23,14 @@ from cnnkit.proposal.proposed_model import (
 )
 from cnnkit.text import count_of, shown
 
-__all__ = ["Findings", "Proposal", "look_at", "propose", "relative_source", "write_proposal"]
+__all__ = [
+    "Findings",
+    "Proposal",
+    "look_at",
+    "propose",
+    "relative_source",
+    "write_proposal",
+]
 
 _WIDTH = 100
 
@@ -30,8 +39,8 @@ def propose(findings: Findings, source: str) -> str:
     """Return the YAML text.
 
     Args:
-        findings: what `look_at` saw.
-        source: data.source as the config is to have it.
+        findings: what `look_at` returned.
+        source: `data.source` as the config will have it.
     """
     size = image_size(findings)
     return "\n".join(
@@ -49,45 +58,64 @@ def propose(findings: Findings, source: str) -> str:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Proposal:
     """A config that was written.
 
     Args:
-        config: its file.
-        num_images: how many images its source has.
-        notes: one sentence on each kind of file that is not used.
+        file: the YAML file.
+        findings: what it is based on.
     """
 
-    config: Path
-    num_images: int
-    notes: Sequence[str]
+    file: Path
+    findings: Findings
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for `--json`."""
+        notes = list(self.findings.source.notes)
+        return {"config": str(self.file), "images": self.findings.num_images, "left_aside": notes}
 
     def text(self) -> str:
         """Return the name of the file."""
-        return shown(str(self.config))
+        return shown(str(self.file))
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        notes = list(self.notes)
-        return {"config": str(self.config), "images": self.num_images, "left_aside": notes}
+    def next_commands(self) -> list[str]:
+        """Return the commands that a user would type next."""
+        config = shlex.quote(str(self.file))
+        return [f"cnnkit {command} {config}" for command in ("data preview", "summary", "train")]
 
 
-def write_proposal(findings: Findings, output: Path) -> Proposal:
-    """Write the config, and read it as training will."""
-    source = findings.data_source
-    write_text(output, propose(findings, relative_source(source, output)) + "\n")
-    load_config(output)
-    return Proposal(output, findings.num_images, findings.source.notes)
+def write_proposal(
+    data_config: DataConfig, output: Path, report: Report, *, from_scratch: bool = False
+) -> Proposal:
+    """Look at a data set and write a config for it.
+
+    Args:
+        data_config: a `data` section with the source.
+        output: the YAML file to write.
+        report: shows the progress and notes about the source.
+        from_scratch: whether to propose no pretrained network.
+
+    Raises:
+        DataError: the source cannot be read.
+    """
+    with report.counting("looking at images") as progress:
+        findings = look_at(data_config, progress, from_scratch=from_scratch)
+    for sentence in findings.source.notes:
+        report.note(sentence)
+    source = relative_source(findings.data_source, output)
+    write_text(output, propose(findings, source) + "\n")
+    load_config(output)  # a proposal that training would refuse must fail here
+    return Proposal(output, findings)
 
 
 def relative_source(source: str, config: Path) -> str:
-    """Return a source as a config in another place names it: relative, where it lies beside."""
+    """Return a source as a config names it: relative to the config, unless that leads far up."""
     if source in BUILTIN_SOURCES:
         return source
     relative = os.path.relpath(source, config.absolute().parent)
     path = source if relative.startswith(os.path.join("..", "..")) else relative
-    return f"./{path}" if path in BUILTIN_SOURCES else path
+    return f"./{path}" if path in BUILTIN_SOURCES else path  # a folder named like a built-in set
 
 
 def _lines(choices: Sequence[Choice]) -> Iterator[str]:
@@ -104,16 +132,14 @@ def _header(findings: Findings) -> list[str]:
     counts = findings.class_counts
     smallest, largest = min(counts.values()), max(counts.values())
     each = f"{smallest:,}" if smallest == largest else f"{smallest:,} to {largest:,}"
-    purpose = (
-        "to train on"
-        if "validation" in findings.splits and "test" in findings.splits
-        else "before the split"
-    )
-    opened = "All were" if findings.all_opened else f"{len(findings.facts):,} of them were"
+    has_both = "validation" in findings.splits and "test" in findings.splits
+    purpose = "to train on" if has_both else "before the split"
+    # Images that were not opened are counted, though some of them may turn out to be broken.
+    most = "" if findings.all_opened else "at most "
+    opened = "All of them" if findings.all_opened else f"{len(findings.facts):,} of them"
     text = (
-        f"Written by `cnnkit init` for {'' if findings.all_opened else 'at most '}"
-        f"{count_of(findings.num_images, 'image')} {purpose}, in "
-        f"{count_of(len(counts), 'class', 'classes')} of {each}. {opened} opened. "
-        "Change what you know better: docs/config.md has every key."
+        f"Written by `cnnkit init` for {most}{count_of(findings.num_images, 'image')} {purpose}, "
+        f"in {count_of(len(counts), 'class', 'classes')} of {each} images. {opened} were opened. "
+        "Change whatever you know better: docs/config.md describes every key."
     )
     return textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="# ")

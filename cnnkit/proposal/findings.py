@@ -1,14 +1,14 @@
-"""A data set enters; all its images, counted, and the facts of some of them leave."""
+"""Look at a data set: count all its images, and open some of them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 import numpy as np
 
+from cnnkit.config import DataConfig
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.reading import Progress
 from cnnkit.data.records import Source
@@ -16,11 +16,11 @@ from cnnkit.data.sources.listing import find_images
 from cnnkit.data.stats import ImageFacts, image_facts
 
 MOST_SAMPLED = 500
-FEW = 2_000  # images
+FEW = 2_000  # images; with fewer, a pretrained network or a small one does better
 PHOTOGRAPH_SIDE = 64  # pixels; smaller pictures are rarely photographs
+UNEVEN_ASPECT = 1.25  # stretching images by more than this distorts them visibly
 
-_LOOKED_AT = PixelSettings((64, 64))
-UNEVEN_ASPECT = 1.25
+_LOOKED_AT = PixelSettings((64, 64))  # any size: only the facts of the files are used
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Choice:
     """A line of the config.
 
     Args:
-        yaml: the line, indented as it is to stand.
-        reason: why, as a comment above it.
+        yaml: the line with its indentation.
+        reason: why it was chosen; becomes a comment above the line.
     """
 
     yaml: str
@@ -38,14 +38,14 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What was seen of a data set.
+    """What was found out about a data set.
 
     Args:
         source: all its images.
         data_source: `data.source` as it was given.
-        facts: of the images that were opened.
-        class_counts: images to train on by class, before any split, without those opened that
-            cannot be decoded.
+        facts: facts about each image that was opened.
+        class_counts: number of images to train on by class, before any split. Images that were
+            opened and cannot be decoded are not counted.
         from_scratch: whether the user wants no pretrained network.
     """
 
@@ -57,73 +57,73 @@ class Findings:
 
     @property
     def good(self) -> list[ImageFacts]:
-        """The images that decode."""
+        """The opened images that can be decoded."""
         return [fact for fact in self.facts if fact.error is None]
 
     @property
     def num_images(self) -> int:
-        """Images to train on, before any split."""
+        """Number of images to train on, before any split."""
         return sum(self.class_counts.values())
 
     @property
     def transfers(self) -> bool:
-        """Whether to start from a network that knows photographs: few images, and of that kind."""
+        """Whether to start from a pretrained network: the images are few, and photographs."""
         sides = [min(fact.size) for fact in self.good]
         are_photographs = bool(sides) and median(sides) >= PHOTOGRAPH_SIDE and not self.is_grey
         return self.num_images < FEW and are_photographs and not self.from_scratch
 
     @property
     def all_opened(self) -> bool:
-        """Whether all images to train on were opened, so that none of those counted is broken."""
+        """Whether all images to train on were opened, so that no broken one is counted."""
         training = [record for record in self.source.records if record.split in (None, "train")]
         return len(self.facts) == len(training)
 
     @property
     def splits(self) -> set[str]:
-        """The splits that the source brings."""
+        """The splits that the source already has."""
         return {record.split for record in self.source.records if record.split}
 
     @property
     def is_grey(self) -> bool:
-        """Whether all images that were opened are grey."""
+        """Whether all opened images are grey."""
         return bool(self.good) and all(fact.is_grey for fact in self.good)
 
     @property
     def aspects(self) -> list[float]:
-        """Width / height of the images that were opened, sorted; [1] where none decodes."""
+        """Width / height of the opened images, sorted; [1] if none can be decoded."""
         return sorted(fact.size[1] / fact.size[0] for fact in self.good) or [1.0]
 
     @property
     def aspect_spread(self) -> float:
-        """How much wider for their height the widest of nine in ten images are than the others."""
+        """Largest width / height divided by the smallest one, among the middle 90% of images."""
         aspects = self.aspects
-        cut = len(aspects) // 20
+        cut = len(aspects) // 20  # a twentieth at each end is ignored
         return aspects[-1 - cut] / aspects[cut]
 
     @property
     def is_even(self) -> bool:
-        """Whether nine of ten images have nearly the same proportions."""
+        """Whether 90% of the images have nearly the same proportions."""
         return self.aspect_spread <= UNEVEN_ASPECT
 
     @property
     def is_squarish(self) -> bool:
-        """Whether the images are about as wide as high, in the median."""
+        """Whether the median image is about as wide as it is high."""
         aspect = median(self.aspects)
         return max(aspect, 1 / aspect) <= UNEVEN_ASPECT
 
 
 def look_at(
-    data_config: Any, progress: Progress | None = None, *, from_scratch: bool = False
+    data_config: DataConfig, progress: Progress | None = None, *, from_scratch: bool = False
 ) -> Findings:
-    """List all images, and open up to 500 of them, of all classes in turns.
+    """List all images and open up to 500 of them, about equally many of each class.
 
     Args:
         data_config: the `data` section.
         progress: called with (images opened, images to open).
-        from_scratch: propose no pretrained network.
+        from_scratch: whether to propose no pretrained network.
 
     Raises:
-        DataError: as `find_images`.
+        DataError: as for `find_images`.
     """
     source = find_images(data_config)
     training = [record for record in source.records if record.split in (None, "train")]

@@ -1,4 +1,4 @@
-"""What was seen of the images enters; the lines of the `data` section leave."""
+"""Propose the `data` section of a config from the findings about a data set."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from cnnkit.proposal.findings import Choice, Findings
 from cnnkit.text import count_of, first_few
 
 MANY = 20_000  # images
-TRANSFER_SIZE = 160  # of one set of ImageNet weights; larger sees more and takes longer
+TRANSFER_SIZE = 160  # MobileNetV2 has ImageNet weights for it; larger takes longer
 
 _SMALLEST_SIDE = 32
-_LARGEST_SIDES = ((2_000, 64), (10_000, 96), (None, 128))  # by number of images
-_LONG_ASPECT = 1.5
-_PAD_FROM = 3  # times as wide for their height as others
+_LARGEST_SIDES = ((2_000, 64), (10_000, 96), (None, 128))  # (fewer images than, pixels)
+_LONG_ASPECT = 1.5  # images longer than this are not made square
+_PAD_FROM = 3  # spread of the proportions from which stretching would distort too much
 _SMALLEST_CLASS = 3  # one image for each of train, validation and test
 
 
 def image_size(findings: Findings) -> tuple[int, int]:
-    """Return (height, width): near the images' own, multiples of 8, not larger than data is for."""
+    """Return (height, width) close to the images' own size, in multiples of 8 pixels.
+
+    The limit grows with the number of images: few images cannot teach a large network much.
+    """
     largest = next(s for n, s in _LARGEST_SIDES if n is None or findings.num_images < n)
     if findings.transfers:
         largest = TRANSFER_SIZE
@@ -43,80 +46,83 @@ def data_choices(findings: Findings, source: str, size: tuple[int, int]) -> list
     """Return the lines of the `data` section.
 
     Args:
-        findings: what was seen.
-        source: data.source as the config is to have it.
-        size: (height, width) that was chosen.
+        findings: the findings about the data set.
+        source: `data.source` as the config will have it.
+        size: the chosen (height, width).
     """
     choices = [
         Choice(f"  source: {_scalar(source)}"),
         Choice(f"  image_size: [{size[0]}, {size[1]}]", _size_reason(findings, size)),
     ]
     if findings.is_grey:
-        choices.append(Choice("  color_mode: grayscale", "All images that were opened are grey."))
+        choices.append(Choice("  color_mode: grayscale", "All opened images are grey."))
     choices.append(_resize(findings, size))
     choices += _split(findings)
-    choices += _left_out(findings)
+    choices += _tolerance(findings)
     choices.append(Choice(f"  batch_size: {64 if findings.num_images >= MANY else 32}"))
     return choices
 
 
 def _resize(findings: Findings, size: tuple[int, int]) -> Choice:
     if findings.aspect_spread > _PAD_FROM:
-        reason = "The proportions differ widely; pad keeps them and cuts nothing off."
+        reason = "The images have very different proportions. pad keeps them and cuts nothing off."
         return Choice("  resize: pad", reason)
     if not findings.is_even:
         reason = (
-            "The proportions differ. stretch changes them, but shows everything as large as can "
-            "be; pad and crop keep them."
+            "The images have different proportions. stretch changes them, but shows everything as "
+            "large as possible; pad and crop keep them."
         )
         return Choice("  resize: stretch", reason)
     if findings.is_squarish and size[0] == size[1]:
         return Choice("  resize: stretch")
-    reason = "The images have nearly the same proportions, so stretching changes all alike."
+    reason = "The images have nearly the same proportions, so stretching changes all of them alike."
     return Choice("  resize: stretch", reason)
 
 
-def _left_out(findings: Findings) -> list[Choice]:
-    """Return the lines that let a training begin in spite of broken files and tiny classes."""
+def _tolerance(findings: Findings) -> list[Choice]:
+    """Return the lines that let a training start despite broken files and tiny classes."""
     choices = []
     broken = sum(fact.error is not None for fact in findings.facts)
     if broken:
         reason = (
-            f"{count_of(broken, 'image')} of those opened cannot be decoded; `cnnkit data check` "
-            "names every one. Repair or remove them, then remove this line."
+            f"{count_of(broken, 'image')} of those that were opened cannot be decoded. "
+            "`cnnkit data check` lists every broken image. Repair or remove them, then remove this "
+            "line."
         )
         choices.append(Choice("  on_error: skip", reason))
     counts = findings.class_counts
     small = sorted(name for name, number in counts.items() if number < _SMALLEST_CLASS)
     if small and not findings.splits:
-        reason = f"{first_few(small)}: too few images for three splits, so all of them train."
+        reason = (
+            f"Too few images for three splits, so all are used for training: {first_few(small)}."
+        )
         choices.append(Choice("  allow_missing_classes: true", reason))
     return choices
 
 
 def _size_reason(findings: Findings, size: tuple[int, int]) -> str:
     if not findings.good:
-        return "Height, width. None of the images that were opened can be decoded."
+        return "Height, width. None of the opened images can be decoded."
     heights, widths = ([fact.size[axis] for fact in findings.good] for axis in (0, 1))
     own = min(median(heights), median(widths))
     if findings.transfers:
         times = 224**2 / (size[0] * size[1])
         reason = (
-            "The pretrained network takes any size from 32 on; 224 sees more and takes "
-            f"{times:.1f} times as long."
+            "The pretrained network takes any size of at least 32. With 224 it sees more detail "
+            f"and takes {times:.1f} times as long."
         )
     elif own < _SMALLEST_SIDE:
-        reason = f"They are enlarged to {_SMALLEST_SIDE}, so that three poolings have room."
+        reason = f"They are enlarged to {_SMALLEST_SIDE}, so that three pooling layers fit."
     elif max(size) < own:
         reason = (
-            "From scratch, with this many images, more gains little and takes longer; try more "
-            "where small details decide."
+            "When training from scratch on this many images, a larger size gains little and takes "
+            "longer. Try a larger one if small details matter."
         )
     else:
-        reason = "That is near their own size."
+        reason = "This is close to their own size."
     return (
-        f"Height, width. The images have {median(heights):g} x {median(widths):g} pixels in the "
-        f"median, {min(heights)} x {min(widths)} at least. {reason}"
+        f"Height, width. The images have a median size of {median(heights):g} x "
+        f"{median(widths):g} pixels, and at least {min(heights)} x {min(widths)}. {reason}"
     )
 
 
@@ -127,9 +133,15 @@ def _split(findings: Findings) -> list[Choice]:
         return []
     fractions = ", ".join(f"{name}: {part}" for name in ("validation", "test"))
     if brought:
-        reason = f"The source brings {first_few(sorted(brought))}; the other is cut from train."
+        reason = (
+            f"The source has its own {first_few(sorted(brought))} split. The other one is taken "
+            "from train."
+        )
     elif part > 0.1:
-        reason = "More than the usual tenth for each: of few images a tenth would measure nothing."
+        reason = (
+            "More than the usual tenth each, because a tenth of so few images would measure "
+            "nothing reliably."
+        )
     else:
         reason = ""
     return [Choice(f"  split: {{{fractions}, seed: 0}}", reason)]

@@ -1,4 +1,4 @@
-"""What was seen of the images enters; augmentation, layers and training leave, line by line."""
+"""Propose the `augmentation`, `model` and `training` sections of a config."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from cnnkit.proposal.findings import FEW, Choice, Findings
 from cnnkit.proposal.proposed_data import MANY
 from cnnkit.text import count_of
 
-_LARGE_IMBALANCE = 3
+_LARGE_IMBALANCE = 3  # times as many images in the largest class as in the smallest one
 _SIDED_WORDS = ("left", "right", "clockwise", "arrow", "letter", "digit", "text")
 
 
 def augmentation_choices(findings: Findings) -> list[Choice]:
-    """Return the lines of `augmentation`: mild changes that leave most classes what they are."""
+    """Return the lines of `augmentation`: mild changes that rarely change the class of an image."""
     against = _why_not_to_flip(sorted(findings.class_counts))
     rotation = Choice("  - random_rotation: 0.05", against and f"No random_flip: {against}.")
     flip = Choice(
-        "  - random_flip: horizontal", "Remove it where left and right make a difference."
+        "  - random_flip: horizontal",
+        "Remove this if left and right make a difference in your images.",
     )
     choices = [rotation] if against else [flip, rotation]
     choices += [
@@ -28,11 +29,11 @@ def augmentation_choices(findings: Findings) -> list[Choice]:
 
 
 def _why_not_to_flip(class_names: Sequence[str]) -> str:
-    """Return why images should not be mirrored, by their classes' names; empty for nothing."""
+    """Return why images should not be mirrored, judging by the class names; "" if they may be."""
     if sum(len(name) <= 2 for name in class_names) > len(class_names) / 2:
-        return "the names of the classes look like digits or letters, which a mirror may change"
+        return "the class names look like digits or letters, which mirroring may change"
     sided = next((n for n in class_names if any(word in n.lower() for word in _SIDED_WORDS)), "")
-    return f"a mirror may change what is {sided}" if sided else ""
+    return f"mirroring may change the meaning of the class {sided}" if sided else ""
 
 
 def model_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
@@ -41,9 +42,9 @@ def model_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
         blocks, layers = block_choices(), layer_choices(findings, size)
         return [Choice("  blocks:"), *blocks, Choice("  layers:"), *layers]
     reason = (
-        f"{count_of(findings.num_images, 'image')} are few: start from a network that has seen a "
-        "million photographs. Its weights (2 MB) are downloaded once; `cnnkit init --from-scratch` "
-        "does without. docs/backbones.md has larger ones."
+        f"{count_of(findings.num_images, 'image')} are few, so start from a network that was "
+        "trained on a million photographs. Its weights (2 MB) are downloaded once. "
+        "`cnnkit init --from-scratch` does without it; docs/backbones.md lists larger ones."
     )
     return [Choice("  backbone: {name: MobileNetV2, alpha: 0.35}", reason)]
 
@@ -52,7 +53,10 @@ def block_choices() -> list[Choice]:
     """Return the lines of `model.blocks`."""
     conv = "{filters: $filters, kernel_size: 3, strides: $strides, padding: same, use_bias: false}"
     return [
-        Choice("    conv_norm:", "What `block` stands for below; $filters is what it is given."),
+        Choice(
+            "    conv_norm:",
+            "The layers that `block` inserts below. Its arguments replace $filters and $strides.",
+        ),
         Choice(f"      - conv: {conv}"),
         Choice("      - batch_norm: {momentum: 0.9}"),
         Choice("      - activation: relu"),
@@ -60,7 +64,7 @@ def block_choices() -> list[Choice]:
 
 
 def layer_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
-    """Return the lines of `model.layers`: stages of convolution, more of them for more images."""
+    """Return the lines of `model.layers`: stages of convolutions, more of them for more images."""
     number = findings.num_images
     stages = 3 if min(size) < 96 else 4
     deep = number >= FEW
@@ -72,9 +76,10 @@ def layer_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
         lines += [f"block: {{name: conv_norm, filters: {filters}, strides: 1}}"] * deep
     lines += ["global_pool: average", "dropout: 0.3"] if deep else ["flatten", "dropout: 0.5"]
     reason = (
-        f"{count_of(number, 'image')} are enough for two convolutions in each stage."
+        f"{count_of(number, 'image')} are enough for two convolutions per stage."
         if deep
-        else f"{count_of(number, 'image')} are few: a small net, and dropout against overfitting."
+        else f"{count_of(number, 'image')} are few, so the network is small, with dropout "
+        "against overfitting."
     )
     return [Choice(f"    - {line}", reason if not at else "") for at, line in enumerate(lines)]
 
@@ -104,8 +109,8 @@ def _transfer(findings: Findings) -> list[Choice]:
         Choice("  phases:"),
         Choice(
             "    - {train: linear_probe}",
-            "First the output layer alone, on features that are computed once; then all of it, "
-            "carefully.",
+            "First only the output layer is trained, on features that are computed once; then the "
+            "whole network, with a small learning rate.",
         ),
         Choice(
             "    - {train: all, epochs: 15, warmup_epochs: 1, "
@@ -125,6 +130,6 @@ def _from_scratch(findings: Findings) -> list[Choice]:
         Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
         Choice(
             f"  early_stopping: {{patience: {patience}}}",
-            "The validation loss of few images jumps: wait long." if few else "",
+            "With few images the validation loss jumps up and down, so wait long." if few else "",
         ),
     ]

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from cnnkit.data.pixels import read_pixels
 from cnnkit.errors import DataError, ImageError
-from cnnkit.explore.features.maps import MOVE, OTHER, Stage, most_active, path_from, stages_of
 from cnnkit.explore.features.model_graph import check_finite
 from cnnkit.explore.features.opened_model import Opened, open_model
 from cnnkit.explore.features.output_folder import layer_files, new_folder, wanted_folder
 from cnnkit.explore.features.overview import draw_overview
 from cnnkit.explore.features.page import printable, render, stage_data
+from cnnkit.explore.features.stages import MOVE, OTHER, Stage, most_active, path_from, stages_of
 from cnnkit.files import write_text
 from cnnkit.plots.map_pictures import Section, plot_maps
 from cnnkit.progress import Report
+from cnnkit.tables import table_text
 
 _OVERVIEW, _PAGE = "overview.png", "features.html"
 _MOST_MAPS = 64  # in a layer's picture
@@ -65,19 +66,24 @@ class Features:
         }
 
     def text(self) -> str:
-        """Return the layers and the files for people."""
-        width = max(len(layer["layer"]) for layer in self.layers + [{"layer": "layer"}])
-        lines = [f"{'layer':<{width}}  {'maps':>16}  {'lowest':>10}  {'highest':>10}  most active"]
+        """Return a table of the layers, the prediction and the files."""
+        rows = []
         for layer in self.layers:
-            height, across, count = layer["shape"]
+            height, width, count = layer["shape"]
+            maps = f"{count} of {height} x {width}"
+            ends = f"{layer['min']:.4g}", f"{layer['max']:.4g}"
             active = ", ".join(map(str, layer["most_active"]))
-            lines.append(
-                f"{layer['layer']:<{width}}  {f'{count} of {height} x {across}':>16}  "
-                f"{layer['min']:>10.4g}  {layer['max']:>10.4g}  {active}"
-            )
+            rows.append((layer["layer"], maps, *ends, active))
+        columns = ("layer", "maps", "lowest", "highest", "most active")
         name, probability = self.answer[0]
-        lines += [f"prediction: {name} {probability:.4f}", f"overview: {self.overview}"]
-        return "\n".join([*lines, f"page: {self.page}"])
+        return "\n".join(
+            [
+                table_text(columns, rows, right=("maps", "lowest", "highest")),
+                f"prediction: {name} {probability:.4f}",
+                f"overview: {self.overview}",
+                f"page: {self.page}",
+            ]
+        )
 
 
 def draw_features(

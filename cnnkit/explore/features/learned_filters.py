@@ -14,17 +14,18 @@ from cnnkit.config import load_config
 from cnnkit.data.records import ImageRecord, LocalFile
 from cnnkit.data.scored_images import run_images
 from cnnkit.errors import DataError
-from cnnkit.explore.features.ascent import climbed_pictures
 from cnnkit.explore.features.filters_page import layer_data, within_bound
 from cnnkit.explore.features.filters_pictures import draw_kernels, draw_layer
+from cnnkit.explore.features.gradient_ascent import climbed_pictures
 from cnnkit.explore.features.opened_model import Opened, open_model
 from cnnkit.explore.features.output_folder import layer_files, new_folder, png_name, wanted_folder
 from cnnkit.explore.features.page import printable, render
 from cnnkit.explore.features.patches import Patch, exciting_patches
-from cnnkit.explore.features.step_windows import kernel_of
+from cnnkit.explore.features.windows_and_kernels import kernel_of
 from cnnkit.files import write_text
 from cnnkit.prediction import find_images
 from cnnkit.progress import Report
+from cnnkit.tables import table_text
 
 _MOST_IMAGES = 1000
 _MOST_LAYERS = 12  # unless they are named: gradient ascent takes its time
@@ -101,14 +102,14 @@ class Filters:
         }
 
     def text(self) -> str:
-        """Return the layers and the files for people."""
-        width = max(len(layer.name) for layer in self.layers)
-        lines = [f"{'layer':<{max(width, 5)}}  {'kernel':>18}  channels that images excite most"]
+        """Return a table of the layers, and the files."""
+        rows = []
         for layer in self.layers:
-            height, across, depth, count = layer.kernel.shape
-            size = f"{count} of {height} x {across} x {depth}"
-            shown = ", ".join(map(str, layer.channels[:8]))
-            lines.append(f"{layer.name:<{max(width, 5)}}  {size:>18}  {shown}")
+            height, width, depth, count = layer.kernel.shape
+            channels = ", ".join(map(str, layer.channels[:8]))
+            rows.append((layer.name, f"{count} of {height} x {width} x {depth}", channels))
+        columns = ("layer", "kernel", "channels that images excite most")
+        lines = [table_text(columns, rows, right=("kernel",))]
         if self.kernels:
             lines.append(f"first layer: {self.kernels}")
         return "\n".join([*lines, f"page: {self.page}"])

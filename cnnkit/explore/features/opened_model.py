@@ -10,7 +10,7 @@ from typing import Any
 
 from cnnkit.errors import UsageError, did_you_mean
 from cnnkit.explore.features.model_graph import Step, steps_of
-from cnnkit.explore.features.step_windows import is_convolution
+from cnnkit.explore.features.windows_and_kernels import is_convolution
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runs import Run, find_run, run_of_file

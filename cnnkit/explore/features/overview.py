@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.explore.features.maps import FLATTEN, MOVE, RELU, SCALE, SUM, Stage, most_active
+from cnnkit.explore.features.stages import FLATTEN, MOVE, RELU, SCALE, SUM, Stage, most_active
 from cnnkit.plots.map_pictures import Column, plot_path
 
 _MOST_COLUMNS = 33

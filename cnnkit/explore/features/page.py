@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.explore.features.maps import IMAGE, RELU, SCALE, SUM, Stage
+from cnnkit.explore.features.stages import IMAGE, RELU, SCALE, SUM, Stage
 
 _MOST_BYTES = 12_000_000  # of numbers; in base64 a third more
 _PREVIEW_CHANNELS = 16

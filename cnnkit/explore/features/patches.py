@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageRecord
 from cnnkit.errors import DataError, ImageError
+from cnnkit.explore.features.image_regions import Regions, regions_of
 from cnnkit.explore.features.model_graph import Step, check_finite, run_steps
-from cnnkit.explore.features.regions import Regions, regions_of
 from cnnkit.progress import Report
 
 _BATCH = 16

@@ -1,1 +1,1 @@
-"""Kernels and a picture or a small matrix enter; responses and their arithmetic leave."""
+"""Classic image kernels on a picture or a small matrix, with the arithmetic of every step."""

@@ -1,4 +1,4 @@
-"""Text, a CSV file or a YAML file enters; matrices and kernels of numbers leave."""
+"""Read matrices and kernels from text, CSV files and YAML files."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from cnnkit.explore.kernels.operators import OPERATORS, Kernel, Operator, find_o
 
 _YAML_ENDINGS = (".yaml", ".yml", ".json")
 _ENDINGS = (".csv", *_YAML_ENDINGS)
-_LARGEST = 1e100  # products and their sums stay finite
-_MOST_LETTERS = 60  # of a wrong value in a message
-_FORM = 'Give rows of numbers, all of one length, such as "[[1,2,3],[4,5,6]]".'
+_LARGEST = 1e100  # so that products and their sums stay finite
+_MOST_LETTERS = 60  # of a wrong value that a message quotes
+_FORM = 'Give rows of numbers of the same length, such as "[[1,2,3],[4,5,6]]".'
 
 
 def read_matrix(text: str, option: str) -> np.ndarray:
     """Return the matrix that an option gives as text or as a .csv, .yaml or .json file.
 
     Args:
-        text: `[[1,2],[3,4]]`, or the path of a file. A number may be a fraction: `1/9`.
-        option: its name, for messages.
+        text: a matrix such as `[[1,2],[3,4]]`, or the path of a file. A number may be a fraction
+            such as `1/9`.
+        option: name of the option, for messages.
 
     Returns:
         (rows, columns) floats.
@@ -39,15 +40,15 @@ def read_matrix(text: str, option: str) -> np.ndarray:
         return _matrix(read_yaml(text, option).data, option)
     data = _read_file(text, option)
     if isinstance(data, dict):
-        raise UsageError(f"{text}: it holds names. {option} takes one matrix. {_FORM}")
+        raise UsageError(f"{text} has named matrices, but {option} takes one matrix. {_FORM}")
     return _matrix(data, text)
 
 
 def read_operators(text: str) -> list[Operator]:
-    """Return what `--kernel` names: an operator, a matrix, or all kernels of a file.
+    """Return the operator or matrix that `--kernel` gives, or all kernels of a file.
 
     Raises:
-        UsageError: no such operator, or not a matrix of numbers.
+        UsageError: no operator has this name, or it is not a matrix of numbers.
     """
     if text.lstrip().startswith("["):
         return [_own("own kernel", _matrix(read_yaml(text, "--kernel").data, "--kernel"))]
@@ -55,24 +56,24 @@ def read_operators(text: str) -> list[Operator]:
         return [find_operator(text)]
     data = _read_file(text, "--kernel")
     if data == {}:
-        raise UsageError(f"{text}: it holds no kernel. Write NAME: [[...], ...] into it.")
+        raise UsageError(f"{text} has no kernel. Write NAME: [[...], ...] into it.")
     if isinstance(data, dict):
         return [_own(name, _matrix(rows, f"{text}, {name}")) for name, rows in data.items()]
     return [_own(Path(text).stem, _matrix(data, text))]
 
 
 def read_operator(text: str) -> Operator:
-    """Return the one operator that `--kernel` names.
+    """Return the one operator that `--kernel` gives.
 
     Raises:
-        UsageError: as `read_operators`, or a file of several.
+        UsageError: as for `read_operators`, or a file has several kernels.
     """
     found = read_operators(text)
     if len(found) != 1:
         names = ", ".join(operator.name for operator in found)
         raise UsageError(
-            f"{text}: it holds {len(found)} kernels ({names}); one is needed. Write that one into "
-            "a file of its own, or give it as text."
+            f"{text} has {len(found)} kernels ({names}), but one is needed. Write the one you want "
+            "into a file of its own, or give it as text."
         )
     return found[0]
 
@@ -101,7 +102,7 @@ def _read_file(text: str, option: str) -> Any:
     try:
         return [row for row in csv.reader(content.splitlines()) if row]
     except csv.Error as error:
-        raise UsageError(f"{text}: this is no table of numbers: {error}. {_FORM}") from None
+        raise UsageError(f"{text} is not a table of numbers: {error}. {_FORM}") from None
 
 
 def _matrix(rows: Any, place: str) -> np.ndarray:
@@ -111,7 +112,7 @@ def _matrix(rows: Any, place: str) -> np.ndarray:
     if len(set(lengths)) > 1:
         raise UsageError(
             f"{place}: the rows have different lengths ({', '.join(map(str, lengths[:20]))}). "
-            "Every row needs as many numbers as the others."
+            "All rows need the same number of values."
         )
     if not lengths[0]:
         raise UsageError(f"{place}: the rows are empty. {_FORM}")
@@ -126,19 +127,20 @@ def _number(value: Any, place: str) -> float:
     try:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError
-        is_fraction = isinstance(value, str) and "/" in value  # Fraction("1e999999999") hangs
+        # Only fractions go through Fraction, because Fraction("1e999999999") hangs.
+        is_fraction = isinstance(value, str) and "/" in value
         result = float(Fraction(value.strip()) if is_fraction else value)
     except (ValueError, ZeroDivisionError, OverflowError):
         result = math.nan
     if not abs(result) <= _LARGEST:
         raise UsageError(
-            f'{place}: "{_shortened(value)}" is not a number that can be computed with. Write 3, '
-            "-0.5 or 1/9 (rows and columns are counted from 0)."
+            f'{place}: "{_shortened(value)}" is not a number that can be used. Write numbers such '
+            "as 3, -0.5 or 1/9. (Rows and columns are counted from 0.)"
         )
     return result
 
 
 def _shortened(value: Any) -> str:
-    # A whole number of thousands of digits cannot be written in decimal.
+    # Python refuses to write an integer of thousands of digits in decimal.
     text = hex(value) if isinstance(value, int) and abs(value) > _LARGEST else str(value)
     return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}\u2026"

@@ -1,4 +1,4 @@
-"""The name of a classic operator of image processing enters; its kernels leave."""
+"""The classic operators of image processing by name, with their kernels and sources."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cnnkit.errors import UsageError, did_you_mean
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """A matrix that a window of the input is multiplied by, element by element.
+    """A matrix that is multiplied with a window of the input, element by element.
 
     Args:
-        weights: (rows, columns) floats, as people write them.
-        divisor: the sum of the products is divided by it, so that weights stay whole numbers.
+        weights: (rows, columns) floats, as textbooks write them.
+        divisor: the sum of the products is divided by it, so that the weights are whole numbers.
     """
 
     weights: np.ndarray
@@ -24,7 +24,7 @@ class Kernel:
 
     @property
     def total(self) -> float:
-        """Sum of all weights: 1 keeps the brightness of a picture, 0 leaves only changes."""
+        """Sum of all weights: 1 keeps the brightness of a picture, 0 keeps only changes."""
         return float(self.weights.sum()) / self.divisor
 
 
@@ -33,10 +33,10 @@ class Operator:
     """One kernel, or two at right angles whose responses are combined to their magnitude.
 
     Args:
-        name: as `--kernel` takes it.
-        kernels: one, or two of the same size.
+        name: the name that `--kernel` takes.
+        kernels: one kernel, or two of the same size.
         sentence: what it does.
-        source: where these numbers are given.
+        source: where these numbers were published.
     """
 
     name: str
@@ -56,6 +56,7 @@ def _kernel(weights: Sequence[Sequence[int]], divisor: int = 1) -> Kernel:
 
 
 def _binomial(centre: int, divisor: int) -> Kernel:
+    """Return the 5 x 5 binomial weights with another number in the centre."""
     weights = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]).astype(float)
     weights[2, 2] = centre
     return Kernel(weights, divisor)
@@ -79,7 +80,7 @@ _TABLE = (
     (
         "edge_diagonal",
         [_kernel([[1, 0, -1], [0, 0, 0], [-1, 0, 1]])],
-        "Edges where two diagonals differ: corners and oblique edges.",
+        "Edges where the two diagonals differ: corners and oblique edges.",
         _WIKIPEDIA,
     ),
     (
@@ -120,14 +121,14 @@ _TABLE = (
         _WIKIPEDIA,
     ),
     ("gaussian_5x5", [_binomial(36, 256)], "A wider Gaussian blur.", _WIKIPEDIA),
-    ("sobel_x", [_SOBEL_X], "Change from left to right, smoothed downwards 1 2 1.", _SOBEL),
-    ("sobel_y", [_SOBEL_Y], "Change from top to bottom, smoothed sideways 1 2 1.", _SOBEL),
+    ("sobel_x", [_SOBEL_X], "Change from left to right, smoothed vertically by 1 2 1.", _SOBEL),
+    ("sobel_y", [_SOBEL_Y], "Change from top to bottom, smoothed horizontally by 1 2 1.", _SOBEL),
     ("sobel_magnitude", [_SOBEL_X, _SOBEL_Y], "sqrt(sobel_x^2 + sobel_y^2).", _SOBEL),
-    ("scharr_x", [_SCHARR_X], "As sobel_x with 3 10 3, the same in all directions.", _SCHARR),
-    ("scharr_y", [_SCHARR_Y], "As sobel_y with 3 10 3, the same in all directions.", _SCHARR),
+    ("scharr_x", [_SCHARR_X], "Like sobel_x with 3 10 3, equal in all directions.", _SCHARR),
+    ("scharr_y", [_SCHARR_Y], "Like sobel_y with 3 10 3, equal in all directions.", _SCHARR),
     ("scharr_magnitude", [_SCHARR_X, _SCHARR_Y], "sqrt(scharr_x^2 + scharr_y^2).", _SCHARR),
-    ("prewitt_x", [_PREWITT_X], "Change from left to right, mean of three rows.", _PREWITT),
-    ("prewitt_y", [_PREWITT_Y], "Change from top to bottom, mean of three columns.", _PREWITT),
+    ("prewitt_x", [_PREWITT_X], "Change from left to right, summed over three rows.", _PREWITT),
+    ("prewitt_y", [_PREWITT_Y], "Change from top to bottom, summed over three columns.", _PREWITT),
     ("prewitt_magnitude", [_PREWITT_X, _PREWITT_Y], "sqrt(prewitt_x^2 + prewitt_y^2).", _PREWITT),
     (
         "line_horizontal",
@@ -144,13 +145,13 @@ _TABLE = (
     (
         "line_oblique_45",
         [_kernel([[-1, -1, 2], [-1, 2, -1], [2, -1, -1]])],
-        "Bright lines one pixel wide that rise to the right, as / does.",
+        "Bright lines one pixel wide that rise to the right, like /.",
         _LINES,
     ),
     (
         "line_oblique_135",
         [_kernel([[2, -1, -1], [-1, 2, -1], [-1, -1, 2]])],
-        "Bright lines one pixel wide that fall to the right, as \\ does.",
+        "Bright lines one pixel wide that fall to the right, like \\.",
         _LINES,
     ),
 )
@@ -159,15 +160,15 @@ OPERATORS = {row[0]: Operator(row[0], tuple(row[1]), *row[2:]) for row in _TABLE
 
 
 def find_operator(name: str) -> Operator:
-    """Return the operator of a name.
+    """Return the operator with this name.
 
     Raises:
-        UsageError: there is none; the nearest name is offered.
+        UsageError: no operator has it; the message suggests the nearest name.
     """
     if name not in OPERATORS:
         raise UsageError(
             f'--kernel: no operator is called "{name}".{did_you_mean(name, OPERATORS)} '
-            "cnnkit kernels --list shows them all. Your own kernel is a matrix such as "
+            "`cnnkit kernels --list` shows them all. A kernel of your own is a matrix such as "
             '"[[0,1,0],[1,-4,1],[0,1,0]]", or a .csv or .yaml file.'
         )
     return OPERATORS[name]

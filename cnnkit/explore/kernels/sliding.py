@@ -1,7 +1,7 @@
-"""A map of numbers enters; every window of it, and its convolution or pooling, leave. NumPy only.
+"""Slide a window over a map and convolve or pool what it covers, with NumPy.
 
 A map is a matrix (rows, columns) or a picture (rows, columns, channels). As in a layer of a CNN the
-kernel is not turned around: this is the cross-correlation of mathematics.
+kernel is not flipped: in mathematics this is called the cross-correlation.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnkit.arithmetic.effects import CollapsesError, UnfitError, times
-from cnnkit.arithmetic.windows import Slide, slides
+from cnnkit.arithmetic import CollapsesError, Slide, UnfitError, slides, times
 from cnnkit.errors import UsageError
 from cnnkit.explore.kernels.operators import Kernel
 
-_MOST_NUMBERS = 50_000_000  # of a map with its border
-_MOST_PRODUCTS = 10_000_000_000  # seconds to a minute
+_MOST_NUMBERS = 50_000_000  # in a map with its border: 400 MB of 64-bit floats
+_MOST_PRODUCTS = 10_000_000_000  # takes seconds to a minute
 _NUMPY_MODES = {"zeros": "constant", "edge": "edge", "reflect": "reflect"}
 
 
@@ -27,12 +26,12 @@ class Sliding:
     """How a window moves over a map. Pairs are (rows, columns).
 
     Args:
-        strides: steps of the window; None for as large as the window.
+        strides: steps of the window; None for steps as large as the window.
         padding: `valid` (only windows inside the map) or `same` (a border is added, so that the
             output has ceil(size / stride) rows and columns), as in Keras.
-        pad: size of an added border instead; (0, 0) for none.
-        pad_mode: what the border holds: `zeros`, `edge` (the nearest value) or `reflect`.
-        dilation_rate: distance of neighbours inside the window.
+        pad: size of a border to add instead; (0, 0) for none.
+        pad_mode: what the border contains: `zeros`, `edge` (the nearest value) or `reflect`.
+        dilation_rate: distance between neighbours inside the window.
     """
 
     strides: tuple[int, int] | None = (1, 1)
@@ -47,9 +46,9 @@ class Windows:
     """Every window of a map.
 
     Args:
-        slides: how it slides over the rows and over the columns.
+        slides: how the window slides over the rows and over the columns.
         values: (output rows, output columns[, channels], window rows, window columns) floats.
-        is_real: (output rows, output columns, window rows, window columns); False on the border.
+        is_real: (output rows, output columns, window rows, window columns); False in the border.
     """
 
     slides: tuple[Slide, Slide]
@@ -60,17 +59,17 @@ class Windows:
 def all_windows(
     values: np.ndarray, size: tuple[int, int], sliding: Sliding, *, fill: float = 0.0
 ) -> Windows:
-    """Return every window of a map, without copying it for each.
+    """Return every window of a map, as views that copy no numbers.
 
     Args:
         values: (rows, columns) or (rows, columns, channels).
-        size: rows and columns of the window.
-        sliding: how it moves.
-        fill: what a border of zeros holds; -inf where zeros would count.
+        size: (rows, columns) of the window.
+        sliding: how the window moves.
+        fill: the number in a border of zeros; -inf if zeros would change the result.
 
     Raises:
-        UsageError: the window is larger than the map, or the border larger than can be mirrored,
-            or there are more numbers than can be computed with.
+        UsageError: the window is larger than the map, the border is larger than what can be
+            mirrored, or there are too many numbers.
     """
     rows, columns = _slides(values.shape[:2], size, sliding)
     _check_size(rows, columns, num_channels=values.shape[2] if values.ndim == 3 else 1)
@@ -103,7 +102,7 @@ def _slides(shape: Sequence[int], size: tuple[int, int], sliding: Sliding) -> tu
     except CollapsesError as error:
         raise UsageError(
             f"A window {error} does not fit into a map of {times(shape)}. Add a border with "
-            "padding same or pad, or take a smaller window or a larger input."
+            "--padding same or --pad, or use a smaller window or a larger input."
         ) from None
     except UnfitError as error:
         raise UsageError(str(error)) from None
@@ -114,19 +113,19 @@ def _check_size(rows: Slide, columns: Slide, *, num_channels: int) -> None:
     padded = [slide.before + slide.size + slide.after for slide in (rows, columns)]
     if math.prod(padded) * num_channels > _MOST_NUMBERS:
         raise UsageError(
-            f"With its border the map would be {times(padded)}, more than {_MOST_NUMBERS:,} "
-            "numbers. Take a smaller border, window or dilation rate."
+            f"With its border the map would be {times(padded)}, which is more than "
+            f"{_MOST_NUMBERS:,} numbers. Use a smaller border, window or dilation rate."
         )
     products = rows.output * columns.output * rows.kernel * columns.kernel * num_channels
     if products > _MOST_PRODUCTS:
         raise UsageError(
-            f"The windows have {products:,} numbers in all; at most {_MOST_PRODUCTS:,} are "
-            "computed. Take a smaller window or input, or larger steps."
+            f"The windows have {products:,} numbers in total, and the limit is "
+            f"{_MOST_PRODUCTS:,}. Use a smaller window or input, or a larger stride."
         )
 
 
 def convolve(windows: Windows, kernel: Kernel) -> np.ndarray:
-    """Return the sum of the products of each window and the kernel; each channel by itself.
+    """Return the sum of the products of each window and the kernel, for each channel separately.
 
     Returns:
         (output rows, output columns[, channels]) floats.
@@ -135,10 +134,10 @@ def convolve(windows: Windows, kernel: Kernel) -> np.ndarray:
 
 
 def pool(windows: Windows, kind: str) -> np.ndarray:
-    """Return the largest or the mean value of each window; an added border does not count.
+    """Return the largest or the mean value of each window, without the added border.
 
     Args:
-        windows: with a border of -inf for `max`, of 0 for `average`.
+        windows: windows whose border is -inf for `max` and 0 for `average`.
         kind: `max` or `average`.
     """
     if kind == "max":

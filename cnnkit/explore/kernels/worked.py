@@ -1,89 +1,114 @@
-"""The stages of a chain enter; every window, product and sum of them, as text or JSON, leaves."""
+"""Every window, product and sum of a convolution or pooling, as text or JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from cnnkit.arithmetic.effects import times
-from cnnkit.arithmetic.windows import Slide
-from cnnkit.explore.kernels.numbers import (
+from cnnkit.arithmetic import Slide, times
+from cnnkit.explore.kernels.chain import Stage, chain_of, check_without_kernel, run_chain
+from cnnkit.explore.kernels.matrices import read_matrix, read_operator
+from cnnkit.explore.kernels.matrix_text import (
     aligned,
     factor_text,
+    indented,
+    kernels_json,
     matrix_lines,
     number_text,
+    operator_lines,
     plain,
     size_formulas,
 )
-from cnnkit.explore.kernels.operators import OPERATORS, Kernel, Operator
-from cnnkit.explore.kernels.stages import Stage
+from cnnkit.explore.kernels.operators import Kernel
 
 
-def work_text(values: np.ndarray, stages: Sequence[Stage], most: int) -> str:
-    """Return the input, then of each stage its steps and its result.
+@dataclass(frozen=True, eq=False)
+class WorkedMatrix:
+    """What `cnnkit convolve` prints: a matrix and each step of its way through the stages.
 
     Args:
         values: the input, (rows, columns).
-        stages: what `run_chain` made of it.
-        most: steps to print of each stage; the number of those left out is said.
+        stages: what `run_chain` computed from it.
+        most: how many steps of each stage are shown; the others are counted.
     """
-    lines = [f"input, {times(values.shape)}", *_indented(matrix_lines(values))]
-    for stage in stages:
-        lines += ["", *_stage_lines(stage, most)]
-    return "\n".join(lines)
+
+    values: np.ndarray
+    stages: Sequence[Stage]
+    most: int
+
+    def text(self) -> str:
+        """Return the input, then the steps and the result of each stage."""
+        lines = [f"input, {times(self.values.shape)}", *indented(matrix_lines(self.values))]
+        for stage in self.stages:
+            lines += ["", *_stage_lines(stage, self.most)]
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `text` says as plain values, with no matrix cut off."""
+        return {
+            "input": plain(self.values),
+            "stages": [_stage_json(stage, self.most) for stage in self.stages],
+            "output": plain(self.stages[-1].output),
+        }
+
+
+def work_out(matrix: str, kernel: str | None, most: int, **options: Any) -> WorkedMatrix:
+    """Convolve or pool a small matrix.
+
+    Args:
+        matrix: text such as `[[1,2],[3,4]]`, or a file.
+        kernel: name of an operator, a matrix or a file; None for no convolution.
+        most: how many steps of each stage are shown.
+        **options: as for `chain_of`.
+
+    Raises:
+        UsageError: the matrix or the kernel cannot be read or do not fit, or an option is wrong.
+    """
+    chain = chain_of(**options)
+    if kernel is None:
+        check_without_kernel(options)
+    values = read_matrix(matrix, "--input")
+    operator = None if kernel is None else read_operator(kernel)
+    return WorkedMatrix(values, run_chain(values, operator, chain), most)
 
 
 def _stage_lines(stage: Stage, most: int) -> list[str]:
     if stage.output.ndim == 1:
         numbers = matrix_lines(stage.output[None])
-        return [f"flatten, row by row: {stage.output.size} numbers", *_indented(numbers)]
+        return [f"flatten, row by row: {stage.output.size} numbers", *indented(numbers)]
     if stage.windows is None:
         head = [f"{stage.name}: max(x, 0) of every number, {times(stage.output.shape)}"]
-        return head + _indented(matrix_lines(stage.output))
+        return head + indented(matrix_lines(stage.output))
     lines = operator_lines(stage.operator) if stage.operator else []
-    lines += [_movement(stage), *_formula_lines(stage)]
+    lines += [_movement(stage), *map(str, size_formulas(stage.windows.slides))]
     for place in islice(np.ndindex(*stage.output.shape), most):
         lines += ["", *element_lines(stage, *place)]
     if left_out := _left_out(stage, most):
         total = stage.output.size
         lines += ["", f"{left_out} of {total} steps are left out; --steps {total} prints all."]
     head = f"result of the {stage.name}, {times(stage.output.shape)}"
-    return [*lines, "", head, *_indented(matrix_lines(stage.output))]
+    return [*lines, "", head, *indented(matrix_lines(stage.output))]
 
 
 def _left_out(stage: Stage, most: int) -> int:
     return max(stage.output.size - most, 0)
 
 
-def operator_lines(operator: Operator) -> list[str]:
-    """Return the kernels of an operator as lines."""
-    lines = []
-    for number, kernel in enumerate(operator.kernels):
-        part = f", {number + 1} of {len(operator.kernels)}" if len(operator.kernels) > 1 else ""
-        shared = f", divided by {kernel.divisor}" if kernel.divisor != 1 else ""
-        lines.append(f"{operator.name}{part}, {times(operator.size)}{shared}")
-        lines += _indented(matrix_lines(kernel.weights))
-    return lines
-
-
 def _movement(stage: Stage) -> str:
+    """Return how the window moves: `convolution, window 3 x 3, stride 1 x 1, no border`."""
     rows, columns = stage.windows.slides
     words = [
-        f"{stage.name}, window {_pair(rows.kernel, columns.kernel)}",
-        f"stride {_pair(rows.stride, columns.stride)}",
+        f"{stage.name}, window {rows.kernel} x {columns.kernel}",
+        f"stride {rows.stride} x {columns.stride}",
     ]
     if (rows.dilation, columns.dilation) != (1, 1):
-        words.append(f"dilation {_pair(rows.dilation, columns.dilation)}")
+        words.append(f"dilation {rows.dilation} x {columns.dilation}")
     border = _border(rows, columns)
     return ", ".join([*words, f"border {border}" if border else "no border"])
-
-
-def _pair(first: int, second: int) -> str:
-    return f"{first} x {second}"
 
 
 def _border(rows: Slide, columns: Slide) -> str:
@@ -96,34 +121,26 @@ def _border(rows: Slide, columns: Slide) -> str:
     return ", ".join(f"{size} {side}" for side, size in sides if size)
 
 
-def _formula_lines(stage: Stage) -> list[str]:
-    return [str(formula) for formula in size_formulas(stage.windows.slides)]
-
-
 def element_lines(stage: Stage, row: int, column: int) -> list[str]:
-    """Return how one number of a convolution or a pooling comes about, as lines.
+    """Return as lines how one number of a convolution or pooling is computed.
 
-    Of a picture every channel is worked out by itself.
+    For a picture, each channel is worked out separately.
 
     Args:
-        stage: with windows.
-        row: of the output, from 0.
-        column: of the output, from 0.
+        stage: a stage with windows.
+        row: row of the output, counted from 0.
+        column: column of the output, counted from 0.
     """
-    lines = [f"[{row}, {column}]: {_place(stage, row, column)}"]
+    rows, columns = stage.windows.slides
+    lines = [f"[{row}, {column}]: rows {_reach(rows, row)}, columns {_reach(columns, column)}"]
     windows = stage.windows.values[row, column]
     is_real = stage.windows.is_real[row, column]
     if windows.ndim == 2:
-        return lines + _indented(_window_lines(stage, windows, is_real))
+        return lines + indented(_window_lines(stage, windows, is_real))
     names = ("red", "green", "blue") if len(windows) == 3 else ("grey",)
     for name, window in zip(names, windows, strict=True):
-        lines += [f"  {name}", *_indented(_indented(_window_lines(stage, window, is_real)))]
+        lines += [f"  {name}", *indented(indented(_window_lines(stage, window, is_real)))]
     return lines
-
-
-def _place(stage: Stage, row: int, column: int) -> str:
-    rows, columns = stage.windows.slides
-    return f"rows {_reach(rows, row)}, columns {_reach(columns, column)}"
 
 
 def _reach(slide: Slide, position: int) -> str:
@@ -145,7 +162,10 @@ def _window_lines(stage: Stage, window: np.ndarray, is_real: np.ndarray) -> list
 
 
 def _product_lines(window: np.ndarray, is_real: np.ndarray, kernel: Kernel) -> list[str]:
-    """Return window, kernel and products beside each other, one line a row, and the sum."""
+    """Return the window, the kernel and the products side by side, then the sum.
+
+    There is one line per row of the window.
+    """
     left = aligned(_cells(window, is_real, "[{}]"))
     middle = aligned([[number_text(weight) for weight in row] for row in kernel.weights])
     products = [
@@ -167,7 +187,7 @@ def _product_lines(window: np.ndarray, is_real: np.ndarray, kernel: Kernel) -> l
 
 
 def _cells(window: np.ndarray, is_real: np.ndarray, border: str) -> np.ndarray:
-    """Return the numbers of a window as texts, those of an added border in a form of their own."""
+    """Return the numbers of a window as texts; `border` formats those of an added border."""
     texts = np.vectorize(number_text, otypes=[object])(window)
     return np.where(is_real, texts, [[border.format(text) for text in row] for row in texts])
 
@@ -182,19 +202,6 @@ def _pool_lines(name: str, window: np.ndarray, is_real: np.ndarray) -> list[str]
     return [*aligned(_cells(window, is_real, "-")), work]
 
 
-def _indented(lines: Sequence[str]) -> list[str]:
-    return [f"  {line}" for line in lines]
-
-
-def work_json(values: np.ndarray, stages: Sequence[Stage], most: int) -> dict[str, Any]:
-    """Return what `work_text` says as plain values, and the matrices whole."""
-    return {
-        "input": plain(values),
-        "stages": [_stage_json(stage, most) for stage in stages],
-        "output": plain(stages[-1].output),
-    }
-
-
 def _stage_json(stage: Stage, most: int) -> dict[str, Any]:
     found: dict[str, Any] = {"name": stage.name}
     if stage.operator is not None:
@@ -207,17 +214,10 @@ def _stage_json(stage: Stage, most: int) -> dict[str, Any]:
     return found | {"output": plain(stage.output)}
 
 
-def kernels_json(operator: Operator) -> list[dict[str, Any]]:
-    """Return the matrices of an operator as plain values."""
-    return [
-        {"weights": plain(kernel.weights), "divisor": kernel.divisor} for kernel in operator.kernels
-    ]
-
-
 def element_json(stage: Stage, row: int, column: int) -> dict[str, Any]:
-    """Return one number, its window and its products; null where a border does not count.
+    """Return one number, its window and its products; null for a border that does not count.
 
-    Of a picture, windows, products and values are lists of one entry a channel.
+    For a picture, windows, products and values are lists with one entry per channel.
     """
     windows = stage.windows.values[row, column]
     found: dict[str, Any] = {"row": row, "column": column}
@@ -234,25 +234,3 @@ def _without_border(values: np.ndarray, is_real: np.ndarray) -> Any:
     if values.ndim == 0:
         return plain(values) if is_real else None
     return [_without_border(*pair) for pair in zip(values, is_real, strict=True)]
-
-
-def operators_text() -> str:
-    """Return every named operator: its kernels, what it does, and its source."""
-    parts = []
-    for operator in OPERATORS.values():
-        head = [*operator_lines(operator), f"  {operator.sentence} [{operator.source}]"]
-        parts.append("\n".join(head))
-    return "\n\n".join(parts)
-
-
-def operators_json() -> list[dict[str, Any]]:
-    """Return every named operator as plain values."""
-    return [
-        {
-            "name": operator.name,
-            "kernels": kernels_json(operator),
-            "sentence": operator.sentence,
-            "source": operator.source,
-        }
-        for operator in OPERATORS.values()
-    ]

@@ -8,8 +8,7 @@ from pathlib import Path as FilePath
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from cnnkit.arithmetic import LayerRow
-from cnnkit.arithmetic.effects import Shape
+from cnnkit.arithmetic import LayerRow, Shape
 from cnnkit.files import DRAWN_BY, SVG_DRAWN_BY, atomic_write
 from cnnkit.plots.diagram.drawing import draw
 from cnnkit.plots.diagram.layout import layout_of

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnkit.arithmetic import IMAGE, MERGES, LayerRow
-from cnnkit.arithmetic.effects import Shape
+from cnnkit.arithmetic import IMAGE, MERGES, LayerRow, Shape
 from cnnkit.plots.diagram.words import activation_words, operation_words, window_of
 
 SYMBOLS = {

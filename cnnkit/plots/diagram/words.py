@@ -7,9 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cnnkit.arithmetic import LayerRow
-from cnnkit.arithmetic.effects import Shape, spread, times
-from cnnkit.arithmetic.layer_rows import pad_words
+from cnnkit.arithmetic import LayerRow, Shape, pad_words, spread, times
 
 _NAMES = {
     "ConvTranspose": "transposed conv",

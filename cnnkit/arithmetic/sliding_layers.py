@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cnnkit.arithmetic.effects import (
+from cnnkit.arithmetic.layer_effect import (
     UNKNOWN,
     WHOLE,
     CollapsesError,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.explore.features.model_graph import Step
-from cnnkit.explore.features.step_windows import window_of
+from cnnkit.explore.features.windows_and_kernels import window_of
 
 _POINTWISE = frozenset(
     "Activation ReLU Relu Relu6 LeakyReLU LeakyRelu PReLU ELU Elu Softmax "

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from cnnkit.arithmetic import windows
-from cnnkit.arithmetic.effects import (
+from cnnkit.arithmetic import sliding_layers
+from cnnkit.arithmetic.layer_effect import (
     UNKNOWN,
     WHOLE,
     Effect,
@@ -226,17 +226,17 @@ _EFFECTS: dict[str, EffectOf] = {
     ),
 }
 _SPATIAL: dict[str, Callable[..., Effect]] = {
-    "Conv": windows.conv,
-    "ConvTranspose": windows.transposed,
-    "DepthwiseConv": windows.depthwise,
-    "SeparableConv": windows.separable,
-    "MaxPooling": windows.pool,
-    "AveragePooling": windows.pool,
-    "GlobalMaxPooling": windows.global_pool,
-    "GlobalAveragePooling": windows.global_pool,
-    "ZeroPadding": windows.zero_padding,
-    "Padding": windows.zero_padding,  # keras.ops.pad in a file, whatever it fills the border with
-    "Cropping": windows.cropping,
-    "UpSampling": windows.up_sampling,
-    "SpatialDropout": windows.spatial_dropout,
+    "Conv": sliding_layers.conv,
+    "ConvTranspose": sliding_layers.transposed,
+    "DepthwiseConv": sliding_layers.depthwise,
+    "SeparableConv": sliding_layers.separable,
+    "MaxPooling": sliding_layers.pool,
+    "AveragePooling": sliding_layers.pool,
+    "GlobalMaxPooling": sliding_layers.global_pool,
+    "GlobalAveragePooling": sliding_layers.global_pool,
+    "ZeroPadding": sliding_layers.zero_padding,
+    "Padding": sliding_layers.zero_padding,  # keras.ops.pad in a `.keras` file, in any mode
+    "Cropping": sliding_layers.cropping,
+    "UpSampling": sliding_layers.up_sampling,
+    "SpatialDropout": sliding_layers.spatial_dropout,
 }

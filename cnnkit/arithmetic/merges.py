@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cnnkit.arithmetic.effects import History, Shape, UnfitError, times
+from cnnkit.arithmetic.layer_effect import History, Shape, UnfitError, times
 from cnnkit.arithmetic.nodes import Node
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnkit.explore.features.image_regions import Regions, regions_of
 from cnnkit.explore.features.model_graph import Step
-from cnnkit.explore.features.regions import Regions, regions_of
-from cnnkit.explore.features.step_windows import (
+from cnnkit.explore.features.windows_and_kernels import (
     Kernel,
     Window,
     is_convolution,

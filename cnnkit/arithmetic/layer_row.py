@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cnnkit.arithmetic.effects import Shape, borders, spread, times
+from cnnkit.arithmetic.layer_effect import Shape, borders, spread, times
 from cnnkit.arithmetic.nodes import MERGES, Node, Path
 
 

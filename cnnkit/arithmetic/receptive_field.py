@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnkit.arithmetic.effects import UNKNOWN, WHOLE, Effect, Shape, Window
+from cnnkit.arithmetic.layer_effect import UNKNOWN, WHOLE, Effect, Shape, Window
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A map, an operator and the steps asked for enter; what stands after each step leaves."""
+"""Convolution, ReLU, pooling and flattening of a map, and the options that ask for them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Pooling:
-    """One pooling.
+    """A pooling step.
 
     Args:
         kind: `max` or `average`.
-        size: rows and columns of its window.
+        size: (rows, columns) of its window.
         sliding: how the window moves.
     """
 
@@ -31,13 +31,13 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Chain:
-    """What is done, in this order: convolution, ReLU, pooling, flattening.
+    """The steps to do, in this order: convolution, ReLU, pooling, flattening.
 
     Args:
         sliding: how the kernel moves.
-        relu: replace negative numbers by 0.
-        pooling: None for none.
-        flatten: write the rows one behind the other.
+        relu: whether negative numbers are replaced by 0.
+        pooling: None for no pooling.
+        flatten: whether the rows are written one after the other.
     """
 
     sliding: Sliding = Sliding()
@@ -60,10 +60,10 @@ def chain_of(
     pool_padding: str | None = None,
     flatten: bool = False,
 ) -> Chain:
-    """Return the chain of the options; None stands for one that was not given.
+    """Return the chain that the command's options describe; None is an option that was not given.
 
     Raises:
-        UsageError: an option that has nothing to act on, or two that add a border.
+        UsageError: an option has nothing to act on, or two options add a border.
     """
     if pad_mode and not pad:
         raise UsageError(f"--pad-mode {pad_mode} needs --pad, the size of the border.")
@@ -86,32 +86,35 @@ def chain_of(
 
 
 def check_without_kernel(options: dict[str, Any]) -> None:
-    """Refuse options of the convolution where there is no kernel, and a chain of nothing.
+    """Refuse options that need a kernel, and options that ask for nothing.
+
+    Args:
+        options: those of `chain_of`, of a command without `--kernel`.
 
     Raises:
-        UsageError: there are such options, or nothing is to be done.
+        UsageError: there are such options, or no step is asked for.
     """
     names = ("stride", "padding", "pad", "pad_mode", "dilation_rate")
     _refuse({f"--{name.replace('_', '-')}": options[name] for name in names}, "--kernel")
     if not (options["relu"] or options["pool"] or options["flatten"]):
-        raise UsageError("Nothing to do. Give --kernel, or --relu, --pool or --flatten.")
+        raise UsageError("There is nothing to do. Give --kernel, --relu, --pool or --flatten.")
 
 
 def _refuse(given: dict[str, Any], needed: str) -> None:
     for name, value in given.items():
         if value is not None:
-            raise UsageError(f"{name} has nothing to act on. It needs {needed}.")
+            raise UsageError(f"{name} has no effect without {needed}. Give {needed} too.")
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """What stands after one step.
+    """The result of one step.
 
     Args:
         name: `convolution`, `ReLU`, `max pooling`, `average pooling` or `flatten`.
         output: (rows, columns[, channels]); one axis after `flatten`.
-        windows: what the numbers were computed from; None where each comes from one number.
-        operator: of a convolution.
+        windows: the windows it was computed from; None if each number comes from one number.
+        operator: the operator of a convolution.
     """
 
     name: str
@@ -121,7 +124,7 @@ class Stage:
 
 
 def run_chain(values: np.ndarray, operator: Operator | None, chain: Chain) -> list[Stage]:
-    """Return what stands after each step of the chain.
+    """Return the result of each step of the chain.
 
     Args:
         values: (rows, columns) or (rows, columns, channels) of numbers.
@@ -154,6 +157,7 @@ def _convolution(values: np.ndarray, operator: Operator, sliding: Sliding) -> St
 
 
 def _pooled(values: np.ndarray, pooling: Pooling) -> Stage:
+    # A border must never be the largest number; for a mean it is left out of the count.
     fill = -np.inf if pooling.kind == "max" else 0.0
     windows = all_windows(values, pooling.size, pooling.sliding, fill=fill)
     return Stage(f"{pooling.kind} pooling", pool(windows, pooling.kind), windows)

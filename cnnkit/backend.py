@@ -1,7 +1,6 @@
-"""TensorFlow and Keras, imported quietly and set up once: `from cnnkit.backend import keras, tf`.
+"""Import TensorFlow and Keras quietly and set them up: `from cnnkit.backend import keras, tf`.
 
-Only modules that build, train or convert import this one; it takes seconds. GPU memory is taken
-as it is needed, not whole.
+The import takes seconds, so only modules that build, train or convert models import this one.
 """
 
 from __future__ import annotations
@@ -22,12 +21,14 @@ with quiet_stderr():
     if keras.backend.backend() != "tensorflow":
         raise ImportError(
             f"Keras was imported with its {keras.backend.backend()} backend before cnnkit. "
-            "Set KERAS_BACKEND=tensorflow."
+            "Set the environment variable KERAS_BACKEND=tensorflow, or import cnnkit first."
         )
+    # By default TensorFlow takes all memory of a GPU at once, also from other processes.
     for _gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(_gpu, True)
 
-# Each phase of a training compiles its own functions; TensorFlow takes that for a mistake.
+# Each phase of a training compiles its own functions. TensorFlow counts them together and warns
+# of a loop that compiles the same function again and again, which is not the case here.
 logging.getLogger("tensorflow").addFilter(
     lambda record: "triggered tf.function retracing" not in record.getMessage()
 )

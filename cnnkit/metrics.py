@@ -1,4 +1,4 @@
-"""Probabilities and true labels enter; the numbers of an evaluation leave. NumPy only."""
+"""Metrics of probabilities and true labels. NumPy only: importable without Keras."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def confusion_matrix(*, labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> NDArray:
-    """Return counts (num_classes, num_classes): row = true class, column = predicted class.
+    """Return counts (num_classes, num_classes): a row per true class, a column per predicted one.
 
     >>> confusion_matrix(labels=[0, 0, 1], predictions=[0, 1, 1], num_classes=2).tolist()
     [[1, 1], [0, 1]]
     """
     labels, predictions = np.asarray(labels), np.asarray(predictions)
-    flat = labels * num_classes + predictions
+    flat = labels * num_classes + predictions  # the position in the flattened matrix
     return np.bincount(flat, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
@@ -31,8 +31,8 @@ def accuracy(*, labels: ArrayLike, probabilities: ArrayLike) -> float:
 def top_k_accuracy(*, labels: ArrayLike, probabilities: ArrayLike, k: int) -> float:
     """Return the share of images whose true class is among the `k` most probable ones.
 
-    Equal probabilities count in favour of the class that comes first, as argmax does, so that
-    `k=1` is the accuracy.
+    Of equal probabilities the class that comes first ranks higher, as in argmax, so `k=1` gives the
+    accuracy.
 
     >>> top_k_accuracy(labels=[2, 0], probabilities=[[0.5, 0.3, 0.2], [0.2, 0.7, 0.1]], k=2)
     0.5
@@ -42,7 +42,7 @@ def top_k_accuracy(*, labels: ArrayLike, probabilities: ArrayLike, k: int) -> fl
 
 
 def log_loss(*, labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Return the mean of -ln p(true class), in nats; p is kept above 1e-7, as Keras does.
+    """Return the mean of -ln p(true class), in nats; p is at least 1e-7, as in Keras.
 
     >>> round(log_loss(labels=[0], probabilities=[[0.5, 0.5]]), 4)
     0.6931
@@ -67,16 +67,17 @@ def calibration_error(*, labels: ArrayLike, probabilities: ArrayLike, num_bins: 
     probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * num_bins).astype(int), num_bins - 1)
+    bins = np.minimum((confidence * num_bins).astype(int), num_bins - 1)  # 1.0 -> last bin
+    # The gap of a bin times its number of images: the sum over its images, with their signs.
     gap = np.bincount(bins, correct - confidence, minlength=num_bins)
     return float(np.abs(gap).sum() / len(labels))
 
 
 def class_metrics(matrix: NDArray) -> dict[str, NDArray]:
-    """Return precision, recall, f1 and support, each (num_classes,), from a confusion matrix.
+    """Return precision, recall, f1 and support, each (num_classes,), of a confusion matrix.
 
-    A class that is never predicted has precision 0, one without images recall 0 (scikit-learn's
-    `zero_division=0`).
+    A class that is never predicted has precision 0, and a class without images has recall 0, as
+    with scikit-learn's `zero_division=0`.
     """
     hits = np.diag(matrix).astype(float)
     support, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
@@ -93,8 +94,8 @@ def all_metrics(
 ) -> dict[str, Any]:
     """Return every number of an evaluation, ready for JSON.
 
-    Balanced accuracy and macro F1 are means over the classes that have images here.
-    `top5_accuracy` is there only where there are more than five classes.
+    Balanced accuracy and macro F1 are means over the classes that have images. `top5_accuracy` is
+    included only if there are more than five classes.
 
     Args:
         labels: (num_images,) integers in [0, num_classes).
@@ -102,7 +103,7 @@ def all_metrics(
         class_names: ordered by label.
 
     Raises:
-        ValueError: no image, shapes that disagree, or a row that does not sum to 1.
+        ValueError: there is no image, the shapes disagree, or a row does not sum to 1.
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     _check(labels, probabilities, len(class_names))
@@ -133,13 +134,16 @@ def all_metrics(
 def _check(labels: NDArray, probabilities: NDArray, num_classes: int) -> None:
     if not len(labels) or probabilities.shape != (len(labels), num_classes):
         raise ValueError(
-            f"Expected labels (num_images,) and probabilities (num_images, {num_classes}) of at "
-            f"least one image, received {labels.shape} and {probabilities.shape}."
+            f"all_metrics needs labels (num_images,) and probabilities (num_images, {num_classes}) "
+            f"of at least one image; received {labels.shape} and {probabilities.shape}."
         )
     sums = probabilities.sum(axis=1)
     worst = int(np.argmax(np.abs(sums - 1)))
     if not np.isclose(sums[worst], 1, atol=1e-3):
-        raise ValueError(f"Row {worst} of probabilities sums to {sums[worst]:.3f}, not 1.")
+        raise ValueError(
+            f"Row {worst} of probabilities sums to {sums[worst]:.3f}, not 1. "
+            "If these are logits, apply softmax first."
+        )
 
 
 def _ratio(numerator: NDArray, denominator: NDArray) -> NDArray:

@@ -1,4 +1,4 @@
-"""The name of a network of `keras.applications` enters; the facts about it leave, without Keras."""
+"""Facts about the networks of `keras.applications`, known without importing Keras."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Argument:
     """An argument of a network that the config may set.
 
     Args:
-        default: its value where the config says nothing.
-        trained: the values for which ImageNet weights exist, each as the file's name spells it.
+        default: its value if the config does not set it.
+        trained: the values for which ImageNet weights exist, each with its spelling in file names.
     """
 
     default: Any
@@ -25,23 +25,26 @@ class Argument:
 
 @dataclass(frozen=True)
 class NetworkRow:
-    """What is known of one network.
+    """The facts about one network.
 
     Args:
         name: of its builder in `keras.applications`.
-        module: in `keras.applications`, that has its `preprocess_input`.
-        preprocessing: `tf`, `torch` or `caffe` after `keras.applications.imagenet_utils`; `none`
-            where the network does it itself.
-        default_size: height and width of the images of its ImageNet weights, in pixels.
-        minimum_size: the smallest height and width that it takes, in pixels.
-        parameters: numbers without the classifier, at the default arguments.
-        top1: accuracy on ImageNet as Keras's documentation has it, with its classifier.
+        module: the module of `keras.applications` that has its `preprocess_input`.
+        preprocessing: `tf`, `torch` or `caffe`, the modes of `keras.applications.imagenet_utils`;
+            `none` if the network preprocesses its images itself.
+        default_size: height and width of the images that its ImageNet weights were trained on, in
+            pixels.
+        minimum_size: the smallest height and width that it accepts, in pixels.
+        parameters: how many there are without the classifier, with the default arguments.
+        top1: accuracy on ImageNet with the classifier, from Keras's documentation; None if that
+            has no figure.
         licence: of the ImageNet weights.
-        url: of the weights, with {size} and the arguments to be filled in.
-        local_name: the name that Keras gives the file, where it is not the last part of the URL.
-        arguments: by name.
-        untrained: the combination of arguments that has no weights, though each of them has some.
-        trained_sizes: square images for which weights of their own exist, in pixels.
+        url: of the weights, with {size} and the arguments as placeholders.
+        local_name: the name that Keras gives the file, if it is not the last part of the URL.
+        arguments: those that the config may set, by name.
+        untrained: a combination of arguments without weights, although each value alone has some.
+        trained_sizes: heights (and widths) of square images that have weights of their own, in
+            pixels.
     """
 
     name: str
@@ -59,8 +62,9 @@ class NetworkRow:
     trained_sizes: tuple[int, ...] = ()
 
     def weights_url(self, arguments: Mapping[str, Any], image_size: tuple[int, int]) -> str:
-        """Return where the ImageNet weights are published; the arguments must have some."""
+        """Return the address of the ImageNet weights; they must exist for these arguments."""
         height, width = image_size
+        # Weights fit images of every size; those for the size at hand are only the better start.
         own = height == width and height in self.trained_sizes
         spelled = {
             name: argument.trained[arguments.get(name, argument.default)]
@@ -69,7 +73,7 @@ class NetworkRow:
         return self.url.format(size=height if own else self.default_size, **spelled)
 
     def weights_name(self, arguments: Mapping[str, Any], image_size: tuple[int, int]) -> str:
-        """Return the name of the file of ImageNet weights in Keras's folder of models."""
+        """Return the name that the file of ImageNet weights has in Keras's folder of models."""
         return self.local_name or self.weights_url(arguments, image_size).rpartition("/")[2]
 
 
@@ -77,6 +81,7 @@ def _spelled(*values: float) -> dict[Any, str]:
     return {value: str(value) for value in values}
 
 
+# What the config may set, with the values that Keras publishes weights for.
 _MOBILENET = {
     "alpha": Argument(1.0, {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}),
     "depth_multiplier": Argument(1, {1: ""}),
@@ -174,7 +179,7 @@ def _nasnets() -> Iterator[NetworkRow]:
 
 
 def _older() -> Iterator[NetworkRow]:
-    """Yield the networks whose files are all named in the same way."""
+    """Yield the networks whose weights files are all named by the same pattern."""
     for name, module, preprocessing, size, minimum, parameters, top1, licence in (
         ("ResNet50", "resnet", "caffe", 224, 32, 23_587_712, 0.749, "MIT"),
         ("ResNet101", "resnet", "caffe", 224, 32, 42_658_176, 0.764, "MIT"),

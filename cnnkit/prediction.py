@@ -1,7 +1,7 @@
-"""Files, folders, globs or bytes enter; one prediction an image leaves, in order, as a stream.
+"""Predict a stream of images, in order, and write the predictions one by one.
 
-Images are read in threads a few ahead of the model, so memory does not grow with their number.
-A file that cannot be read gives a prediction with its error, and the others go on.
+Threads read a few images ahead of the model, so memory does not grow with their number. A file
+that cannot be read gives a prediction with an error, and the next image follows.
 """
 
 from __future__ import annotations
@@ -29,12 +29,19 @@ from cnnkit.errors import ImageError, UsageError
 from cnnkit.files import PATHS_AS_THEY_ARE, atomic_write
 from cnnkit.runtimes import Predictor
 
-_END = object()
+_END = object()  # put into the queue after the last image
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One image's answer: either probabilities (num_classes,) or the reason why there are none."""
+    """The answer for one image: probabilities, or the reason why there are none.
+
+    Args:
+        path: as the user gave it; `-` for an image that was given as bytes.
+        class_names: in label order.
+        probabilities: (num_classes,); None if the image cannot be read.
+        error: why it cannot be read; None if it can.
+    """
 
     path: str
     class_names: tuple[str, ...]
@@ -42,9 +49,13 @@ class Prediction:
     error: str | None = None
 
     def top(self, k: int) -> list[tuple[str, float]]:
-        """Return the `k` most probable classes with their probabilities, the largest first."""
+        """Return the `k` most probable classes with their probabilities, the largest first.
+
+        The list is empty if there is an error.
+        """
         if self.probabilities is None:
             return []
+        # The stable sort puts the first of several equal classes first, as argmax does.
         order = np.argsort(-self.probabilities, kind="stable")[:k]
         return [(self.class_names[label], float(self.probabilities[label])) for label in order]
 
@@ -52,7 +63,12 @@ class Prediction:
 def predict(
     predictor: Predictor, images: Iterable[str | ImageFile | bytes]
 ) -> Iterator[Prediction]:
-    """Yield one prediction an image, in order. Bytes are an image file's content, named `-`."""
+    """Yield one prediction per image, in order.
+
+    Args:
+        predictor: the model.
+        images: paths, files inside other files, or the bytes of an image file.
+    """
     names = predictor.info.class_names
     for name, future in _read_ahead(images, predictor.info.pixels):
         try:
@@ -60,13 +76,14 @@ def predict(
         except ImageError as error:
             yield Prediction(name, names, error=str(error))
             continue
-        yield Prediction(name, names, predictor(pixels[None])[0])
+        yield Prediction(name, names, predictor(pixels[np.newaxis])[0])
 
 
 def find_images(patterns: Iterable[str]) -> Iterator[str]:
-    """Yield the image files behind paths: a file itself, a folder's images, a glob's matches.
+    """Yield the image files for each pattern: a file itself, a folder's images, a glob's matches.
 
-    What matches nothing is yielded as it is, so that its prediction says that it is not there.
+    A pattern that matches nothing is yielded unchanged: its prediction then says that there is no
+    such file.
     """
     for pattern in patterns:
         if os.path.isdir(pattern):
@@ -80,7 +97,13 @@ def find_images(patterns: Iterable[str]) -> Iterator[str]:
 def _read_ahead(
     images: Iterable[str | ImageFile | bytes], settings: PixelSettings
 ) -> Iterator[tuple[str, Future]]:
+    """Yield (name, future of its pixels) for each image.
+
+    The images come from a thread of their own, because asking for the next one may block: paths on
+    stdin may arrive slowly, and the answers so far should not wait for them.
+    """
     workers = os.cpu_count() or 1
+    # Twice the workers: while the model answers, each worker has a next image to begin with.
     waiting: queue.Queue = queue.Queue(maxsize=2 * workers)
     stopped = threading.Event()
 
@@ -91,7 +114,7 @@ def _read_ahead(
                 waiting.put((name, pool.submit(read_pixels, image, settings)))
                 if stopped.is_set():
                     return
-        except BaseException as error:  # the consumer raises it
+        except BaseException as error:  # whatever the iterable raises, the consumer raises it
             waiting.put(error)
         else:
             waiting.put(_END)
@@ -105,12 +128,20 @@ def _read_ahead(
                 yield item
         finally:
             stopped.set()
-            while not waiting.empty():  # let a feeder that waits for a place see that it is over
+            # The feeder may wait for a free place in the queue: make room, so that it can stop.
+            while not waiting.empty():
                 waiting.get_nowait()
 
 
-def row_header(class_names: Sequence[str], *, label: bool, topk: int = 1) -> list[str]:
-    """Return a predictions CSV's columns: `label` where the truth is known, `error` where not."""
+def csv_header(class_names: Sequence[str], *, label: bool, topk: int = 1) -> list[str]:
+    """Return the columns of a CSV of predictions.
+
+    Args:
+        class_names: in label order.
+        label: whether the true classes are known. Then there is a column `label`, and otherwise a
+            column `error`.
+        topk: how many classes are named per image.
+    """
     more = [f"{key}_{rank}" for rank in range(2, topk + 1) for key in ("prediction", "probability")]
     known = ["label"] if label else []
     errors = [] if label else ["error"]
@@ -118,8 +149,10 @@ def row_header(class_names: Sequence[str], *, label: bool, topk: int = 1) -> lis
     return ["path", *known, "prediction", "probability", *more, *errors, *classes]
 
 
-def row(prediction: Prediction, *, label: str | None = None, topk: int = 1) -> dict[str, object]:
-    """Return one CSV row of a prediction, its columns those of `row_header`."""
+def csv_row(
+    prediction: Prediction, *, label: str | None = None, topk: int = 1
+) -> dict[str, object]:
+    """Return the row of a prediction, with the columns of `csv_header`."""
     values: dict[str, object] = {"path": prediction.path}
     values |= {"error": prediction.error} if label is None else {"label": label}
     for rank, (name, probability) in enumerate(prediction.top(topk), start=1):
@@ -143,18 +176,21 @@ def write_predictions(
     topk: int,
     output: Path | None,
 ) -> tuple[int, int]:
-    """Write predictions one by one as they come and return how many there were and how many failed.
+    """Write each prediction as soon as it is known; return their number and that of the errors.
 
     Args:
         predictions: the stream.
         class_names: ordered by label.
         format_: `table`, `csv` or `jsonl`.
-        topk: classes an image.
-        output: a file that appears when all is written; None for stdout.
+        topk: how many classes to name per image.
+        output: a file, which appears only when all is written; None for stdout.
+
+    Raises:
+        UsageError: `output` is None and stdout is closed.
     """
     if output is None:
         if sys.stdout is None:
-            raise UsageError("Standard output is closed: give --output FILE.")
+            raise UsageError("Standard output is closed. Write into a file: --output FILE.")
         sys.stdout.reconfigure(**PATHS_AS_THEY_ARE)
         return _write(predictions, class_names, format_, topk, sys.stdout)
     with atomic_write(output) as file:
@@ -173,7 +209,7 @@ def _write(
     total = failed = 0
     for prediction in predictions:
         write_row(prediction)
-        file.flush()
+        file.flush()  # a program that reads our output through a pipe gets each row at once
         total += 1
         failed += prediction.error is not None
     return total, failed
@@ -183,10 +219,10 @@ def _row_writer(
     class_names: Sequence[str], format_: str, topk: int, file: TextIO
 ) -> Callable[[Prediction], object]:
     if format_ == "csv":
-        header = row_header(class_names, label=False, topk=topk)
+        header = csv_header(class_names, label=False, topk=topk)
         writer = csv.DictWriter(file, header, lineterminator="\n")
         writer.writeheader()
-        return lambda prediction: writer.writerow(row(prediction, topk=topk))
+        return lambda prediction: writer.writerow(csv_row(prediction, topk=topk))
     line = _json_line if format_ == "jsonl" else _table_line
     return lambda prediction: file.write(line(prediction, topk) + "\n")
 
@@ -200,6 +236,7 @@ def _json_line(prediction: Prediction, topk: int) -> str:
 
 
 def _table_line(prediction: Prediction, topk: int) -> str:
+    """Return a line of the table. Its columns are not aligned: the rows to come are not known."""
     if prediction.error is not None:
         return f"{prediction.path}  ERROR  {prediction.error}"
     answers = (f"{name} {probability:.4f}" for name, probability in prediction.top(topk))

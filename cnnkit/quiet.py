@@ -1,4 +1,4 @@
-"""A block of code enters; what its C++ parts write to stderr does not reach the screen."""
+"""Keep what C++ libraries write to stderr off the screen."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Keep what C++ code writes to stderr off the screen, unless the block fails.
+    """Keep what the block writes to stderr off the screen, unless it fails.
 
-    TensorFlow and LiteRT write there past Python's logging. On a failure everything is shown;
-    `TF_CPP_MIN_LOG_LEVEL=0` shows it always.
+    TensorFlow and LiteRT write to the file descriptor, so neither Python's logging nor replacing
+    `sys.stderr` can stop them. If the block raises, everything it has written is shown;
+    `TF_CPP_MIN_LOG_LEVEL=0` always shows it.
     """
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
         yield
@@ -22,7 +23,7 @@ def quiet_stderr() -> Iterator[None]:
     try:
         sys.stderr.flush()
         saved = os.dup(2)
-    except (OSError, AttributeError):  # there is no stderr
+    except (OSError, AttributeError):  # stderr is closed
         yield
         return
     with tempfile.TemporaryFile() as silenced:

@@ -1,7 +1,7 @@
-"""A model file or a run enters; a function from pixels to probabilities leaves.
+"""Load a model file or a run as a function from pixels to probabilities.
 
-Files are .tflite, .onnx, .keras and SavedModel folders. Only what a file needs is imported: a
-`.tflite` runs on LiteRT without TensorFlow.
+Files are .tflite, .onnx, .keras and SavedModel folders. Only the runtime of that file is imported:
+a `.tflite` runs on LiteRT, without TensorFlow, whose import takes seconds.
 """
 
 from __future__ import annotations
@@ -29,33 +29,39 @@ Outputs = Callable[[NDArray], NDArray]  # (n, h, w, c) uint8 -> (n, units) float
 
 @dataclass(frozen=True)
 class Predictor:
-    """A loaded model. `path` is its file, `info` says how pixels are made and what comes out."""
+    """A loaded model.
+
+    Args:
+        path: its file or SavedModel folder.
+        info: how to prepare images, and how to read the outputs.
+        outputs: the model itself, as a function.
+    """
 
     path: Path
     info: ModelInfo
     outputs: Outputs
 
     def __call__(self, pixels: NDArray) -> NDArray:
-        """Return probabilities (num_images, num_classes) of uint8 pixels (num_images, h, w, c)."""
+        """Return probabilities (num_images, num_classes) for uint8 pixels (num_images, h, w, c)."""
         return self.info.probabilities(self.outputs(pixels))
 
 
 def load_predictor(
     model: str | os.PathLike | None, runs_folder: Path, note: Note = warnings.warn
 ) -> Predictor:
-    """Return the predictor of a model file, of a run, or of the newest finished run (None).
+    """Load a model file, the model of a run, or that of the newest finished run (None).
 
     Args:
-        model: the file, run folder or run name.
-        runs_folder: where run names are looked up.
+        model: the path of a file, a SavedModel folder or a run folder, or the name of a run.
+        runs_folder: where run names are looked for.
         note: called with one sentence for each run that had to be skipped.
 
     Raises:
-        UsageError: there is no such model, it carries no class names, or its runtime is missing.
+        UsageError: there is no such model, it has no class names, or its runtime is missing.
     """
     path = Path(model) if model is not None else None
     if path is not None and (path / "saved_model.pb").is_file():
-        return Predictor(path, _info_beside(path / INFO_NAME), _saved_model(path))
+        return Predictor(path, _info_in(path / INFO_NAME), _saved_model(path))
     if path is None or not path.is_file():
         run = find_run(model, runs_folder, note)
         if not run.tflite.exists():
@@ -75,12 +81,12 @@ def load_predictor(
 
 
 def lacking(run: Run, files: Sequence[Path], *, instead: str = "another run") -> UsageError:
-    """Return the error of a run without some of its files.
+    """Return the error for a run that lacks some of its files.
 
     Args:
-        run: that was to be used.
-        files: that are not there.
-        instead: what to use in its place.
+        run: the run that cannot be used.
+        files: the missing files.
+        instead: what the user can use in place of the run.
     """
     names = ", ".join(file.relative_to(run.folder).as_posix() for file in files)
     status = run.info()["status"]
@@ -91,12 +97,14 @@ def lacking(run: Run, files: Sequence[Path], *, instead: str = "another run") ->
         )
     removed = "the files were" if len(files) > 1 else "the file was"
     return UsageError(
-        f"{run.folder} has no {names}: {removed} removed after the training. Put back what is "
+        f"{run.folder} has no {names}: {removed} removed after the training. Restore what is "
         f"missing, use {instead}, or train again."
     )
 
 
 def _litert(path: Path) -> Outputs:
+    # LiteRT uses one thread unless told otherwise; an image is answered by one call, so all cores
+    # may work on it.
     with naming_damage(path), quiet_stderr():
         interpreter = _interpreter_class()(model_path=str(path), num_threads=os.cpu_count())
         interpreter.allocate_tensors()
@@ -105,7 +113,7 @@ def _litert(path: Path) -> Outputs:
 
     def outputs(pixels: NDArray) -> NDArray:
         rows = []
-        for one in pixels:
+        for one in pixels:  # the file takes one image at a time, see `write_tflite`
             interpreter.set_tensor(image, one[None])
             interpreter.invoke()
             rows.append(interpreter.get_tensor(result)[0])
@@ -117,7 +125,7 @@ def _litert(path: Path) -> Outputs:
 def _interpreter_class() -> type:
     try:
         from ai_edge_litert.interpreter import Interpreter
-    except ImportError:  # a platform without a wheel of it
+    except ImportError:  # a platform for which LiteRT has no wheel
         from cnnkit.backend import tf
 
         Interpreter = tf.lite.Interpreter
@@ -137,7 +145,7 @@ def _onnx_predictor(path: Path) -> Predictor:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     metadata = session.get_modelmeta().custom_metadata_map
     if "cnnkit" not in metadata:
-        raise UsageError(f"{path} carries no class names, so it is not a model that cnnkit wrote.")
+        raise UsageError(f"{path} has no class names, so it is not a model that cnnkit wrote.")
     name = session.get_inputs()[0].name
     info = ModelInfo.from_json(metadata["cnnkit"])
     return Predictor(path, info, lambda pixels: session.run(None, {name: pixels})[0])
@@ -157,26 +165,27 @@ def _saved_model(path: Path) -> Outputs:
 
 
 def info_of_keras(path: Path) -> ModelInfo:
-    """Return the info of a `.keras` file from the run folder that it lies in.
+    """Return the info of a `.keras` file, read from the run folder that contains it.
 
     Raises:
-        UsageError: it lies in none.
+        UsageError: the file is not in the weights folder of a run.
     """
     from cnnkit.config import load_config
 
     run = Run(path.parent.parent)
     if not (run.config.exists() and run.classes.exists()):
         raise UsageError(
-            f"{path} has no class names: they are in its run folder. Give a .keras file inside a "
-            "run folder (runs/name/weights/best.keras), or the run folder itself."
+            f"{path} has no class names: they are in the run folder that a .keras file belongs to. "
+            "Give a .keras file inside a run folder (runs/name/weights/best.keras), or the run "
+            "folder itself."
         )
     config = load_config(run.config)
     return ModelInfo(run.class_names(), PixelSettings.of(config.data), config.model.output)
 
 
-def _info_beside(path: Path) -> ModelInfo:
+def _info_in(path: Path) -> ModelInfo:
     if not path.is_file():
         raise UsageError(
-            f"{path.parent} carries no {path.name}, so it is not a model that cnnkit wrote."
+            f"{path.parent} has no {path.name}, so it is not a model that cnnkit wrote."
         )
     return ModelInfo.from_json(path.read_text(encoding="utf-8"))

@@ -54,11 +54,11 @@ def _evaluated(run, paths, tmp_path):
     names = ("blue", "green", "red")
     rows = "".join(f'"{path}",{names[i % 3]}\n' for i, path in enumerate(paths))
     table.write_text(f"path,label\n{rows}")
-    folder, _ = evaluate_model(
+    evaluation = evaluate_model(
         str(run.folder), run.folder.parent, data=table, note=lambda text: None,
         allow_missing_classes=True,
     )  # fmt: skip
-    with (folder / "predictions.csv").open() as file:
+    with (evaluation.folder / "predictions.csv").open() as file:
         by_name = {Path(row["path"]).name: row for row in csv.DictReader(file)}
     return np.array([[float(by_name[p.name][f"p_{name}"]) for name in names] for p in paths])
 

@@ -118,9 +118,9 @@ def test_the_class_list_decides_the_order_everywhere(tmp_path):
     assert run.class_names() == ("yak", "cat")
     assert load_config(run.config).data.classes == ("yak", "cat")
     notes = []
-    folder, _ = evaluate_model(
+    evaluation = evaluate_model(
         str(run.folder), tmp_path / "runs", data=tmp_path / "x", note=notes.append
     )
     assert notes == ["Left aside: 6 images of 1 class (owl) that data.classes does not list."]
-    header = (folder / "predictions.csv").read_text().splitlines()[0]
+    header = (evaluation.folder / "predictions.csv").read_text().splitlines()[0]
     assert header.endswith("p_yak,p_cat")

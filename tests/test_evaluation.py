@@ -1,4 +1,4 @@
-"""Evaluation: the same numbers from every side, other data, and gates."""
+"""Evaluation: the same numbers as the training gave, other data, and requirements."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from images import write_classes
 import cnnkit
 from cnnkit.cli import main
 from cnnkit.errors import CnnkitError, DataError, GateError, UsageError
-from cnnkit.evaluation import check_requirements, evaluate_model
+from cnnkit.evaluation import Evaluation, check_requirements, evaluate_model
 from cnnkit.runs import Run
 
 
@@ -31,15 +31,18 @@ def _evaluate(run, **what):
 def test_evaluate_gives_what_the_training_gave(run):
     at_the_end = json.loads((run.evaluation("test") / "metrics.json").read_text())
     shutil.rmtree(run.folder / "evaluation")
-    folder, metrics = _evaluate(run)
-    assert folder.resolve() == run.evaluation("test").resolve()
-    assert metrics == at_the_end
-    assert (folder / "confusion_matrix.png").stat().st_size > 0
+    evaluation = _evaluate(run)
+    assert evaluation.folder.resolve() == run.evaluation("test").resolve()
+    assert evaluation.metrics == at_the_end
+    written = json.loads((evaluation.folder / "metrics.json").read_text())
+    assert written == at_the_end
+    assert (evaluation.folder / "confusion_matrix.png").stat().st_size > 0
 
 
-def test_predictions_csv_has_the_truth_and_a_column_a_class(run):
-    folder, metrics = _evaluate(run, split="validation")
-    with (folder / "predictions.csv").open() as file:
+def test_predictions_csv_has_the_true_class_and_a_column_per_class(run):
+    evaluation = _evaluate(run, split="validation")
+    metrics = evaluation.metrics
+    with (evaluation.folder / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
         "path", "label", "prediction", "probability", "p_blue", "p_green", "p_red",
@@ -48,13 +51,14 @@ def test_predictions_csv_has_the_truth_and_a_column_a_class(run):
     assert np.mean([row["label"] == row["prediction"] for row in rows]) == metrics["accuracy"]
 
 
-def test_another_folder_is_scored_with_the_run_s_labels_though_a_class_is_absent(run, tmp_path):
+def test_another_folder_is_scored_with_the_run_s_labels_even_if_it_lacks_classes(run, tmp_path):
     source = cnnkit.load_config(run.config).data.source
     shutil.copytree(f"{source}/red", tmp_path / "other" / "red")
     with pytest.raises(UsageError, match="missing: blue, green"):
         _evaluate(run, data=tmp_path / "other")
-    folder, metrics = _evaluate(run, data=tmp_path / "other", allow_missing_classes=True)
-    assert folder.name == "other"
+    evaluation = _evaluate(run, data=tmp_path / "other", allow_missing_classes=True)
+    metrics = evaluation.metrics
+    assert evaluation.folder.name == "other"
     assert metrics["accuracy"] == 1.0
     assert metrics["per_class"]["red"]["support"] == 12
     assert np.array(metrics["confusion_matrix"])[2].tolist() == [0, 0, 12]
@@ -66,19 +70,20 @@ def test_other_classes_are_refused_with_the_difference(run, tmp_path):
         _evaluate(run, data=other)
 
 
-def test_a_broken_image_of_other_data_stops_or_is_named_and_left_out(run, tmp_path):
+def test_a_broken_image_of_other_data_stops_the_command_or_is_named_and_left_out(run, tmp_path):
     source = cnnkit.load_config(run.config).data.source
     shutil.copytree(source, tmp_path / "other")
     (tmp_path / "other" / "red" / "0.png").write_text("no image")
     with pytest.raises(DataError, match=r"(?s)red/0.png: it is not an image.*--skip-errors"):
         _evaluate(run, data=tmp_path / "other")
     notes = []
-    _, metrics = evaluate_model(
+    evaluation = evaluate_model(
         str(run.folder), run.folder.parent, data=tmp_path / "other", skip_errors=True,
         note=notes.append,
     )  # fmt: skip
-    assert metrics["num_images"] == 35
-    assert any("red/0.png" in note for note in notes)
+    assert evaluation.metrics["num_images"] == len(evaluation.paths) == 35
+    assert not any(path.endswith("red/0.png") for path in evaluation.paths)
+    assert [note for note in notes if note.startswith("left out red/0.png: it is not an image")]
 
 
 def test_images_that_changed_since_the_training_are_refused(run, tmp_path, monkeypatch):
@@ -86,33 +91,55 @@ def test_images_that_changed_since_the_training_are_refused(run, tmp_path, monke
     shutil.copytree(source, tmp_path / "moved")
     text = run.config.read_text().replace(source, str(tmp_path / "moved"))
     run.config.write_text(text)
-    assert _evaluate(run)[1]["accuracy"] == 1.0
+    assert _evaluate(run).metrics["accuracy"] == 1.0
     path = next(row["path"] for row in run.read_split() if row["split"] == "test")
     shutil.copy(tmp_path / "moved" / "red" / "1.png", tmp_path / "moved" / path)
     with pytest.raises(CnnkitError, match="has changed"):
         _evaluate(run)
 
 
-def test_other_data_never_takes_the_place_of_the_run_s_own_split(run, tmp_path):
+def test_results_on_other_data_never_replace_those_of_the_run_s_own_split(run, tmp_path):
     source = cnnkit.load_config(run.config).data.source
     shutil.copytree(source, tmp_path / "photos" / "test")
     before = (run.evaluation("test") / "metrics.json").read_bytes()
-    assert _evaluate(run, data=tmp_path / "photos" / "test")[0].name == "photos-test"
-    assert (
-        _evaluate(run, data=tmp_path / "photos" / "test" / ".." / "test")[0].name == "photos-test"
-    )
-    folder, _ = evaluate_model(str(run.last), run.folder.parent, note=lambda text: None)
-    assert folder.name == "test-last.keras"
+    for data in (tmp_path / "photos" / "test", tmp_path / "photos" / "test" / ".." / "test"):
+        assert _evaluate(run, data=data).folder.name == "photos-test"
+    evaluation = evaluate_model(str(run.last), run.folder.parent, note=lambda text: None)
+    assert evaluation.folder.name == "test-last.keras"
     assert (run.evaluation("test") / "metrics.json").read_bytes() == before
     for name, words in (("../x", "cannot name a folder"), ("test", "is the run's own split")):
         with pytest.raises(UsageError, match=words):
             _evaluate(run, data=tmp_path / "photos" / "test", name=name)
 
 
+def test_the_text_has_the_totals_and_a_row_per_class(tmp_path):
+    evaluation = Evaluation(
+        folder=tmp_path / "scores",
+        paths=["a", "b", "c", "d"],
+        labels=np.array([0, 0, 1, 1]),
+        probabilities=np.array([[0.5, 0.5], [0.25, 0.75], [0.0, 1.0], [0.125, 0.875]]),
+        class_names=("cat", "a dog\n"),
+    )
+    assert evaluation.text().splitlines() == [
+        "images             4",
+        "accuracy           0.7500",
+        "balanced_accuracy  0.7500",
+        "macro_f1           0.7333",
+        "log_loss           0.5532",
+        "ece                0.3438",
+        "",
+        "class      precision  recall      f1  support",
+        "cat           1.0000  0.5000  0.6667        2",
+        '"a dog\\n"     0.6667  1.0000  0.8000        2',
+    ]
+    assert evaluation.as_dict() == {"folder": str(evaluation.folder), **evaluation.metrics}
+    assert not evaluation.folder.exists()  # only `write` writes
+
+
 METRICS = {"accuracy": 0.9, "num_images": 10, "per_class": {"a.b": {"recall": 0.5}}}
 
 
-def test_requirements_that_are_met_are_told():
+def test_requirements_that_are_met_are_reported():
     lines = check_requirements(["accuracy>=0.9", "per_class.a.b.recall > 0.4"], METRICS)
     assert lines == [
         "accuracy is 0.9000, required >= 0.9: met",
@@ -130,13 +157,13 @@ def test_one_that_is_not_met_fails_with_all_of_them():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("accuracy", "is not a metric, one of"),
-        ("accuracy>=much", "is not a metric, one of"),
+        ("accuracy", "cannot be read. Write a metric, one of"),
+        ("accuracy>=much", "cannot be read. Write a metric, one of"),
         ("acuracy>=0.9", r"no metric acuracy. Did you mean accuracy\?"),
         ("per_class.c.recall>=0.9", "no metric per_class.c.recall"),
     ],
 )
-def test_a_requirement_that_means_nothing_is_wrong_usage(text, words):
+def test_a_requirement_that_cannot_be_read_is_wrong_usage(text, words):
     with pytest.raises(UsageError, match=words):
         check_requirements([text], METRICS)
 
@@ -144,7 +171,7 @@ def test_a_requirement_that_means_nothing_is_wrong_usage(text, words):
 @pytest.mark.parametrize(
     ("requirement", "code"), [("accuracy>=0.5", 0), ("accuracy<0.5", 3), ("x", 2)]
 )
-def test_the_gate_s_exit_codes(run, requirement, code):
+def test_the_exit_code_tells_whether_a_requirement_is_met(run, requirement, code):
     from click.testing import CliRunner
 
     words = ["evaluate", str(run.folder), "--require", requirement, "--json"]

@@ -12,7 +12,7 @@ import pytest
 
 import cnnkit
 from cnnkit.config import config_as_dict, config_from_dict
-from cnnkit.errors import CnnkitError
+from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.export import FORMATS, Golden, check_parity, export_run
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runs import Run
@@ -29,12 +29,41 @@ def exported(trained_run, tmp_path_factory):
 
 
 def test_every_format_is_replayed_on_the_golden_samples(exported):
-    run, parity = exported
+    run, export = exported
+    parity = export.formats
     written = json.loads((run.export / "parity.json").read_text())
     assert written["formats"] == parity
     for name in _FORMATS:
         assert parity[name]["max_difference"] < 1e-5
         assert parity[name]["top1_agreement"] == 1.0
+
+
+def test_the_text_has_a_row_per_file_and_the_next_command(exported):
+    run, export = exported
+    header, *rows, last = export.text().splitlines()
+    assert header.split() == ["file", "size", "max_difference", "top1_agreement"]
+    assert [row.split()[0] for row in rows] == [
+        str(run.export / FORMATS[name].file_name) for name in _FORMATS
+    ]
+    tflite = export.formats["tflite"]
+    assert rows[1].split()[1:] == [
+        f"{tflite['bytes'] / 1e6:.2f}", "MB", f"{tflite['max_difference']:.1e}", "1.00",
+    ]  # fmt: skip
+    assert last == f"next: cnnkit predict IMAGE --model {run.export / 'saved_model'}"
+    assert export.as_dict() == {"folder": str(run.export), "formats": export.formats}
+
+
+def test_without_the_extra_onnx_is_left_out_and_the_user_is_told_why(
+    trained_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("cnnkit.export.exporting._ONNX_EXTRA", ("no_such_package",))
+    run = Run(tmp_path / "run")
+    shutil.copytree(trained_run.folder, run.folder)
+    notes = []
+    assert list(export_run(run, note=notes.append).formats) == ["saved_model", "tflite"]
+    assert notes == ['ONNX is left out, because it needs an extra: pip install "cnnkit[onnx]".']
+    with pytest.raises(UsageError, match="ONNX needs an extra"):
+        export_run(run, ["onnx"])
 
 
 def test_an_export_answers_alone_with_its_classes_and_pixels(exported, tmp_path):
@@ -72,7 +101,7 @@ def test_each_format_can_be_exported_alone(trained_run, tmp_path):
     run = Run(tmp_path / "run")
     shutil.copytree(trained_run.folder, run.folder)
     for name in _FORMATS:
-        assert list(export_run(run, [name])) == [name]
+        assert list(export_run(run, [name]).formats) == [name]
     assert sorted(os.listdir(run.export)) == [
         "labels.txt", "model.onnx", "model.tflite", "parity.json", "saved_model",
     ]  # fmt: skip
@@ -125,5 +154,5 @@ def test_every_block_trains_and_exports_to_every_format(tiny_config, tmp_path):
     values["model"]["layers"] = _EVERY_BLOCK
     values["training"] |= {"epochs": 1, "optimizer": "adam"}
     run = cnnkit.train(config_from_dict(values), runs_folder=tmp_path / "runs")
-    parity = export_run(Run(run.folder), _FORMATS)
+    parity = export_run(Run(run.folder), _FORMATS).formats
     assert all(parity[name]["max_difference"] < 1e-5 for name in _FORMATS)

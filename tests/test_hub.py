@@ -1,4 +1,4 @@
-"""Modules of TF Hub as backbones: small ones made here, and the real ones of the shared data."""
+"""Modules of TF Hub as backbones: small ones made here, and real ones from the shared data."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _MOBILENET = "hub/mobilenet_v2_035_224_feature_vector"
 
 
 class _Module(tf.Module):
-    """A convolution, batch normalisation and a mean: TF Hub's interface in small.
+    """A convolution, batch normalisation and a mean, with the interface of TF Hub.
 
-    Four variables: the kernel and the offset learn, the averages do not.
+    It has four variables: the kernel and the offset learn, the two averages do not.
     """
 
     def __init__(self, *, uint8=False):
@@ -96,7 +96,7 @@ def folder(tmp_path_factory):
 
 
 def _classifier(backbone):
-    """The whole model, as `build_model` puts it together."""
+    """Return a whole model, like those of `build_model`."""
     keras.utils.set_random_seed(0)
     image = keras.Input(backbone.input_shape[1:], dtype="uint8")
     output = keras.layers.Dense(3, activation="softmax")(backbone(image, training=False))
@@ -123,7 +123,7 @@ def _answer(model, images=_IMAGES):
     return np.asarray(model(images, training=False))
 
 
-def test_a_folder_is_a_backbone_from_raw_pixels_to_the_modules_features(folder):
+def test_a_folder_becomes_a_backbone_from_raw_pixels_to_the_module_s_features(folder):
     backbone = hub_backbone(str(folder), (12, 12), 3)
     plain = tf.saved_model.load(str(folder))(tf.constant(_IMAGES / 255, tf.float32))
     assert backbone.name == "backbone"
@@ -133,7 +133,7 @@ def test_a_folder_is_a_backbone_from_raw_pixels_to_the_modules_features(folder):
 
 
 @pytest.mark.parametrize("low_high", [(-1, 1), (0, 255)])
-def test_the_value_range_can_be_said(folder, low_high):
+def test_the_config_can_set_the_value_range(folder, low_high):
     low, high = low_high
     backbone = hub_backbone(str(folder), (12, 12), 3, value_range=low_high)
     values = (_IMAGES / 255 * (high - low) + low).astype(np.float32)
@@ -141,16 +141,16 @@ def test_the_value_range_can_be_said(folder, low_high):
     np.testing.assert_allclose(_answer(backbone), plain, atol=1e-4)
 
 
-def test_a_module_of_uint8_pixels_gets_them_as_they_are(tmp_path):
+def test_a_module_that_takes_uint8_gets_the_pixels_unchanged(tmp_path):
     module = _Hub(uint8=True)
     folder = _save(module, tmp_path / "bytes")
     backbone = hub_backbone(str(folder), (12, 12), 3)
     np.testing.assert_allclose(_answer(backbone), module(_IMAGES), atol=1e-4)
-    with pytest.raises(UsageError, match=r"value_range: .* takes uint8 pixels as they are"):
+    with pytest.raises(UsageError, match=r"value_range: .* takes unchanged uint8 pixels"):
         hub_backbone(str(folder), (12, 12), 3, value_range=(0, 1))
 
 
-def test_frozen_is_frozen_with_its_averages_and_losses(folder):
+def test_a_frozen_module_changes_nothing_and_adds_no_loss(folder):
     backbone = hub_backbone(str(folder), (12, 12), 3)
     backbone.get_layer("hub_module").batch_norm = "training"
     before, model = _weights(backbone), _classifier(backbone)
@@ -160,7 +160,7 @@ def test_frozen_is_frozen_with_its_averages_and_losses(folder):
     assert _changed(before, backbone) == set()
 
 
-def test_what_the_module_lets_learn_learns_and_its_averages_stay(folder):
+def test_the_variables_that_the_module_allows_learn_and_its_averages_stay(folder):
     backbone = hub_backbone(str(folder), (12, 12), 3, trainable=True)
     before, model = _weights(backbone), _classifier(backbone)
     _fit(model)
@@ -168,7 +168,7 @@ def test_what_the_module_lets_learn_learns_and_its_averages_stay(folder):
     assert _changed(before, backbone) == {"conv_kernel", "norm_offset"}
 
 
-def test_the_averages_learn_where_that_is_asked_for(folder):
+def test_the_averages_learn_if_batch_norm_is_training(folder):
     backbone = hub_backbone(str(folder), (12, 12), 3, trainable=True)
     backbone.get_layer("hub_module").batch_norm = "training"
     before, model = _weights(backbone), _classifier(backbone)
@@ -181,7 +181,7 @@ def test_the_averages_learn_where_that_is_asked_for(folder):
     }
 
 
-def test_one_backbone_is_frozen_and_set_free_in_turn(folder):
+def test_a_backbone_can_be_unfrozen_and_frozen_again(folder):
     backbone = hub_backbone(str(folder), (12, 12), 3)
     before, model = _weights(backbone), _classifier(backbone)
     for trainable, learned in ((True, {"conv_kernel", "norm_offset"}), (False, set())):
@@ -203,7 +203,9 @@ def test_regularisation_losses_are_part_of_the_loss(folder):
     assert loss == pytest.approx(cross_entropy + expected, rel=1e-5)
 
 
-def test_a_file_needs_no_source_and_trains_on_as_the_model_would(folder, tmp_path):
+def test_a_saved_model_needs_no_module_folder_and_goes_on_training_like_the_original(
+    folder, tmp_path
+):
     source = shutil.copytree(folder, tmp_path / "source")
     backbone = hub_backbone(str(source), (12, 12), 3, trainable=True)
     model = _classifier(backbone)
@@ -217,7 +219,7 @@ def test_a_file_needs_no_source_and_trains_on_as_the_model_would(folder, tmp_pat
     assert set(_weights(inner)) == {"conv_kernel", "norm_offset", "norm_mean", "norm_variance"}
 
 
-def test_a_file_of_a_frozen_backbone_is_frozen(folder, tmp_path):
+def test_a_saved_frozen_backbone_is_still_frozen_when_loaded(folder, tmp_path):
     model = _classifier(hub_backbone(str(folder), (12, 12), 3))
     model.save(tmp_path / "model.keras")
     again = load_keras_model(tmp_path / "model.keras")
@@ -226,7 +228,7 @@ def test_a_file_of_a_frozen_backbone_is_frozen(folder, tmp_path):
     assert _changed(before, again.get_layer("backbone")) == set()
 
 
-def test_what_travels_is_the_program_without_the_weights(folder, tmp_path):
+def test_the_file_has_the_module_s_program_and_its_weights_only_once(folder, tmp_path):
     first, second = (
         hub_backbone(str(folder), (12, 12), 3).get_layer("hub_module").get_config()
         for _ in range(2)
@@ -289,7 +291,9 @@ def saved(folder, tmp_path):
     return path, backbone.get_layer("hub_module").get_config()["sha256"]
 
 
-def test_a_foreign_file_runs_only_where_its_module_is_trusted(saved, another_computer, monkeypatch):
+def test_a_file_from_another_computer_loads_only_if_its_module_is_trusted(
+    saved, another_computer, monkeypatch
+):
     path, sha256 = saved
     with pytest.raises(UsageError, match=f"{path} cannot be loaded: .*{TRUST_VARIABLE}={sha256} "):
         load_keras_model(path)
@@ -297,7 +301,7 @@ def test_a_foreign_file_runs_only_where_its_module_is_trusted(saved, another_com
     assert load_keras_model(path).count_params() == 153 + 3 * 6 - 3
 
 
-def test_a_module_that_a_person_names_is_trusted_from_then_on(
+def test_a_module_that_the_user_has_named_is_trusted_from_then_on(
     saved, folder, another_computer, monkeypatch
 ):
     hub_backbone(str(folder), (12, 12), 3)
@@ -305,7 +309,7 @@ def test_a_module_that_a_person_names_is_trusted_from_then_on(
     load_keras_model(saved[0])
 
 
-def test_the_hash_of_a_trusted_module_is_worth_nothing_to_another(saved):
+def test_the_hash_of_a_trusted_module_does_not_make_another_trusted(saved):
     path, sha256 = saved
     _with_changed_config(path, lambda config: config.update(packed="QUJD"))
     with pytest.raises(UsageError, match=f"damaged: .* sha256 {sha256}"):
@@ -335,7 +339,7 @@ def test_a_local_folder_needs_no_tensorflow_hub(folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_it_exports_as_any_other_model(folder, tmp_path, name):
+def test_it_exports_like_any_other_model(folder, tmp_path, name):
     model = _classifier(hub_backbone(str(folder), (12, 12), 3, trainable=True))
     _fit(model)
     model.save(tmp_path / "model.keras")
@@ -368,7 +372,7 @@ def signature_only(tmp_path_factory):
     return _save(_SignatureOnly(), tmp_path_factory.mktemp("modules") / "signature")
 
 
-def test_a_signature_serves_a_frozen_backbone(signature_only, tmp_path):
+def test_a_signature_can_be_a_frozen_backbone(signature_only, tmp_path):
     backbone = hub_backbone(str(signature_only), (12, 12), 3, value_range=(0, 1))
     plain = _SignatureOnly().features(tf.constant(_IMAGES / 255, tf.float32), False)
     np.testing.assert_allclose(_answer(backbone), plain, atol=1e-6)
@@ -380,7 +384,7 @@ def test_a_signature_serves_a_frozen_backbone(signature_only, tmp_path):
     np.testing.assert_array_equal(_answer(again), _answer(model))
 
 
-def test_a_module_of_tf1_hub_is_used_by_its_graph_for_inference(tmp_path):
+def test_a_module_of_tf1_hub_uses_its_graph_for_inference(tmp_path):
     v1 = tf.compat.v1
     builder = v1.saved_model.Builder(str(tmp_path / "old"))
     for tags, factor in (({"train"}, 7.0), (set(), 3.0)):
@@ -402,7 +406,7 @@ def test_a_module_of_tf1_hub_is_used_by_its_graph_for_inference(tmp_path):
     np.testing.assert_array_equal(_answer(again), _answer(backbone))
 
 
-def test_a_signature_is_not_trained(signature_only):
+def test_a_signature_cannot_be_trained(signature_only):
     backbone = hub_backbone(str(signature_only), (12, 12), 3, value_range=(0, 1))
     reason = "cannot learn, because only its signature serving_default can be used"
     with pytest.raises(UsageError, match=reason):
@@ -411,12 +415,12 @@ def test_a_signature_is_not_trained(signature_only):
         hub_backbone(str(signature_only), (12, 12), 3, value_range=(0, 1), trainable=True)
 
 
-def test_the_values_of_a_signature_are_asked_for(signature_only):
-    with pytest.raises(UsageError, match=r"^model\.backbone\.value_range: .* does not say which"):
+def test_a_signature_needs_a_value_range(signature_only):
+    with pytest.raises(UsageError, match=r"^model\.backbone\.value_range: .* does not state which"):
         hub_backbone(str(signature_only), (12, 12), 3)
 
 
-def test_a_wrong_signature_names_the_right_one(signature_only):
+def test_the_error_for_a_wrong_signature_names_the_nearest_one(signature_only):
     with pytest.raises(UsageError, match="Did you mean serving_default"):
         hub_backbone(str(signature_only), (12, 12), 3, signature="serving_defualt")
 
@@ -428,7 +432,7 @@ def test_a_wrong_signature_names_the_right_one(signature_only):
         ((12, 12), 1, r"images of 3 channels, not of 1\. Set data\.color_mode: rgb\."),
     ],
 )
-def test_other_images_are_refused(folder, size, channels, message):
+def test_images_that_the_module_does_not_take_are_refused(folder, size, channels, message):
     with pytest.raises(UsageError, match=message):
         hub_backbone(str(folder), size, channels)
 
@@ -447,9 +451,13 @@ def _module_of(spec, answer):
     [
         (tf.TensorSpec((None,)), lambda x: x, r"takes no images: its input is float32 of shape"),
         (tf.TensorSpec((None,), tf.string), lambda x: x, r"takes no images: its input is string"),
-        (tf.TensorSpec((1, 8, 8, 3)), lambda x: x, r"takes batches of 1 images only"),
-        (tf.TensorSpec((None, None, None, 3)), tf.reduce_mean, r"gives a tensor of shape \(\) for"),
-        (tf.TensorSpec((None, None, None, 3)), lambda x: {"a": x}, r"gives dict for one image"),
+        (tf.TensorSpec((1, 8, 8, 3)), lambda x: x, r"takes only batches of 1 images"),
+        (
+            tf.TensorSpec((None, None, None, 3)),
+            tf.reduce_mean,
+            r"returns a tensor of shape \(\) for",
+        ),
+        (tf.TensorSpec((None, None, None, 3)), lambda x: {"a": x}, r"returns dict for one image"),
         (
             tf.TensorSpec((None, None, None, 3)),
             lambda x: tf.reshape(x, [-1, 300]),
@@ -458,7 +466,9 @@ def _module_of(spec, answer):
     ],
     ids=["audio", "text", "one image", "one number", "many answers", "hidden size"],
 )
-def test_a_module_for_something_else_is_refused(tmp_path, spec, answer, message):
+def test_a_module_that_takes_no_images_or_gives_no_features_is_refused(
+    tmp_path, spec, answer, message
+):
     tf.saved_model.save(_module_of(spec, answer), str(tmp_path / "other"))
     with pytest.raises(UsageError, match=message):
         hub_backbone(str(tmp_path / "other"), (8, 8), 3)
@@ -471,18 +481,18 @@ def test_a_module_with_two_inputs_is_refused(tmp_path):
             return one + two
 
     tf.saved_model.save(Two(), str(tmp_path / "two"))
-    with pytest.raises(UsageError, match="takes other things than one tensor"):
+    with pytest.raises(UsageError, match="does not take exactly one tensor"):
         hub_backbone(str(tmp_path / "two"), (8, 8), 3)
 
 
-def test_what_is_no_module_is_named(tmp_path):
+def test_the_error_for_a_path_that_is_no_module_names_the_path(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "module.tgz").write_bytes(b"")
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged/saved_model.pb").write_bytes(b"no protobuf")
     for name, message in (
         ("nothing", "there is no folder"),
-        ("empty", "holds no saved_model.pb"),
+        ("empty", "has no saved_model.pb, so it is not"),
         ("module.tgz", "is an archive. Unpack it"),
         ("damaged", "TensorFlow cannot load"),
     ):
@@ -491,24 +501,24 @@ def test_what_is_no_module_is_named(tmp_path):
         assert str(tmp_path / name) in str(raised.value)
 
 
-def test_a_module_without_its_variables_is_named(folder, tmp_path):
+def test_the_error_for_a_module_without_its_variables_names_the_module(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "half", ignore=shutil.ignore_patterns("*.index"))
     with pytest.raises(UsageError, match="TensorFlow cannot load .*half"):
         hub_backbone(str(tmp_path / "half"), (12, 12), 3)
 
 
-def test_a_handle_without_a_network_says_where_the_module_can_be_put(monkeypatch, tmp_path):
+def test_the_error_without_a_network_says_where_to_put_the_module(monkeypatch, tmp_path):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
     handle = "https://127.0.0.1:9/module/1"  # where nothing listens
     with pytest.raises(UsageError) as raised:
         hub_backbone(handle, (12, 12), 3)
     place = f"{tmp_path}/{hashlib.sha1(handle.encode()).hexdigest()}/"
-    assert f"{handle} cannot be had: " in str(raised.value)
+    assert f"{handle} cannot be downloaded: " in str(raised.value)
     assert place in str(raised.value)
     assert "TFHUB_MODEL_LOAD_FORMAT" in str(raised.value)
 
 
-def test_a_handle_finds_what_was_put_there(folder, monkeypatch, tmp_path):
+def test_a_handle_finds_a_module_that_was_put_there(folder, monkeypatch, tmp_path):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
     handle = "https://127.0.0.1:9/module/1"
     shutil.copytree(folder, tmp_path / hashlib.sha1(handle.encode()).hexdigest())
@@ -518,7 +528,7 @@ def test_a_handle_finds_what_was_put_there(folder, monkeypatch, tmp_path):
     )
 
 
-def test_a_tensorflow_hub_that_does_not_import_says_what_to_install(monkeypatch):
+def test_the_error_without_tensorflow_hub_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_hub", None)
     with pytest.raises(UsageError, match="setuptools<81"):
         hub_backbone("https://127.0.0.1:9/module/1", (12, 12), 3)

@@ -176,7 +176,7 @@ def test_a_model_that_is_none_is_named_with_what_is_allowed(tmp_path, trained_ru
     with pytest.raises(UsageError, match=r"a.txt is not a model that cnnkit reads"):
         load_predictor(tmp_path / "a.txt", tmp_path)
     (tmp_path / "a.tflite").write_bytes(b"TFL3")
-    with pytest.raises(UsageError, match="carries no class names"):
+    with pytest.raises(UsageError, match="has no class names"):
         load_predictor(tmp_path / "a.tflite", tmp_path)
     with pytest.raises(UsageError, match="is not a run folder"):
         load_predictor(tmp_path / "nowhere", tmp_path)

@@ -231,8 +231,8 @@ def test_a_run_trains_on_records_and_finds_them_again(write, tmp_path):
     runs = tmp_path / "runs"
     folder = cnnkit.train(config, runs_folder=runs).folder
     tests, notes = tmp_path / "x" / "test.tfrecord", []
-    _, own = evaluate_model(str(folder), runs, note=notes.append)
-    _, other = evaluate_model(str(folder), runs, data=tests, note=notes.append)
+    own = evaluate_model(str(folder), runs, note=notes.append).metrics
+    other = evaluate_model(str(folder), runs, data=tests, note=notes.append).metrics
     assert own["num_images"] == 20
     assert other["log_loss"] == pytest.approx(own["log_loss"])
     records = read_tfrecords(tests).records

@@ -438,7 +438,7 @@ def test_a_file_that_is_no_model_of_keras_3_is_named_for_what_it_is(folder, tmp_
     assert "cannot be read" in _refusal(folder, file=str(tmp_path / "a.h5"))
     with h5py.File(tmp_path / "weights.h5", "w") as file:
         file["kernel"] = np.zeros(3)
-    assert "has weights alone" in _refusal(folder, file=str(tmp_path / "weights.h5"))
+    assert "has only weights and no layers" in _refusal(folder, file=str(tmp_path / "weights.h5"))
 
 
 def test_a_model_of_keras_2_is_told_the_way(folder, shared_data):
@@ -599,7 +599,7 @@ def test_a_transferred_model_is_summed_up_predicts_and_exports(folder, transfer)
         assert summarize(run.folder).parameters == summary.parameters
     finally:
         (folder / "runs" / "moved").rename(folder / "runs" / "start")
-    for row in export_run(run, ("saved_model", "tflite")).values():
+    for row in export_run(run, ("saved_model", "tflite")).formats.values():
         assert row["max_difference"] < 1e-5
 
 

@@ -52,15 +52,15 @@ def evaluate(
 
     Writes metrics.json, predictions.csv and confusion_matrix.png into evaluation/ of the run.
     """
-    from cnnkit.evaluation import check_requirements, evaluate_model, metrics_table
+    from cnnkit.evaluation import check_requirements, evaluate_model
 
-    folder, metrics = evaluate_model(
+    evaluation = evaluate_model(
         one_model(run, model), runs_folder, requirements=requirements, note=say, **what
     )
     if as_json:
-        print_json({"folder": str(folder), **metrics})
+        print_json(evaluation.as_dict())
     else:
-        click.echo(metrics_table(metrics))
-        say(f"written to {folder}")
-    for line in check_requirements(requirements, metrics):
+        click.echo(evaluation.text())
+        say(f"written to {evaluation.folder}")
+    for line in check_requirements(requirements, evaluation.metrics):
         say(line)

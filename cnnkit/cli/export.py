@@ -38,21 +38,12 @@ def export(
     as_json: bool,
 ) -> None:
     """Write a run's model as SavedModel, TFLite and ONNX, and compare each with the original."""
-    from cnnkit.export import default_formats, export_run
+    from cnnkit.export import export_run
     from cnnkit.runs import find_run
 
     found = find_run(one_model(run, model), runs_folder, say)
-    if not formats and len(default_formats()) < 3:
-        say('Without ONNX, which needs an extra: pip install "cnnkit[onnx]".')
-    parity = export_run(found, formats or default_formats(), limit=limit)
+    result = export_run(found, formats, limit=limit, note=say)
     if as_json:
-        return print_json({"folder": str(found.export), "formats": parity})
-    for values in parity.values():
-        click.echo(
-            f"{found.export / values['file']}  {values['bytes'] / 1e6:.2f} MB  "
-            f"max_difference {values['max_difference']:.1e}  "
-            f"top1_agreement {values['top1_agreement']:.2f}"
-        )
-    click.echo(
-        f"next: cnnkit predict IMAGE --model {found.export / next(iter(parity.values()))['file']}"
-    )
+        print_json(result.as_dict())
+    else:
+        click.echo(result.text())

@@ -1,4 +1,4 @@
-"""A Keras model and its info enter; a SavedModel folder, a `.tflite` or an `.onnx` leaves."""
+"""Write a Keras model and its info as a SavedModel folder, a `.tflite` or an `.onnx` file."""
 
 from __future__ import annotations
 
@@ -19,24 +19,29 @@ from cnnkit.quiet import quiet_stderr
 
 @dataclass(frozen=True)
 class Format:
-    """How one format is written, and the name it has in the export folder."""
+    """One export format.
+
+    Args:
+        file_name: the name that its file or folder has in the export folder.
+        write: writes a model and its info to a path.
+    """
 
     file_name: str
     write: Callable[[Any, ModelInfo, Path], None]
 
 
 def write_saved_model(model: Any, info: ModelInfo, path: Path) -> None:
-    """Write a TensorFlow SavedModel folder with labels.txt and cnnkit.json in it."""
+    """Write a TensorFlow SavedModel folder that also has labels.txt and cnnkit.json."""
     _save(model, path)
     (path / LABELS_NAME).write_text(info.labels(), encoding="utf-8")
     (path / INFO_NAME).write_text(info.to_json(), encoding="utf-8")
 
 
 def write_tflite(model: Any, info: ModelInfo, path: Path) -> None:
-    """Write a float32 `.tflite` with labels and pixel settings behind it, whole or not at all.
+    """Write a float32 `.tflite` with labels and pixel settings, whole or not at all.
 
-    Its weights are constants before TensorFlow converts it, a third of the time of converting a
-    SavedModel with variables.
+    The weights become constants before TensorFlow converts the model. That takes a third of the
+    time of converting a SavedModel with variables.
     """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".tflite-") as folder:
         fresh = Path(folder) / "model.tflite"
@@ -49,16 +54,16 @@ def write_tflite(model: Any, info: ModelInfo, path: Path) -> None:
 
 
 def _serve(model: Any) -> Any:
-    """Return the function that answers images."""
+    """Return the model in inference mode as a `tf.function` of images."""
     image = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, "image")
     return tf.function(lambda image: model(image, training=False), input_signature=[image])
 
 
 def _save(model: Any, path: Path) -> None:
-    """Write a SavedModel whose one function, `serve`, answers images.
+    """Write a SavedModel with one function, `serve`, from images to outputs.
 
-    `model.export` loses the variables of a TF Hub module. What the function reads must hang on the
-    object that is saved, the modules included.
+    Keras's own `model.export` loses the variables of a TF Hub module. TensorFlow saves what it
+    can reach from the saved object, so all that `serve` reads becomes an attribute of it.
     """
     saved = tf.Module()
     saved.parts = [variable.value for variable in model.variables]
@@ -69,7 +74,7 @@ def _save(model: Any, path: Path) -> None:
 
 
 def write_onnx(model: Any, info: ModelInfo, path: Path) -> None:
-    """Write an `.onnx` whose metadata holds the labels and the pixel settings."""
+    """Write an `.onnx` with the labels and the pixel settings in its metadata."""
     with quiet_stderr(), _functions_in_line():
         model.export(path, format="onnx", verbose=False)
     import onnx
@@ -83,9 +88,10 @@ def write_onnx(model: Any, info: ModelInfo, path: Path) -> None:
 
 @contextmanager
 def _functions_in_line() -> Iterator[None]:
-    """Trace functions inside a model as part of it.
+    """Trace the functions inside a model as parts of the model.
 
-    Keras compiles grouped convolutions as functions of their own, which tf2onnx cannot look into.
+    Keras compiles a grouped convolution as a function of its own, and tf2onnx cannot read such
+    inner functions.
     """
     tf.config.run_functions_eagerly(True)
     try:

@@ -1,4 +1,8 @@
-"""Held-out images and the model's own answers are kept; an export is proved by replaying them."""
+"""Golden samples: stored images with the Keras model's own answers, to compare an export with.
+
+A training stores them in the run's golden.npz. An export is accepted only if it gives the same
+probabilities for the stored pixels.
+"""
 
 from __future__ import annotations
 
@@ -16,39 +20,62 @@ from cnnkit.files import atomic_write
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runtimes import Predictor
 
+# Of a probability. Other orders of summing in float32 give differences of about 1e-7, a thousand
+# times less.
 DEFAULT_LIMIT = 1e-4
+# Below this difference all answers count as the same one: they differ by rounding alone.
+_CONSTANT = 1e-6
 
 
 @dataclass(frozen=True)
 class Golden:
-    """Pixels (n, h, w, c) uint8, the Keras model's probabilities (n, classes), and the paths."""
+    """Images and the answers that the Keras model gave to them.
+
+    Args:
+        pixels: uint8 (num_images, height, width, channels).
+        probabilities: (num_images, num_classes), from the Keras model.
+        paths: (num_images,), as in split.csv.
+    """
 
     pixels: NDArray
     probabilities: NDArray
     paths: NDArray
 
     def save(self, path: Path) -> None:
-        """Write golden.npz, without pickle."""
+        """Write golden.npz; it holds plain arrays, no pickle."""
         with atomic_write(path, "wb") as file:
             np.savez(file, pixels=self.pixels, probabilities=self.probabilities, paths=self.paths)
 
     @classmethod
     def load(cls, path: Path) -> Golden:
-        """Read what `save` wrote."""
+        """Read a file that `save` has written.
+
+        Raises:
+            UsageError: the file is damaged.
+        """
         try:
             with np.load(path) as arrays:
                 return cls(arrays["pixels"], arrays["probabilities"], arrays["paths"])
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UsageError(f"{path} is damaged: {error}. Export another run.") from error
+            raise UsageError(f"{path} is damaged: {error}. Use another run.") from error
 
 
 def golden_samples(model: Any, info: ModelInfo, dataset: ImageDataset, *, count: int) -> Golden:
-    """Return images from all over the test split (else validation, train) with Keras's answers."""
+    """Return images of the test split, spread over its classes, with the Keras model's answers.
+
+    Args:
+        model: the Keras model.
+        info: how to read its outputs.
+        dataset: its test images are used; those of the validation split if there are none, and
+            those of the training split if there are none of either.
+        count: the largest number of images.
+    """
     held_out = next(
         indices
         for split in ("test", "validation", "train")
         if len(indices := dataset.select(split))
     )
+    # Sorted by class and then taken at equal distances, so that they are spread over the classes.
     by_class = held_out[np.argsort(dataset.labels[held_out], kind="stable")]
     chosen = by_class[np.unique(np.linspace(0, len(by_class) - 1, count).round().astype(int))]
     pixels = dataset.pixels(chosen)
@@ -67,17 +94,22 @@ def check_parity(
     limit: float = DEFAULT_LIMIT,
     allow_constant: bool = False,
 ) -> dict[str, float]:
-    """Replay golden samples and return `max_difference` and `top1_agreement`.
+    """Give stored images to an exported model and compare its answers with the stored ones.
 
     Args:
         predictor: the exported model.
-        golden: pixels and the original's probabilities.
+        golden: the images, and the answers of the Keras model.
         limit: the largest allowed difference of a probability.
-        allow_constant: accept the same answer for all images; right after a training that
-            learned nothing it is the model's own answer.
+        allow_constant: accept the same answer for all images. A training that has learned nothing
+            gives such a model, and it should still finish.
+
+    Returns:
+        `max_difference`, the largest difference of a probability, and `top1_agreement`, the share
+        of images for which both models name the same class.
 
     Raises:
-        CnnkitError: a larger difference, NaN, or one answer for all images.
+        CnnkitError: the difference is larger than the limit, a probability is NaN, or all images
+            get the same answer, so that any model with that answer would pass.
     """
     probabilities = predictor(golden.pixels)
     if not np.isfinite(probabilities).all():
@@ -89,10 +121,10 @@ def check_parity(
             f"model's on {len(golden.pixels)} images; the limit is {limit:g}."
         )
     several = len(golden.pixels) > 1 and not allow_constant
-    if several and np.ptp(probabilities, axis=0).max() < 1e-6:
+    if several and np.ptp(probabilities, axis=0).max() < _CONSTANT:
         raise CnnkitError(
-            f"the model gives the same probabilities for all {len(golden.pixels)} golden images, "
-            "so nothing is proved. Train longer, or on more images."
+            f"the model gives the same probabilities for all {len(golden.pixels)} stored images, "
+            "so the comparison proves nothing. Train longer, or on more images."
         )
     same = probabilities.argmax(axis=1) == golden.probabilities.argmax(axis=1)
     return {"max_difference": difference, "top1_agreement": float(same.mean())}

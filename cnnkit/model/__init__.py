@@ -1,1 +1,1 @@
-"""From a config to a Keras model, and from a model file to a loaded one."""
+"""Build a Keras model from a config, load one from a file, and what travels in a model's file."""

@@ -1,4 +1,4 @@
-"""A config and a number of classes enter; a Keras model, pixels to probabilities, leaves."""
+"""Build the Keras model of a config, from raw pixels to probabilities, and compile it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from cnnkit.model.layers import apply_layers
 
 
 def build_model(config: Config, num_classes: int) -> Any:
-    """Return the untrained `keras.Model` of a config, its weights drawn by `training.seed`.
+    """Return the untrained `keras.Model` of a config; `training.seed` draws its weights.
 
-    The input is uint8 (batch, height, width, channels) in [0, 255], rescaled to [0, 1] inside, or
-    as the backbone wants it. The layers of a backbone lie in a model of their own, `backbone`,
-    with their trained weights. The output is probabilities: (batch, num_classes) for `softmax`;
-    (batch, 1), the probability of the second class, for `sigmoid`.
+    The input is uint8 (batch, height, width, channels) in [0, 255]. The model rescales it to
+    [0, 1], or to what its backbone expects. A backbone is one layer of the model, itself a model
+    named `backbone`, and has its trained weights. The output is probabilities: (batch,
+    num_classes) for `softmax`; (batch, 1), the probability of the second class, for `sigmoid`.
 
     Raises:
-        UsageError: a sigmoid output without exactly two classes, a layer that Keras refuses, or a
-            backbone that is not there or does not fit.
+        UsageError: the output is sigmoid but there are not exactly two classes, Keras refuses a
+            layer, or the backbone is missing or does not fit the images.
     """
     sigmoid = config.model.output == "sigmoid"
     if sigmoid and num_classes != 2:
         raise UsageError(
-            f"model.output is sigmoid, one unit for two classes, but the data has {num_classes}. "
-            "Set model.output: softmax."
+            f"model.output: sigmoid is one unit for two classes, but the data has {num_classes} "
+            "classes. Set model.output: softmax."
         )
     keras.utils.set_random_seed(config.training.seed)
     channels = 3 if config.data.color_mode == "rgb" else 1
@@ -43,7 +43,7 @@ def build_model(config: Config, num_classes: int) -> Any:
     if len(tensor.shape) != 2:
         raise UsageError(
             f"model.{key} ends with a tensor of shape {tuple(tensor.shape[1:])}, but the output "
-            "layer needs one row of numbers an image. Add flatten or global_pool at the end."
+            "layer needs one row of numbers per image. Add flatten or global_pool at the end."
         )
     output = keras.layers.Dense(
         1 if sigmoid else num_classes,
@@ -56,17 +56,19 @@ def build_model(config: Config, num_classes: int) -> Any:
 def _features(config: Config, image: Any) -> Any:
     """Return the features of the backbone.
 
-    It is not called with training=False: in `fit`, Keras 3 overrides that for all inner layers
-    (keras issue 20285). Layers whose averages are to stay must not be trainable.
+    The backbone is not called with training=False, although its batch normalisation should keep
+    its averages: in `fit`, Keras 3 overrides that value for all inner layers (keras issue 20285).
+    Only a layer that is not trainable keeps them; `cnnkit.training.phases` decides which do.
     """
     channels = image.shape[-1]
     backbone = build_backbone(config.model.backbone, config.data.image_size, channels)
-    keras.utils.set_random_seed(config.training.seed)  # whatever the backbone drew
+    # Again, so that the head gets the same weights however many numbers the backbone has drawn.
+    keras.utils.set_random_seed(config.training.seed)
     return backbone(image)
 
 
 def _head(config: Config, features: Any) -> tuple[Call, ...]:
-    """Return the layers of `model.head`, by default those that suit the features."""
+    """Return the layers of `model.head`, or by default those that suit the features."""
     if config.model.head is not None:
         return config.model.head
     dropout = Call("dropout", {"rate": 0.2})
@@ -77,9 +79,9 @@ def build_optimizer(call: Call, multiples: Mapping[str, float] | None = None) ->
     """Return the Keras optimizer of a call.
 
     Args:
-        call: as `training.optimizer`.
-        multiples: of the learning rate, by the path of a variable, where it is not 1. Weight decay
-            that is a part of the step (AdamW's) is multiplied too.
+        call: the value of `training.optimizer`.
+        multiples: factors of the learning rate by the path of a variable; a variable that is not
+            listed has 1. Weight decay that is a part of the step (as in AdamW) is multiplied too.
 
     Raises:
         UsageError: Keras refuses an argument.
@@ -95,13 +97,14 @@ def build_optimizer(call: Call, multiples: Mapping[str, float] | None = None) ->
 
 
 def _with_multiples(kind: type, multiples: Mapping[str, float]) -> type:
-    """Return a kind of optimizer that steps further or less far for some variables."""
+    """Return a subclass of an optimizer whose steps are longer or shorter for some variables."""
 
     class WithMultiples(kind):
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
             super().update_step(gradient, variable, learning_rate * self._multiple(variable))
 
         def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+            # Keras reads the decay from this attribute, so it is set for one variable at a time.
             decay = self.weight_decay
             for variable in variables:
                 self.weight_decay = decay and decay * self._multiple(variable)
@@ -109,7 +112,7 @@ def _with_multiples(kind: type, multiples: Mapping[str, float]) -> type:
             self.weight_decay = decay
 
         def _multiple(self, variable: Any) -> float:
-            # What enters may be TensorFlow's variable, which has no path.
+            # `variable` may be TensorFlow's own, which has no path, so it is looked up first.
             path = self._trainable_variables[self._get_variable_index(variable)].path
             return multiples.get(path, 1.0)
 
@@ -117,15 +120,15 @@ def _with_multiples(kind: type, multiples: Mapping[str, float]) -> type:
 
 
 def compile_model(model: Any, config: Config, optimizer: Any = None) -> None:
-    """Give a model its optimizer, its loss and its metrics, as the config's training says.
+    """Compile a model with the optimizer, the loss and the metrics of the `training` section.
 
-    The metric `cross_entropy` is the loss without penalties on weights: which of them Keras adds
-    depends on the layers that learn, so that the loss of two phases cannot be compared.
+    The metric `cross_entropy` is the loss without penalties on weights. Keras adds the penalties
+    of the layers that learn, so the losses of two phases cannot be compared, but this metric can.
 
     Args:
-        model: of `build_model`, or its head alone.
-        config: loss, smoothing and, by default, the optimizer are read.
-        optimizer: another one.
+        model: from `build_model`, or its head alone.
+        config: `model.output`, `training.label_smoothing` and `training.optimizer` are read.
+        optimizer: used instead of `training.optimizer`.
     """
     smoothing = config.training.label_smoothing
     if config.model.output == "sigmoid":
@@ -141,10 +144,14 @@ def compile_model(model: Any, config: Config, optimizer: Any = None) -> None:
         optimizer=optimizer or build_optimizer(config.training.optimizer),
         loss=loss,
         metrics=[accuracy, cross_entropy(name="cross_entropy", label_smoothing=smoothing)],
-        jit_compile="auto" if on_gpu else False,  # XLA halves the speed on a CPU
+        # XLA halves the speed of training on a CPU.
+        jit_compile="auto" if on_gpu else False,
     )
 
 
 def without_optimizer(model: Any) -> Any:
-    """Return the model, all weights shared, for saving without the optimizer's two thirds."""
+    """Return a model with the same weights but no optimizer.
+
+    Saved with Adam's two averages per weight, a file would be three times as large.
+    """
     return keras.Model(model.input, model.output, name=model.name)

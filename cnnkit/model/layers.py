@@ -1,4 +1,4 @@
-"""Calls of `model.layers` enter; Keras layers, applied to a tensor, leave."""
+"""Apply the calls of `model.layers` or `model.head` to a tensor as Keras layers."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from cnnkit.errors import UsageError, dotted
 
 PartName = Callable[[str], str]  # "add" -> "residual_1_add"
 
-_SAFE_CHANNELS = 16
+_SAFE_CHANNELS = 16  # see `_crashes`
 _SHORT_KINDS = {"Add": "add", "Concatenate": "concatenate"}
 
 
 def apply_layers(layers: Sequence[Call], tensor: Any, key: str = "layers") -> Any:
-    """Return the Keras tensor behind the stack. Layers are named by kind and count: conv_1, conv_2.
+    """Return the output tensor of a stack. Layers are named by kind and count: conv_1, conv_2.
 
     Args:
         layers: calls of `model.layers` or `model.head`.
-        tensor: what enters.
-        key: which of the two, for messages.
+        tensor: the input of the first layer.
+        key: `layers` or `head`, for messages.
 
     Raises:
-        UsageError: Keras refuses a layer; the text names it and gives Keras's reason. Or two
-            layers have one name.
+        UsageError: Keras refuses a layer (the text names the layer and has Keras's reason), or two
+            layers have the same name.
     """
     names = LayerNames()
     tensors: list[Any] = []
     for node in nodes_of(layers):
-        entering = [tensor if position == IMAGE else tensors[position] for position in node.inputs]
+        inputs = [tensor if position == IMAGE else tensors[position] for position in node.inputs]
         try:
-            tensors.append(_apply(node, entering, names))
+            tensors.append(_apply(node, inputs, names))
         except StackError as error:
             raise UsageError(f"{dotted(('model', key, *error.path))}: {error}") from None
         except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
@@ -55,10 +55,10 @@ def apply_layers(layers: Sequence[Call], tensor: Any, key: str = "layers") -> An
     return tensors[-1] if tensors else tensor
 
 
-def _apply(node: Node, entering: list[Any], names: LayerNames) -> Any:
-    first = entering[0]
+def _apply(node: Node, inputs: list[Any], names: LayerNames) -> Any:
+    first = inputs[0]
     if node.kind == SHORTCUT:
-        start, end = (tuple(tensor.shape[1:]) for tensor in entering)
+        start, end = (tuple(tensor.shape[1:]) for tensor in inputs)
         if start == end:
             return first
         node = projection(node, start, end)
@@ -68,13 +68,14 @@ def _apply(node: Node, entering: list[Any], names: LayerNames) -> Any:
         return names.taken(f"{name}_{word}", node)
 
     if node.kind in _SHORT_KINDS:
-        return _merge(node, entering, part)
+        return _merge(node, inputs, part)
     if node.kind == "SqueezeExcite":
         return _squeeze_excite(first, node.arguments["ratio"], part)
     if node.arguments.get("pad"):
         first = _padded(first, node.arguments["pad"], part)
     given = node.given
     if _crashes(node, first):
+        # Max pooling with a window of 1 keeps every second (third, ...) pixel unchanged.
         strides = given["strides"]
         first = keras.layers.MaxPooling2D(1, strides=strides, name=part("sampled"))(first)
         given = {**given, "strides": 1}
@@ -82,11 +83,12 @@ def _apply(node: Node, entering: list[Any], names: LayerNames) -> Any:
 
 
 def _crashes(node: Node, tensor: Any) -> bool:
-    """Tell whether TensorFlow may write over foreign memory in training this layer.
+    """Tell whether training this layer may crash TensorFlow.
 
-    On a CPU, the gradient of a 1 x 1 convolution with strides crashes the process for fewer than
-    16 channels and an odd number of images (seen with TensorFlow 2.19 and 2.21, oneDNN). Taking
-    every second pixel first, and convolving without strides, is the same.
+    On a CPU, the gradient of a 1 x 1 convolution with strides writes to memory that it does not
+    own, and crashes the process, if there are fewer than 16 channels and an odd number of images
+    (seen with TensorFlow 2.19 and 2.21, oneDNN). Leaving out pixels first and then convolving
+    without strides gives the same result.
     """
     if node.kind != "Conv2D" or tensor.shape[-1] >= _SAFE_CHANNELS:
         return False
@@ -94,8 +96,8 @@ def _crashes(node: Node, tensor: Any) -> bool:
     return set(window) == {1} and set(strides) != {1}
 
 
-def _merge(node: Node, entering: list[Any], part: PartName) -> Any:
-    merged = getattr(keras.layers, node.kind)(name=part(_SHORT_KINDS[node.kind]))(entering)
+def _merge(node: Node, inputs: list[Any], part: PartName) -> Any:
+    merged = getattr(keras.layers, node.kind)(name=part(_SHORT_KINDS[node.kind]))(inputs)
     activation = node.arguments.get("activation")
     if activation is None:
         return merged
@@ -116,13 +118,15 @@ def _squeeze_excite(tensor: Any, ratio: int, part: PartName) -> Any:
 
 
 def _padded(tensor: Any, pad: dict[str, Any], part: PartName) -> Any:
-    """Return the map with a border of zeros, of its own edge, or mirrored at the edge."""
+    """Return the map with a border: zeros, copies of its edge, or its mirror image."""
     sides = borders(pad["size"], 2)
     if pad["mode"] == "zeros":
         return keras.layers.ZeroPadding2D(sides, name=part("pad"))(tensor)
     if pad["mode"] == "reflect":
         return _padded_by(tensor, sides, "reflect")
-    while any(map(any, sides)):  # mirrored with the edge, one position is the edge again
+    # Keras cannot copy the edge, but "symmetric" mirrors with the edge included: a border of one
+    # position is a copy of the edge. So a border of n positions is added in n rounds.
+    while any(map(any, sides)):
         once = [[min(1, side) for side in pair] for pair in sides]
         tensor = _padded_by(tensor, once, "symmetric")
         sides = [[max(0, side - 1) for side in pair] for pair in sides]

@@ -1,4 +1,4 @@
-"""A model file enters; a `keras.Model` leaves, or what is wrong with the file."""
+"""Load a model file of Keras, and report a damaged one by its name."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ def load_keras_model(path: Path) -> Any:
     """Return the `keras.Model` of a file, for inference.
 
     Raises:
-        UsageError: the file cannot be loaded, or carries a TF Hub module that nobody trusts.
+        UsageError: the file cannot be loaded, or contains a TF Hub module that is not trusted on
+            this computer.
     """
     from cnnkit.backend import keras
-    from cnnkit.model.backbones.hub import hub_module  # noqa: F401  Keras finds its layer by name
+
+    # Importing this registers the layer `cnnkit>HubModule`, which Keras looks up by its name.
+    from cnnkit.model.backbones.hub import hub_module  # noqa: F401
 
     with naming_damage(path):
         return keras.models.load_model(path, compile=False)
@@ -25,7 +28,15 @@ def load_keras_model(path: Path) -> Any:
 
 @contextmanager
 def naming_damage(path: Path, *errors: type[Exception]) -> Iterator[None]:
-    """Turn what a runtime raises on a file it cannot load into a message with the file's name."""
+    """Turn what a runtime raises for a file that it cannot load into a message that names the file.
+
+    Args:
+        path: of the file.
+        *errors: what this runtime raises in addition to Python's own errors.
+
+    Raises:
+        UsageError: the block has raised one of them.
+    """
     try:
         yield
     except (ValueError, RuntimeError, OSError, KeyError, TypeError, *errors) as error:
@@ -36,7 +47,7 @@ def naming_damage(path: Path, *errors: type[Exception]) -> Iterator[None]:
 
 
 def _own_reason(error: BaseException | None) -> CnnkitError | None:
-    """Return what a layer of ours has said, which Keras wraps in errors of its own."""
+    """Return the error that a layer of ours has raised; Keras wraps it in errors of its own."""
     while error is not None and not isinstance(error, CnnkitError):
         error = error.__cause__ or error.__context__
     return error

@@ -1,8 +1,8 @@
-"""What a model file needs besides its weights: class names, pixel settings and the kind of output.
+"""What a model file needs in addition to its weights: class names, pixel settings, kind of output.
 
-It travels inside every file that leaves a run, so that no label file and no preprocessing has to
-be guessed: as a ZIP behind a `.tflite` (where TensorFlow Lite's own metadata keeps its files too),
-as metadata of an `.onnx`, and as files in a SavedModel folder.
+Every exported file contains it, so that nobody has to guess the labels or the preprocessing: a
+`.tflite` as a ZIP archive after its last byte (TensorFlow Lite's own metadata is stored that way
+too), an `.onnx` as metadata, and a SavedModel as files in its folder.
 """
 
 from __future__ import annotations
@@ -24,14 +24,20 @@ LABELS_NAME = "labels.txt"
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Names of the classes in label order, how pixels are made, and `softmax` or `sigmoid`."""
+    """How to prepare an image for a model, and how to read the model's output.
+
+    Args:
+        class_names: in label order.
+        pixels: how an image file becomes the model's input.
+        output: `softmax` or `sigmoid`.
+    """
 
     class_names: tuple[str, ...]
     pixels: PixelSettings
     output: str
 
     def to_json(self) -> str:
-        """Return the one document that `from_json` reads."""
+        """Return the JSON document that `from_json` reads."""
         return json.dumps(
             {
                 "class_names": self.class_names,
@@ -52,13 +58,13 @@ class ModelInfo:
         )
 
     def labels(self) -> str:
-        """Return the class names, one a line."""
+        """Return the class names, one per line."""
         return "".join(f"{name}\n" for name in self.class_names)
 
     def probabilities(self, outputs: NDArray) -> NDArray:
-        """Return (num_images, num_classes) probabilities from what the model gives.
+        """Return the probabilities (num_images, num_classes) for the model's outputs.
 
-        One sigmoid unit gives the probability p of the second class: a row becomes 1 - p, p.
+        The one unit of `sigmoid` is the probability p of the second class: a row becomes 1 - p, p.
         """
         if self.output == "softmax":
             return outputs
@@ -66,23 +72,28 @@ class ModelInfo:
 
 
 def append_info(path: Path, info: ModelInfo) -> None:
-    """Put the info and the labels behind the bytes of a `.tflite`; `unzip` shows them too."""
+    """Append the info and the labels to a `.tflite` as a ZIP archive, which `unzip` can read.
+
+    TensorFlow Lite reads a file from its beginning and ignores what follows the model; ZIP tools
+    read from the end.
+    """
     with zipfile.ZipFile(path, "a") as archive:
         for name, text in ((INFO_NAME, info.to_json()), (LABELS_NAME, info.labels())):
-            archive.writestr(zipfile.ZipInfo(name), text)  # of 1980: equal models, equal files
+            # A ZipInfo without a date means 1980, so equal models give equal files.
+            archive.writestr(zipfile.ZipInfo(name), text)
 
 
 def read_appended_info(path: Path) -> ModelInfo:
-    """Return the info behind a `.tflite`.
+    """Return the info that `append_info` has appended to a `.tflite`.
 
     Raises:
-        UsageError: the file carries none.
+        UsageError: the file has none.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             return ModelInfo.from_json(archive.read(INFO_NAME).decode())
     except (zipfile.BadZipFile, KeyError) as error:
         raise UsageError(
-            f"{path} carries no class names and pixel settings, so it is not a model that cnnkit "
-            "wrote. Give a run folder, or a file that `cnnkit export` made."
+            f"{path} has no class names and pixel settings, so it is not a model that cnnkit "
+            "wrote. Give a run folder, or a file that `cnnkit export` has written."
         ) from error

@@ -50,13 +50,14 @@ def evaluate_split(
     predictor = load_predictor(run.tflite, run.folder.parent)
     chunks = np.array_split(indices, max(1, len(indices) // 64))
     evaluation = Evaluation(
-        name=name or split,
+        folder=run.evaluation(name or split),
         paths=[dataset.samples[index].path for index in indices],
         labels=dataset.labels[indices],
         probabilities=np.concatenate([predictor(dataset.pixels(chunk)) for chunk in chunks]),
         class_names=dataset.class_names,
     )
-    return evaluation.write(run.evaluation(name or split))
+    evaluation.write()
+    return evaluation.metrics
 
 
 def _write_tflite(run: Run, plan: Plan) -> None:

@@ -1,7 +1,7 @@
-"""The `model.backbone` section enters; a Keras model leaves, from raw pixels to features.
+"""Build the backbone of a config: a trained network without its classifier.
 
-Every backbone takes uint8 pixels (batch, height, width, channels) in [0, 255]: what it wants them
-to be is inside of it. Its features are maps (batch, height, width, channels) or rows of numbers.
+Every backbone takes uint8 pixels (batch, height, width, channels) in [0, 255] and contains its own
+preprocessing. Its features are maps (batch, height, width, channels) or rows (batch, features).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def build_backbone(section: BackboneConfig, image_size: tuple[int, int], channel
         channels: 3, or 1 for grey images.
 
     Raises:
-        UsageError: it is not there, or does not fit the images; the text says what to do.
+        UsageError: it cannot be found, or does not fit the images; the text says what to do.
         CnnkitError: its weights cannot be downloaded.
     """
     origin, value = section.origin

@@ -1,7 +1,7 @@
-"""The name of a network of `keras.applications` enters; it leaves as a backbone.
+"""Build a network of `keras.applications` as a backbone.
 
-The network's own preprocessing lies in front of it, and its layers lie side by side with that in
-one flat model, so that they can be named, cut and frozen.
+The backbone is one flat model: the layers of the network's own preprocessing, then the layers of
+the network. So each of them can be named, frozen, or taken as the last one.
 """
 
 from __future__ import annotations
@@ -34,15 +34,16 @@ def application_backbone(
     """Return a network of `keras.applications` without its classifier.
 
     Args:
-        name: of its builder, a key of NETWORKS.
+        name: a key of NETWORKS, which is also the name of Keras's function.
         image_size: (height, width) in pixels.
-        channels: 3, or 1 for grey images, which the network sees as red, green and blue alike.
-        weights: `imagenet`, None for random ones, or the path of an `.h5` file.
-        arguments: of the network, as the config allows them (`BackboneConfig.problems`).
-        layer: whose output is the features; None for the last one before the classifier.
+        channels: 3, or 1 for grey images, which the network sees as equal red, green and blue.
+        weights: `imagenet`, the path of an `.h5` file, or None for random weights.
+        arguments: of the network; `BackboneConfig.problems` has checked them.
+        layer: the layer whose output is the features; None for the last one before the classifier.
 
     Raises:
-        UsageError: something does not fit the network; the text says what is allowed.
+        UsageError: an argument, the images or the weights do not fit the network; the text says
+            what is allowed.
         CnnkitError: the ImageNet weights cannot be downloaded.
     """
     row = NETWORKS[name]
@@ -59,14 +60,14 @@ def application_backbone(
 
 
 def preprocessed(image: Any, preprocessing: str) -> Any:
-    """Return what a network takes of uint8 pixels, as `keras.applications` computes it.
+    """Return the input of a network for uint8 pixels, as `keras.applications` computes it.
 
     Args:
-        image: tensor of uint8 (batch, height, width, 1 or 3).
+        image: uint8 tensor (batch, height, width, 1 or 3).
         preprocessing: `tf`, `torch`, `caffe` or `none`.
 
-    Source: `preprocess_input` of keras.applications.imagenet_utils, in layers that reload without
-        cnnkit.
+    Source: `preprocess_input` of keras.applications.imagenet_utils. Here it is layers of Keras, so
+        that a saved model contains it and loads without cnnkit.
     """
     if image.shape[-1] == 1:
         image = keras.layers.Concatenate(name="three_channels")([image] * 3)
@@ -81,18 +82,19 @@ def preprocessed(image: Any, preprocessing: str) -> Any:
         "caffe": (1.0, [-mean for mean in _CAFFE_MEANS]),
     }[preprocessing]
     values = keras.layers.Rescaling(scale, offset, name="preprocessing")(image)
+    # The networks that were ported from Caffe take blue, green, red.
     return keras.ops.flip(values, axis=-1) if preprocessing == "caffe" else values
 
 
 def _network(row: NetworkRow, image: Any, **arguments: Any) -> Any:
-    """Return the untrained network behind its preprocessing."""
+    """Return the untrained network with its preprocessing in front."""
     builder = getattr(keras.applications, row.name)
     try:
         network = builder(
             include_top=False,
             weights=None,
             input_tensor=preprocessed(image, row.preprocessing),
-            input_shape=(*image.shape[1:3], 3),
+            input_shape=(*image.shape[1:3], 3),  # else Keras assumes the size of ImageNet
             **arguments,
         )
     except ValueError as error:
@@ -102,14 +104,16 @@ def _network(row: NetworkRow, image: Any, **arguments: Any) -> Any:
 
 
 def _number_from_zero(network: Any) -> None:
-    """Give the layers that Keras numbered the names they have in a fresh process.
+    """Rename the layers that Keras has numbered, so that they start from zero as in a new process.
 
-    Some networks leave names to Keras, which counts the layers of the whole process: what is
-    `conv2d_3` in one would be `conv2d_97` in a second one that is built after it.
+    Some networks leave the names of their layers to Keras, which counts all layers of the process:
+    `conv2d_3` of the first network would be `conv2d_97` of the second one. Names in a config must
+    not depend on that.
     """
     numbered = defaultdict(list)
     for layer in network.layers:
         stem, number = re.fullmatch(r"(.+?)(?:_(\d+))?", layer.name).groups()
+        # A name that Keras made is the layer's class and a number: `conv2d_3` of Conv2D.
         if stem.replace("_", "") == type(layer).__name__.lower():
             numbered[stem].append((int(number or 0), layer))
     for stem, layers in numbered.items():

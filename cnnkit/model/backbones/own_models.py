@@ -1,4 +1,4 @@
-"""A trained model enters; the part of it before its classifier leaves, as a backbone."""
+"""Make a backbone of a model that you have trained: the best model of a run, or a model file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ from cnnkit.model.loading import load_keras_model
 from cnnkit.runs import Run
 from cnnkit.text import shown
 
-_RAW = (0.0, 255.0)
+_RAW = (0.0, 255.0)  # the pixels as they are
 
 
 def run_backbone(folder: str, image_size: tuple[int, int], channels: int, layer: str | None) -> Any:
-    """Return the best model of a run up to a layer, or to what enters its output layer.
+    """Return the best model of a run up to a layer.
+
+    Args:
+        folder: of the run.
+        image_size: (height, width) in pixels.
+        channels: of the pixels.
+        layer: the layer whose output is the features; None for the input of the output layer.
 
     Raises:
         UsageError: there is no such run, it takes other images, or it has no such layer.
@@ -25,7 +31,7 @@ def run_backbone(folder: str, image_size: tuple[int, int], channels: int, layer:
     if not run.best.is_file():
         raise UsageError(
             f"model.backbone.run: {shown(folder)} has no {run.best.relative_to(run.folder)}. Give "
-            "the folder of a run that has trained for one epoch at least."
+            "the folder of a run that has trained for at least one epoch."
         )
     model = load_keras_model(run.best)
     _check_images(model, shown(folder), image_size, channels)
@@ -39,32 +45,35 @@ def file_backbone(
     layer: str | None,
     value_range: tuple[float, float] | None,
 ) -> Any:
-    """Return the model of a `.keras` or `.h5` file up to a layer, or to its last dense layer.
+    """Return the model of a `.keras` or `.h5` file up to a layer.
 
     Args:
-        file: any that Keras 3 loads.
+        file: a model that Keras 3 can load.
         image_size: (height, width) in pixels.
         channels: of the pixels.
-        layer: whose output is the features; None for what enters the last dense layer.
-        value_range: what the pixels 0 and 255 become; None where the model takes them as they are.
+        layer: the layer whose output is the features; None for the input of the last dense layer.
+        value_range: what the pixels 0 and 255 become; None if the model takes them unchanged.
 
     Raises:
-        UsageError: the file cannot be loaded, takes other images, has no such layer, or scales
-            its pixels itself while there is a value_range.
+        UsageError: the file cannot be loaded, takes other images, has no such layer, or rescales
+            its pixels itself although there is a value_range.
     """
     path, name = Path(file), shown(file)
     if not path.is_file():
         raise UsageError(f"model.backbone.file: there is no file {name}.")
     model = _loaded(path, name)
     if not isinstance(model, keras.Model) or len(getattr(model, "inputs", ())) != 1:
-        raise UsageError(f"model.backbone.file: {name} is no model with one input.")
+        raise UsageError(
+            f"model.backbone.file: {name} is not a model with one input. Give a model that takes "
+            "images alone."
+        )
     _check_images(model, name, image_size, channels)
     inner = _cut(model, layer, name)
     if keras.backend.standardize_dtype(model.inputs[0].dtype) == "uint8":
         if value_range is not None:
             raise UsageError(
-                f"model.backbone.value_range: {name} takes raw pixels and scales them itself. "
-                "Remove it."
+                f"model.backbone.value_range: {name} takes raw pixels and rescales them itself. "
+                "Remove value_range."
             )
         return inner
     inner.name = "network"
@@ -78,7 +87,7 @@ def _loaded(path: Path, name: str) -> Any:
     """Return the model of a file.
 
     Raises:
-        UsageError: it cannot be loaded; where it is known why, with a way out.
+        UsageError: it cannot be loaded. If the reason is known, the text says what to do.
     """
     if path.suffix == ".keras":
         return load_keras_model(path)
@@ -93,8 +102,8 @@ def _loaded(path: Path, name: str) -> Any:
         raise UsageError(f"model.backbone.file: {name} cannot be read: {error}.") from error
     if not has_model:
         raise UsageError(
-            f"model.backbone.file: {name} has weights alone, without their layers. Of a network of "
-            "keras.applications they go into model.backbone: {name: ..., weights: ...}."
+            f"model.backbone.file: {name} has only weights and no layers. If they belong to a "
+            "network of keras.applications, set model.backbone: {name: ..., weights: ...}."
         )
     try:
         return load_keras_model(path)
@@ -103,7 +112,7 @@ def _loaded(path: Path, name: str) -> Any:
             raise
         raise UsageError(
             f"model.backbone.file: {name} was saved by Keras {version or 2}, and Keras 3 cannot "
-            "load it. Keras 2 (tf_keras) can, and writes all but the last layer of it for "
+            "load it. With Keras 2 (tf_keras) you can save all but its last layer, and then set "
             f"model.backbone: {{hub: FOLDER}}:\n{_with_keras_2(name)}"
         ) from error
 
@@ -117,7 +126,7 @@ def _with_keras_2(name: str) -> str:
 
 
 def layers_of(model: Any) -> Iterator[Any]:
-    """Yield the layers of a model in the order of the data, those inside its models too."""
+    """Yield the layers of a model, and of the models inside it, in the order of the data."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from layers_of(layer)
@@ -134,13 +143,14 @@ def _check_images(model: Any, name: str, image_size: tuple[int, int], channels: 
     if not fits:
         needed = " x ".join("any" if size is None else str(size) for size in wanted)
         raise UsageError(
-            f"model.backbone: {name} takes images of {needed}, and data.image_size and "
-            f"data.color_mode make {' x '.join(map(str, given))}."
+            f"model.backbone: {name} takes images of {needed}, but data.image_size and "
+            f"data.color_mode give {' x '.join(map(str, given))}. Change these two, or use another "
+            "backbone."
         )
 
 
 def _cut(model: Any, layer: str | None, name: str) -> Any:
-    """Return the model up to a layer; the classifier is left out by default."""
+    """Return the model up to a layer, or by default up to its classifier."""
     if layer is None:
         tensor = _before_classifier(model, name)
     else:
@@ -152,8 +162,9 @@ def _before_classifier(model: Any, name: str) -> Any:
     dense = [part for part in model.layers if isinstance(part, keras.layers.Dense)]
     if not dense:
         raise UsageError(
-            f"model.backbone: {name} has no dense layer that classifies. Set model.backbone.layer "
-            f"to the layer whose output is wanted: {_some_names(model)}."
+            f"model.backbone: {name} has no dense layer, so it is not clear where its classifier "
+            "begins. Set model.backbone.layer to the layer whose output is the features. Its last "
+            f"layers: {_some_names(model)}."
         )
     return dense[-1].input
 
@@ -162,6 +173,7 @@ def _output_of(model: Any, layer: str, name: str) -> Any:
     names = [part.name for part in model.layers]
     if layer in names:
         return model.get_layer(layer).output
+    # The layers of a run with a backbone are inside a model that follows the input directly.
     nested = next((part for part in model.layers if isinstance(part, keras.Model)), None)
     if (
         nested is not None

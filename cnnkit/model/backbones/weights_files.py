@@ -1,7 +1,8 @@
-"""A network without weights and a weights file enter; the network with them leaves.
+"""Find, download and check a file of weights, and load it into a network.
 
-Keras loads the weights of an `.h5` file in the order of the layers, whatever they belong to. So
-the file is looked at first, and one of another network is named for what it is.
+Keras loads the weights of an `.h5` file in the order of the layers, without asking which network
+they belong to. So the file is compared with the network first; if it is the file of another
+network, the error says of which one.
 """
 
 from __future__ import annotations
@@ -23,21 +24,22 @@ from cnnkit.errors import CnnkitError, UsageError, did_you_mean
 from cnnkit.networks import NETWORKS, NetworkRow
 from cnnkit.text import shown
 
-Shapes = Counter  # of the arrays of weights: how many there are of each shape
+Shapes = Counter  # for each shape, how many arrays of weights have it
 
-# The most arrays that a classifier of keras.applications has (VGG: three dense layers).
+# The largest number of arrays in a classifier of keras.applications (VGG: three dense layers, each
+# with a kernel and a bias).
 _CLASSIFIER_ARRAYS = 6
-# Of ImageNet's red, green and blue, as EfficientNet's first layers have them.
+# The standard deviations of ImageNet's red, green and blue, as in EfficientNet's first layers.
 _DEVIATIONS = np.array([0.229, 0.224, 0.225], "float32")
 
 
 def imagenet_weights(
     row: NetworkRow, arguments: Mapping[str, Any], image_size: tuple[int, int]
 ) -> Path:
-    """Return the file of ImageNet weights in Keras's folder; it is downloaded if it is not there.
+    """Return the file of ImageNet weights in Keras's folder, and download it if it is missing.
 
     Raises:
-        CnnkitError: it cannot be downloaded; the text says where to put it by hand.
+        CnnkitError: it cannot be downloaded; the text says where to put a file by hand.
     """
     folder = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
     path = folder / row.weights_name(arguments, image_size)
@@ -49,11 +51,13 @@ def imagenet_weights(
 
 
 def _download(url: str, path: Path, others: Iterable[Path]) -> None:
-    """Fetch a file; `others` would do in its place."""
-    part = f"{path.name}.{os.getpid()}.part"  # whole or not there, whatever kills us
+    """Download a file; if that fails, the error names one of the `others` that is there."""
+    # Under another name until it is complete, so that a killed download leaves no half file.
+    part = f"{path.name}.{os.getpid()}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.redirect_stdout(sys.stderr):  # Keras shows its progress on stdout
+        # Keras shows its progress on stdout, which belongs to the results of a command.
+        with contextlib.redirect_stdout(sys.stderr):
             fetched = keras.utils.get_file(
                 part,
                 url,
@@ -62,11 +66,12 @@ def _download(url: str, path: Path, others: Iterable[Path]) -> None:
                 force_download=True,
             )
         os.replace(fetched, path)
-    except Exception as error:  # Keras raises no narrower one where there is no network
+    except Exception as error:  # without a network, Keras raises a plain Exception
         raise CnnkitError(
             f"model.backbone.weights: imagenet needs {url}, which could not be downloaded: "
-            f"{error}\nTo put the file there by hand, fetch it elsewhere, save it as\n  {path}\n"
-            "(the environment variable KERAS_HOME names another folder than ~/.keras) and run the "
+            f"{error}\nTo provide the file by hand, download it on another computer, save it as\n"
+            f"  {path}\n"
+            "(the environment variable KERAS_HOME sets another folder than ~/.keras) and run the "
             "command again; or set model.backbone.weights to the path of the file."
             + _advice(others)
         ) from error
@@ -77,7 +82,7 @@ def _advice(others: Iterable[Path]) -> str:
     if other is None:
         return ""
     return (
-        f"\nWeights that were trained with images of another size fit as well, and some are there: "
+        "\nWeights that were trained on images of another size fit as well, and you have some. Set "
         f"model.backbone.weights: {shown(str(other))}"
     )
 
@@ -86,7 +91,7 @@ def existing_weights(file: str) -> Path:
     """Return the path of a weights file that the user named.
 
     Raises:
-        UsageError: there is none, or its name is not that of a weights file.
+        UsageError: there is no such file, or its name does not end like that of a weights file.
     """
     path = Path(file).expanduser()
     if not path.is_file():
@@ -113,14 +118,14 @@ def load_weights(
     """Give a network the weights of a file.
 
     Args:
-        network: without its classifier.
-        path: an `.h5` file, of Keras 2's layout or `.weights.h5` of Keras 3.
-        row: what the network is.
+        network: the network, without its classifier.
+        path: an `.h5` file of Keras 2, or a `.weights.h5` file of Keras 3.
+        row: the facts about the network.
         arguments: of the network.
-        untrained: returns the network with other arguments, for the message on a wrong file.
+        untrained: builds the network with other arguments, to find out what a wrong file is.
 
     Raises:
-        UsageError: the file is damaged, or has the weights of something else.
+        UsageError: the file is damaged, or has the weights of another network.
     """
     name = shown(str(path))
     in_file, wanted = _shapes_in(path, name), _shapes_of(network)
@@ -132,21 +137,22 @@ def load_weights(
     except (ValueError, KeyError, OSError, RuntimeError) as error:
         raise _damaged(name, error) from error
     if not all(np.isfinite(array).all() for array in network.get_weights()):
-        raise _damaged(name, "it has numbers that are NaN or infinite")
+        raise _damaged(name, "some numbers are NaN or infinite")
     if row.module == "efficientnet":
         _correct_normalization(network)
 
 
 def _correct_normalization(network: Any) -> None:
-    """Make EfficientNet's normalisation divide by the deviation where it has ImageNet's figures.
+    """Make EfficientNet's normalisation divide by the standard deviation.
 
-    The published files have the deviation in the place of its square. Keras corrects that by a
-    layer more, but only where it fetches the file itself; of a file given by its path it makes a
-    network that sees other colours (github.com/tensorflow/tensorflow/issues/49930 and 62193).
+    The published files have the deviation where its square, the variance, belongs. Keras corrects
+    that with another layer, but only if it downloads the file itself. With a file that is given by
+    its path, Keras's network sees wrong colours (github.com/tensorflow/tensorflow/issues/49930 and
+    62193).
     """
     layer = network.get_layer("normalization")
     mean, variance, count = layer.get_weights()
-    if mean.any():  # else the network was trained without
+    if mean.any():  # otherwise the network was trained without normalisation
         layer.set_weights([mean, variance * _DEVIATIONS, count])
     layer.finalize_state()
 
@@ -161,12 +167,13 @@ def _shapes_in(path: Path, name: str) -> Shapes:
     found: Shapes = Counter()
 
     def look(place: str, item: Any) -> None:
-        beside = place.startswith("optimizer") or "seed_generator" in place
-        if isinstance(item, h5py.Dataset) and not beside:
+        is_weight = not place.startswith("optimizer") and "seed_generator" not in place
+        if isinstance(item, h5py.Dataset) and is_weight:
             found[item.shape] += 1
 
     try:
         with h5py.File(path, "r") as file:
+            # A whole model saved by Keras 2 has its weights in a group of their own.
             (file["model_weights"] if "model_weights" in file else file).visititems(look)
     except (OSError, RuntimeError, KeyError) as error:
         raise _damaged(name, error) from error
@@ -175,8 +182,8 @@ def _shapes_in(path: Path, name: str) -> Shapes:
 
 def _damaged(name: str, reason: object) -> UsageError:
     return UsageError(
-        f"model.backbone.weights: {name} cannot be read, it may be damaged or cut off: {reason}. "
-        "Remove it and fetch it again."
+        f"model.backbone.weights: {name} cannot be read, it may be damaged or incomplete: "
+        f"{reason}. Remove it and download it again."
     )
 
 
@@ -188,22 +195,25 @@ def _what_else(
     untrained: Callable[..., Any],
     name: str,
 ) -> str:
-    """Say what a file has that does not fit, and what to do."""
+    """Return what a file that does not fit contains, and what to do."""
     if _has_classifier(in_file, wanted):
-        return f"it has the classifier too. To make one without:\n{_without(row, arguments, name)}"
+        return (
+            "it has the classifier too. To make a file without it:\n"
+            f"{_without(row, arguments, name)}"
+        )
     for key, argument in row.arguments.items():
         for value in set(argument.trained) - {arguments.get(key, argument.default)}:
             others = _shapes_of(untrained(**{**arguments, key: value}))
             if in_file == others or _has_classifier(in_file, others):
-                return f"it is of {key} {value}. Set model.backbone.{key} to that."
+                return f"it is for {key} {value}. Set model.backbone.{key}: {value}."
     numbers = _numbers(in_file)
     twin = next((other.name for other in NETWORKS.values() if other.parameters == numbers), None)
     if twin:
-        return f"it is of {twin}. Set model.backbone.name to that, or take another file."
+        return f"it is for {twin}. Set model.backbone.name: {twin}, or use another file."
     return (
-        f"it has {sum(in_file.values())} arrays of {numbers:,} numbers in all, the network "
-        f"{sum(wanted.values())} of {_numbers(wanted):,}. Take the file of {row.name} without its "
-        "classifier (notop), with the same arguments."
+        f"it has {sum(in_file.values())} arrays with {numbers:,} numbers in all, the network has "
+        f"{sum(wanted.values())} with {_numbers(wanted):,}. Use the file of {row.name} without its "
+        "classifier (notop) and with the same arguments."
     )
 
 

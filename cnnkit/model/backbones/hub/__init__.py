@@ -1,1 +1,1 @@
-"""Backbones from TF Hub modules and SavedModel folders."""
+"""Use modules of TF Hub, and other SavedModel folders, as backbones."""

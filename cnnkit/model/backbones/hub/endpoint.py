@@ -1,4 +1,4 @@
-"""A loaded SavedModel enters; its function from images to features leaves, with its variables."""
+"""Find the function of a SavedModel that turns images into features, and its variables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 from cnnkit.backend import tf
 from cnnkit.errors import UsageError, did_you_mean
 
-# In this order, where a module has several and none is asked for.
+# If a module has several and the config names none, the first of these that it has is used. The
+# first two are TF Hub's convention; "serving_default" is the default name in TensorFlow 2.
 _SIGNATURES = ("image_feature_vector", "default", "serving_default")
 
 
@@ -19,12 +20,12 @@ class Endpoint:
     """A module's function from images to features.
 
     Args:
-        name: `__call__`, or that of a signature.
+        name: `__call__`, or the name of a signature.
         image: the `tf.TensorSpec` of its input.
         run: (images, training) -> features.
         variables: the `tf.Variable`s that it reads, always in the same order.
-        trainable: for each variable, whether the module lets it learn.
-        losses: functions without arguments, each a regularisation loss.
+        trainable: for each variable, whether the module allows it to learn.
+        losses: functions without arguments; each returns a regularisation loss.
     """
 
     name: str
@@ -36,15 +37,19 @@ class Endpoint:
 
     @property
     def can_train(self) -> bool:
-        """Whether gradients and training mode reach inside; a signature is for inference."""
+        """Whether the module can learn; a signature is a function for inference only."""
         return self.name == "__call__"
 
 
 def endpoint_of(module: Any, signature: str | None = None) -> Endpoint:
-    """Return the `__call__` of a module, or a signature where it has none or one is asked for.
+    """Return the `__call__` of a module, or a signature if it has no `__call__`.
+
+    Args:
+        module: a loaded SavedModel.
+        signature: the signature to use, also if there is a `__call__`.
 
     Raises:
-        UsageError: there is no such function, or it takes or gives more than one tensor.
+        UsageError: there is no such function, or it takes or returns more than one tensor.
     """
     functions = _concrete(module.__call__) if callable(module) else []
     if functions and signature is None:
@@ -62,8 +67,8 @@ def _call_endpoint(module: Any, functions: Sequence[Any]) -> Endpoint:
     specs = [_first_argument(function) for function in functions]
     if _num_needed(parameters) != 1 or not all(isinstance(spec, tf.TensorSpec) for spec in specs):
         raise UsageError(
-            "model.backbone.hub: the __call__ of the module takes other things than one tensor, "
-            "and a backbone takes images alone. Take another module."
+            "model.backbone.hub: the __call__ of the module does not take exactly one tensor, but "
+            "a backbone takes images and nothing else. Use another module."
         )
     takes_training = "training" in parameters
     can_be_true = any(_is_for_training(call, function) for function in functions)
@@ -98,14 +103,14 @@ def _num_needed(parameters: Mapping[str, inspect.Parameter]) -> int:
 
 
 def _is_for_training(call: Any, function: Any) -> bool:
-    """Tell whether a function of a call was traced for training=True, or for any value of it."""
+    """Tell whether one traced function of a call accepts training=True."""
     positional, named = function.structured_input_signature
     given = inspect.signature(call).bind(*positional, **named).arguments.get("training")
     return given is True or isinstance(given, tf.TensorSpec)
 
 
 def _widest(specs: Sequence[Any]) -> Any:
-    """Return the spec that takes batches of any size, where one does."""
+    """Return the spec that takes batches of any size, or the first one if none does."""
     free = [spec for spec in specs if spec.shape.rank is None or spec.shape[0] is None]
     return (free or list(specs))[0]
 
@@ -119,8 +124,8 @@ def _signature_endpoint(module: Any, wanted: str | None) -> Endpoint:
     if len(inputs) != 1 or (len(outputs) != 1 and key != "default"):
         raise UsageError(
             f"model.backbone.hub: the signature {name} of the module takes {', '.join(inputs)} and "
-            f"gives {', '.join(outputs)}. A backbone takes images alone and gives one tensor of "
-            "features."
+            f"returns {', '.join(outputs)}. A backbone takes images alone and returns one tensor "
+            "of features. Use another signature or module."
         )
     [(argument, image)] = inputs.items()
 
@@ -140,8 +145,8 @@ def _signature_name(module: Any, wanted: str | None) -> str:
         return wanted
     if not names:
         raise UsageError(
-            "model.backbone.hub: the module has neither a __call__ nor a signature, so there is "
-            "nothing to give images to. Take another module, or export it again with one."
+            "model.backbone.hub: the module has neither a __call__ nor a signature, so it has no "
+            "function that takes images. Use another module, or export this one with a signature."
         )
     listed = f"Its signatures: {', '.join(names)}."
     if wanted is None:
@@ -156,7 +161,10 @@ def _signature_name(module: Any, wanted: str | None) -> str:
 
 
 def _variables_of(module: Any, functions: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the variables that any of the functions reads or changes."""
+    """Return the variables that any of the functions reads or changes.
+
+    A module may have more variables; those that no function uses are not needed.
+    """
     captured = {id(tensor) for function in functions for tensor in function.captured_inputs}
     parts = tf.train.TrackableView(module).descendants()
     variables = [part for part in parts if isinstance(part, tf.Variable)]
@@ -164,7 +172,10 @@ def _variables_of(module: Any, functions: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _which_learn(module: Any, variables: Sequence[Any]) -> tuple[bool, ...]:
-    """Return the module's own choice; a plain tf.Module has it in its variables."""
+    """Return for each variable whether the module allows it to learn.
+
+    A module of TF Hub lists the variables that learn; a plain `tf.Module` marks each variable.
+    """
     listed = getattr(module, "trainable_variables", None)
     if listed is None:
         return tuple(variable.trainable for variable in variables)

@@ -1,4 +1,4 @@
-"""A TF Hub handle or the folder of a SavedModel enters; a backbone leaves."""
+"""Build a backbone from a TF Hub handle or a SavedModel folder, after checking that it fits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cnnkit.quiet import quiet_stderr
 from cnnkit.text import shown
 
 _ARCHIVES = (".tgz", ".tar.gz", ".tar", ".zip")
-# The documented convention of the image modules of TF Hub, of TF1 and TF2.
+# The values that image modules of TF Hub expect, by its documented convention for TF1 and TF2.
 _HUB_RANGE = (0.0, 1.0)
 
 
@@ -35,16 +35,17 @@ def hub_backbone(
     """Return a module as a `keras.Model` from raw pixels to features.
 
     Args:
-        handle: https://..., gs://..., or the folder that holds a saved_model.pb.
+        handle: https://..., gs://..., or the path of a folder with a saved_model.pb.
         image_size: (height, width) in pixels.
         channels: of the pixels.
-        trainable: let the whole module learn, as far as it says itself.
-        value_range: what the pixels 0 and 255 become; None for what the module says, or for [0, 1]
-            where it keeps to the interface of TF Hub.
-        signature: of a module without `__call__`, where it has several.
+        trainable: whether the module learns; of its variables, those that it marks as trainable.
+        value_range: what the pixels 0 and 255 become. Defaults to what the input of the module
+            needs, or to [0, 1] if the module follows the interface of TF Hub.
+        signature: which signature to use, if a module without `__call__` has several.
 
     Raises:
-        UsageError: it is not there, it is no module for such images, or its range is not known.
+        UsageError: the module cannot be found, does not take such images, or does not state which
+            values it expects.
     """
     name = shown(handle)
     folder = _folder_of(handle)
@@ -63,7 +64,7 @@ def hub_backbone(
     )
     image = keras.Input((*image_size, channels), dtype="uint8", name="image")
     backbone = keras.Model(image, layer(_rescaled(image, values)), name="backbone")
-    backbone.trainable = trainable  # its own, which is True where nobody says otherwise
+    backbone.trainable = trainable  # a new keras.Model has True, whatever its layers have
     return backbone
 
 
@@ -73,8 +74,8 @@ def _folder_of(handle: str) -> Path:
     folder, name = Path(handle), shown(handle)
     if folder.is_file() and handle.endswith(_ARCHIVES):
         raise UsageError(
-            f"model.backbone.hub: {name} is an archive. Unpack it, and give the folder that holds "
-            "its saved_model.pb."
+            f"model.backbone.hub: {name} is an archive. Unpack it, and give the folder with the "
+            "saved_model.pb."
         )
     if not folder.is_dir():
         raise UsageError(
@@ -83,13 +84,14 @@ def _folder_of(handle: str) -> Path:
         )
     if not any(folder.glob("saved_model.pb*")):
         raise UsageError(
-            f"model.backbone.hub: {name} holds no saved_model.pb, so it is no SavedModel."
+            f"model.backbone.hub: {name} has no saved_model.pb, so it is not a SavedModel. Give "
+            "the folder that has one."
         )
     return folder
 
 
 def _resolved(handle: str) -> Path:
-    """Return the folder that TF Hub downloads a handle to, or has downloaded it to before."""
+    """Return the folder of a handle; TF Hub downloads the module unless it has done so before."""
     hub = _tensorflow_hub()
     with quiet_stderr():
         try:
@@ -99,18 +101,20 @@ def _resolved(handle: str) -> Path:
         except tf.errors.OpError as error:
             reason = error.message
     cache = os.environ.get("TFHUB_CACHE_DIR") or "$TFHUB_CACHE_DIR"
+    # TF Hub names the folder of a module by this hash of its handle.
     place = f"{cache}/{hashlib.sha1(handle.encode()).hexdigest()}"
     raise UsageError(
-        f"model.backbone.hub: {shown(handle)} cannot be had: {str(reason).splitlines()[0]}. "
-        "Without a network, download the module elsewhere and unpack it into a folder; give that "
-        f"folder, or name it {place}/, set the environment variable TFHUB_CACHE_DIR, and keep the "
-        "handle. TFHUB_MODEL_LOAD_FORMAT=UNCOMPRESSED reads from Google's storage instead of "
+        f"model.backbone.hub: {shown(handle)} cannot be downloaded: "
+        f"{str(reason).splitlines()[0]}. Without a network, download the module on another "
+        "computer and unpack it into a folder. Then set model.backbone.hub to that folder; or keep "
+        f"the handle, name the folder {place}/ and set the environment variable TFHUB_CACHE_DIR. "
+        "With TFHUB_MODEL_LOAD_FORMAT=UNCOMPRESSED, TF Hub reads from Google's storage instead of "
         "downloading an archive."
     )
 
 
 def _tensorflow_hub() -> Any:
-    """Import tensorflow_hub, which brings all of Keras 2: only a handle needs it."""
+    """Import tensorflow_hub. It imports all of Keras 2, so this is done only for a handle."""
     with quiet_stderr(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about pkg_resources
         try:
@@ -121,7 +125,7 @@ def _tensorflow_hub() -> Any:
             return tensorflow_hub
     raise UsageError(
         f"model.backbone.hub: tensorflow_hub cannot be imported: {reason}. A handle needs it: pip "
-        'install "tensorflow-hub>=0.16.1" "setuptools<81". The folder of a module does not.'
+        'install "tensorflow-hub>=0.16.1" "setuptools<81". The folder of a module works without.'
     )
 
 
@@ -130,24 +134,27 @@ def _check_images(spec: Any, name: str, image_size: tuple[int, int], channels: i
     is_number = spec.dtype.is_floating or spec.dtype == tf.uint8
     if not is_number or spec.shape.rank not in (None, 4):
         raise UsageError(
-            f"{wanted} no images: its input is {spec.dtype.name} of shape {spec.shape}, and "
-            "images are (batch, height, width, channels)."
+            f"{wanted} no images: its input is {spec.dtype.name} of shape {spec.shape}, but "
+            "images are (batch, height, width, channels). Use another module."
         )
     if spec.shape.rank is None:
         return
     batch, *size, depth = spec.shape
     if batch is not None:
-        raise UsageError(f"{wanted} batches of {batch} images only, and any number is needed.")
+        raise UsageError(
+            f"{wanted} only batches of {batch} images, but a backbone must take any number. Use "
+            "another module."
+        )
     if depth not in (None, channels):
         mode = {1: "grayscale", 3: "rgb"}.get(depth)
-        action = f"Set data.color_mode: {mode}" if mode else "Take another module"
+        action = f"Set data.color_mode: {mode}" if mode else "Use another module"
         raise UsageError(f"{wanted} images of {depth} channels, not of {channels}. {action}.")
     if any(side not in (None, here) for side, here in zip(size, image_size, strict=True)):
         height, width = (
             here if side is None else side for side, here in zip(size, image_size, strict=True)
         )
         raise UsageError(
-            f"{wanted} images of {height} x {width}, and data.image_size is {image_size[0]} x "
+            f"{wanted} images of {height} x {width}, but data.image_size is {image_size[0]} x "
             f"{image_size[1]}. Set data.image_size: [{height}, {width}]."
         )
 
@@ -155,34 +162,37 @@ def _check_images(spec: Any, name: str, image_size: tuple[int, int], channels: i
 def _value_range(
     endpoint: Endpoint, folder: Path, handle: str, given: tuple[float, float] | None
 ) -> tuple[float, float] | None:
-    """Return what 0 and 255 become; None where the module takes the pixels themselves."""
+    """Return what the pixels 0 and 255 become; None if the module takes them unchanged."""
     if endpoint.image.dtype == tf.uint8:
         if given not in (None, (0, 255)):
             raise UsageError(
-                f"model.backbone.value_range: {shown(handle)} takes uint8 pixels as they are. "
+                f"model.backbone.value_range: {shown(handle)} takes unchanged uint8 pixels. "
                 "Remove value_range."
             )
         return None
     if given is not None:
         return given
-    if not _keeps_to_hub(endpoint, folder, handle):
+    if not _follows_hub(endpoint, folder, handle):
         raise UsageError(
-            f"model.backbone.value_range: {shown(handle)} does not say which values it wants. Set "
-            "value_range to what the pixels 0 and 255 become: [0, 1], [-1, 1], or [0, 255] where "
-            "the module rescales them itself."
+            f"model.backbone.value_range: {shown(handle)} does not state which values it expects. "
+            "Set value_range to what the pixels 0 and 255 should become: [0, 1], [-1, 1], or "
+            "[0, 255] if the module rescales them itself."
         )
     return _HUB_RANGE
 
 
-def _keeps_to_hub(endpoint: Endpoint, folder: Path, handle: str) -> bool:
-    """Tell whether the convention of TF Hub holds. A saved Keras model may want any values."""
+def _follows_hub(endpoint: Endpoint, folder: Path, handle: str) -> bool:
+    """Tell whether the convention of TF Hub applies. A saved Keras model may expect any values."""
     if "://" in handle or (folder / "tfhub_module.pb").is_file():
         return True
     return endpoint.can_train and not (folder / "keras_metadata.pb").is_file()
 
 
 def _feature_shape(endpoint: Endpoint, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Run the module on a black image and return the shape of its features."""
+    """Return the shape of the features of one image, by running the module on a black one.
+
+    Many modules leave the shape open in their signature, and Keras needs it.
+    """
     black = tf.constant(np.zeros((1, *shape)), endpoint.image.dtype)
     size = " x ".join(map(str, shape))
     try:
@@ -196,8 +206,9 @@ def _feature_shape(endpoint: Endpoint, name: str, shape: tuple[int, ...]) -> tup
     if found is None or found.rank not in (2, 4) or found[0] != 1:
         given = f"a tensor of shape {found}" if found is not None else type(features).__name__
         raise UsageError(
-            f"model.backbone.hub: {name} gives {given} for one image of {size}. A backbone gives "
-            "rows of numbers (batch, n) or maps (batch, height, width, channels)."
+            f"model.backbone.hub: {name} returns {given} for one image of {size}. A backbone "
+            "returns rows of numbers (batch, n) or maps (batch, height, width, channels). Use "
+            "another module."
         )
     return tuple(found[1:])
 

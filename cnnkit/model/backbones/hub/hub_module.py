@@ -1,4 +1,4 @@
-"""The text of a packed module enters; a Keras 3 layer leaves that runs, trains and saves it."""
+"""A Keras 3 layer that runs, trains and saves a SavedModel."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ from cnnkit.model.backbones.hub.packed_module import load_module, unpacked_modul
 
 @keras.saving.register_keras_serializable("cnnkit")
 class HubModule(keras.layers.Layer):
-    """A SavedModel as one layer, whose variables are Keras weights.
+    """A SavedModel as one layer, with its variables as Keras weights.
 
-    The layer's config carries the module, so that a `.keras` file needs no other file. The module
-    runs in inference mode unless the layer learns, is called for training, and its attribute
-    `batch_norm` is "training". `training=False` of a call does not suffice: Keras records it in a
-    functional model and overrides it in `fit`. The variables that learn are those that the module
-    says may.
+    The layer's config contains the module, so that a `.keras` file needs no other file. While the
+    layer learns, the variables learn that the module itself marks as trainable.
+
+    The module runs in training mode only if three things hold: the layer is trainable, it is called
+    for training, and its attribute `batch_norm` is "training". To call the layer with
+    `training=False` would not be enough: Keras records that in a functional model, but `fit`
+    overrides it.
 
     Args:
-        packed: the text of `pack_module`.
+        packed: the text from `pack_module`.
         sha256: of that text.
-        feature_shape: of the features of one image; None where the module says it itself.
-        signature: to use instead of `__call__`.
-        module: the loaded module, with its weights; None to load it from the text, without them.
-        trainable: whether it learns.
-        batch_norm: inference, so that batch normalisation keeps its averages; or training.
+        feature_shape: shape of the features of one image; None if the module states it itself.
+        signature: the signature to use instead of `__call__`.
+        module: the loaded module with its weights; None to load it, without weights, from the text.
+        trainable: whether the layer learns.
+        batch_norm: `inference`, so that batch normalisation keeps its averages, or `training`.
         **arguments: of `keras.layers.Layer`.
 
     Raises:
-        UsageError: the text is damaged or not trusted, or a signature is asked to learn.
+        UsageError: the text is damaged or not trusted, or a signature should learn.
     """
 
     def __init__(
@@ -46,8 +48,9 @@ class HubModule(keras.layers.Layer):
         batch_norm: str = "inference",
         **arguments: Any,
     ) -> None:
+        # A SavedModel was traced for its own types, so mixed precision must not change the input.
         super().__init__(autocast=False, **arguments)
-        self.supports_jit = False
+        self.supports_jit = False  # XLA cannot compile every operation that a module may have
         self.batch_norm = batch_norm
         if module is None:
             with unpacked_module(packed, sha256) as folder:
@@ -69,16 +72,17 @@ class HubModule(keras.layers.Layer):
             ]
         if trainable:
             self._check_can_train()
-        self.trainable = trainable  # after the variables are there, which are told
+        # Last, because the setter passes the value on to the variables.
+        self.trainable = trainable
 
     @property
     def endpoint(self) -> Any:
-        """The function of the module that the layer runs."""
+        """The function of the module that the layer calls."""
         return self._module.endpoint
 
     @property
     def module(self) -> Any:
-        """The loaded SavedModel, which must live as long as the layer's functions."""
+        """The loaded SavedModel; the layer's functions only work while it exists."""
         return self._module.loaded
 
     @property
@@ -93,7 +97,7 @@ class HubModule(keras.layers.Layer):
         keras.layers.Layer.trainable.fset(self, value)
 
     def call(self, images: Any, training: bool | None = None) -> Any:
-        """Return the features of images, of the size and values that the module wants."""
+        """Return the features of images, whose size and values must be those of the module."""
         endpoint = self.endpoint
         learns = self.trainable and bool(training) and self.batch_norm == "training"
         features = endpoint.run(tf.cast(images, endpoint.image.dtype), learns)
@@ -108,12 +112,12 @@ class HubModule(keras.layers.Layer):
         if not self.endpoint.can_train:
             raise UsageError(
                 "model.backbone.hub: this module cannot learn, because only its signature "
-                f"{self.endpoint.name} can be used: a function for inference. Let the head learn "
-                "alone (train: head), or take a TF2 module with a __call__."
+                f"{self.endpoint.name} can be used, which is a function for inference. Train the "
+                "head alone (train: head), or use a TF2 module with a __call__."
             )
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments, the module in them."""
+        """Return the arguments of the constructor; `packed` is the module itself."""
         return {
             **super().get_config(),
             "packed": self._packed,
@@ -125,7 +129,7 @@ class HubModule(keras.layers.Layer):
 
 
 class _Untracked:
-    """Holds what Keras and TensorFlow shall not look into for variables."""
+    """Hide the module from Keras and TensorFlow, which would take its variables for weights."""
 
     def __init__(self, loaded: Any, endpoint: Any) -> None:
         self.loaded, self.endpoint = loaded, endpoint

@@ -1,6 +1,7 @@
-"""A SavedModel folder enters; text that carries it inside a `.keras` file leaves, and back.
+"""Pack a SavedModel folder into text for a `.keras` file, unpack it, and check that it is trusted.
 
-Only the program travels so: the weights are zeros here, and lie in the file as Keras's own.
+The text contains the module's program, with zeros for its weights. The weights themselves are saved
+by Keras, like those of every other layer.
 """
 
 from __future__ import annotations
@@ -24,20 +25,21 @@ from cnnkit.quiet import quiet_stderr
 
 TRUST_VARIABLE = "CNNKIT_TRUST_MODULES"
 _TRUSTED_NAME = "trusted_modules.txt"
-_trusted_here: set[str] = set()  # by this process, where the cache folder cannot be written
+_trusted_here: set[str] = set()  # in this process, in case the cache folder cannot be written
 
 
 def load_module(folder: Path, name: str) -> Any:
     """Return the loaded SavedModel of a folder.
 
     Args:
-        folder: with its saved_model.pb.
+        folder: the folder with the saved_model.pb.
         name: of the module, for messages.
 
     Raises:
         UsageError: TensorFlow cannot load it.
     """
-    # Modules of TF1 Hub have a graph without tags for inference and one for training.
+    # A module in the format of TF1 Hub has two graphs, and one must be chosen by its tags: that for
+    # inference has none. TensorFlow's own SavedModels have the tag "serve".
     for tags in (None, [], ["serve"]):
         with quiet_stderr():
             try:
@@ -52,10 +54,10 @@ def load_module(folder: Path, name: str) -> Any:
 
 
 def pack_module(folder: Path) -> tuple[str, str]:
-    """Return a SavedModel folder, its floating variables zeros, as text, and the text's sha256.
+    """Return a SavedModel folder as text, with zeros for its weights, and the sha256 of the text.
 
-    The same module gives the same text. From now on it counts as trusted on this computer, for a
-    person has named it.
+    The same module always gives the same text. This also marks the module as trusted on this
+    computer, because the user has named it in a config.
     """
     archive = io.BytesIO()
     with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(archive, "w") as packed:
@@ -66,7 +68,9 @@ def pack_module(folder: Path) -> tuple[str, str]:
         parts |= {path.relative_to(zeros).as_posix(): path for path in zeros.rglob("*")}
         for name, path in sorted(parts.items()):
             if path.is_file():
-                entry = zipfile.ZipInfo(name)  # of no date
+                entry = zipfile.ZipInfo(
+                    name
+                )  # without a date, so that equal modules give equal text
                 packed.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
     sha256 = hashlib.sha256(archive.getvalue()).hexdigest()
     _trust(sha256)
@@ -75,19 +79,19 @@ def pack_module(folder: Path) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def unpacked_module(text: str, sha256: str) -> Iterator[Path]:
-    """Give a temporary folder with the module that `pack_module` made text of.
+    """Unpack the text of `pack_module` into a temporary folder.
 
     Raises:
-        UsageError: the text is not what was written, or nobody on this computer trusts it.
+        UsageError: the text has changed, or the module is not trusted on this computer.
     """
     try:
         content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError):
-        content = b""
+        content = b""  # which fails the check that follows
     if hashlib.sha256(content).hexdigest() != sha256:
         raise UsageError(
             "The hub module inside the model is damaged: its content does not have the sha256 "
-            f"{sha256}. Take another copy of the model."
+            f"{sha256}. Use another copy of the model."
         )
     _check_trust(sha256)
     with tempfile.TemporaryDirectory(prefix="cnnkit-module-") as folder:
@@ -97,7 +101,10 @@ def unpacked_module(text: str, sha256: str) -> Iterator[Path]:
 
 
 def _write_zeros(source: Path, target: Path) -> None:
-    """Write a checkpoint like the one of a SavedModel, with zeros for all that is floating."""
+    """Write a checkpoint like that of a SavedModel, with zeros for all floating-point variables.
+
+    Other variables, such as integers, keep their values.
+    """
     prefix = str(source / "variables")
     if not Path(f"{prefix}.index").is_file():
         return  # a module without variables
@@ -141,7 +148,7 @@ def _trusted() -> set[str]:
 def _check_trust(sha256: str) -> None:
     if sha256 not in _trusted():
         raise UsageError(
-            "The model carries a TF Hub module that was not used on this computer before. A module "
-            "is a program, which may read and write your files. If you trust where the model comes "
-            f"from, set the environment variable {TRUST_VARIABLE}={sha256} and try again."
+            "The model contains a TF Hub module that has not been used on this computer before. A "
+            "module is a program and can read and write your files. If you trust the source of the "
+            f"model, set the environment variable {TRUST_VARIABLE}={sha256} and try again."
         )

@@ -1,0 +1,167 @@
+"""Score a run, or a model file in its folder, on one of its splits or on other images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cnnkit.config import Config, load_config
+from cnnkit.data.records import SPLITS, ImageRecord, fingerprint_of
+from cnnkit.data.scored_images import find_images_for, run_images
+from cnnkit.errors import DataError, UsageError
+from cnnkit.evaluation.gates import parse_requirement
+from cnnkit.evaluation.scores import Evaluation
+from cnnkit.prediction import predict
+from cnnkit.runs import Run, check_folder_name, run_of_file
+from cnnkit.runtimes import Predictor, load_predictor
+from cnnkit.text import count_of, shown
+
+Note = Callable[[str], None]
+
+_MAX_SHOWN = 20
+
+
+def evaluate_model(
+    model: str | None,
+    runs_folder: Path,
+    *,
+    split: str | None = None,
+    data: str | os.PathLike | None = None,
+    name: str | None = None,
+    requirements: Sequence[str] = (),
+    allow_missing_classes: bool = False,
+    skip_errors: bool = False,
+    note: Note,
+) -> Evaluation:
+    """Score a model, write the results into evaluation/ of its run, and return them.
+
+    Args:
+        model: run folder or name, or a model file in a run folder; None means the newest finished
+            run.
+        runs_folder: where run names are looked for.
+        split: which split to score. Defaults to `test`; with `data`, to all of its images.
+        data: a folder, or a CSV, JSON lines or TFRecord file, instead of the run's own images.
+        name: of the folder inside evaluation/.
+        requirements: only read here, before anything is scored, so that a typo costs no time.
+            `check_requirements` checks them.
+        allow_missing_classes: accept `data` that lacks some of the classes.
+        skip_errors: leave out images that cannot be read instead of stopping.
+        note: called with each sentence for the user.
+
+    Raises:
+        CnnkitError: there is no such model or data, the classes differ, or images are broken or
+            have changed.
+    """
+    for requirement in requirements:
+        parse_requirement(requirement)
+    if name is not None:
+        check_folder_name(name)
+        if data is not None and name in SPLITS:
+            raise UsageError(f"--name {name} is the run's own split. Give the data another name.")
+    predictor = load_predictor(model, runs_folder, note)
+    run = run_of_file(predictor.path)
+    if model is None:
+        note(f"run: {run.folder}")
+    config = load_config(run.config)
+    if data is None:
+        split = split or "test"
+        records = _own_images(run, split, config)
+    else:
+        records = _other_images(data, split, run, predictor, config, allow_missing_classes, note)
+    folder = run.evaluation(name or _result_name(predictor.path, run, split, data))
+    evaluation = _score(predictor, records, folder, skip_errors, note)
+    evaluation.write()
+    return evaluation
+
+
+def _own_images(run: Run, split: str, config: Config) -> Sequence[ImageRecord]:
+    """Return the images of one split of the run, if split.csv is as the run wrote it."""
+    rows = run.read_split()
+    fingerprint = fingerprint_of((row.get("label") or "", row.get("sha256") or "") for row in rows)
+    if fingerprint != run.info()["data"]["fingerprint"]:
+        raise UsageError(
+            f"{run.split} is not as the run wrote it: lines are missing or have changed. Restore "
+            "the file, or score the images with --data."
+        )
+    return run_images(rows, split, config.data)
+
+
+def _other_images(
+    data: str | os.PathLike,
+    split: str | None,
+    run: Run,
+    predictor: Predictor,
+    config: Config,
+    allow_missing_classes: bool,
+    note: Note,
+) -> Sequence[ImageRecord]:
+    source = find_images_for(
+        data,
+        predictor.info.class_names,
+        config.data,
+        split=split,
+        run_name=str(run.folder),
+        allow_missing_classes=allow_missing_classes,
+    )
+    for sentence in source.notes:
+        note(sentence)
+    return source.records
+
+
+def _result_name(model: Path, run: Run, split: str | None, data: str | os.PathLike | None) -> str:
+    """Return the folder name for an evaluation; other kinds of evaluation get other names."""
+    parts = [split]
+    if data is not None:
+        place = Path(data).resolve()
+        stem = place.stem if place.is_file() else place.name
+        # A folder photos/test becomes photos-test: evaluation/test is the run's own split.
+        parent = place.parent.name if stem in SPLITS else None
+        parts = [parent, stem or "data", split]
+    if model.resolve() != run.tflite.resolve():
+        parts.append(model.name)
+    return "-".join(part for part in parts if part)
+
+
+def _score(
+    predictor: Predictor,
+    records: Sequence[ImageRecord],
+    folder: Path,
+    skip_errors: bool,
+    note: Note,
+) -> Evaluation:
+    names = predictor.info.class_names
+    label_of = {class_name: label for label, class_name in enumerate(names)}
+    predictions = predict(predictor, (record.file for record in records))
+    scored, broken = [], []
+    for record, prediction in zip(records, predictions, strict=True):
+        if prediction.error is None:
+            scored.append((record, prediction.probabilities))
+        else:
+            broken.append(f"{shown(record.path)}: {prediction.error}")
+    if broken and (not skip_errors or not scored):
+        raise DataError(_broken_text(broken, len(records)))
+    for line in broken:
+        note(f"left out {line}")
+    return Evaluation(
+        folder,
+        [record.path for record, _ in scored],
+        np.array([label_of[record.label] for record, _ in scored]),
+        np.stack([probabilities for _, probabilities in scored]),
+        names,
+    )
+
+
+def _broken_text(broken: Sequence[str], num_images: int) -> str:
+    lines = [f"  {line}" for line in broken[:_MAX_SHOWN]]
+    if len(broken) > _MAX_SHOWN:
+        lines.append(f"  and {len(broken) - _MAX_SHOWN:,} more")
+    return "\n".join(
+        [
+            f"{count_of(len(broken), 'image')} of {num_images:,} cannot be read:",
+            *lines,
+            "Repair or remove them, or leave them out with --skip-errors.",
+        ]
+    )

@@ -1,0 +1,146 @@
+"""Write a run's model in other formats; a format whose answers differ is not kept."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from cnnkit.errors import CnnkitError, UsageError
+from cnnkit.export.formats import FORMATS
+from cnnkit.export.golden import DEFAULT_LIMIT, Golden, check_parity
+from cnnkit.files import write_json, write_text
+from cnnkit.model.loading import load_keras_model
+from cnnkit.model.model_info import LABELS_NAME, ModelInfo, read_appended_info
+from cnnkit.runs import Run
+from cnnkit.runtimes import lacking, load_predictor
+from cnnkit.tables import table_text
+
+_ONNX_EXTRA = ("tf2onnx", "onnx", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Export:
+    """The files of one export.
+
+    Args:
+        folder: where they are.
+        formats: for each format its `file`, its size in `bytes`, and `max_difference` and
+            `top1_agreement` as from `check_parity`.
+    """
+
+    folder: Path
+    formats: dict[str, dict[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the folder and the formats, ready for JSON."""
+        return {"folder": str(self.folder), "formats": self.formats}
+
+    def text(self) -> str:
+        """Return a table with one row per file, and a command that uses the first of them."""
+        rows = [
+            [
+                str(self.folder / values["file"]),
+                f"{values['bytes'] / 1e6:.2f} MB",
+                f"{values['max_difference']:.1e}",
+                f"{values['top1_agreement']:.2f}",
+            ]
+            for values in self.formats.values()
+        ]
+        numbers = ["size", "max_difference", "top1_agreement"]
+        first = shlex.quote(rows[0][0])
+        return (
+            table_text(["file", *numbers], rows, right=numbers)
+            + f"\nnext: cnnkit predict IMAGE --model {first}"
+        )
+
+
+def export_run(
+    run: Run,
+    formats: Sequence[str] = (),
+    *,
+    limit: float = DEFAULT_LIMIT,
+    note: Callable[[str], None] = lambda text: None,
+) -> Export:
+    """Write each format into the run's export folder and compare its answers with the original's.
+
+    A format that fails the comparison leaves no file; the formats before it are kept.
+
+    Args:
+        run: a finished run, or an interrupted one that has kept its best weights.
+        formats: keys of `FORMATS`; empty for all that this installation can write.
+        limit: the largest allowed difference of a probability.
+        note: called with each sentence for the user.
+
+    Raises:
+        CnnkitError: an export differs from the model by more than `limit`, gives NaN, or gives
+            the same answer to all images.
+        UsageError: the run lacks files, or a format needs an extra that is not installed.
+    """
+    missing = [file for file in (run.best, run.tflite, run.golden) if not file.exists()]
+    if missing:
+        raise lacking(run, missing)
+    formats = formats or _writable_formats(note)
+    if "onnx" in formats and not _has_onnx():
+        raise UsageError(
+            'ONNX needs an extra: pip install "cnnkit[onnx]". To write the other formats: '
+            "--format saved_model --format tflite."
+        )
+    model = load_keras_model(run.best)
+    info = read_appended_info(run.tflite)
+    golden = Golden.load(run.golden)
+    model(golden.pixels[:1], training=False)  # Keras cannot write ONNX before a first call
+    run.export.mkdir(exist_ok=True)
+    parity: dict[str, dict[str, Any]] = {}
+    for name in formats:
+        target = run.export / FORMATS[name].file_name
+        parity[name] = _export_one(name, target, model, info, golden, limit)
+        # After each format, so that the file is also right if a later format fails.
+        write_json(
+            run.export / "parity.json",
+            {"limit": limit, "num_images": len(golden.pixels), "formats": parity},
+        )
+    write_text(run.export / LABELS_NAME, info.labels())
+    return Export(run.export, parity)
+
+
+def _export_one(
+    name: str, target: Path, model: Any, info: ModelInfo, golden: Golden, limit: float
+) -> dict[str, Any]:
+    # In the same folder as the target, so that the move at the end is a rename.
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}-") as folder:
+        fresh = Path(folder) / target.name
+        FORMATS[name].write(model, info, fresh)
+        try:
+            parity = check_parity(load_predictor(fresh, target.parent), golden, limit=limit)
+        except CnnkitError as error:
+            raise CnnkitError(f"{name}: {error} Nothing was exported to {target}.") from error
+        parity |= {"file": target.name, "bytes": _size(fresh)}
+        if target.is_dir():  # os.replace cannot replace a folder that has files
+            shutil.rmtree(target)
+        os.replace(fresh, target)
+    return parity
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
+def _writable_formats(note: Callable[[str], None]) -> tuple[str, ...]:
+    """Return the formats that this installation can write, and say why ONNX is not one of them."""
+    if _has_onnx():
+        return tuple(FORMATS)
+    note('ONNX is left out, because it needs an extra: pip install "cnnkit[onnx]".')
+    return tuple(name for name in FORMATS if name != "onnx")
+
+
+def _has_onnx() -> bool:
+    return all(find_spec(name) for name in _ONNX_EXTRA)

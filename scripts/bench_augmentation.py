@@ -1,11 +1,11 @@
-"""Drawn pictures enter; how fast cnnkit augments them beside the same Keras layers leaves.
+"""Measure how fast cnnkit augments drawn images, compared with the same Keras layers.
 
     python scripts/bench_augmentation.py [--images 1000] [--size 160] [--rounds 5]
 
-The chain is flip, rotation, zoom, translation and contrast. Ours runs as in training
-(`training_batches`); Keras's five layers run one after the other on batches in a parallel map with
-AUTOTUNE. Both read pixels in memory, in turns. Then the chain is made again with 1, 2 and 8 threads
-and other batches, and must give the same bits.
+The operations are flip, rotation, zoom, translation and contrast. Ours run as in training
+(`training_batches`). Keras's five layers run one after the other on batches, in a parallel map with
+AUTOTUNE. Both read pixels from memory and are measured in turns. Then ours run again with 1, 2 and
+8 threads and other batches, and must give the same bits.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ CHAIN = (
     Call("random_contrast", {"factor": 0.2}),
 )
 BATCH_SIZE = 32
-PASSES = 10  # of ours, for one of Keras: else it is over too soon to be timed
+PASSES = 10  # ours run ten times as long as Keras's, or they would be too short to be timed
 
 
 def main() -> None:
-    """Measure both in turns, print the rates and the ratio, and check that ours repeats."""
+    """Measure both in turns, print the rates and the ratio, and check that ours repeat."""
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["CNNKIT_CACHE"] = folder
@@ -97,7 +97,7 @@ def _drain(batches: Any) -> int:
 
 
 def _rates(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[str, list[float]]:
-    """Return images/s of each round; a first round, which traces graphs, does not count."""
+    """Return the images/s of each round; the first round, which traces graphs, does not count."""
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
         for name, run in contestants.items():
@@ -109,7 +109,7 @@ def _rates(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[str, 
 
 
 def _repeats(dataset: ImageDataset, augment: Augmentation) -> bool:
-    """Tell whether any number of threads and any batch size gives the same bits."""
+    """Tell whether several numbers of threads and batch sizes all give the same bits."""
     number = len(dataset.samples)
     hashes = [sample.sha256 for sample in dataset.samples]
     keys = augment.keys(0, 0, hashes, np.zeros(number, int))

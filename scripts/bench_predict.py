@@ -1,10 +1,10 @@
-"""A run and an image enter; the wall times of a cold `cnnkit predict` and of plain scripts leave.
+"""Measure the wall time of a cold `cnnkit predict`, and that of plain scripts with the same answer.
 
     python scripts/bench_predict.py runs/digits_lenet5 photo.jpg --repeats 5
 
-Each time is that of a whole process. In every round `cnnkit predict`, a script that imports
-TensorFlow and loads weights/best.keras, and one that runs model.tflite on bare LiteRT take turns,
-and the answers of all must agree. The first round warms the disk cache and is not counted.
+Each time is that of a whole process. Every round runs `cnnkit predict`, a script that imports
+TensorFlow and loads weights/best.keras, and a script that runs model.tflite on bare LiteRT. All
+answers must agree. The first round warms the disk cache and is not counted.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ from cnnkit.runs import Run
 
 CONTESTANTS = Path(__file__).resolve().parent / "contestants"
 MAX_DIFFERENCE = 1e-4
-TARGET = 1 / 10
+TARGET = 1 / 10  # of the time of the script that imports TensorFlow
 
 
 def main() -> None:
-    """Measure and print a table; exit with 1 where answers differ."""
+    """Measure and print a table; exit with 1 if answers differ."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path, metavar="RUN", help="a finished run folder")
     parser.add_argument("image", type=Path, metavar="IMAGE", help="RGB or grey, no transparency")
-    parser.add_argument("--repeats", type=int, default=5, help="counted rounds, by default 5")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="number of counted rounds, by default 5"
+    )
     arguments = parser.parse_args()
     run = Run(arguments.run)
     commands = command_lines(run, arguments.image)
@@ -54,7 +56,10 @@ def command_lines(run: Run, image: Path) -> dict[str, list[str]]:
     """Return the command of each contestant."""
     data = load_config(run.config).data
     if data.resize != "stretch":
-        sys.exit(f"{run.folder} has data.resize: {data.resize}; the plain scripts only stretch.")
+        sys.exit(
+            f"{run.folder} has data.resize: {data.resize}, but the plain scripts only stretch. "
+            "Give another run."
+        )
     mode = "RGB" if data.color_mode == "rgb" else "L"
     facts = [str(image), *map(str, data.image_size), mode]
     python, cnnkit = sys.executable, str(Path(sys.executable).with_name("cnnkit"))
@@ -70,7 +75,7 @@ def command_lines(run: Run, image: Path) -> dict[str, list[str]]:
 
 
 def timed(command: list[str]) -> tuple[float, str]:
-    """Return the seconds of a whole process and its stdout."""
+    """Run a command and return the seconds of the whole process and its stdout."""
     begin = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True)
     seconds = time.perf_counter() - begin
@@ -80,7 +85,7 @@ def timed(command: list[str]) -> tuple[float, str]:
 
 
 def probabilities(text: str, run: Run) -> np.ndarray:
-    """Return the probability of every class from cnnkit's CSV or from a plain script's JSON."""
+    """Read the probability of every class from cnnkit's CSV or from a plain script's JSON."""
     if text.startswith("path,"):
         row = next(csv.DictReader(io.StringIO(text)))
         return np.array([float(row[f"p_{name}"]) for name in run.class_names()])
@@ -89,7 +94,7 @@ def probabilities(text: str, run: Run) -> np.ndarray:
 
 
 def check_agreement(answers: dict[str, np.ndarray]) -> None:
-    """Exit where two answers differ by more than the limit."""
+    """Exit if two answers differ by more than the limit."""
     for name, answer in answers.items():
         difference = np.abs(answer - answers["cnnkit predict"]).max()
         if not difference < MAX_DIFFERENCE:
@@ -97,7 +102,7 @@ def check_agreement(answers: dict[str, np.ndarray]) -> None:
 
 
 def table(times: dict[str, list[float]]) -> str:
-    """Return the markdown table of medians and of the ratios, pair by pair."""
+    """Return a markdown table of the medians, and of the ratios of the times of one round."""
     lines = [
         "| whole process, cold | median s | min | max | cnnkit / this |",
         "|---|---|---|---|---|",
@@ -119,7 +124,7 @@ def table(times: dict[str, list[float]]) -> str:
 
 
 def median_ratio(ours: list[float], theirs: list[float]) -> float:
-    """Return the median of the ratios of the times of one round."""
+    """Return the median over the rounds of our time divided by the other's."""
     return median(mine / other for mine, other in zip(ours, theirs, strict=True))
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Score many runs on one data set into one CSV, a row a run. Cut off, it goes on where it was.
+# Score many runs on one data set into one CSV, one row per run. If interrupted, it can continue.
 set -euo pipefail
 
 usage() {
@@ -7,12 +7,13 @@ usage() {
 Usage: evaluate_runs.sh DATA OUTPUT.csv RUN... [-- OPTION...]
 
 Score every RUN on DATA, a folder or CSV with the same classes, with `cnnkit evaluate`, and write
-one row a run into OUTPUT.csv. What follows -- goes to `cnnkit evaluate`:
+one row per run into OUTPUT.csv. Options after -- are passed on to `cnnkit evaluate`:
 
   scripts/evaluate_runs.sh photos/ scores.csv runs/* -- --split test --skip-errors
 
-A run that has its row for this DATA is not scored again, so the same command goes on after a cut;
-runs and data may be added. A run that fails is named, the others go on, and the exit code is 1.
+A run that already has a row for this DATA is not scored again. So the same command continues after
+an interruption, and you can add runs or data. If a run fails, it is named, the others are scored,
+and the exit code is 1.
 TEXT
 }
 
@@ -21,7 +22,7 @@ die() {
   exit 2
 }
 
-# Read OUTPUT.csv; succeed where it has a row of this run and data.
+# Succeed if OUTPUT.csv has a row for this run and this data.
 has_row() {
   python3 - "$output" "$1" "$data" <<'PYTHON'
 import csv, os, sys
@@ -34,7 +35,7 @@ with open(path, encoding="utf-8", newline="") as file:
 PYTHON
 }
 
-# Add the row of one run; the CSV is replaced whole, so that no kill leaves half a row.
+# Add the row of one run. The CSV is replaced as a whole, so that a kill never leaves half a row.
 add_row() {
   python3 - "$output" "$1" "$data" "$2" <<'PYTHON'
 import csv, json, os, sys
@@ -62,12 +63,12 @@ case "${1:-}" in
   -h | --help) usage; exit 0 ;;
 esac
 [ $# -ge 3 ] || { usage >&2; exit 2; }
-command -v cnnkit >/dev/null || die "there is no cnnkit on PATH. Activate its environment first."
+command -v cnnkit >/dev/null || die "cnnkit is not on the PATH. Activate its environment first."
 data=$1 output=$2
 shift 2
 [ -e "$data" ] || die "there is no $data. Give a folder of class folders or a CSV."
 if [ -e "$output" ] && [ "$(head -c 9 "$output")" != "run,data," ]; then
-  die "$output is there, but not from this script. Give another name."
+  die "$output exists, but this script has not written it. Give another name."
 fi
 
 runs=()
@@ -84,7 +85,7 @@ failed=()
 for run in "${runs[@]}"; do
   run=${run%/}
   if has_row "$run"; then
-    echo "$run: has its row" >&2
+    echo "$run: already has a row" >&2
     continue
   fi
   status=0

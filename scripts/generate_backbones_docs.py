@@ -1,6 +1,6 @@
-"""The table of backbones enters; `docs/backbones.md` leaves, with a row for each of them.
+"""Write `docs/backbones.md`, with a row for each network of `cnnkit.networks`.
 
-With `--check`, nothing is written, and the exit code is 1 where the file is out of date.
+With `--check`, nothing is written, and the exit code is 1 if the file is out of date.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ OUTPUT = Path(__file__).resolve().parent.parent / "docs" / "backbones.md"
 _INTRODUCTION = """\
 # Backbones
 
-A network that was trained on the photographs of ImageNet, without its classifier, in the place of
-`model.layers`. This page is about those of `keras.applications`; its tables are made from
-`cnnkit/networks.py` by `make docs`.
+A backbone is a network that was trained on the photographs of ImageNet, without its classifier. It
+replaces `model.layers`. This page is about the networks of `keras.applications`; `make docs`
+generates it, with its tables from `cnnkit/networks.py`.
 
 ```yaml
 data: {source: photos, image_size: 96}
@@ -27,47 +27,50 @@ model:
   head: [global_pool, {dropout: 0.2}]
 ```
 
-The pixels are prepared inside the model, by the network's own `preprocess_input`, so the model
-takes raw `uint8` pixels like any other. The network sees grey images as red, green and blue alike.
+The network's own `preprocess_input` is part of the model, so the model takes raw `uint8` pixels
+like any other. The network sees grey images as images with equal red, green and blue.
 
 | key | what it is |
 |---|---|
-| `name` | one of the table below, spelled as there |
-| `weights` | `imagenet`; `none` for random ones; or the path of an `.h5` file |
-| `layer` | where the network ends; by default before its classifier |
-| `alpha`, `depth_multiplier`, `minimalistic` | arguments of the networks that have them |
+| `name` | a name from the table below, spelled the same |
+| `weights` | `imagenet`; `none` for random weights; or the path of an `.h5` file |
+| `layer` | the last layer that is used; by default the one before the classifier |
+| `alpha`, `depth_multiplier`, `minimalistic` | arguments of some networks, see below |
 
 ## Weights
 
-`weights: imagenet` takes the file from `~/.keras/models/` (`$KERAS_HOME/models/` where it is set),
-as Keras does, and downloads it where it is not there. **Without a network**, fetch the file of the
-table elsewhere and put it into that folder, or name it: `weights: downloads/the_file.h5`. The error
-says the address and the path. Weights fit images of every size; MobileNet and MobileNetV2 have
-files of their own for some sizes, and the one for 224 pixels is taken for the others.
+`weights: imagenet` uses the file in `~/.keras/models/` (`$KERAS_HOME/models/` if that variable is
+set), as Keras does, and downloads it if it is missing. **Without internet**, download the file of
+the table on another computer and put it into that folder, or give its path, as in
+`weights: downloads/the_file.h5`. The error of a failed download has the address and the path.
+Weights fit images of every size. MobileNet and MobileNetV2 have separate files for some sizes; all
+other sizes use the file for 224 pixels.
 
-A file of your own holds the network without its classifier, as Keras 2 (`.h5`) or Keras 3
-(`.weights.h5`) writes it. It is compared with the network first: a file of another network or
-`alpha`, with the classifier, cut off, or with NaN in it is refused, and the error says what it is.
+A file of your own must have the weights of the network without its classifier, as written by Keras
+2 (`.h5`) or Keras 3 (`.weights.h5`). It is compared with the network first. A file of another
+network or `alpha`, a file with the classifier, and an incomplete file or one with NaN are refused,
+and the error says what is wrong.
 
-The published files of EfficientNetB0 to B7 need a correction of the colours that Keras makes only
-where it fetches the file itself. cnnkit makes it for a file given by its path too.
+The published files of EfficientNetB0 to B7 need a correction of the colours, which Keras only
+makes if it downloads the file itself. cnnkit also makes it for a file that is given by its path.
 
 ## Layers
 
-Layers have the names that `keras.applications` gives them in a fresh process, every time. An
-unknown `layer` is refused with the nearest name and the last ten.
+Layers always have the names that `keras.applications` gives them in a new process. The error for
+an unknown `layer` has the nearest name and the last ten names.
 """
 
 _TABLE = """\
 ## Networks
 
-- `size`: height and width of the images that the weights were made for, in pixels; `least`: the
-  smallest that the network takes.
-- `parameters`: without the classifier, at the default arguments.
-- `top-1`: accuracy on ImageNet with the classifier, as [keras.io](https://keras.io/api/applications/)
-  has it; it has none for MobileNetV3.
-- `licence`: of the weights, as Keras's documentation stated it. It states none for EfficientNet,
-  MobileNetV3 and ConvNeXt; theirs is that of the publication they were ported from.
+- `size`: height and width of the images that the weights were trained on, in pixels; `least`: the
+  smallest height and width that the network accepts.
+- `parameters`: their number without the classifier, with the default arguments.
+- `top-1`: accuracy on ImageNet with the classifier, from
+  [keras.io](https://keras.io/api/applications/), which has no figure for MobileNetV3.
+- `licence`: of the weights, from Keras's documentation. It states none for EfficientNet,
+  MobileNetV3 and ConvNeXt; for these it is the licence of the publication that they were ported
+  from.
 
 | name | size | least | parameters | top-1 | licence | ImageNet weights |
 |---|---|---|---|---|---|---|
@@ -76,9 +79,10 @@ _TABLE = """\
 _ARGUMENTS = """
 ## Arguments
 
-ImageNet weights exist for these values. With `weights: none` or a file others are taken too.
+ImageNet weights exist for these values. With `weights: none`, or with a file, other values are
+allowed too.
 
-| name | argument | values | image sizes with weights of their own |
+| name | argument | values | image sizes with separate weights |
 |---|---|---|---|
 """
 
@@ -106,7 +110,7 @@ def _arguments(row: NetworkRow) -> str:
         values = ", ".join(str(value).lower() for value in argument.trained)
         sizes = ", ".join(map(str, row.trained_sizes)) if name == "alpha" else ""
         if row.untrained and name == "minimalistic":
-            values += f"; true with alpha {row.arguments['alpha'].default} alone"
+            values += f"; true only with alpha {row.arguments['alpha'].default}"
         lines += f"| `{row.name}` | `{name}` | {values} | {sizes} |\n"
     return lines
 

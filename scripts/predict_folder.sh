@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Predict a folder of any size into one CSV, in parts. Cut off, it goes on where it was.
+# Predict a folder of any size into one CSV, in parts. If interrupted, it continues where it was.
 set -euo pipefail
 
 : "${CHUNK:=1000}"
@@ -9,18 +9,18 @@ usage() {
   cat <<TEXT
 Usage: predict_folder.sh FOLDER OUTPUT.csv [OPTION...]
 
-Predict every image below FOLDER with \`cnnkit predict\` and write one row an image into OUTPUT.csv,
-sorted by path. OPTIONs go to \`cnnkit predict\`, --model first of all:
+Predict every image in FOLDER and its subfolders with \`cnnkit predict\`, and write one row per image
+into OUTPUT.csv, sorted by path. OPTIONs are passed on to \`cnnkit predict\`, for instance --model:
 
   scripts/predict_folder.sh photos/ answers.csv --model runs/digits --topk 3
 
-Parts of CHUNK images (environment variable, now $CHUNK) gather in OUTPUT.csv.parts/ and become
-OUTPUT.csv at the end. The same command goes on after a cut; a part that is there is not done again.
-It refuses to go on where the images, the model or the options are not those of before.
+Parts of CHUNK images (environment variable, now $CHUNK) are written into OUTPUT.csv.parts/ and
+joined into OUTPUT.csv at the end. After an interruption, the same command continues with the first
+missing part. It refuses to continue if the images, the model or the options have changed.
 
-An image that cannot be read has its row with an error; the exit code is then 1 at the end.
-Hidden files are left aside, and files whose ending is not in IMAGE_ENDINGS (environment variable);
-they are named in OUTPUT.csv.left_aside. IMAGE_ENDINGS is now:
+An image that cannot be read gets a row with an error, and the exit code is 1 at the end.
+Hidden files are ignored, and so are files whose ending is not in IMAGE_ENDINGS (environment
+variable); OUTPUT.csv.left_aside lists them. IMAGE_ENDINGS is now:
   $IMAGE_ENDINGS
 TEXT
 }
@@ -34,7 +34,7 @@ die() {
   exit 2
 }
 
-# Write the paths of all images into $1, sorted, each ended by NUL, and what is left aside into $2.
+# Write the paths of all images into $1, sorted, each followed by NUL, and ignored files into $2.
 list_files() {
   local is_image=(-false) ending hidden=('(' -name '.?*' -o -name __MACOSX ')')
   set -f
@@ -48,7 +48,7 @@ list_files() {
     -o ! -type d ! '(' "${is_image[@]}" ')' ')' -print >"$2"
 }
 
-# Cut the list $1 into files $2/00000001, ... of CHUNK paths each.
+# Split the list $1 into files $2/00000001, ... of CHUNK paths each.
 cut_list() {
   local path count=0 number=0 file
   while IFS= read -r -d '' path; do
@@ -76,7 +76,7 @@ option_value() {
   printf '%s' "$value"
 }
 
-# Print a checksum of every file of the model, and fail where it is not found.
+# Print a checksum over all files of the model; fail if there is no model.
 model_checksum() {
   local model runs found
   model=$(option_value --model)
@@ -94,7 +94,7 @@ model_checksum() {
   return 1
 }
 
-# Predict the paths in the list $1 into $2.csv, or $2.errors.csv where some cannot be read.
+# Predict the paths in the list $1 into $2.csv, or into $2.errors.csv if some cannot be read.
 predict_part() {
   local status=0
   rm -f "$2.unchecked"
@@ -105,7 +105,7 @@ predict_part() {
   elif [ $status -eq 1 ] && [ -f "$2.unchecked" ]; then
     mv "$2.unchecked" "$2.errors.csv"
   else
-    say "stopped (exit code $status). The same command goes on from here."
+    say "stopped (exit code $status). Run the same command to continue from here."
     exit "$status"
   fi
 }
@@ -114,7 +114,7 @@ case "${1:-}" in
   -h | --help) usage; exit 0 ;;
 esac
 [ $# -ge 2 ] || { usage >&2; exit 2; }
-command -v cnnkit >/dev/null || die "there is no cnnkit on PATH. Activate its environment first."
+command -v cnnkit >/dev/null || die "cnnkit is not on the PATH. Activate its environment first."
 folder=$1 output=$2
 shift 2
 options=("$@")
@@ -123,7 +123,7 @@ case $folder in
   -*) folder=./$folder ;;
 esac
 [ -d "$folder" ] || die "$folder is not a folder."
-[ ! -e "$output" ] || die "$output is there already. Remove it, or give another name."
+[ ! -e "$output" ] || die "$output exists. Remove it, or give another name."
 case $CHUNK in
   '' | *[!0-9]* | 0*) die "CHUNK is \"$CHUNK\", not a whole number of at least 1." ;;
 esac
@@ -132,15 +132,15 @@ parts=$output.parts
 for word in "$@"; do
   case $word in
     -o* | --output* | --format* | --json | -0 | --stdin-image)
-      die "$word is not for this script: it always writes CSV into $output." ;;
+      die "$word cannot be used here: this script always writes CSV into $output." ;;
   esac
 done
 fresh=$(mktemp -d "$(dirname "$output")/.predict_folder.XXXXXX")
 trap 'rm -rf "$fresh"' EXIT
 
-# Without any image: wrong options end here, and without --model cnnkit names the newest run.
+# A call without images: wrong options fail here, and without --model cnnkit names the newest run.
 rows=$(cnnkit predict - "$@" </dev/null 2>"$fresh/messages") || { cat "$fresh/messages" >&2; exit 2; }
-[ -z "$rows" ] || die "give options of cnnkit predict after OUTPUT.csv, no images."
+[ -z "$rows" ] || die "after OUTPUT.csv, give only options of cnnkit predict and no images."
 if [ -z "$(option_value --model)" ]; then
   options+=(--model "$(sed -n 's/^model: //p' "$fresh/messages")")
   say "model: ${options[${#options[@]} - 1]}"
@@ -148,11 +148,11 @@ fi
 checksum=$(model_checksum) || die "there is no model $(option_value --model)."
 
 list_files "$fresh/list" "$fresh/left_aside" ||
-  die "$folder could not be listed whole, for the reasons above."
-[ -s "$fresh/list" ] || die "$folder holds no image (IMAGE_ENDINGS: $IMAGE_ENDINGS)."
+  die "$folder could not be listed completely, for the reasons above."
+[ -s "$fresh/list" ] || die "$folder contains no image (IMAGE_ENDINGS: $IMAGE_ENDINGS)."
 if [ -s "$fresh/left_aside" ]; then
   mv "$fresh/left_aside" "$output.left_aside"
-  say "left aside: see $output.left_aside (hidden, or no images by their names)"
+  say "ignored files are listed in $output.left_aside (hidden, or not named like an image)"
 fi
 {
   echo "images in a part: $CHUNK"
@@ -161,11 +161,11 @@ fi
 } >"$fresh/request"
 
 if [ -d "$parts" ]; then
-  again="Remove $parts to begin anew."
-  cmp -s "$fresh/list" "$parts/list" || die "the images below $folder have changed. $again"
+  again="Remove $parts to start again."
+  cmp -s "$fresh/list" "$parts/list" || die "the images in $folder have changed. $again"
   diff "$parts/request" "$fresh/request" >&2 || die "the model or the options have changed. $again"
   rm -rf "$fresh"
-  say "going on with $parts"
+  say "continuing with $parts"
 else
   mkdir "$fresh/lists"
   cut_list "$fresh/list" "$fresh/lists"

@@ -1,6 +1,6 @@
-"""A run enters; paths of images of its test split leave, one a line, spread over the classes.
+"""Print paths of test images of a run, one per line, spread over the classes.
 
-As in `python scripts/test_images.py 5 | cnnkit predict -`.
+For example: `python scripts/test_images.py 5 | cnnkit predict -`.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def test_images(run: Run, number: int) -> list[Path]:
-    """Return the first images of every class, one class after the other, `number` in all.
+    """Return `number` images: the first of each class, then the second of each, and so on.
 
     Raises:
-        CnnkitError: the run has no test split, or its images are not what they were.
+        CnnkitError: the run has no test split, or its images have changed.
     """
     records = run_images(run.read_split(), "test", load_config(run.config).data)
     return [record.file for record in islice(_in_turns(records), number)]

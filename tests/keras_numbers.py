@@ -1,4 +1,4 @@
-"""Numbers that Keras and TensorFlow's profiler give for a model, to compare our arithmetic with."""
+"""Numbers from Keras and TensorFlow's profiler for a model, to compare our arithmetic with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _COUNTED = {
 
 
 def keras_model(layers, shape):
-    """Return the Keras model of calls on float images, without rescaling and output."""
+    """Return the Keras model of calls for float images, without rescaling and output layer."""
     from cnnkit.backend import keras
     from cnnkit.model.layers import apply_layers
 
@@ -20,12 +20,12 @@ def keras_model(layers, shape):
 
 
 def trainable_parameters(model):
-    """Return how many numbers are trained."""
+    """Return the number of trainable parameters."""
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
 def profiled_flops(model):
-    """Return the FLOPs of one image in convolutions and matrix products, by the profiler."""
+    """Return the profiler's FLOPs for one image in convolutions and matrix products."""
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
     )
@@ -48,11 +48,11 @@ def _nodes(node):
 
 
 def seen_pixels(model, position):
-    """Return (rows, columns): those of the image that one number of the output depends on.
+    """Return the first and last row, and column, of the image that affect one number of the output.
 
     Args:
         model: linear, with kernels of ones, so that no gradient is zero by chance.
-        position: of the number in the output, without the batch.
+        position: of the number in the output, without the axis of the batch.
     """
     from cnnkit.backend import keras, tf
 

@@ -1,4 +1,4 @@
-"""One image, one answer: predict, evaluate, Keras on the pixels, and every export."""
+"""Predict, evaluate, Keras and every export give one image the same answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(trained_run, tmp_path_factory):
 
 
 def _answers(run, paths):
-    """Return {how: probabilities (num_paths, classes)} for every way to ask."""
+    """Return {name: probabilities (num_paths, classes)} for each model file of the run."""
     from cnnkit.backend import keras
 
     info = load_predictor(run.tflite, run.folder.parent).info
@@ -49,7 +49,7 @@ def _answers(run, paths):
 
 
 def _evaluated(run, paths, tmp_path):
-    """Return the probabilities that `evaluate` writes for the same files."""
+    """Return the probabilities that `evaluate` writes for the files."""
     table = tmp_path / "files.csv"
     names = ("blue", "green", "red")
     rows = "".join(f'"{path}",{names[i % 3]}\n' for i, path in enumerate(paths))
@@ -69,7 +69,7 @@ def _assert_one_answer(answers):
 
 
 def _awkward_files(folder):
-    """Write the kinds of files that tools read differently; return their paths."""
+    """Write files of kinds that tools often read differently, and return their paths."""
     picture = four_corners(64, 48)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -94,7 +94,7 @@ def _awkward_files(folder):
     return [folder / name for name in kinds]
 
 
-def test_every_way_to_ask_gives_one_answer_on_awkward_files(run, tmp_path):
+def test_all_give_the_same_answer_for_awkward_files(run, tmp_path):
     paths = _awkward_files(tmp_path)
     answers = _answers(run, paths)
     answers["evaluate"] = _evaluated(run, paths, tmp_path)
@@ -102,7 +102,7 @@ def test_every_way_to_ask_gives_one_answer_on_awkward_files(run, tmp_path):
     assert np.ptp(answers["keras"], axis=0).max() > 0.05  # the files do not all look alike
 
 
-def test_every_way_to_ask_gives_one_answer_on_real_photographs(run, shared_data, tmp_path):
+def test_all_give_the_same_answer_for_real_photographs(run, shared_data, tmp_path):
     info = load_predictor(run.tflite, run.folder.parent).info
     files = sorted([*(shared_data / "photos").iterdir(), *(shared_data / "messy").iterdir()])
     paths = []
@@ -131,7 +131,7 @@ def test_a_photo_with_exif_orientation_6_gets_the_answer_of_the_upright_one(run,
     np.testing.assert_array_equal(one.probabilities, other.probabilities)
 
 
-def test_bytes_are_answered_as_their_file_is(run, tmp_path):
+def test_the_bytes_of_a_file_get_the_same_answer_as_the_file(run, tmp_path):
     paths = _awkward_files(tmp_path)
     model = cnnkit.load_run(run.folder)
     for by_path, by_bytes in zip(
@@ -140,7 +140,7 @@ def test_bytes_are_answered_as_their_file_is(run, tmp_path):
         np.testing.assert_array_equal(by_path.probabilities, by_bytes.probabilities)
 
 
-def test_the_csv_of_predict_holds_the_same_numbers(run, tmp_path):
+def test_the_csv_of_predict_has_the_same_numbers(run, tmp_path):
     from click.testing import CliRunner
 
     from cnnkit.cli import main

@@ -1,4 +1,4 @@
-"""Augmentation: keys, joined resamplings, order, stages of Keras, errors that name the call."""
+"""Augmentation: keys, joined resamplings, order, Keras layers, errors that name the call."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def noise(settings=RGB, seed=0):
 
 
 def pictures(settings=RGB, number=7):
-    """Return one picture many times: what differs afterwards comes from the keys."""
+    """Return one picture many times, so that all later differences come from the keys."""
     return np.stack([noise(settings)] * number)
 
 
@@ -79,7 +79,7 @@ def hashes(number):
 
 
 def changed(augment, images, *, epoch=0):
-    """Return the pictures one by one."""
+    """Change the pictures one by one."""
     return np.stack(
         [
             augment.change_one(image, seed=0, epoch=epoch, sha256=digest)
@@ -89,7 +89,7 @@ def changed(augment, images, *, epoch=0):
 
 
 def in_pipeline(augment, images, *, batch_size=4, threads=4):
-    """Return the pictures as `tf.data` makes them in parallel."""
+    """Change the pictures in parallel with `tf.data`."""
 
     def first(batch, indices):
         digests = [hashes(len(images))[index] for index in indices]
@@ -123,7 +123,7 @@ def test_every_operation_repeats_by_key(name, settings):
     assert first.shape == images.shape
     assert np.array_equal(first, in_pipeline(build(name, settings), images, batch_size=3))
     assert np.array_equal(first, changed(augment, images))
-    assert np.array_equal(images, pictures(settings))  # what came in is left alone
+    assert np.array_equal(images, pictures(settings))  # the input has not changed
     if settings is GRAY and name in NO_COLOURS_NO_CHANGE:
         assert np.array_equal(first, images)
         return
@@ -132,7 +132,7 @@ def test_every_operation_repeats_by_key(name, settings):
     assert np.array_equal(first, changed(augment, images, epoch=1)) == (name in NOT_RANDOM)
 
 
-def test_python_and_keras_random_states_do_not_matter():
+def test_the_random_states_of_python_and_keras_have_no_effect():
     calls = [Call("rand_augment", {}), Call("random_elastic_transform", {"scale": 0.5})]
     calls += [Call("random_flip", {}), Call("random_erasing", {})]
     found = []
@@ -145,7 +145,7 @@ def test_python_and_keras_random_states_do_not_matter():
     assert np.array_equal(*found)
 
 
-def test_building_leaves_pythons_random_numbers_alone():
+def test_building_does_not_change_the_random_numbers_of_python():
     random.seed(0)
     expected = random.random()
     random.seed(0)
@@ -181,7 +181,7 @@ def test_keys_differ_by_seed_epoch_content_and_occurrence():
 
 
 def test_keys_and_numbers_stay_as_they_were():
-    """A release that draws other numbers trains other weights: say so in the change log."""
+    """A release that draws other numbers trains other weights, so the change log must say so."""
     keys = image_keys(7, 3, ["00" * 7 + "01" + "ff" * 24], [2])
     assert keys.tolist() == [int(_fold(_fold(_fold(_fold(0, 7), 3), 1), 2))]
     draws = Draws(keys, 5)
@@ -199,7 +199,7 @@ def _fold(key, number):
     return state ^ (state >> 31)
 
 
-def test_numbers_are_uniform_and_those_of_two_operations_have_nothing_in_common():
+def test_numbers_are_uniform_and_those_of_two_operations_are_independent():
     keys = image_keys(0, 0, [f"{index:016x}" for index in range(20_000)], np.zeros(20_000, int))
     first, second = Draws(keys, 0), Draws(keys, 1)
     columns = [first.uniform(), first.uniform(), second.uniform()]
@@ -210,7 +210,7 @@ def test_numbers_are_uniform_and_those_of_two_operations_have_nothing_in_common(
     assert abs(np.corrcoef(columns[0][:-1], columns[0][1:])[0, 1]) < 0.035
 
 
-def test_an_operation_draws_the_same_whatever_stands_behind_it():
+def test_an_operation_draws_the_same_numbers_whatever_follows_it():
     flip, brightness = call("random_flip", mode="horizontal"), call("random_brightness", factor=0.3)
     longer = [flip, brightness, call("random_erasing"), call("random_hue", factor=0.1)]
     images = pictures(number=20)
@@ -260,7 +260,7 @@ SHIFT = call("random_translation", height_factor=[0.1, 0.1], width_factor=[-0.2,
 ZOOM = call("random_zoom", height_factor=[-0.2, -0.2])
 
 
-def test_geometric_operations_are_made_as_one_resampling():
+def test_geometric_operations_become_one_resampling():
     height, width = 40, 60
     settings = PixelSettings((height, width))
     image = noise(settings)
@@ -280,7 +280,7 @@ def test_geometric_operations_are_made_as_one_resampling():
     assert abs(found.astype(int) - expected).mean() < 1
 
 
-def test_one_resampling_is_sharper_than_two_and_undoes_exactly():
+def test_one_resampling_is_sharper_than_two_and_opposite_turns_cancel():
     back = call("random_rotation", factor=[-0.07, -0.07])
     image = noise()
     only = build_augmentation([ROTATION], RGB)
@@ -292,7 +292,7 @@ def test_one_resampling_is_sharper_than_two_and_undoes_exactly():
 
 
 def is_joined(*calls):
-    """Tell whether a turn and its opposite, with something between, give the picture back."""
+    """Tell whether a turn and its opposite give the picture back, with operations in between."""
     opposite = Call("random_rotation", {**calls[0].arguments, "factor": [-0.07, -0.07]})
     opposite = calls[-1] if len(calls) > 1 and calls[-1].name == "random_rotation" else opposite
     between = [each for each in calls[1:] if each.name != "random_rotation"]
@@ -308,7 +308,7 @@ def is_joined(*calls):
     return abs(found.astype(int) - image)[middle].max() <= 2
 
 
-def test_what_joins_and_what_does_not():
+def test_which_operations_are_joined():
     constant = call("random_rotation", factor=[0.07, 0.07], fill_mode="constant")
     brighter = call("random_brightness", factor=[0.1, 0.1])
     contrast = call("random_contrast", factor=[0.0, 0.0])
@@ -341,7 +341,7 @@ def test_a_filled_border_keeps_its_value_when_brightness_comes_before():
 
 
 @pytest.mark.parametrize("settings", [RGB, GRAY], ids=["rgb", "grayscale"])
-def test_no_change_and_mirrors_are_exact(settings):
+def test_unchanged_and_mirrored_pictures_have_exact_pixels(settings):
     still = [
         call("random_rotation", factor=0.0),
         call("random_zoom", height_factor=0.0),
@@ -365,7 +365,7 @@ def test_no_change_and_mirrors_are_exact(settings):
         assert 8 < is_mirrored.sum() < 32
 
 
-def test_steps_show_the_operations_one_after_the_other():
+def test_stop_gives_the_picture_after_each_operation():
     calls = [call("random_flip"), ROTATION, call("random_invert", factor=[1, 1]), SHIFT]
     augment = build_augmentation([*calls, call("mixup")], RGB)
     assert augment.names == (
@@ -386,12 +386,16 @@ def test_steps_show_the_operations_one_after_the_other():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 2), (9, 3)])
-def test_the_smallest_pictures(size):
+def test_the_smallest_pictures_are_changed_too(size):
     settings = PixelSettings(size)
     calls = [each for each in REPEATED_CALLS if each.name != "random_perspective"]
     calls += [ROTATION, call("random_translation", height_factor=0.5, width_factor=0.5)]
     images = pictures(settings, 5)
-    assert changed(build_augmentation(calls, settings), images).shape == images.shape
+    augment = build_augmentation(calls, settings)
+    found = changed(augment, images)
+    assert (found.shape, found.dtype) == (images.shape, np.uint8)
+    assert np.array_equal(found, in_pipeline(augment, images, batch_size=2))
+    assert len({pixels.tobytes() for pixels in found}) == 5  # each by its own random numbers
 
 
 # --- single operations
@@ -416,7 +420,7 @@ def test_results_are_rounded_and_clipped():
     assert (found == 101).all()  # 100 + 3 * 0.255 = 100.765: rounded once, at the end
 
 
-def test_a_crop_takes_another_window_for_each_picture_and_is_scaled_back():
+def test_a_crop_cuts_another_window_for_each_picture_and_scales_it_back():
     ramp = np.broadcast_to(np.arange(24, dtype=np.uint8)[None, :, None] * 10, RGB.shape)
     images = np.stack([ramp] * 20)
     found = changed(build("random_crop", height=19, width=12), images)
@@ -427,7 +431,7 @@ def test_a_crop_takes_another_window_for_each_picture_and_is_scaled_back():
     assert (np.abs(spans - 115) <= 10).all()  # 11.5 columns of the 24, from centre to centre
 
 
-def test_the_windows_of_a_resized_crop_have_the_area_and_ratio_asked_for():
+def test_the_windows_of_a_resized_crop_have_the_area_and_ratio_of_the_config():
     settings = PixelSettings((200, 240), "grayscale")
     rows, columns = np.mgrid[:200, :240].astype(np.uint8)
     keys = image_keys(0, 0, hashes(200), np.zeros(200, int))
@@ -464,7 +468,7 @@ def test_operations_apply_in_order():
     assert changed(build_augmentation([brighter, invert], RGB), images)[0, 0, 0, 0] == 104
 
 
-def test_keras_layers_stand_between_our_own_in_the_order_of_the_config():
+def test_keras_layers_and_our_own_run_in_the_order_of_the_config():
     brighter = Call("random_brightness", {"factor": [0.2, 0.2]})
     inverse = Call("random_invert", {"factor": [1.0, 1.0], "value_range": [0, 200]})
     augment = build_augmentation([brighter, inverse, brighter], RGB)
@@ -474,12 +478,12 @@ def test_keras_layers_stand_between_our_own_in_the_order_of_the_config():
 
 
 @pytest.mark.parametrize("name", ["auto_contrast", "equalization"])
-def test_a_picture_of_one_level_stays(name):
+def test_a_picture_of_one_level_does_not_change(name):
     image = np.full(RGB.shape, 77, np.uint8)
     assert (changed(build(name), image[None]) == 77).all()
 
 
-def test_a_value_range_of_ones_own_is_left_to_keras():
+def test_another_value_range_runs_as_the_keras_layer():
     augment = build("random_brightness", factor=[0.5, 0.5], value_range=[0, 100])
     found = augment.change_one(np.full(RGB.shape, 30, np.uint8), seed=0, epoch=0, sha256="0" * 64)
     assert (found == 80).all()
@@ -499,7 +503,7 @@ def test_an_empty_section_is_no_augmentation():
         (call("random_brightness", factor=7), "factor must be in [-1, 1], received 7."),
         (call("random_contrast", factor=[0.1, 7]), "factor must be in [0, 1], received [0.1, 7]."),
         (call("random_rotation", factor=0.1, fill_mode="no"), "unknown fill_mode 'no', expected"),
-        (call("random_zoom", height_factor=-1), "a factor of -1 leaves nothing of the picture"),
+        (call("random_zoom", height_factor=-1), "a factor of -1 leaves nothing of the image"),
         (call("random_gaussian_blur", kernel_size=4), "kernel_size must be odd, received 4."),
         (call("random_resized_crop", scale=[0.5, 0.1]), "the smaller first, received [0.5, 0.1]."),
         (call("random_elastic_transform", factor=7), "The `factor` argument should be a number"),
@@ -507,25 +511,23 @@ def test_an_empty_section_is_no_augmentation():
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_a_value_that_is_refused_names_the_call(bad, reason):
+def test_the_error_for_a_wrong_value_names_the_call(bad, reason):
     with pytest.raises(UsageError) as caught:
         build_augmentation([call("random_flip", mode="horizontal"), bad], RGB)
     message = str(caught.value)
-    start = (
-        f"augmentation[1] ({bad.name}) cannot be used for rgb pictures of 20 x 24 (3 channels): "
-    )
+    start = f"augmentation[1] ({bad.name}) cannot be used for rgb images of 20 x 24 (3 channels): "
     assert message.startswith(start)
     assert reason in message
     assert "\n" not in message
     assert "\x1b" not in message
 
 
-def test_perspective_says_what_it_needs():
-    with pytest.raises(UsageError, match="it needs pictures of at least 2 x 2 pixels"):
+def test_perspective_needs_two_pixels_in_each_direction():
+    with pytest.raises(UsageError, match="it needs images of at least 2 x 2 pixels"):
         build("random_perspective", PixelSettings((1, 8)))
 
 
-def test_mixing_stands_at_the_end():
+def test_mixing_must_come_last_and_once():
     with pytest.raises(UsageError, match=r"augmentation\[0\] \(mixup\): .* Move random_flip above"):
         build_augmentation([call("mixup"), call("cutmix"), call("random_flip")], RGB)
     with pytest.raises(UsageError, match=r"augmentation\[1\] \(mixup\): mixup is given twice"):

@@ -1,4 +1,4 @@
-"""Each operation alone against the Keras layer of its name: the same pixels, the same chances."""
+"""Each operation gives the same pixels, equally often, as the Keras layer of its name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZES = [(80, 112), (61, 48)]
 
 
 def sha256(number):
-    """Return what could be the hash of a file."""
+    """Return a string that could be the hash of a file."""
     return f"{number:016x}" * 4
 
 
@@ -61,7 +61,7 @@ GEOMETRY = [
 
 @pytest.mark.parametrize("fill_mode", ["reflect", "constant", "wrap", "nearest"])
 @pytest.mark.parametrize(("name", "arguments"), GEOMETRY)
-def test_geometry_is_that_of_keras(name, arguments, fill_mode):
+def test_geometry_gives_the_pixels_of_keras(name, arguments, fill_mode):
     arguments = {**arguments, "fill_mode": fill_mode, "fill_value": 33.0}
     for channels, size in zip((3, 1), SIZES, strict=True):
         for image in pictures(size, channels):
@@ -70,7 +70,8 @@ def test_geometry_is_that_of_keras(name, arguments, fill_mode):
                 signs = 2 if name == "random_shear" else 1
                 batch = np.repeat(image[None].astype("float32"), 8 * signs, axis=0)
                 expected = as_levels(layer_of(name, **given)(batch, training=True))
-                # Half-way places round either way. TensorFlow does not blend across wrapped edges.
+                # Places half-way between pixels are rounded up or down. TensorFlow does not blend
+                # across wrapped edges.
                 allowed = 0.08 if fill_mode == "wrap" else 0.015 * (interpolation == "nearest")
                 results = set()
                 for number in range(8 * signs - 7):
@@ -82,7 +83,7 @@ def test_geometry_is_that_of_keras(name, arguments, fill_mode):
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
-def test_perspective_is_that_of_keras(interpolation):
+def test_perspective_gives_the_pixels_of_keras(interpolation):
     noise, smooth = pictures((40, 56))
     size, is_changed = Size(40, 56), []
     layer = layer_of("random_perspective", interpolation=interpolation, fill_value=50.0)
@@ -139,7 +140,7 @@ COLOURS = [
 
 @pytest.mark.parametrize("channels", [3, 1])
 @pytest.mark.parametrize(("name", "arguments"), COLOURS)
-def test_colours_and_patches_are_those_of_keras(name, arguments, channels):
+def test_colours_and_areas_give_the_pixels_of_keras(name, arguments, channels):
     if channels == 1 and name in ("random_saturation", "random_hue"):
         return  # refused, see test_augmentation.py
     if channels == 1 and name in ("random_color_degeneration", "random_grayscale"):
@@ -160,7 +161,7 @@ def test_colours_and_patches_are_those_of_keras(name, arguments, channels):
 
 
 @pytest.mark.parametrize("channels", [3, 1])
-def test_contrast_is_that_of_keras(channels):
+def test_contrast_gives_the_pixels_of_keras(channels):
     layer = layer_of("random_contrast", factor=[0.6, 0.6])
     times = Draws(image_keys(0, 0, [sha256(0)], [0]), 0).uniform(0.4, 1.6)
     for image in pictures((40, 56), channels):
@@ -213,7 +214,7 @@ DRAWN = [
 
 
 @pytest.mark.parametrize(("name", "arguments"), DRAWN)
-def test_draws_are_distributed_as_those_of_keras(name, arguments):
+def test_results_are_distributed_like_those_of_keras(name, arguments):
     number = 1500
     image = np.random.default_rng(3).integers(0, 256, (11, 14, 3), dtype=np.uint8)
     batch = np.repeat(image[None], number, axis=0)
@@ -225,7 +226,7 @@ def test_draws_are_distributed_as_those_of_keras(name, arguments):
 
 
 @pytest.mark.parametrize("arguments", [{}, {"num_ops": 1, "factor": 0.25}])
-def test_rand_augment_is_distributed_as_that_of_keras(arguments):
+def test_rand_augment_is_distributed_like_that_of_keras(arguments):
     image = np.random.default_rng(3).integers(0, 256, (11, 14, 3), dtype=np.uint8)
     batch = np.repeat(image[None], 1500, axis=0)
     keys = image_keys(0, 0, [sha256(i) for i in range(1500)], np.zeros(1500, int))

@@ -29,7 +29,8 @@ from cnnkit.runtimes import load_predictor
 
 _SMALL_V2 = {"alpha": 0.35}
 _MODULES = sorted({row.module for row in NETWORKS.values()})
-# The quick suite: rescaled outside, inside (of grey images), and with the colours reversed.
+# One network for each kind of preprocessing: rescaled outside of the network, inside of it (with
+# grey images), and with the colours reversed.
 _QUICK = {
     "MobileNet": {"alpha": 0.25},
     "MobileNetV3Small": {"alpha": 0.75, "minimalistic": True, "channels": 1},
@@ -55,8 +56,8 @@ def backbone(name, size=(32, 32), channels=3, *, weights=None, layer=None, **arg
 def reference(name, size=(32, 32), **arguments):
     """Return Keras's own network, untrained, but with averages taken over the photographs.
 
-    Without them what the images say is lost on the way through fifty random layers, and any two
-    networks would agree. No variance is very small, so that no channel blows rounding errors up.
+    Without these averages, fifty random layers would make all images alike, and any two networks
+    would agree. No variance is very small, so that no channel enlarges rounding errors.
     """
     keras.utils.set_random_seed(0)
     builder = getattr(keras.applications, name)
@@ -87,7 +88,7 @@ def expected_features(network, name, pixels):
 
 
 def assert_equal(features, expected):
-    """Equal within what the order of float32 sums makes: 1e-4 of what tells the images apart."""
+    """Compare features; 1e-4 of their range over the images allows for other orders of summing."""
     spread = np.ptp(expected, axis=0).max()
     assert spread > 0.01 * np.abs(expected).max(), "the network must tell the images apart"
     np.testing.assert_allclose(features, expected, rtol=0, atol=1e-4 * spread)
@@ -115,7 +116,7 @@ def joined(network, size, channels, pixels):
 
 
 def assert_like_keras(name, size, folder, *, channels=3, **arguments):
-    """Hold a network against Keras's own: features, a file reloaded, and TensorFlow Lite."""
+    """Compare a network with Keras's own: its features, when reloaded, and in TensorFlow Lite."""
     network = reference(name, size, **arguments)
     file = folder / "given.weights.h5"
     network.save_weights(file)
@@ -143,7 +144,7 @@ def assert_like_keras(name, size, folder, *, channels=3, **arguments):
 # --- The table
 
 
-def test_the_table_has_all_networks_of_keras():
+def test_the_table_has_every_network_of_keras():
     builders = {name for name in dir(keras.applications) if name[0].isupper()}
     assert set(NETWORKS) == builders
     for row in NETWORKS.values():
@@ -159,7 +160,7 @@ def test_the_arguments_of_the_table_are_those_of_keras():
         }
 
 
-def test_the_table_is_read_without_keras():
+def test_the_table_does_not_import_keras():
     code = (
         "import sys, cnnkit.networks; print([name for name in "
         "('keras', 'tensorflow', 'h5py') if name in sys.modules])"
@@ -209,7 +210,7 @@ def test_the_weights_file_has_the_name_that_keras_gives_it(name, arguments, size
 
 
 @pytest.mark.parametrize("module", _MODULES)
-def test_preprocessing_is_that_of_the_family(module):
+def test_preprocessing_is_that_of_keras(module):
     row = next(row for row in NETWORKS.values() if row.module == module)
     pixels = photos((40, 56))
     image = keras.Input((40, 56, 3), dtype="uint8")
@@ -220,7 +221,7 @@ def test_preprocessing_is_that_of_the_family(module):
 
 
 @pytest.mark.parametrize("name", _QUICK)
-def test_a_network_is_that_of_keras_and_can_be_saved_and_converted(name, tmp_path):
+def test_a_network_equals_keras_s_own_and_can_be_saved_and_converted(name, tmp_path):
     assert_like_keras(name, (48, 40), tmp_path, **_QUICK[name])
 
 
@@ -231,15 +232,15 @@ def test_keras_2_files_are_loaded_in_the_order_of_their_layers(tmp_path):
     assert_same_weights(ours, network)
 
 
-def test_efficientnet_sees_the_published_files_as_keras_does(tmp_path):
-    """Keras divides once more by the root of the deviation where it fetches the file itself."""
+def test_efficientnet_with_a_published_file_sees_the_same_colours_as_in_keras(tmp_path):
+    """Keras divides by the root of the deviation again if it downloads the file itself."""
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     network = keras.applications.EfficientNetB0(
         include_top=False, weights=None, input_shape=(32, 32, 3)
     )
     stem = keras.Model(network.inputs[0], network.get_layer("stem_activation").output)
     pixels = photos((32, 32))
-    # Without statistics the network only divides by 255; so what it should see is given to it.
+    # Without statistics the network only divides by 255, so it gets the values that it should see.
     seen = 255 * (pixels / 255 - mean) / np.sqrt(deviation) / np.sqrt(deviation)
     expected = np.asarray(stem(seen.astype("float32"), training=False))
     file = tmp_path / "given.weights.h5"
@@ -269,7 +270,7 @@ def test_layers_have_the_same_names_in_every_process():
     assert len(set(names)) == len(names)
 
 
-def test_a_network_is_cut_at_a_layer():
+def test_a_network_can_end_at_a_layer():
     cut = backbone("MobileNetV2", (64, 64), layer="block_6_expand_relu", **_SMALL_V2)
     assert cut.output.shape == (None, 8, 8, 96)
     assert cut.layers[-1].name == "block_6_expand_relu"
@@ -294,7 +295,7 @@ def test_a_network_is_cut_at_a_layer():
         ("VGG16", {"weights": __file__}, "test_backbones.py is not an .h5 file of weights."),
     ],
 )
-def test_what_does_not_fit_is_refused(name, options, expected):
+def test_arguments_that_do_not_fit_are_refused(name, options, expected):
     with pytest.raises(UsageError, match=expected):
         backbone(name, **options)
 
@@ -305,25 +306,33 @@ def test_damaged_files_are_refused(tmp_path):
     whole = file.read_bytes()
     for content in (whole[: len(whole) // 2], b"<html>log in</html>", b""):
         file.write_bytes(content)
-        with pytest.raises(UsageError, match="may be damaged or cut off: .* fetch it again"):
+        with pytest.raises(UsageError, match="may be damaged or incomplete: .* download it again"):
             backbone("MobileNet", weights=str(file), alpha=0.25)
     file.write_bytes(whole)
     with h5py.File(file, "r+") as opened:
         opened["layers/conv2d/vars/0"][0, 0, 0, 0] = np.nan
-    with pytest.raises(UsageError, match="it has numbers that are NaN or infinite"):
+    with pytest.raises(UsageError, match="some numbers are NaN or infinite"):
         backbone("MobileNet", weights=str(file), alpha=0.25)
 
 
-def test_weights_of_another_width_or_network_are_named(tmp_path):
+def test_the_error_for_weights_of_another_network_says_which_network_it_is(tmp_path):
     file = tmp_path / "given.weights.h5"
     untrained(alpha=0.5).save_weights(file)
-    with pytest.raises(UsageError, match=r"does not fit MobileNet: it is of alpha 0\.5\. Set"):
+    with pytest.raises(
+        UsageError,
+        match=r"does not fit MobileNet: it is for alpha 0\.5\. Set model\.backbone\.alpha: 0\.5\.$",
+    ):
         backbone("MobileNet", weights=str(file), alpha=0.25)
     untrained(alpha=1.0).save_weights(file)
-    with pytest.raises(UsageError, match="does not fit VGG16: it is of MobileNet. Set"):
+    with pytest.raises(
+        UsageError,
+        match="does not fit VGG16: it is for MobileNet. Set model.backbone.name: MobileNet,",
+    ):
         backbone("VGG16", weights=str(file))
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save_weights(file)
-    with pytest.raises(UsageError, match=r"it has 2 arrays of 8 numbers in all, the network 26 of"):
+    with pytest.raises(
+        UsageError, match=r"it has 2 arrays with 8 numbers in all, the network has 26 with"
+    ):
         backbone("VGG16", weights=str(file))
 
 
@@ -340,9 +349,9 @@ def test_a_file_with_the_classifier_is_refused_with_the_program_that_removes_it(
     assert_same_weights(ours, keras.Model(whole.input, whole.get_layer("conv_pw_13_relu").output))
 
 
-def test_without_a_network_the_file_can_be_put_there_by_hand(tmp_path, monkeypatch):
+def test_without_internet_the_file_can_be_provided_by_hand(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody answers there
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where no proxy listens
     path = tmp_path / "models" / "mobilenet_2_5_224_tf_no_top.h5"
     with pytest.raises(CnnkitError) as caught:
         backbone("MobileNet", weights="imagenet", alpha=0.25)
@@ -360,12 +369,10 @@ def test_without_a_network_the_file_can_be_put_there_by_hand(tmp_path, monkeypat
 
     with pytest.raises(CnnkitError) as caught:
         backbone("MobileNet", (128, 128), weights="imagenet", alpha=0.25)
-    assert f"and some are there: model.backbone.weights: {path}" in str(caught.value)
+    assert f"and you have some. Set model.backbone.weights: {path}" in str(caught.value)
 
 
-def test_imagenet_weights_are_downloaded_once_and_nothing_is_said_on_stdout(
-    tmp_path, monkeypatch, capsys
-):
+def test_imagenet_weights_are_downloaded_once_and_stdout_stays_empty(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "*")
     network = untrained()
@@ -416,7 +423,7 @@ def test_real_imagenet_weights(name, alpha, file, shared_data, tmp_path, monkeyp
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
-def test_parameters_and_smallest_images_are_those_of_keras(name):
+def test_parameters_and_minimum_size_are_those_of_keras(name):
     row = NETWORKS[name]
     smallest = row.minimum_size
     assert backbone(name, (smallest, smallest)).count_params() == row.parameters
@@ -442,7 +449,7 @@ def test_the_address_of_the_weights_is_that_of_keras(name, tmp_path, monkeypatch
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", _MODULES)
-def test_every_family_is_that_of_keras_and_can_be_saved_and_converted(module, tmp_path):
+def test_every_family_equals_keras_s_own_and_can_be_saved_and_converted(module, tmp_path):
     rows = [row for row in NETWORKS.values() if row.module == module]
     row = min(rows, key=lambda row: row.parameters)
     narrow = {"alpha": min(row.arguments["alpha"].trained)} if "alpha" in row.arguments else {}

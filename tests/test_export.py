@@ -1,4 +1,4 @@
-"""Exports: every format says what the model says, and a bad one leaves nothing."""
+"""Exports: every format gives the answers of the model, and a wrong one is not kept."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def exported(trained_run, tmp_path_factory):
     return run, export_run(run, _FORMATS)
 
 
-def test_every_format_is_replayed_on_the_golden_samples(exported):
+def test_every_format_gives_the_answers_of_the_stored_images(exported):
     run, export = exported
     parity = export.formats
     written = json.loads((run.export / "parity.json").read_text())
@@ -66,7 +66,7 @@ def test_without_the_extra_onnx_is_left_out_and_the_user_is_told_why(
         export_run(run, ["onnx"])
 
 
-def test_an_export_answers_alone_with_its_classes_and_pixels(exported, tmp_path):
+def test_an_export_alone_has_its_classes_and_pixel_settings(exported, tmp_path):
     run, _ = exported
     image = f"{cnnkit.load_config(run.config).data.source}/red/0.png"
     expected = cnnkit.load_run(run.best).predict([image])[0].probabilities
@@ -79,13 +79,13 @@ def test_an_export_answers_alone_with_its_classes_and_pixels(exported, tmp_path)
         np.testing.assert_allclose(answer.probabilities, expected, atol=1e-5)
 
 
-def test_the_labels_in_a_tflite_are_there_for_any_unzip(exported):
+def test_any_unzip_can_read_the_labels_in_a_tflite(exported):
     run, _ = exported
     with zipfile.ZipFile(run.export / "model.tflite") as archive:
         assert archive.read("labels.txt").decode() == "blue\ngreen\nred\n"
 
 
-def test_an_export_that_differs_fails_and_leaves_nothing(trained_run, tmp_path):
+def test_an_export_that_differs_fails_and_leaves_no_file(trained_run, tmp_path):
     run = Run(tmp_path / "run")
     shutil.copytree(trained_run.folder, run.folder)
     golden = Golden.load(run.golden)
@@ -111,7 +111,7 @@ def test_each_format_can_be_exported_alone(trained_run, tmp_path):
     ("answer", "words"),
     [(np.nan, "gives NaN"), (1 / 3, "the same probabilities for all")],
 )
-def test_nan_and_one_answer_for_all_are_no_export(exported, answer, words):
+def test_nan_or_the_same_answer_for_all_images_fails_the_check(exported, answer, words):
     run, _ = exported
     real = load_predictor(run.tflite, run.folder)
     golden = Golden.load(run.golden)

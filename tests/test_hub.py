@@ -203,9 +203,7 @@ def test_regularisation_losses_are_part_of_the_loss(folder):
     assert loss == pytest.approx(cross_entropy + expected, rel=1e-5)
 
 
-def test_a_saved_model_needs_no_module_folder_and_goes_on_training_like_the_original(
-    folder, tmp_path
-):
+def test_a_saved_model_needs_no_module_folder_and_trains_like_the_original(folder, tmp_path):
     source = shutil.copytree(folder, tmp_path / "source")
     backbone = hub_backbone(str(source), (12, 12), 3, trainable=True)
     model = _classifier(backbone)
@@ -248,16 +246,30 @@ def _saved(folder, tmp_path):
 
 
 def _with_changed_config(path, change):
-    """Rewrite config.json of a .keras file; `change` gets the config of the module's layer."""
+    """Change the config of the module's layer in a .keras file."""
+    _with_changed_layer(path, lambda layer: change(layer["config"]))
+
+
+def _with_changed_layer(path, change):
+    """Rewrite config.json of a .keras file; `change` gets the entry of the module's layer."""
     with zipfile.ZipFile(path) as file:
         parts = {name: file.read(name) for name in file.namelist()}
     config = json.loads(parts["config.json"])
     layers = config["config"]["layers"][1]["config"]["layers"]
-    change(next(part["config"] for part in layers if part["class_name"] == "HubModule"))
+    layer = next(part for part in layers if part["class_name"] == "HubModule")
+    assert layer["registered_name"] == "cnnkit>HubModule"  # fixed: old files are found by it
+    change(layer)
     parts["config.json"] = json.dumps(config).encode()
     with zipfile.ZipFile(path, "w") as file:
         for name, content in parts.items():
             file.writestr(name, content)
+
+
+def test_a_file_of_an_older_version_loads_though_its_layer_s_code_has_moved(folder, tmp_path):
+    path = _saved(folder, tmp_path)
+    expected = _answer(load_keras_model(path))
+    _with_changed_layer(path, lambda layer: layer.update(module="cnnkit.backbones.hub_module"))
+    np.testing.assert_array_equal(_answer(load_keras_model(path)), expected)
 
 
 @pytest.mark.parametrize(
@@ -305,8 +317,10 @@ def test_a_module_that_the_user_has_named_is_trusted_from_then_on(
     saved, folder, another_computer, monkeypatch
 ):
     hub_backbone(str(folder), (12, 12), 3)
-    monkeypatch.setattr(packed_module, "_trusted_here", set())  # by another process
-    load_keras_model(saved[0])
+    monkeypatch.setattr(packed_module, "_trusted_here", set())  # as in another process
+    backbone = load_keras_model(saved[0]).get_layer("backbone")
+    plain = tf.saved_model.load(str(folder))(tf.constant(_IMAGES / 255, tf.float32))
+    np.testing.assert_allclose(_answer(backbone), plain, atol=1e-6)
 
 
 def test_the_hash_of_a_trusted_module_does_not_make_another_trusted(saved):

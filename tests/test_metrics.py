@@ -1,4 +1,4 @@
-"""Metrics against hand numbers and scikit-learn."""
+"""Metrics compared with hand numbers, plain loops and scikit-learn."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnkit.metrics import all_metrics, calibration_error, top_k_accuracy
+from cnnkit.metrics import accuracy, all_metrics, calibration_error, top_k_accuracy
 
 
 def _random_case(seed, num_images=60, num_classes=7):
     random = np.random.default_rng(seed)
     probabilities = random.dirichlet(np.ones(num_classes), num_images)
-    return random.integers(
-        0, num_classes - 1, num_images
-    ), probabilities  # the last class is absent
+    labels = random.integers(0, num_classes - 1, num_images)  # the last class has no image
+    return labels, probabilities
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -75,11 +74,14 @@ def test_the_order_of_the_images_does_not_matter(seed):
     one = all_metrics(labels=labels, probabilities=probabilities, class_names=names)
     other = all_metrics(labels=labels[order], probabilities=probabilities[order], class_names=names)
     assert one["confusion_matrix"] == other["confusion_matrix"]
-    assert one["ece"] == pytest.approx(other["ece"])
+    assert one["per_class"] == other["per_class"]
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "ece", "top5_accuracy"):
+        assert one[name] == pytest.approx(other[name]), name
 
 
-def test_of_equal_probabilities_the_first_class_counts():
-    assert top_k_accuracy(labels=[0, 1], probabilities=[[0.5, 0.5], [0.5, 0.5]], k=1) == 0.5
+def test_the_first_of_two_equal_probabilities_counts_as_the_answer():
+    given = {"labels": [0, 0, 1], "probabilities": [[0.5, 0.5]] * 3}
+    assert top_k_accuracy(**given, k=1) == accuracy(**given) == 2 / 3
 
 
 @pytest.mark.parametrize(

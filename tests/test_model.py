@@ -28,14 +28,17 @@ def _build(layers, num_classes=3, **more):
     return build_model(_config(layers, **more), num_classes)
 
 
-def test_pixels_go_in_as_uint8_and_probabilities_come_out():
+def test_a_model_takes_uint8_pixels_and_returns_probabilities():
     model = _build([{"conv": {"filters": 2, "kernel_size": 3}}, "flatten"])
     assert model.input.dtype == "uint8"
     pixels = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3), dtype=np.uint8)
-    assert np.asarray(model(pixels)).sum(axis=1) == pytest.approx(np.ones(5), abs=1e-5)
+    probabilities = np.asarray(model(pixels))
+    assert probabilities.shape == (5, 3)
+    assert probabilities.min() >= 0
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(5), abs=1e-5)
 
 
-def test_a_convolution_gives_what_a_plain_loop_gives_on_pixels_divided_by_255():
+def test_a_convolution_equals_a_plain_loop_over_pixels_divided_by_255():
     from cnnkit.backend import keras
 
     model = _build([{"conv": {"filters": 2, "kernel_size": 3, "strides": 2}}, "flatten"])
@@ -54,7 +57,7 @@ def test_a_convolution_gives_what_a_plain_loop_gives_on_pixels_divided_by_255():
     np.testing.assert_allclose(np.asarray(maps)[0], expected, atol=1e-5)
 
 
-def test_the_seed_alone_draws_the_weights():
+def test_the_weights_depend_on_the_seed_alone():
     layers = [{"conv": {"filters": 2, "kernel_size": 3}}, "flatten"]
     one, same, other = (_build(layers, seed=seed).get_weights() for seed in (0, 0, 1))
     assert all((a == b).all() for a, b in zip(one, same, strict=True))
@@ -72,7 +75,7 @@ def test_layers_are_named_by_kind_and_count():
     ]  # fmt: skip
 
 
-def test_a_residual_block_adds_its_input_and_projects_it_where_shapes_differ():
+def test_a_residual_block_adds_its_input_and_projects_it_if_shapes_differ():
     conv = {"filters": 4, "kernel_size": 3, "padding": "same", "strides": 2}
     model = _build([{"residual": [{"conv": conv}]}, "global_pool"])
     assert model.get_layer("shortcut_1").kernel.shape == (1, 1, 3, 4)
@@ -82,7 +85,7 @@ def test_a_residual_block_adds_its_input_and_projects_it_where_shapes_differ():
 @pytest.mark.parametrize(("mode", "numpy_mode"), [("zeros", "constant"), ("edge", "edge"),
                                                   ("reflect", "reflect")])  # fmt: skip
 @pytest.mark.parametrize("size", [1, [0, 2], [[1, 2], [3, 0]]])
-def test_pad_adds_the_border_of_numpy(mode, numpy_mode, size, tmp_path):
+def test_pad_adds_the_same_border_as_numpy(mode, numpy_mode, size, tmp_path):
     from cnnkit.backend import keras
 
     conv = {"filters": 1, "kernel_size": 1, "use_bias": False, "kernel_initializer": "ones"}
@@ -113,7 +116,7 @@ def test_squeeze_and_excitation_scales_channels_by_their_means():
     np.testing.assert_allclose(np.asarray(scaled), expected, atol=1e-5)
 
 
-def test_a_residual_block_adds_then_activates_and_takes_its_own_shortcut():
+def test_a_residual_block_with_its_own_shortcut_adds_and_then_activates():
     from cnnkit.backend import keras
 
     conv = {"conv": {"filters": 3, "kernel_size": 1, "name": "inside"}}
@@ -127,7 +130,7 @@ def test_a_residual_block_adds_then_activates_and_takes_its_own_shortcut():
     np.testing.assert_allclose(result, np.maximum(inside + around, 0), atol=1e-6)
 
 
-def test_branches_join_in_the_order_of_the_stacks():
+def test_branches_are_concatenated_in_the_order_of_the_stacks():
     from cnnkit.backend import keras
 
     convs = [[{"conv": {"filters": n, "kernel_size": 1, "name": f"way{n}"}}] for n in (2, 5)]
@@ -139,7 +142,7 @@ def test_branches_join_in_the_order_of_the_stacks():
     np.testing.assert_array_equal(result, np.concatenate(ways, axis=-1))
 
 
-def test_initialisers_and_regularisers_go_by_keras_names():
+def test_initialisers_and_regularisers_have_the_names_of_keras():
     from cnnkit.backend import keras
 
     dense = {
@@ -156,12 +159,18 @@ def test_initialisers_and_regularisers_go_by_keras_names():
     assert float(model.losses[0]) == pytest.approx(0.01 * 24 * 0.25)
 
 
-def test_any_other_keras_layer_goes_by_its_class_name():
+def test_any_other_keras_layer_has_the_name_of_its_class():
+    from cnnkit.backend import keras
+
     model = _build(
         [{"SeparableConv2D": {"filters": 4, "kernel_size": 3}}, "GlobalMaxPooling2D", "LeakyReLU"]
     )
-    assert type(model.layers[2]).__name__ == "SeparableConv2D"
-    assert model.output_shape == (None, 3)
+    separable, pool, leaky = model.layers[2:5]
+    assert isinstance(separable, keras.layers.SeparableConv2D)
+    assert (separable.filters, separable.kernel_size) == (4, (3, 3))
+    assert isinstance(pool, keras.layers.GlobalMaxPooling2D)
+    assert isinstance(leaky, keras.layers.LeakyReLU)
+    assert pool.output.shape == leaky.output.shape == (None, 4)
 
 
 def test_a_saved_model_loads_in_safe_mode_and_answers_the_same(tmp_path):
@@ -175,8 +184,12 @@ def test_a_saved_model_loads_in_safe_mode_and_answers_the_same(tmp_path):
     np.testing.assert_array_equal(np.asarray(model(pixels)), np.asarray(loaded(pixels)))
 
 
-def test_sigmoid_is_one_unit_and_for_two_classes_only():
-    assert _build(["flatten"], num_classes=2, output="sigmoid").output_shape == (None, 1)
+def test_sigmoid_is_one_unit_for_exactly_two_classes():
+    model = _build(["flatten"], num_classes=2, output="sigmoid")
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 3), dtype=np.uint8)
+    answers = np.asarray(model(pixels))
+    assert answers.shape == (4, 1)
+    assert 0 < answers.min() < answers.max() < 1
     with pytest.raises(UsageError, match="one unit for two classes, but the data has 3"):
         _build(["flatten"], num_classes=3, output="sigmoid")
 
@@ -190,7 +203,7 @@ def test_sigmoid_is_one_unit_and_for_two_classes_only():
         ("a_pad", {"conv": {"filters": 2, "kernel_size": 3, "pad": 1, "name": "a"}}),
     ],
 )
-def test_a_name_that_a_part_of_another_layer_has_is_refused_by_config_and_build(name, layer):
+def test_config_and_build_refuse_the_name_of_a_part_of_another_layer(name, layer):
     from cnnkit.backend import keras
     from cnnkit.config import read_layers
     from cnnkit.model.layers import apply_layers
@@ -204,7 +217,7 @@ def test_a_name_that_a_part_of_another_layer_has_is_refused_by_config_and_build(
             apply_layers(layers, keras.Input((12, 12, 3)))
 
 
-def test_what_tensorflow_refuses_names_the_layer():
+def test_the_error_for_a_layer_that_tensorflow_refuses_names_the_layer():
     from cnnkit.backend import keras
     from cnnkit.config import read_layers
     from cnnkit.model.layers import apply_layers
@@ -215,7 +228,7 @@ def test_what_tensorflow_refuses_names_the_layer():
         apply_layers(layers, keras.Input((4, 4, 6)))
 
 
-def test_what_only_keras_can_refuse_names_the_layer():
+def test_the_error_for_a_layer_that_keras_refuses_names_the_layer():
     from cnnkit.backend import keras
     from cnnkit.config import read_layers
     from cnnkit.model.layers import apply_layers
@@ -225,15 +238,18 @@ def test_what_only_keras_can_refuse_names_the_layer():
         apply_layers(layers, keras.Input((8, 8, 3)))
 
 
-def test_every_layer_of_the_table_that_needs_no_argument_builds():
+def test_every_2d_layer_that_needs_no_argument_can_be_built_and_answers():
     from cnnkit.config import names_of
     from cnnkit.config.signatures import keras_api
 
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3), dtype=np.uint8)
     built = 0
     for name in names_of("layers"):
         arguments = keras_api()["layers"][name]["arguments"]
         if all("default" in facts for facts in arguments.values()) and "2D" in name:
-            _build([name, "flatten"])
+            model = _build([name, "flatten"])
+            assert type(model.layers[2]).__name__ == name
+            assert np.asarray(model(pixels)).sum(axis=1) == pytest.approx(np.ones(2), abs=1e-5)
             built += 1
     assert built >= 5
 
@@ -264,6 +280,6 @@ print(np.abs(plain(maps) - ours(sampled)).max() < 1e-5)
 
 
 def test_a_strided_convolution_of_1_x_1_with_few_channels_trains_with_an_odd_batch():
-    """TensorFlow's gradient of it writes over foreign memory; we take the pixels first."""
+    """Its gradient crashes TensorFlow, see `cnnkit.model.layers`; we leave out pixels first."""
     done = subprocess.run([sys.executable, "-c", _TRAIN], capture_output=True, text=True)
     assert done.stdout.strip() == "True", done.stderr[-500:]

@@ -1,4 +1,4 @@
-"""Predictions: the files they take, the rows they give, and that every runtime says the same."""
+"""Predictions: which files are read, the rows of the output, and errors of the input."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_predict_imports_no_tensorflow_and_no_plots(trained_run):
     assert done.stdout.splitlines()[1] == "[]"
 
 
-def test_folders_globs_files_and_missing_names_are_told_apart(tmp_path):
+def test_folders_globs_files_and_missing_names_are_found_in_order(tmp_path):
     for name in ("b/2.png", "b/1.jpg", "b/deep/3.png", "c.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
@@ -87,7 +87,7 @@ def test_a_broken_file_gets_a_row_with_its_reason_and_the_others_go_on(trained_r
     assert _cli(*images, "--model", trained_run.folder, "--allow-errors").returncode == 0
 
 
-def test_paths_come_on_stdin_by_line_or_by_nul(trained_run, tmp_path):
+def test_paths_on_stdin_end_in_a_newline_or_a_nul_byte(trained_run, tmp_path):
     source = f"{_image_folder(trained_run)}/red/3.png"
     odd = tmp_path / "a name\nwith a line.png"
     odd.write_bytes(Path(source).read_bytes())
@@ -97,7 +97,7 @@ def test_paths_come_on_stdin_by_line_or_by_nul(trained_run, tmp_path):
     assert json.loads(by_nul.stdout)["path"] == str(odd)
 
 
-def test_image_bytes_come_on_stdin(trained_run):
+def test_an_image_can_be_read_from_stdin(trained_run):
     content = Path(f"{_image_folder(trained_run)}/green/2.png").read_bytes()
     done = _cli("--stdin-image", "--json", "--model", trained_run.folder, stdin=content)
     assert json.loads(done.stdout)["prediction"] == "green"
@@ -115,7 +115,7 @@ def test_an_answer_comes_before_the_next_path_is_known(trained_run):
         process.stdin.close()
 
 
-def test_topk_gives_the_next_classes_and_csv_has_a_column_a_class(trained_run):
+def test_topk_adds_the_next_classes_and_csv_has_a_column_per_class(trained_run):
     path = f"{_image_folder(trained_run)}/green/2.png"
     done = _cli(path, "--topk", "2", "--format", "csv", "--model", trained_run.folder)
     (row,) = csv.DictReader(io.StringIO(done.stdout.decode()))
@@ -129,7 +129,7 @@ def test_topk_gives_the_next_classes_and_csv_has_a_column_a_class(trained_run):
     assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
 
 
-def test_an_output_file_appears_whole(trained_run, tmp_path):
+def test_an_output_file_has_all_rows(trained_run, tmp_path):
     folder = _image_folder(trained_run)
     done = _cli(folder, "--output", tmp_path / "out.csv", "--format", "csv",
                 "--model", trained_run.folder)  # fmt: skip
@@ -138,8 +138,10 @@ def test_an_output_file_appears_whole(trained_run, tmp_path):
     assert os.listdir(tmp_path) == ["out.csv"]
 
 
-def test_nothing_named_is_wrong_usage(trained_run):
-    assert _cli("--model", trained_run.folder).returncode == 2
+def test_a_command_without_images_is_wrong_usage(trained_run):
+    done = _cli("--model", trained_run.folder)
+    assert done.returncode == 2
+    assert "Name the images: files, folders, globs" in done.stderr.decode()
 
 
 def test_reading_ahead_is_bounded(trained_run):
@@ -160,7 +162,7 @@ def test_reading_ahead_is_bounded(trained_run):
     stream.close()
 
 
-def test_an_error_of_the_source_is_raised_not_swallowed(trained_run):
+def test_an_error_of_the_source_of_paths_is_raised(trained_run):
     predictor = load_predictor(trained_run.folder, trained_run.folder.parent)
 
     def failing():
@@ -171,7 +173,7 @@ def test_an_error_of_the_source_is_raised_not_swallowed(trained_run):
         list(predict(predictor, failing()))
 
 
-def test_a_model_that_is_none_is_named_with_what_is_allowed(tmp_path, trained_run):
+def test_the_error_for_a_wrong_model_names_it_and_says_what_is_allowed(tmp_path, trained_run):
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(UsageError, match=r"a.txt is not a model that cnnkit reads"):
         load_predictor(tmp_path / "a.txt", tmp_path)
@@ -182,7 +184,7 @@ def test_a_model_that_is_none_is_named_with_what_is_allowed(tmp_path, trained_ru
         load_predictor(tmp_path / "nowhere", tmp_path)
 
 
-def test_a_file_name_that_is_no_utf8_comes_out_as_it_went_in(trained_run, tmp_path):
+def test_a_file_name_that_is_not_utf8_is_printed_unchanged(trained_run, tmp_path):
     source = Path(f"{_image_folder(trained_run)}/red/0.png")
     odd = os.fsencode(tmp_path) + b"/b\xe9.png"
     Path(os.fsdecode(odd)).write_bytes(source.read_bytes())

@@ -143,7 +143,7 @@ def test_a_prediction_of_something_else_does_not_go_on(work, photos, change):
     script = SCRIPTS / "predict_folder.sh"
     done = run(work, script, photos, output, "--model", model, *options, CHUNK="1")
     assert done.returncode == 2
-    assert "changed" in done.stderr and "to begin anew" in done.stderr
+    assert "changed" in done.stderr and "to start again" in done.stderr
     assert not output.exists()
 
 

@@ -425,7 +425,7 @@ def test_a_backbone_that_does_not_fit_says_why(folder, tmp_path):
     config = config_from_dict({"data": data, "model": model}, folder=folder)
     from cnnkit.model.build_model import build_model
 
-    with pytest.raises(UsageError, match=r"takes images of 16 x 16 x 3, and .* make 20 x 20 x 3"):
+    with pytest.raises(UsageError, match=r"takes images of 16 x 16 x 3, but .* give 20 x 20 x 3"):
         build_model(config, 3)
 
 

@@ -1,12 +1,12 @@
-"""The config's augmentation calls and uint8 images enter; changed uint8 images leave.
+"""Change training images at random; equal seed, epoch and image give equal pixels.
 
 What other modules may use:
 
 - `build_augmentation(calls, settings) -> Augmentation | None`.
-- `Augmentation.names`: the names of the operations that change single images, in the config's
-  order; `mixup` and `cutmix` are not among them.
+- `Augmentation.names`: the operations that change single images, in the order of the config, so
+  without `mixup` and `cutmix`.
 - `Augmentation.change_one(image, *, seed, epoch, sha256, stop=None) -> np.ndarray`: one uint8 image
-  (height, width, channels) after the first `stop` operations; None for all. The same image that
+  (height, width, channels) after the first `stop` operations, or after all. It is the image that
   training sees in that epoch.
 - `Augmentation.keys`, `on_host`, `in_graph` and `mixing`, for `cnnkit.data.batches`.
 """

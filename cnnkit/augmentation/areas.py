@@ -1,6 +1,7 @@
-"""Pictures and random numbers enter; pictures leave that are blurred, sharper or covered in part.
+"""Blur, sharpen or partly cover images. Each class follows the Keras layer of the same name.
 
-All follow Keras's layers of the same names. None may change places with a geometric operation.
+The result depends on neighbouring pixels or on places. So `needs_whole` keeps the geometric
+operations before and after it apart.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from cnnkit.augmentation.keys import Draws
 
 
 class RandomGaussianBlur:
-    """Blurs some pictures; black surrounds them, as in Keras."""
+    """Blur some images. As in Keras, the pixels outside of an image count as black."""
 
     needs_whole = True
 
     def __init__(self, factor: Any = 1.0, kernel_size: Any = 3, sigma: Any = 1.0) -> None:
-        """Read the limits of the chance and of the two standard deviations."""
+        """Read the limits of the chance and of the two standard deviations, in pixels."""
         self._factor = limits("factor", factor, 0, 1)
         self._sigma = limits("sigma", sigma, 0, 1)
         self._size = kernel_size[0] if isinstance(kernel_size, list | tuple) else kernel_size
@@ -28,8 +29,9 @@ class RandomGaussianBlur:
             raise ValueError(f"kernel_size must be odd, received {kernel_size}.")
 
     def change(self, images: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return the changed pictures, uint8 (n, height, width[, 3])."""
+        """Return the changed images, uint8 (n, height, width[, 3])."""
         is_changed = draws.chance(self._factor)
+        # A sigma of 0 would divide by 0; with 1e-6 the kernel leaves the image unchanged.
         in_x, in_y = draws.uniform(*self._sigma) + 1e-6, draws.uniform(*self._sigma) + 1e-6
         for index in np.flatnonzero(is_changed):
             kernels = self._kernel(in_x[index]), self._kernel(in_y[index])
@@ -45,9 +47,13 @@ class RandomGaussianBlur:
 
 
 class RandomSharpness:
-    """Blurs by up to twice the factor below a half, and sharpens above it."""
+    """Blur images for factors below 0.5, and sharpen them for factors above; 0.5 changes nothing.
+
+    The smoothed image is mixed with the original: 2 f of the original and 1 - 2 f of the other.
+    """
 
     needs_whole = True
+    # The smoothing kernel of Keras's layer, which is that of Pillow's ImageEnhance.Sharpness.
     _KERNEL = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
 
     def __init__(self, factor: Any) -> None:
@@ -55,7 +61,7 @@ class RandomSharpness:
         self._factor = limits("factor", factor, 0, 1)
 
     def change(self, images: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return the changed pictures, uint8 (n, height, width[, 3])."""
+        """Return the changed images, uint8 (n, height, width[, 3])."""
         own = np.zeros((3, 3))
         own[1, 1] = 1
         for image, factor in zip(images, draws.uniform(*self._factor).tolist(), strict=True):
@@ -65,7 +71,7 @@ class RandomSharpness:
 
 
 class RandomErasing:
-    """Covers a box with noise, or with `fill_value`.
+    """Cover a box of some images with noise, or with `fill_value`.
 
     Source: Zhong et al. 2017, Random Erasing Data Augmentation, arXiv:1708.04896.
     """
@@ -75,13 +81,13 @@ class RandomErasing:
     def __init__(
         self, factor: Any = 1.0, scale: Any = (0.02, 0.33), fill_value: float | None = None
     ) -> None:
-        """Read the limits of the chance and of the squared part of each side."""
+        """Read the limits of the chance, and of the square of a side as a part of the image's."""
         self._factor = limits("factor", factor, 0, 1)
         self._scale = limits("scale", scale, 0, 1)
         self._fill_value = None if fill_value is None else min(max(fill_value, 0), 255)
 
     def change(self, images: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return the changed pictures, uint8 (n, height, width[, 3])."""
+        """Return the changed images, uint8 (n, height, width[, 3])."""
         height, width = images.shape[1:3]
         left, right = self._sides(draws, width)
         top, bottom = self._sides(draws, height)

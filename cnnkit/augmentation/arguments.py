@@ -1,4 +1,4 @@
-"""An argument's value enters; the limits of what is drawn leave, by Keras's rules."""
+"""Read the value of an argument as the limits of a random number, by the rules of Keras."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Limits = tuple[float, float]
 
 
 def limits(name: str, value: Any, low: float, high: float) -> Limits:
-    """Return (lower, upper): a number f means [-f, f], cut at `low`; a pair means itself.
+    """Return (lower, upper). A number f means [-f, f], but at least `low`; a pair is the limits.
 
     Args:
         name: of the argument, for the message.
@@ -19,7 +19,7 @@ def limits(name: str, value: Any, low: float, high: float) -> Limits:
         high: the largest number allowed.
 
     Raises:
-        ValueError: a number outside of [low, high].
+        ValueError: a number is outside [low, high].
 
     >>> limits("factor", 0.2, -1, 1), limits("factor", 0.2, 0, 1)
     ((-0.2, 0.2), (0, 0.2))
@@ -35,7 +35,11 @@ def limits(name: str, value: Any, low: float, high: float) -> Limits:
 
 
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
-    """Return the word, or raise ValueError with the allowed ones."""
+    """Return the value if it is one of the allowed words.
+
+    Raises:
+        ValueError: it is not; the text lists the allowed words.
+    """
     if value not in allowed:
         raise ValueError(
             f"unknown {name} {value!r}, expected {', '.join(allowed)}."

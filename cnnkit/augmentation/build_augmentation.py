@@ -1,4 +1,4 @@
-"""The config's augmentation calls and the pixel settings enter; an `Augmentation` leaves."""
+"""Build the augmentation of a config, and try each operation once before the training."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ _ON_HOST = {
     "random_erasing": areas.RandomErasing,
     "rand_augment": RandAugment,
 }
+# In the order in which Keras's RandomColorJitter applies them, whatever their order in the config.
 _JITTER = {
     "brightness_factor": colours.RandomBrightness,
     "contrast_factor": colours.RandomContrast,
@@ -53,25 +54,26 @@ _JITTER = {
 _MIXING = {"mixup": MixUp, "cutmix": CutMix}
 
 _HOST_ERRORS = (ArithmeticError, TypeError, ValueError, cv2.error)
+# What Keras and TensorFlow put around the reason in their messages: colours, op names, wrappers.
 _NOISE = re.compile(
     r"\x1b\[\d*m|\{\{.*?\}\}|\[Op:\w+\]|Exception encountered when calling \S+| name: *$"
 )
 
 
 def build_augmentation(calls: Iterable[Any], settings: PixelSettings) -> Augmentation | None:
-    """Build the augmentation of a config and try each operation on one picture.
+    """Build the augmentation of a config and try each operation on one image.
 
     Args:
         calls: the `augmentation` section: objects with `name`, `arguments`, `keras_name`,
             `keras_arguments`.
-        settings: of the pictures; the size and the number of channels are read.
+        settings: of the images; the size and the number of channels are read.
 
     Returns:
-        The augmentation, None for an empty section.
+        The augmentation, or None if the section is empty.
 
     Raises:
-        UsageError: a value is not allowed, the operation cannot work on such pictures, or
-            something follows mixup or cutmix.
+        UsageError: a value is not allowed, an operation cannot change such images, or an operation
+            follows mixup or cutmix.
     """
     calls = tuple(calls)
     misplaced = misplaced_mixing(calls)
@@ -89,12 +91,15 @@ def build_augmentation(calls: Iterable[Any], settings: PixelSettings) -> Augment
 
 
 def _tried(index: int, call: Any, settings: PixelSettings) -> list[Any]:
-    """Return the parts of one operation, after it has changed a picture."""
+    """Return the parts of one operation, after they have changed an image without an error.
+
+    Keras refuses many values only when a layer is called, and a training should not fail then.
+    """
     shape = settings.shape
     with _naming(index, call, settings):
         parts = _parts(call)
         if shape[-1] == 1 and any(getattr(part, "needs_colours", False) for part in parts):
-            raise ValueError("it changes colours, and these pictures have none.")
+            raise ValueError("it changes colours, and these images have none.")
         image = (np.arange(np.prod(shape)) % 256).astype(np.uint8).reshape(shape)
         alone = Augmentation([(call.name, parts)], shape)
         alone.change_one(image, seed=0, epoch=0, sha256="0" * 64)
@@ -102,6 +107,7 @@ def _tried(index: int, call: Any, settings: PixelSettings) -> list[Any]:
 
 
 def _parts(call: Any) -> list[Any]:
+    """Return what one call of the config consists of: one operation, or several for a jitter."""
     if not _runs_on_host(call):
         from cnnkit.augmentation.keras_layers import KeyedLayer
 
@@ -116,7 +122,7 @@ def _parts(call: Any) -> list[Any]:
 
 
 def _runs_on_host(call: Any) -> bool:
-    """Tell whether our own code does it; Keras keeps what is unusual."""
+    """Tell whether our own code makes the change. Keras's slower layer does what is rarely used."""
     if call.name not in _ON_HOST and call.name != "random_color_jitter":
         return False
     if call.arguments.get("bins", 256) != 256:
@@ -128,7 +134,7 @@ def _runs_on_host(call: Any) -> bool:
 
 @contextlib.contextmanager
 def _naming(index: int, call: Any, settings: PixelSettings) -> Iterator[None]:
-    """Turn what goes wrong into an error that names the call."""
+    """Turn an error inside the block into a UsageError that names the call."""
     errors: tuple[type[Exception], ...] = _HOST_ERRORS
     if not _runs_on_host(call):
         from cnnkit.augmentation.keras_layers import KERAS_ERRORS as errors
@@ -138,11 +144,11 @@ def _naming(index: int, call: Any, settings: PixelSettings) -> Iterator[None]:
         height, width, channels = settings.shape
         raise UsageError(
             f"augmentation[{index}] ({call.name}) cannot be used for {settings.color_mode} "
-            f"pictures of {height} x {width} ({count_of(channels, 'channel')}): {_plain(error)}"
+            f"images of {height} x {width} ({count_of(channels, 'channel')}): {_plain(error)}"
         ) from error
 
 
 def _plain(error: BaseException) -> str:
-    """Return the message without Keras's colours, op names and list of arguments."""
+    """Return the message on one line, without Keras's colours, op names and list of arguments."""
     text = _NOISE.sub("", str(error).split("Arguments received by")[0])
     return " ".join(text.split())[:400] or type(error).__name__

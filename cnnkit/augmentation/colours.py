@@ -1,7 +1,7 @@
-"""Pictures and random numbers enter; pictures leave whose pixels changed each by itself.
+"""Change the colours of images. Each class follows the Keras layer of the same name.
 
-All follow Keras's layers of the same names. A class that has `values` maps the 256 levels of a
-channel; several that follow one another become one table. The others have `change`.
+A class with `values` maps the 256 levels of a channel to others; several of them in a row become
+one table of 256 entries, so the pixels are only looked up once. The other classes have `change`.
 """
 
 from __future__ import annotations
@@ -14,51 +14,53 @@ import numpy as np
 from cnnkit.augmentation.arguments import limits
 from cnnkit.augmentation.keys import Draws
 
-_GREY = np.array([0.2989, 0.5870, 0.1140])  # Keras's weights of red, green and blue
+# Keras's weights of red, green and blue in a grey value: those of ITU-R BT.601.
+_GREY = np.array([0.2989, 0.5870, 0.1140])
 _LEVELS = np.arange(256.0)
 
 
 class RandomBrightness:
-    """Adds one number to all values, up to a part of the whole range."""
+    """Add a random part of the range 255 to all values."""
 
     def __init__(self, factor: Any) -> None:
         """Read the limits."""
         self._factor = limits("factor", factor, -1, 1)
 
     def values(self, values: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return what each level becomes, (n, 256), from what it has become so far."""
+        """Return the new value of each level, (n, 256), given its value so far."""
         return np.clip(values + draws.uniform(*self._factor)[:, None] * 255, 0, 255)
 
 
 class RandomInvert:
-    """Turns some pictures into their negatives."""
+    """Turn some images into their negatives."""
 
     def __init__(self, factor: Any = 1.0) -> None:
         """Read the limits of the chance."""
         self._factor = limits("factor", factor, 0, 1)
 
     def values(self, values: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return what each level becomes, (n, 256), from what it has become so far."""
+        """Return the new value of each level, (n, 256), given its value so far."""
         return np.where(draws.chance(self._factor)[:, None], 255 - values, values)
 
 
 class RandomPosterization:
-    """Keeps the upper bits of each value: as many as is drawn, the upper limit left out."""
+    """Keep only the upper bits of each value. The upper limit of their number is never drawn."""
 
     def __init__(self, factor: Any) -> None:
         """Read the limits of the number of bits."""
         self._bits = limits("factor", factor, 1, 8)
 
     def values(self, values: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return what each level becomes, (n, 256), from what it has become so far."""
+        """Return the new value of each level, (n, 256), given its value so far."""
         step = 2.0 ** (8 - np.floor(draws.uniform(*self._bits)))[:, None]
         return np.floor(values / step) * step
 
 
 class Solarization:
-    """Adds a number, and inverts what is then at a threshold or above.
+    """Add a number, and then invert all values that are not below a threshold.
 
-    Keras multiplies only the upper limits by 255, so lower ones hardly count; so do we.
+    Keras multiplies only the upper limits by 255, so lower limits have hardly any effect. We do the
+    same, so that configs mean the same here and there.
     """
 
     def __init__(self, addition_factor: Any = 0.0, threshold_factor: Any = 0.0) -> None:
@@ -67,15 +69,16 @@ class Solarization:
         self._threshold = _up_to_255(limits("threshold_factor", threshold_factor, 0, 1))
 
     def values(self, values: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return what each level becomes, (n, 256), from what it has become so far."""
+        """Return the new value of each level, (n, 256), given its value so far."""
         values = np.clip(values + draws.uniform(*self._addition)[:, None], 0, 255)
         return np.where(values < draws.uniform(*self._threshold)[:, None], values, 255 - values)
 
 
 class RandomContrast:
-    """Draws the values of each channel to their mean or away from it.
+    """Move the values of each channel towards their mean, or away from it.
 
-    As in Keras a number f means 1 to 1 + f times the contrast, and a pair 1 - lower to 1 + upper.
+    As in Keras, a number f means 1 to 1 + f times the contrast, and a pair means 1 - lower to
+    1 + upper times.
     """
 
     def __init__(self, factor: Any) -> None:
@@ -84,17 +87,20 @@ class RandomContrast:
         self._times = 1 - lower, 1 + upper
 
     def change(self, images: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return the changed pictures, uint8 (n, height, width[, 3])."""
+        """Return the changed images, uint8 (n, height, width[, 3])."""
         channels = 1 if images.ndim == 3 else images.shape[-1]
         for image, times in zip(images, draws.uniform(*self._times).tolist(), strict=True):
             offsets = (1 - times) * np.array(cv2.mean(image)[:channels])
-            # Six times as fast as looking levels up; rounds and clips.
+            # OpenCV rounds and clips too. This takes a sixth of the time of a lookup table.
             cv2.transform(image, np.c_[times * np.eye(channels), offsets], dst=image)
         return images
 
 
 class RandomSaturation:
-    """Changes how strong colours are: a factor f draws s / (1 - s) times the saturation, s <= f."""
+    """Multiply the saturation of the colours by s / (1 - s), with s drawn from the limits.
+
+    So s = 0.5 changes nothing, less gives paler colours, and more gives stronger ones.
+    """
 
     needs_colours = True
 
@@ -103,9 +109,9 @@ class RandomSaturation:
         self._factor = limits("factor", factor, -1, 1)
 
     def change(self, images: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return the changed pictures, uint8 (n, height, width, 3)."""
+        """Return the changed images, uint8 (n, height, width, 3)."""
         share = draws.uniform(*self._factor)
-        times = np.clip(share / (1 - share + 1e-7), 0, 255)  # more than 255 changes nothing
+        times = np.clip(share / (1 - share + 1e-7), 0, 255)  # above 255 nothing changes any more
         for image, factor in zip(images, times.tolist(), strict=True):
             red, green, blue = cv2.split(image)
             strongest = cv2.max(cv2.max(red, green), blue)
@@ -115,7 +121,7 @@ class RandomSaturation:
 
 
 class RandomHue:
-    """Turns the hue by up to half of the circle times the factor."""
+    """Turn the hue by up to the factor times half of the colour circle, either way."""
 
     needs_colours = True
 
@@ -124,7 +130,7 @@ class RandomHue:
         self._factor = limits("factor", factor, 0, 1)
 
     def change(self, images: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return the changed pictures, uint8 (n, height, width, 3)."""
+        """Return the changed images, uint8 (n, height, width, 3)."""
         sign = np.where(draws.uniform() > 0.5, -1.0, 1.0)
         degrees = sign * draws.uniform(*self._factor) * 180 % 360
         for image, angle in zip(images, degrees.tolist(), strict=True):
@@ -136,57 +142,58 @@ class RandomHue:
 
 
 class RandomColorDegeneration:
-    """Mixes in the grey picture."""
+    """Mix an image with its grey version."""
 
     def __init__(self, factor: Any) -> None:
-        """Read the limits of the grey picture's share."""
+        """Read the limits of the share of the grey version."""
         self._factor = limits("factor", factor, -1, 1)
 
     def change(self, images: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return the changed pictures, uint8 (n, height, width[, 3])."""
+        """Return the changed images, uint8 (n, height, width[, 3])."""
         return _with_grey(images, draws.uniform(*self._factor))
 
 
 class RandomGrayscale:
-    """Turns some pictures grey; `factor` is the chance."""
+    """Turn some images grey; `factor` is the chance."""
 
     def __init__(self, factor: float = 0.5) -> None:
         """Read the chance."""
         self._chance = limits("factor", factor, 0, 1)[1]
 
     def change(self, images: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return the changed pictures, uint8 (n, height, width[, 3])."""
+        """Return the changed images, uint8 (n, height, width[, 3])."""
         return _with_grey(images, np.where(draws.uniform() < self._chance, 1.0, 0.0))
 
 
 class AutoContrast:
-    """Stretches the values of each channel over the whole range. Nothing is drawn."""
+    """Stretch the values of each channel to the whole range. Nothing is random."""
 
     needs_whole = True
 
     def change(self, images: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return the changed pictures, uint8 (n, height, width[, 3])."""
+        """Return the changed images, uint8 (n, height, width[, 3])."""
         flat = images.reshape(*images.shape[:3], -1)
         low, high = (edge(axis=(1, 2))[:, None] for edge in (flat.min, flat.max))
-        span = np.where(high > low, high - low, 255).astype(float)  # one level alone stays
+        # A channel with a single level keeps it: (level - 0) * 255 / 255.
+        span = np.where(high > low, high - low, 255).astype(float)
         start = np.where(high > low, low, 0)
         return look_up(images, (_LEVELS[:, None] - start) * 255 / span)
 
 
 class Equalization:
-    """Makes all levels of each channel about equally frequent. Nothing is drawn."""
+    """Make all levels of each channel about equally frequent. Nothing is random."""
 
     needs_whole = True
 
     def change(self, images: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return the changed pictures, uint8 (n, height, width[, 3])."""
+        """Return the changed images, uint8 (n, height, width[, 3])."""
         flat = images.reshape(len(images), images.shape[1] * images.shape[2], -1)
         tables = [[_equalizing(channel) for channel in image.T] for image in flat]
         return look_up(images, np.stack(tables).swapaxes(1, 2))
 
 
 def _equalizing(channel: np.ndarray) -> np.ndarray:
-    """Return what each level of one channel becomes, (256,)."""
+    """Return the new value of each level of one channel: (256,)."""
     below = np.cumsum(np.bincount(channel, minlength=256))
     first = below[channel.min()]
     return (below - first) * 255 / (len(channel) - first) if len(channel) > first else _LEVELS
@@ -197,7 +204,7 @@ def look_up(images: np.ndarray, values: np.ndarray) -> np.ndarray:
 
     Args:
         images: uint8 (n, height, width[, channels]).
-        values: (n, 256) for all channels alike, or (n, 256, channels).
+        values: (n, 256), the same for all channels, or (n, 256, channels).
     """
     tables = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
     if tables.ndim == 3:
@@ -208,12 +215,12 @@ def look_up(images: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def first_values(number: int) -> np.ndarray:
-    """Return the tables that change nothing, (number, 256)."""
+    """Return tables that change nothing: (number, 256)."""
     return np.tile(_LEVELS, (number, 1))
 
 
 def _with_grey(images: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Mix the grey picture in, in place; pictures of one channel stay."""
+    """Mix images with their grey versions, in place. Images of one channel are grey already."""
     if images.ndim == 3:
         return images
     grey = np.broadcast_to(_GREY, (3, 3))

@@ -1,8 +1,8 @@
-"""Arguments and random numbers enter; the projective transform of each image leaves.
+"""Draw a projective transform for each image: flips, rotations, zooms, crops and the like.
 
-A matrix (3, 3) maps a place (x, y, 1) of the result, in pixels from the middle of the first one, to
-the place of the picture that is seen there. All follow Keras's layers of the same names, except
-`RandomResizedCrop`.
+A matrix (3, 3) maps a place (x, y, 1) in the result to the place in the image that is seen there.
+Places are in pixels, and (0, 0) is the middle of the first pixel. Each class follows the Keras
+layer of the same name, except `RandomResizedCrop`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FLIP_MODES = ("horizontal", "vertical", "horizontal_and_vertical")
 
 
 class Size(NamedTuple):
-    """Of the pictures, in pixels."""
+    """The size of the images, in pixels."""
 
     height: int
     width: int
@@ -31,7 +31,7 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True)
 class Border:
-    """How a picture is read between its pixels and beyond its edge, in Keras's words."""
+    """How an image is read between its pixels and beyond its edge, in Keras's words."""
 
     fill_mode: str = "reflect"
     interpolation: str = "bilinear"
@@ -42,16 +42,17 @@ class Border:
         one_of("fill_mode", self.fill_mode, _FILL_MODES)
         one_of("interpolation", self.interpolation, _INTERPOLATIONS)
         if self.fill_mode != "constant":
-            object.__setattr__(self, "fill_value", 0.0)  # it does not count, so it cannot differ
+            # Only "constant" uses it; equal borders must be equal objects, see `Resampling.takes`.
+            object.__setattr__(self, "fill_value", 0.0)
 
 
 class RandomFlip:
-    """Mirrors half of the pictures; both ways at once with `horizontal_and_vertical`."""
+    """Mirror half of the images; `horizontal_and_vertical` mirrors both ways at once."""
 
     border = None
 
     def __init__(self, mode: str = "horizontal_and_vertical") -> None:
-        """Check the mode: Keras takes any other word and then flips nothing."""
+        """Check the mode; Keras accepts any other word and then flips nothing."""
         self._mode = one_of("mode", mode, _FLIP_MODES)
 
     def matrices(self, draws: Draws, size: Size) -> np.ndarray:
@@ -63,7 +64,7 @@ class RandomFlip:
 
 
 class RandomRotation:
-    """Turns by a part of a full turn."""
+    """Rotate about the centre; a factor of 1 is a full turn."""
 
     def __init__(self, factor: Any, **border: Any) -> None:
         """Read the limits."""
@@ -78,14 +79,14 @@ class RandomRotation:
 
 
 class RandomZoom:
-    """Zooms: factors above 0 make the picture smaller."""
+    """Zoom about the centre; factors above 0 make the image smaller."""
 
     def __init__(self, height_factor: Any, width_factor: Any = None, **border: Any) -> None:
         """Read the limits."""
         self._height = limits("height_factor", height_factor, -1, 1)
         self._width = width_factor and limits("width_factor", width_factor, -1, 1)
         if -1 in self._height or -1 in (self._width or ()):
-            raise ValueError("a factor of -1 leaves nothing of the picture, use more than -1.")
+            raise ValueError("a factor of -1 leaves nothing of the image, use more than -1.")
         self.border = Border(**border)
 
     def matrices(self, draws: Draws, size: Size) -> np.ndarray:
@@ -96,7 +97,7 @@ class RandomZoom:
 
 
 class RandomTranslation:
-    """Shifts by a part of the height and of the width."""
+    """Shift by a part of the height and a part of the width."""
 
     def __init__(self, height_factor: Any, width_factor: Any, **border: Any) -> None:
         """Read the limits."""
@@ -112,7 +113,7 @@ class RandomTranslation:
 
 
 class RandomShear:
-    """Slants, holding the first pixel in place."""
+    """Shear; the first pixel stays in its place."""
 
     def __init__(self, x_factor: Any = 0.0, y_factor: Any = 0.0, **border: Any) -> None:
         """Read the limits."""
@@ -128,7 +129,7 @@ class RandomShear:
 
 
 class RandomPerspective:
-    """Moves the corners of some pictures by up to half of `scale` of their coordinates."""
+    """Move the corners of some images by up to half of `scale` times their coordinates."""
 
     def __init__(
         self,
@@ -145,7 +146,7 @@ class RandomPerspective:
     def matrices(self, draws: Draws, size: Size) -> np.ndarray:
         """Return a matrix for each image: float64 (n, 3, 3)."""
         if min(size) < 2:
-            raise ValueError("it needs pictures of at least 2 x 2 pixels.")
+            raise ValueError("it needs images of at least 2 x 2 pixels.")
         is_changed = draws.chance(self._factor)
         right, bottom = size.width - 1, size.height - 1
         corners = np.array([[0, 0], [right, 0], [0, bottom], [right, bottom]], np.float64)
@@ -159,12 +160,12 @@ class RandomPerspective:
 
 
 class RandomCrop:
-    """Cuts a window of `height` x `width` pixels out and scales it to the whole picture."""
+    """Cut out a window of `height` x `width` pixels and scale it to the size of the image."""
 
     border = None
 
     def __init__(self, height: int, width: int, name: str | None = None) -> None:
-        """Take the window's size over. `name` is Keras's and says nothing here."""
+        """Keep the size of the window. `name` is an argument of Keras and has no effect here."""
         self._height, self._width = height, width
 
     def matrices(self, draws: Draws, size: Size) -> np.ndarray:
@@ -176,14 +177,14 @@ class RandomCrop:
 
 
 class RandomResizedCrop:
-    """Cuts a window of random area and proportions out and scales it to the whole picture.
+    """Cut out a window of random area and proportions and scale it to the size of the image.
 
     Args:
-        scale: limits of the window's area, as a part of the picture's.
+        scale: limits of the window's area, as a part of the image's.
         ratio: limits of the window's width divided by its height.
 
-    Source: Szegedy et al. 2015, Going Deeper with Convolutions, arXiv:1409.4842. Ten windows are
-    tried; where none fits, it is the largest one in the middle.
+    Source: Szegedy et al. 2015, Going Deeper with Convolutions, arXiv:1409.4842. If none of ten
+    random windows fits into the image, the largest window in the middle is used.
     """
 
     border = None
@@ -204,11 +205,14 @@ class RandomResizedCrop:
         return _window(size, top, left, height, width)
 
     def _window_size(self, draws: Draws, size: Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return each window's height and width, and whether one of the tries fitted."""
+        """Return the height and width of each window, and whether one of its tries has fitted."""
         middle_height, middle_width = self._largest(size)
         fits = height = width = None
+        # All ten are drawn, even if every image has its window earlier: how many numbers an image
+        # uses must not depend on the other images of its batch.
         for _ in range(self._TRIES):
             area = draws.uniform(*self._scale) * (size.height * size.width)
+            # Uniform in the logarithm: twice as wide is as likely as twice as high.
             ratio = _each(math.exp, draws.uniform(*map(math.log, self._ratio)))
             new_width, new_height = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
             if fits is None:
@@ -228,37 +232,38 @@ class RandomResizedCrop:
 
 
 def product(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the matrices of `first` followed by `second`: the same bits in any batch.
+    """Return the matrices of `first` followed by `second`.
 
     Args:
         first: (n, 3, 3), of the change that is made first.
         second: (n, 3, 3).
     """
+    # Not `first @ second`, whose rounding may depend on the size of the batch.
     terms = [first[:, :, i, None] * second[:, i, None, :] for i in range(3)]
     return terms[0] + terms[1] + terms[2]
 
 
 def _about_centre(size: Size, xx: Any, xy: Any, yx: Any, yy: Any) -> np.ndarray:
-    """Return the linear maps that hold the middle of the picture in place."""
+    """Return the linear maps that keep the centre of the image in its place."""
     x, y = (size.width - 1) / 2, (size.height - 1) / 2
     return _affine(xx, xy, x - xx * x - xy * y, yx, yy, y - yx * x - yy * y)
 
 
 def _window(size: Size, top: Any, left: Any, height: Any, width: Any) -> np.ndarray:
-    """Return the maps from the whole picture to a window; the outer edges of pixels meet."""
+    """Return the maps from the whole image to a window; the outer edges of their pixels meet."""
     y, x = height / size.height, width / size.width
     return _affine(x, 0, left + (x - 1) / 2, 0, y, top + (y - 1) / 2)
 
 
 def _affine(*values: Any) -> np.ndarray:
-    """Return (n, 3, 3) from the six upper entries, row by row, numbers or arrays (n,)."""
+    """Return matrices (n, 3, 3), given their upper two rows as six numbers or arrays (n,)."""
     columns = np.broadcast_arrays(*(np.asarray(value, np.float64) for value in values))
     last = [np.zeros_like(columns[0]), np.zeros_like(columns[0]), np.ones_like(columns[0])]
     return np.stack([*columns, *last], axis=-1).reshape(-1, 3, 3)
 
 
 def _homography(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Return the projective transform (3, 3) that takes four points (4, 2) to four others."""
+    """Return the projective transform (3, 3) that maps four points (4, 2) to four others."""
     rows, targets = [], []
     for (x, y), (u, v) in zip(start, end, strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
@@ -267,7 +272,11 @@ def _homography(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 
 def _each(function: Callable[[float], float], values: np.ndarray) -> np.ndarray:
-    """Apply a function one by one: NumPy's own may round by the place in the array."""
+    """Apply a function to one number after the other.
+
+    The functions of NumPy may round differently depending on the position in the array, and an
+    image must get the same pixels in any batch.
+    """
     return np.array([function(value) for value in values.tolist()])
 
 

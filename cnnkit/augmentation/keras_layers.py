@@ -1,4 +1,4 @@
-"""Keras preprocessing layers, images and keys enter; images leave, the same for the same keys."""
+"""Run Keras preprocessing layers with random numbers that come from the keys of the images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from cnnkit.augmentation.keys import fold
 from cnnkit.backend import keras, tf
 
-# What Keras raises for argument values, or for pictures, that a layer cannot work with.
+# What Keras raises for arguments, or for images, that a layer cannot work with.
 KERAS_ERRORS = (
     ArithmeticError,
     AttributeError,
@@ -24,10 +24,11 @@ KERAS_ERRORS = (
 
 
 class KeyedLayer:
-    """A Keras image preprocessing layer whose random numbers come from a key for each image.
+    """A Keras image preprocessing layer whose random numbers come from the key of each image.
 
-    Equal key and equal image give equal pixels, in any batch, thread and order, eagerly and inside
-    `tf.data`. Keras's own layers count calls instead, which a parallel map does not repeat.
+    Equal key and equal image give equal pixels in any batch, thread and order, eagerly and inside
+    `tf.data`. Keras's own layers count their calls instead, and in a parallel map the order of the
+    calls changes from one run to the next.
 
     Args:
         keras_name: of the layer's class.
@@ -41,7 +42,8 @@ class KeyedLayer:
         layer = getattr(keras.layers, keras_name)
         arguments = {"dtype": "float32", **arguments}
         if "seed" in inspect.signature(layer).parameters:
-            arguments.setdefault("seed", 0)  # else Keras draws one from Python's random numbers
+            # Without a seed, Keras draws one from Python's random numbers, which changes theirs.
+            arguments.setdefault("seed", 0)
         self._layer = layer(**arguments)
         self._seeds = _KeyedSeeds()
         for held in _with_nested([self._layer]):
@@ -55,18 +57,18 @@ class KeyedLayer:
 
 
 class KerasStage:
-    """Layers that follow one another; the result is rounded once.
+    """Keras layers that follow one another; their result is rounded once, at the end.
 
     Args:
-        layers: (place in the chain, layer).
-        image_shape: (height, width, channels) that enters and leaves. A picture that a layer made
-            smaller is scaled back.
+        layers: (place in the augmentation, layer).
+        image_shape: (height, width, channels) of the images, before and after. If a layer makes an
+            image smaller, it is scaled back.
     """
 
     def __init__(
         self, layers: Sequence[tuple[int, KeyedLayer]], image_shape: tuple[int, int, int]
     ) -> None:
-        """Take the layers over."""
+        """Keep the layers and their places."""
         self._places = [place for place, _ in layers]
         self._layers = [layer for _, layer in layers]
         self._shape = tuple(image_shape)
@@ -81,7 +83,10 @@ class KerasStage:
         )
 
     def _layer_keys(self, keys: np.ndarray) -> np.ndarray:
-        """Return a key for each image and layer: int32 (n, number of layers, 2)."""
+        """Return a key for each image and layer: int32 (n, number of layers, 2).
+
+        TensorFlow's stateless random numbers take two int32 in place of one uint64.
+        """
         words = np.stack([fold(keys, place) for place in self._places], axis=1)
         return words.view(np.int32).reshape(len(keys), len(self._places), 2)
 
@@ -96,9 +101,9 @@ class KerasStage:
 
 
 class _KeyedSeeds(keras.random.SeedGenerator):
-    """Gives seed after seed, each a function of the current key and its place in the order.
+    """Give one seed after the other, each a function of the current key and of its number.
 
-    The place is counted while TensorFlow traces (or runs eagerly): the graph itself holds no state.
+    The count advances while TensorFlow traces (or runs eagerly), so the graph itself has no state.
     """
 
     def __init__(self) -> None:
@@ -114,7 +119,7 @@ class _KeyedSeeds(keras.random.SeedGenerator):
 
 
 def _with_nested(layers: Iterable[keras.layers.Layer]) -> list[keras.layers.Layer]:
-    """Return the layers and all layers that they hold."""
+    """Return the layers and all layers inside them."""
     found = []
     for layer in layers:
         held = [value for value in vars(layer).values() if isinstance(value, keras.layers.Layer)]

@@ -1,4 +1,7 @@
-"""A seed, an epoch and the contents of images enter; each image's key and random numbers leave."""
+"""Give each image a key made of seed, epoch and content, and draw its random numbers from it.
+
+A random number is a function of the key, so it does not depend on threads, batches or order.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+# The constants of SplitMix64, see `fold`.
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
@@ -18,7 +22,7 @@ def image_keys(
     Args:
         seed: of the training.
         epoch: number of the epoch.
-        hashes: sha256 of each image's file, in hexadecimal; the first 8 bytes count.
+        hashes: sha256 of each image's file, in hexadecimal; only the first 8 bytes are used.
         occurrences: how often each image has been shown before in this epoch.
     """
     contents = np.array([int(digest[:16], 16) for digest in hashes], np.uint64)
@@ -27,11 +31,11 @@ def image_keys(
 
 
 def fold(keys: np.ndarray, numbers: np.ndarray | int) -> np.ndarray:
-    """Return new keys, one for each pair of key and number; they tell nothing of one another.
+    """Return a new key for each pair of a key and a number; different pairs give unrelated keys.
 
     Args:
         keys: uint64 (n,) or (1,).
-        numbers: uint64 (n,), or one number for all.
+        numbers: uint64 (n,), or one number for all keys.
 
     Source: SplitMix64, Steele et al. 2014, Fast Splittable Pseudorandom Number Generators.
     """
@@ -44,16 +48,17 @@ def fold(keys: np.ndarray, numbers: np.ndarray | int) -> np.ndarray:
 class Draws:
     """The random numbers of one operation for a batch of images.
 
-    Each call gives the next number of every image. They depend on the image's key and on the place
-    of the operation alone, so neither other images nor other operations move them.
+    Each call returns the next number of every image. The numbers depend only on the key of the
+    image and the place of the operation, so other images and other operations cannot change them.
+    The order of the calls in an operation is part of its result: another order gives other images.
 
     Args:
         keys: of the images, uint64 (n,).
-        place: of the operation, a number that no other one of the chain has.
+        place: of the operation; no other operation of the config has the same number.
     """
 
     def __init__(self, keys: np.ndarray, place: int) -> None:
-        """Begin at the first number."""
+        """Start at the first number."""
         self._keys = fold(keys, place)
         self._drawn = 0
 
@@ -64,9 +69,12 @@ class Draws:
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> np.ndarray:
         """Return a number in [low, high) for each image: float64 (n,)."""
-        unit = (self.bits() >> np.uint64(11)) * 2.0**-53
+        unit = (self.bits() >> np.uint64(11)) * 2.0**-53  # a float64 holds 53 bits exactly
         return low + (high - low) * unit
 
     def chance(self, limits: tuple[float, float]) -> np.ndarray:
-        """Return for each image whether it is changed, bool (n,): its chance is drawn, too."""
+        """Return for each image whether it is changed: bool (n,).
+
+        As in Keras, the chance itself is drawn from the limits: [0, 1] changes half of the images.
+        """
         return self.uniform(*limits) > self.uniform()

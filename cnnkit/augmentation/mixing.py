@@ -1,4 +1,4 @@
-"""A batch of images and targets enters; the same leaves, its images mixed with one another."""
+"""Mix the images of a batch with one another, and their targets in the same proportion."""
 
 from __future__ import annotations
 
@@ -9,40 +9,41 @@ import numpy as np
 
 from cnnkit.augmentation.arguments import limits
 
-_STREAM = 2  # keeps these random numbers apart from those of the order
+# Part of the seed. Another number than in `cnnkit.data.order`, so that the random numbers differ.
+_STREAM = 2
 
 
 class MixUp:
-    """Lays another image of the batch over each one.
+    """Blend each image with another one of the batch.
 
     Args:
-        alpha: an image's own share is drawn from Beta(alpha, alpha).
+        alpha: the share of the image itself is drawn from Beta(alpha, alpha).
 
     Source: Zhang et al. 2018, mixup: Beyond Empirical Risk Minimization, arXiv:1710.09412.
     """
 
     def __init__(self, alpha: float = 0.2) -> None:
-        """Take alpha over."""
+        """Keep alpha."""
         self._alpha = alpha
 
     def mix(
         self, images: np.ndarray, others: np.ndarray, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mixed images and each one's own share, float64 (n,)."""
+        """Return the mixed images, and the share of each image in its mixture: float64 (n,)."""
         shares = random.beta(self._alpha, self._alpha, len(images))
         own = shares.astype(np.float32)[:, None, None, None]
         return np.rint(own * images + (1 - own) * others).astype(np.uint8), shares
 
 
 class CutMix:
-    """Puts a box of another image of the batch into each one.
+    """Replace a box in each image by the same box of another image of the batch.
 
     Args:
-        factor: the box takes 1 - s of the picture, s from Beta(a, a), a drawn for the batch from
-            0 to factor, or from the two limits.
+        factor: the box is 1 - s of the image, with s from Beta(a, a). For each batch, a is drawn
+            between 0 and the factor, or between the two limits.
 
-    Source: Yun et al. 2019, CutMix, arXiv:1905.04899. As in Keras each image has its own box, which
-    lies inside the picture.
+    Source: Yun et al. 2019, CutMix, arXiv:1905.04899. As in Keras, each image has a box of its own,
+    which is inside the image.
     """
 
     def __init__(self, factor: Any = 1.0) -> None:
@@ -52,9 +53,9 @@ class CutMix:
     def mix(
         self, images: np.ndarray, others: np.ndarray, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mixed images and each one's own share of its pixels, float64 (n,)."""
+        """Return the mixed images, and the share of pixels that each has kept: float64 (n,)."""
         number, height, width = images.shape[:3]
-        alpha = random.uniform(*self._factor) + 1e-6
+        alpha = random.uniform(*self._factor) + 1e-6  # Beta(0, 0) does not exist
         side = np.sqrt(1 - random.beta(alpha, alpha, number))
         tops, bottoms = _sides(side, height, random.random(number))
         lefts, rights = _sides(side, width, random.random(number))
@@ -66,20 +67,20 @@ class CutMix:
 
 
 class Mixing:
-    """The mixing operations of a config; each batch gets one of them.
+    """The mixing operations of a config; each batch gets one of them, by chance.
 
     Args:
         operations: at least one.
     """
 
     def __init__(self, operations: Sequence[MixUp | CutMix]) -> None:
-        """Take the operations over."""
+        """Keep the operations."""
         self._operations = tuple(operations)
 
     def __call__(
         self, images: np.ndarray, targets: np.ndarray, *, seed: int, epoch: int, step: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Mix one batch; the same for the same batch, seed, epoch and step.
+        """Mix one batch; equal batch, seed, epoch and step give an equal result.
 
         Args:
             images: uint8 (n, height, width, channels).
@@ -97,7 +98,13 @@ class Mixing:
 
 
 def _sides(parts: np.ndarray, length: int, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where boxes begin and end, whole pixels, for parts of the length and random places."""
+    """Return where boxes begin and end along one axis, in whole pixels.
+
+    Args:
+        parts: the lengths of the boxes as parts of the image's.
+        length: of the image, in pixels.
+        places: random numbers in [0, 1).
+    """
     sizes = np.rint(parts * length).astype(int)
     starts = np.floor(places * (length - sizes + 1)).astype(int)
     return starts, starts + sizes

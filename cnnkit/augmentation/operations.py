@@ -1,4 +1,4 @@
-"""Operations in the order of the config, images and keys enter; changed images leave."""
+"""Run the operations of a config in its order, with as few passes over the pixels as possible."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Placed = tuple[int, Any]  # (a number that no other operation has, the operation
 
 
 class Augmentation:
-    """The changes of single images, then of whole batches, that a config asks for.
+    """The changes of a config: first those of single images, then those of whole batches.
 
-    Equal key and equal image give equal pixels, in any batch, thread, process and order.
+    Equal key and equal image give equal pixels in any batch, thread, process and order.
 
     Args:
-        operations: (name in the config, its parts) in the config's order. A part is of `geometry`,
-            `colours`, `areas` or `rand_augment`, or is a `KeyedLayer`.
-        image_shape: (height, width, channels) that enters and leaves.
-        mixing: what is done with whole batches, if anything.
+        operations: (name in the config, its parts), in the order of the config. A part is from
+            `geometry`, `colours`, `areas` or `rand_augment`, or is a `KeyedLayer`.
+        image_shape: (height, width, channels) of the images, before and after.
+        mixing: what is done to whole batches; None for nothing.
     """
 
     def __init__(
@@ -38,11 +38,14 @@ class Augmentation:
         image_shape: tuple[int, int, int],
         mixing: Mixing | None = None,
     ) -> None:
-        """Plan which operations are made in one go."""
-        cv2.setNumThreads(1)  # the threads that read the images run side by side already
+        """Plan which operations are done together."""
+        # Many images are changed at the same time, by the threads that read them. More threads for
+        # a single image would only get in their way.
+        cv2.setNumThreads(1)
         self.names = tuple(name for name, _ in operations)
         self.image_shape = tuple(image_shape)
         self.mixing = mixing
+        # The place of a part: its operation, and in the last 8 bits its number in that operation.
         self._operations = tuple(
             [(position << 8 | number, part) for number, part in enumerate(parts)]
             for position, (_, parts) in enumerate(operations)
@@ -55,20 +58,20 @@ class Augmentation:
     def keys(
         self, seed: int, epoch: int, hashes: Sequence[str], occurrences: np.ndarray
     ) -> np.ndarray:
-        """Return a key for each image: uint64 (n,), see `image_keys`."""
+        """Return a key for each image: uint64 (n,). See `image_keys`."""
         return image_keys(seed, epoch, hashes, occurrences)
 
     def on_host(self, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Make the changes before the first Keras layer.
+        """Do the changes that come before the first Keras layer.
 
         Args:
-            images: uint8 (n, height, width, channels); they may be written over.
+            images: uint8 (n, height, width, channels); they may be overwritten.
             keys: uint64 (n,).
         """
         return self._first.change(images, keys)
 
     def in_graph(self, images: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
-        """Make the changes from the first Keras layer on: none, in a config without such layers."""
+        """Do the changes from the first Keras layer on; without such a layer there are none."""
         for stage in self._rest:
             images = stage(images, keys)
         return images
@@ -83,7 +86,7 @@ class Augmentation:
             seed: of the training.
             epoch: number of the epoch, from 0.
             sha256: of the image's file.
-            stop: make only so many of the operations `names`; None for all.
+            stop: do only so many of the operations `names`; None for all.
         """
         keys = image_keys(seed, epoch, [sha256], [0])
         images = image[np.newaxis]
@@ -118,10 +121,10 @@ class HostStage:
     def change(self, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """Change a batch, uint8 (n, height, width, channels), by its keys, uint64 (n,).
 
-        The images may be written over.
+        The images may be overwritten.
         """
         shape = images.shape
-        images = images[..., 0] if shape[-1] == 1 else images  # as OpenCV has grey pictures
+        images = images[..., 0] if shape[-1] == 1 else images  # OpenCV's grey images have two axes
         return self.change_planes(images, keys).reshape(shape)
 
     def change_planes(self, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -131,7 +134,7 @@ class HostStage:
         return images
 
     def __call__(self, images: Any, keys: Any) -> Any:
-        """Change a batch of NumPy arrays, or of TensorFlow's in a graph; what enters stays."""
+        """Change a copy of a batch: a NumPy array, or a tensor in a graph."""
         if isinstance(images, np.ndarray):
             return self.change(images.copy(), keys)
         from cnnkit.backend import tf
@@ -141,7 +144,7 @@ class HostStage:
 
 
 class _Table:
-    """Changes of single levels that follow one another, looked up and rounded once."""
+    """Several changes of single levels that follow one another, as one table, rounded once."""
 
     def __init__(self) -> None:
         self.operations: list[Placed] = []
@@ -154,7 +157,7 @@ class _Table:
 
 
 class _Change:
-    """One operation that stands for itself."""
+    """One operation that is not joined with others."""
 
     def __init__(self, place: int, operation: Any) -> None:
         self._place, self._operation = place, operation
@@ -164,16 +167,18 @@ class _Change:
 
 
 def _planned(operations: Sequence[Placed]) -> list[Any]:
-    """Return functions of (images, keys): geometric operations join, also across colours.
+    """Return the functions of (images, keys) that do the operations.
 
-    An operation that `needs_whole` looks at places or at all pixels: nothing moves across it.
+    Geometric operations are joined into one resampling, so that pixels are interpolated once. They
+    are joined across changes of colour too, which then come after the resampling. An operation with
+    `needs_whole` depends on places or on all pixels, so nothing is joined across it.
     """
     changes: list[Any] = []
-    joined, behind_colours = None, False
+    joined, after_colours = None, False
     for place, operation in operations:
         if hasattr(operation, "matrices"):
-            if joined is None or not joined.takes(operation, behind_colours=behind_colours):
-                joined, behind_colours = Resampling(), False
+            if joined is None or not joined.takes(operation, after_colours=after_colours):
+                joined, after_colours = Resampling(), False
                 changes.append(joined)
             joined.add(place, operation)
             continue
@@ -185,7 +190,7 @@ def _planned(operations: Sequence[Placed]) -> list[Any]:
             changes.append(_Change(place, operation))
         if getattr(operation, "needs_whole", False):
             joined = None
-        behind_colours = True
+        after_colours = True
     return changes
 
 

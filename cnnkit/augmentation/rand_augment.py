@@ -1,4 +1,4 @@
-"""Pictures and random numbers enter; pictures leave, each changed by operations drawn for it."""
+"""RandAugment: change each image by operations that are drawn for it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from cnnkit.augmentation.operations import HostStage
 
 
 class RandAugment:
-    """Makes `num_ops` operations of eleven on each picture, of a strength up to `factor`.
+    """Do `num_ops` of eleven operations on each image, with a strength of up to `factor`.
 
-    The eleven and their strengths are those of Keras's layer. Each operation resamples for itself.
+    The operations and their strengths are those of Keras's layer. Each one resamples on its own.
 
     Source: Cubuk et al. 2020, RandAugment, arXiv:1909.13719.
     """
@@ -25,7 +25,7 @@ class RandAugment:
     def __init__(
         self, num_ops: int = 2, factor: Any = 0.5, interpolation: str = "bilinear"
     ) -> None:
-        """Build the eleven."""
+        """Build the eleven operations."""
         self._num_ops = num_ops
         pair = list(limits("factor", factor, 0, 1))
         border = {"interpolation": interpolation}
@@ -45,10 +45,10 @@ class RandAugment:
         self._stages = [HostStage([(place, each)]) for place, each in enumerate(operations)]
 
     def change(self, images: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return the changed pictures, uint8 (n, height, width[, 3])."""
+        """Return the changed images, uint8 (n, height, width[, 3])."""
         for _ in range(self._num_ops):
             chosen = np.floor(draws.uniform(0, len(self._stages)))
-            keys = draws.bits()
+            keys = draws.bits()  # new ones, so that an operation that is drawn twice differs
             for number, stage in enumerate(self._stages):
                 at = np.flatnonzero(chosen == number)
                 if len(at):

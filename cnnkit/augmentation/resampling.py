@@ -1,4 +1,4 @@
-"""A batch of pictures and projective transforms enter; the batch resampled once leaves."""
+"""Join geometric operations and resample each image once, with OpenCV."""
 
 from __future__ import annotations
 
@@ -19,36 +19,37 @@ _BORDERS = {
 _INTERPOLATIONS = {"nearest": cv2.INTER_NEAREST, "bilinear": cv2.INTER_LINEAR}
 _FLIPS = {(False, True): 0, (True, False): 1, (True, True): -1}  # (x, y) -> OpenCV's code
 
-# A flip and a crop never look beyond the picture by more than half a pixel.
+# For flips and crops alone, which never read more than half a pixel beyond the image.
 _EDGE = Border("nearest")
 
 
 class Resampling:
-    """Geometric operations that follow one another, made as one change of the pixels."""
+    """Geometric operations that follow one another, done as one change of the pixels."""
 
     def __init__(self) -> None:
-        """Begin without operations; each one that `takes` allows may be added."""
+        """Start without operations; each one that `takes` allows may be added."""
         self._operations: list[tuple[int, Any]] = []
         self._border: Border | None = None
 
-    def takes(self, operation: Any, *, behind_colours: bool) -> bool:
+    def takes(self, operation: Any, *, after_colours: bool) -> bool:
         """Tell whether an operation may join.
 
-        Flips and crops join any. Others join where fill and interpolation are the same. Behind a
-        change of colours nothing joins that fills with a value, which would change its colour.
+        Flips and crops may always join. Others may if fill and interpolation are the same. After a
+        change of colours, an operation that fills with a value may not: the change of colours is
+        done after the resampling, and would change the colour of the fill.
         """
         border = operation.border
-        if behind_colours and border is not None and border.fill_mode == "constant":
+        if after_colours and border is not None and border.fill_mode == "constant":
             return False
         return border is None or self._border is None or border == self._border
 
     def add(self, place: int, operation: Any) -> None:
-        """Make this operation after those that are here."""
+        """Add an operation after those that have been added before."""
         self._operations.append((place, operation))
         self._border = self._border or operation.border
 
     def __call__(self, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Return the changed pictures, uint8 (n, height, width[, 3])."""
+        """Return the changed images, uint8 (n, height, width[, 3])."""
         size = Size(*images.shape[1:3])
         matrices = None
         for place, operation in self._operations:
@@ -62,14 +63,15 @@ class Resampling:
 
 
 def resample(image: np.ndarray, matrix: np.ndarray, border: Border, result: np.ndarray) -> None:
-    """Write into `result` what `image` looks like through `matrix`.
+    """Write the image, transformed by the matrix, into `result`.
 
-    Nothing changes and mirrors are exact. OpenCV 5 is within 1 level of TensorFlow's
-    ImageProjectiveTransformV3, which Keras uses; OpenCV 4 places pixels to 1/32 pixel.
+    A matrix that changes nothing or only mirrors gives the exact pixels. OpenCV 5 is within 1 level
+    of TensorFlow's ImageProjectiveTransformV3, which Keras uses; OpenCV 4 rounds places to 1/32
+    pixel.
 
     Args:
         image: uint8 (height, width[, 3]).
-        matrix: (3, 3), from places in the result to places in the image.
+        matrix: (3, 3); it maps places in the result to places in the image.
         border: fill and interpolation.
         result: uint8, of the image's shape.
     """

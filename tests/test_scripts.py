@@ -150,7 +150,7 @@ def test_a_prediction_of_something_else_does_not_go_on(work, photos, change):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--format", "jsonl"], "it always writes CSV"),
+        (["--format", "jsonl"], "this script always writes CSV"),
         (["--topk", "0"], "0 is not in the range"),
         (["--runs-folder", "nowhere", "--model", "nothing"], "nothing is not a run folder"),
     ],

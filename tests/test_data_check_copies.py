@@ -9,12 +9,13 @@ import faults
 import numpy as np
 import pytest
 from images import data_config
-from PIL import Image
+from PIL import Image, ImageOps
 
 from cnnkit.data.check import check_data
 from cnnkit.data.check.alignment import correlation
 from cnnkit.data.check.faults import KINDS
-from cnnkit.data.check.near import MAX_DISTANCE, similar_hashes
+from cnnkit.data.check.look import CROP, look_of
+from cnnkit.data.check.similar_hashes import MAX_DISTANCE, similar_hashes
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -82,6 +83,46 @@ def test_a_hundred_thousand_hashes_are_paired():
 
 def test_one_hash_and_none_have_no_pairs():
     assert len(similar_hashes(random_hashes(1)).first) == 0
+
+
+def pictures_of_all_kinds():
+    """Return pictures of 64 x 64 pixels: noise, scenes, slopes, and symmetric ones."""
+    random = np.random.default_rng(0)
+    slope = np.broadcast_to(np.linspace(0, 255, 64).astype(np.uint8)[:, None], (64, 64, 3))
+    board = (np.indices((64, 64)).sum(0) // 8 % 2 * 255).astype(np.uint8)
+    yield from (slope, slope.swapaxes(0, 1), np.repeat(board[..., None], 3, axis=2))
+    for seed in range(100):
+        yield random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        yield np.asarray(faults.scene(seed, 64, 64))
+
+
+def test_the_four_hashes_are_those_of_imagehash():
+    """Bit for bit, also where frequencies are equal and rounding alone decides."""
+    import imagehash
+
+    for pixels in pictures_of_all_kinds():
+        picture = Image.fromarray(np.ascontiguousarray(pixels))
+        grey = picture.convert("L")
+        inner = (64 * CROP, 64 * CROP, 64 * (1 - CROP), 64 * (1 - CROP))
+        middle = grey.resize((64, 64), Image.Resampling.BILINEAR, box=inner)
+        variants = grey, middle, ImageOps.mirror(grey), ImageOps.mirror(middle)
+        expected = [int(str(imagehash.phash(variant)), 16) for variant in variants]
+        assert look_of(picture).hashes.tolist() == expected
+
+
+def test_a_picture_without_contrast_has_no_look():
+    assert look_of(Image.new("RGB", (64, 64), "teal")) is None
+    faint = np.full((64, 64, 3), 100, np.uint8)
+    faint[:, 32:] += 7
+    assert look_of(Image.fromarray(faint)) is None
+    faint[:, 32:] += 1
+    assert look_of(Image.fromarray(faint)) is not None
+
+
+def test_colours_are_means_of_sixteen_parts():
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    expected = pixels.reshape(4, 16, 4, 16, 3).mean((1, 3)).round()
+    assert np.array_equal(look_of(Image.fromarray(pixels)).colours, expected)
 
 
 # --- pixels

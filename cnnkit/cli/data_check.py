@@ -50,7 +50,6 @@ def check(
     Nothing is ever deleted or moved.
     """
     from cnnkit.data.check import check_data
-    from cnnkit.data.check.report import report_text
     from cnnkit.files import LIST, PICTURE, check_output
     from cnnkit.progress import report_for
 
@@ -61,7 +60,7 @@ def check(
     with report_for(sys.stderr).counting("checking images") as progress:
         checked = check_data(section, image_size=size, progress=progress)
     _write_files(checked, list_file, contact_sheet)
-    print_json(checked.as_dict()) if as_json else click.echo(report_text(checked))
+    print_json(checked.as_dict()) if as_json else click.echo(checked.text())
     if strict and not checked.is_sound:
         raise GateError("--strict: there are errors or warnings.")
 
@@ -73,9 +72,7 @@ def _states_size(source: str, overrides: tuple[str, ...]) -> bool:
 
 def _write_files(checked: Checked, list_file: Path | None, contact_sheet: Path | None) -> None:
     if list_file is not None:
-        from cnnkit.data.check.report import write_list
-
-        say(write_list(checked, list_file))
+        say(checked.write_list(list_file))
     if contact_sheet is not None:
         from cnnkit.plots.contact_sheet import contact_sheet_text, write_contact_sheet
 

@@ -1,54 +1,135 @@
-"""A sequence enters; what a function makes of its items leaves, in order, computed in threads."""
+"""Call a function on every item of a sequence, in threads or in processes, results in order."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import TypeVar
+
+from cnnkit.data.worker_processes import WorkerPool, can_start_processes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Small enough that no thread is without work at the end; several of them wait for each thread.
-_BATCHES_A_THREAD = 32
-_WAITING_A_THREAD = 3
+# Short batches, so that no thread runs out of work near the end; several wait for each thread.
+_BATCHES_PER_THREAD = 32
+_WAITING_PER_THREAD = 3
+
+_BATCH_ITEMS = 16
+# A process needs about as long to start as a thread needs to decode this many small images.
+_ITEMS_PER_PROCESS = 400
 
 
 def num_threads() -> int:
-    """Return how many threads read files at once."""
+    """Return how many threads, or processes, read files at once."""
     return min(32, os.cpu_count() or 1)
+
+
+def compute_all(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Result]:
+    """Return what a function makes of each item, in order, using all processors.
+
+    Python runs one thread at a time, so threads that decode small images wait for each other most
+    of the time. From some hundred items on, processes do the work.
+
+    Args:
+        function: takes an item. It can be pickled, as can the items and the results: defined at the
+            top of a module, or a `functools.partial` of such a function.
+        items: what to call it with; their text names them in the message of an error.
+        progress: called with (number of items done, number of all items).
+
+    Raises:
+        DataError: a process ended before it was done, because the memory was full for example.
+    """
+    num_processes = min(num_threads(), len(items) // _ITEMS_PER_PROCESS)
+    if num_processes > 1 and can_start_processes():
+        batches = _in_processes(function, items, num_processes)
+    else:
+        batches = in_threads(lambda _, item: function(item), items, _BATCH_ITEMS)
+    results: list[Result] = []
+    with closing(batches):  # an interruption stops the threads and processes at once
+        for batch in batches:
+            results += batch
+            if progress is not None:
+                progress(len(results), len(items))
+    return results
 
 
 def in_threads(
     function: Callable[[int, Item], Result], items: Sequence[Item], longest_batch: int
 ) -> Iterator[list[Result]]:
-    """Yield lists of results, so many at a time as a thread computes in one go.
+    """Yield the results of a function in order, in lists of what a thread computes in one go.
 
-    A batch costs what a single call would cost to hand over. The threads never wait for the slowest
-    batch of a round, and no more batches are in memory than keep them at work.
+    Handing over a batch costs as much as handing over a single call. No thread waits for the
+    slowest batch of the others, and memory holds only as many batches as keep all threads busy.
 
     Args:
         function: called with (position, item).
         items: what to call it with.
-        longest_batch: the largest number of items a list.
+        longest_batch: the largest number of items per list.
     """
     threads = num_threads()
-    length = max(1, min(longest_batch, len(items) // (_BATCHES_A_THREAD * threads)))
+    stopped = threading.Event()
 
-    def compute(start: int) -> list[Result]:
-        part = items[start : start + length]
-        return [function(position, item) for position, item in enumerate(part, start)]
+    def compute(start: int, batch: Sequence[Item]) -> list[Result]:
+        results: list[Result] = []
+        for position, item in enumerate(batch, start):
+            if stopped.is_set():
+                break
+            results.append(function(position, item))
+        return results
 
-    pool = ThreadPoolExecutor(threads)
+    return _in_order(compute, items, threads, longest_batch, stopped.set)
+
+
+def _in_processes(
+    function: Callable[[Item], Result], items: Sequence[Item], num_processes: int
+) -> Iterator[list[Result]]:
+    """Yield the results of a function in order; each thread here waits for one process."""
+    pool = WorkerPool(function, num_processes)
+
+    def compute(start: int, batch: Sequence[Item]) -> list[Result]:
+        return pool.call(batch)
+
+    try:
+        yield from _in_order(compute, items, num_processes, _BATCH_ITEMS, pool.stop)
+    finally:
+        pool.close()
+
+
+def _in_order(
+    compute: Callable[[int, Sequence[Item]], list[Result]],
+    items: Sequence[Item],
+    num_threads: int,
+    longest_batch: int,
+    stop: Callable[[], None],
+) -> Iterator[list[Result]]:
+    """Yield what threads compute of batches, in order.
+
+    Args:
+        compute: called with the position of a batch and its items.
+        items: all items.
+        num_threads: how many batches are computed at once.
+        longest_batch: the largest number of items per batch.
+        stop: called at the end; what is still being computed is not needed then.
+    """
+    length = max(1, min(longest_batch, len(items) // (_BATCHES_PER_THREAD * num_threads)))
+    pool = ThreadPoolExecutor(num_threads)
     waiting: deque[Future[list[Result]]] = deque()
     try:
         for start in range(0, len(items), length):
-            waiting.append(pool.submit(compute, start))
-            if len(waiting) > _WAITING_A_THREAD * threads:
+            waiting.append(pool.submit(compute, start, items[start : start + length]))
+            if len(waiting) > _WAITING_PER_THREAD * num_threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
+        stop()
         pool.shutdown(cancel_futures=True)

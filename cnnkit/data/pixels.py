@@ -35,7 +35,7 @@ _UPRIGHT = {
 _SIXTEEN_TO_EIGHT_BITS = 257  # 65535 / 255
 
 # What Pillow's plugins raise on a damaged file, as seen on fuzzed and real files.
-_DECODE_ERRORS = (
+DECODE_ERRORS = (
     ArithmeticError,
     AttributeError,
     EOFError,
@@ -139,7 +139,7 @@ def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.
         image.load()
         picture = _eight_bits(image, settings)
         picture = resize_upright(picture, extent or picture.size, upright_turn(image), settings)
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         raise _decoding_error(error, data) from error
     return np.array(picture).reshape(settings.shape)
 
@@ -264,9 +264,14 @@ def _over_background(image: Image.Image, background: int) -> Image.Image:
 
 
 def upright_turn(image: Image.Image) -> Transpose | None:
-    """Return what brings the picture upright by its EXIF; unreadable EXIF turns nothing."""
+    """Return the turn that brings a picture upright by its EXIF; None if it is upright."""
+    return _UPRIGHT.get(exif_orientation(image))
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 (upright) if there is none or it cannot be read."""
     try:
         orientation = image.getexif().get(_ORIENTATION_TAG)
-    except _DECODE_ERRORS:
-        return None
-    return _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    except DECODE_ERRORS:
+        return 1
+    return orientation if isinstance(orientation, int) and orientation in _UPRIGHT else 1

@@ -1,19 +1,19 @@
-"""Images with what they look like enter; groups of the same picture leave as findings."""
+"""Find copies of pictures, exact or nearly so, within a class and across classes and splits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnkit.data.check.facts import Facts
 from cnnkit.data.check.faults import Finding, Pair
-from cnnkit.data.check.look_alikes import near_duplicates
+from cnnkit.data.check.image_faults import Facts
+from cnnkit.data.check.same_picture import near_duplicates
 from cnnkit.data.records import ImageRecord
 
-_EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # found as empty_file
+_EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # is an empty_file
 
 
-def duplicate_findings(records: Sequence[ImageRecord], facts: Sequence[Facts]) -> list[Finding]:
-    """Return exact and near duplicates, each group once for each thing that is wrong with it.
+def copy_findings(records: Sequence[ImageRecord], facts: Sequence[Facts]) -> list[Finding]:
+    """Return exact and near duplicates: one finding per group and per consequence of it.
 
     Args:
         records: the images, with their class and split.
@@ -25,11 +25,12 @@ def duplicate_findings(records: Sequence[ImageRecord], facts: Sequence[Facts]) -
             members.setdefault(fact.sha256, []).append(index)
     exact = [same for same in members.values() if len(same) > 1]
     findings = [found for same in exact for found in _classified("duplicate", records, same)]
-    looked_at = [same[0] for same in members.values() if facts[same[0]].look is not None]
-    files, seen = [records[i].file for i in looked_at], [facts[i] for i in looked_at]
+    # One image of each content is enough to find the near duplicates of all its copies.
+    compared = [same[0] for same in members.values() if facts[same[0]].look is not None]
+    files, seen = [records[i].file for i in compared], [facts[i] for i in compared]
     for pairs in near_duplicates(files, seen):
         named = tuple(
-            Pair((records[looked_at[a]].path, records[looked_at[b]].path), *measured)
+            Pair((records[compared[a]].path, records[compared[b]].path), *measured)
             for a, b, *measured in pairs
         )
         contents = {seen[place].sha256 for pair in pairs for place in pair[:2]}
@@ -41,7 +42,7 @@ def duplicate_findings(records: Sequence[ImageRecord], facts: Sequence[Facts]) -
 def _classified(
     kind: str, records: Sequence[ImageRecord], same: Sequence[int], pairs: tuple[Pair, ...] = ()
 ) -> list[Finding]:
-    """Return what a group of one picture means: across splits, across classes, or neither."""
+    """Return what a group of copies means: across splits, across classes, or neither."""
     paths = tuple(records[i].path for i in same)
     kinds = []
     splits = sorted({records[i].split for i in same} - {None})
@@ -50,4 +51,4 @@ def _classified(
     labels = sorted({records[i].label for i in same})
     if len(labels) > 1:
         kinds.append((f"{kind}_across_classes", f"in {' and '.join(labels)}"))
-    return [Finding(name, paths, told, pairs) for name, told in kinds or [(kind, "")]]
+    return [Finding(name, paths, detail, pairs) for name, detail in kinds or [(kind, "")]]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from cnnkit.data.check.faults import Finding
-from cnnkit.data.check.folder_walk import names_alike
+from cnnkit.data.check.folder_faults import names_alike
 from cnnkit.data.records import SPLITS, ImageRecord, Source, split_from_folder
 from cnnkit.data.sources.listing import classes_by_split
 from cnnkit.data.split.assignment import Pool

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnkit.data.check.alignment import correlation
-from cnnkit.data.check.facts import CROP, Facts
-from cnnkit.data.check.near import Candidates, similar_hashes
-from cnnkit.data.parallel import in_threads
+from cnnkit.data.check.image_faults import Facts
+from cnnkit.data.check.look import CROP
+from cnnkit.data.check.similar_hashes import Candidates, similar_hashes
+from cnnkit.data.parallel import compute_all
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageFile
 from cnnkit.errors import ImageError
@@ -112,9 +113,7 @@ class _Comparison:
         """Read the files again, twice as large, and compare them."""
         needed, places = np.unique(rows[:, :2], return_inverse=True)
         files = [self._files[index] for index in needed.tolist()]
-        parts = in_threads(lambda _, file: _read(file), files, 16)
-        read = [picture for part in parts for picture in part]
-        pictures = np.array(read, np.uint8).reshape(-1, _SIDE, _SIDE)
+        pictures = np.array(compute_all(_read, files), np.uint8).reshape(-1, _SIDE, _SIDE)
         rows = np.concatenate([places.reshape(-1, 2), rows[:, 2:]], axis=1)
         return _agreement(pictures, rows, limits)
 

@@ -1,4 +1,4 @@
-"""A folder enters; what lies in it besides readable images, hidden or linked or locked, leaves."""
+"""Find what is wrong with a folder besides its images: links, hidden files, files not used."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from cnnkit.data.check.faults import Finding
+from cnnkit.data.pixels import DECODE_ERRORS
 from cnnkit.data.records import ImageRecord, LocalFile, split_from_folder
 from cnnkit.data.sources.folders import image_extensions, is_dead_link
 from cnnkit.files import why_unreadable
@@ -20,21 +21,28 @@ _ARCHIVE_REST = "__MACOSX"
 
 
 class FolderWalk:
-    """One look at every entry of a folder and its sub-folders, in which no image is decoded.
+    """One look at every entry of a folder and its sub-folders, without decoding an image.
 
     Args:
         root: the folder.
+
+    Attributes:
+        findings: what is wrong with the entries.
+        files: the place of each file that is not hidden, by its path as the source shows it.
     """
 
     def __init__(self, root: Path) -> None:
         self.findings: list[Finding] = []
-        self.files: dict[str, str] = {}  # path as the source shows it -> place
+        self.files: dict[str, str] = {}
         self._root = os.path.realpath(root)
         self._seen: set[str] = set()
         self._enter(str(root), "", ())
 
     def _enter(self, folder: str, prefix: str, above: Sequence[str]) -> None:
-        """Look at a folder; a loop over a stack would lose which folders a link lies in."""
+        """Look at a folder and all folders below it.
+
+        Recursive, because a loop over a stack would not know in which folders a link is.
+        """
         real = os.path.realpath(folder)
         if real in above:
             return self._add("link_loop", prefix[:-1], f"it leads to {os.path.basename(real)}")
@@ -47,15 +55,15 @@ class FolderWalk:
         except OSError as error:
             reason = error.strerror or str(error)
             return self._add("unreadable_folder", prefix[:-1] or ".", reason)
-        names, folders = self._sorted_out(entries, prefix)
+        names, folders = self._sort_out(entries, prefix)
         self.findings += names_alike(names, prefix)
         for entry in folders:
             self._enter(entry.path, f"{prefix}{entry.name}/", (*above, real))
 
-    def _sorted_out(
+    def _sort_out(
         self, entries: Sequence[os.DirEntry[str]], prefix: str
     ) -> tuple[list[str], list[os.DirEntry[str]]]:
-        """Take note of files, hidden entries and links; return the names of files, and folders."""
+        """Record files, hidden entries and links; return the names of the files, and folders."""
         names, folders = [], []
         for entry in entries:
             path = prefix + entry.name
@@ -65,7 +73,7 @@ class FolderWalk:
                 continue
             if entry.is_symlink() and self._leads_outside(entry.path):
                 self._add("link_outside", path, f"it leads to {os.path.realpath(entry.path)}")
-            if os.path.isdir(entry.path):  # unlike entry.is_dir, raises nothing
+            if os.path.isdir(entry.path):  # unlike entry.is_dir, never raises
                 folders.append(entry)
             else:
                 names.append(entry.name)
@@ -81,39 +89,39 @@ class FolderWalk:
         self.findings.append(Finding(kind, (path,), detail))
 
     def records(self) -> list[ImageRecord]:
-        """Return the images by name, for a folder that cannot be read as classes."""
+        """Return the files with the name of an image, for a folder that has no valid classes."""
         return [
             ImageRecord(path, LocalFile(place), *_class_and_split(path))
             for path, place in sorted(self.files.items())
             if _ending(path) in image_extensions()
         ]
 
-    def left_aside(self, records: Iterable[ImageRecord]) -> Iterator[Finding]:
-        """Yield what is not among the records: folders beside the splits, other images and files.
+    def unused(self, records: Iterable[ImageRecord]) -> Iterator[Finding]:
+        """Yield the files and folders that are not used: other files, images in other places.
 
         Args:
             records: the images that are used.
         """
         used = {record.path for record in records}
         has_splits = any(record.split for record in records)
-        beside = set()
+        other_folders = set()
         for path, place in self.files.items():
             top, _, inner = path.partition("/")
             if path in used:
                 continue
             if has_splits and inner and split_from_folder(top) is None:
-                beside.add(top)
+                other_folders.add(top)
             else:
-                yield _unused(path, place)
-        yield from (Finding("unused_folder", (top,)) for top in sorted(beside))
+                yield _unused_file(path, place)
+        yield from (Finding("unused_folder", (top,)) for top in sorted(other_folders))
 
 
 def names_alike(names: Sequence[str], prefix: str = "") -> list[Finding]:
-    """Return a finding for names that differ in case or Unicode form only.
+    """Return a finding for names that differ only in case or Unicode form.
 
     Args:
         names: different names.
-        prefix: stands before each in the findings.
+        prefix: put in front of each name in the findings.
     """
     alike: dict[str, list[str]] = {}
     for name in names:
@@ -137,18 +145,18 @@ def _ending(path: str) -> str:
 
 
 def _class_and_split(path: str) -> tuple[str, str | None]:
-    """Return the class and split that the folders of a path name, as far as there are any."""
+    """Return the class and the split that the folders of a path name; "" and None if none do."""
     folders = path.split("/")[:-1]
     split = split_from_folder(folders[0]) if len(folders) > 1 else None
     return (folders[1] if split else folders[0]) if folders else "", split
 
 
-def _unused(path: str, place: str) -> Finding:
+def _unused_file(path: str, place: str) -> Finding:
     if is_dead_link(place):
         kind, reason = why_unreadable(place) or ("broken_link", "")
         return Finding(kind, (path,), reason)
     if _ending(path) in image_extensions():
-        return Finding("unused_image", (path,), "it lies beside the class folders")
+        return Finding("unused_image", (path,), "it is next to the class folders")
     kind = _picture_kind(place)
     if kind:
         return Finding("unused_image", (path,), f"{kind} by its content")
@@ -156,15 +164,15 @@ def _unused(path: str, place: str) -> Finding:
 
 
 def _picture_kind(place: str) -> str | None:
-    """Return the type of a file that is an image by its content, whatever its name."""
+    """Return the type of a file that is an image by its content, whatever its name is."""
     if not os.path.isfile(place):
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large pictures
+            warnings.simplefilter("ignore")  # Pillow warns about large pictures
             with Image.open(place) as image:
                 return image.format if image.format in _picture_kinds() else None
-    except Exception:  # as many kinds as Pillow has plugins
+    except DECODE_ERRORS:
         return None
 
 

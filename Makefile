@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# One worker per core. A worker with TensorFlow takes up to 2 GB, hence the limit.
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 8 --dist worksteal --durations 15
 export CNNKIT_RUNS ?= runs
 
 .PHONY: all demo install dev lint fmt test test-slow docs wheel bench clean
@@ -38,10 +40,10 @@ fmt: dev
 	$(BIN)/ruff format .
 
 test: dev
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-slow: dev
-	$(BIN)/pytest -m slow
+	$(PYTEST) -m slow
 
 docs: dev
 	$(BIN)/python scripts/generate_cli_docs.py

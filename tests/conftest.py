@@ -1,25 +1,77 @@
-"""Fixtures that several test files share."""
+"""Fixtures that several test files share, and what protects tests from each other."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
+from hypothesis.configuration import set_hypothesis_home_dir
 from PIL import Image
+from places import ROOT
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# The images and networks of the tests are so small that handing work to a second thread costs more
+# than it saves, and the workers of pytest-xdist already use every core. Must be set before
+# TensorFlow, OpenCV and NumPy are imported; the processes that tests start inherit it.
+for _threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")
+set_hypothesis_home_dir(ROOT / ".hypothesis")  # its default is in the current folder
 
 CLASS_NAMES = ("blue", "green", "red")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_cache(tmp_path_factory):
-    """Keep the caches of the tests away from the user's."""
+def _session_folder(tmp_path_factory):
+    """Keep the tests' cache away from the user's, and what fixtures write out of the checkout."""
+    folder = tmp_path_factory.mktemp("session")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CNNKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+        patch.setenv("CNNKIT_CACHE", str(folder / "cache"))
+        patch.chdir(folder)
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def _current_folder(_session_folder):
+    """Run each test in an empty folder, so that no file in the current folder helps or harms it.
+
+    It is not `tmp_path`, because paths inside the current folder are printed without it.
+    """
+    folder = _session_folder / "current"
+    folder.mkdir()
+    os.chdir(folder)
+    yield
+    os.chdir(_session_folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Return a function that fills a folder once, for all workers of pytest-xdist.
+
+    `made_once(name, fill)` calls `fill(folder)` in the first worker that asks for this name, makes
+    the others wait, and returns the folder. Tests must not change what is in it.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # each worker has a folder of its own in that of the session
+
+    def filled(name, fill):
+        path = folder / f"shared-{name}"
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                path.mkdir()
+                try:
+                    fill(path)
+                except BaseException:  # the next test shall fail for the same reason, not another
+                    shutil.rmtree(path)
+                    raise
+        return path
+
+    return filled
 
 
 @pytest.fixture
@@ -30,9 +82,8 @@ def tiny_images(tmp_path):
 
 @pytest.fixture(scope="session")
 def shared_data():
-    """Return the folder of real data sets, or skip where there is none."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("CNNKIT_TEST_DATA", beside))
+    """Return the folder of real data sets; skip the test if there is none."""
+    folder = Path(os.environ.get("CNNKIT_TEST_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set CNNKIT_TEST_DATA to a folder that has it")
     return folder
@@ -50,14 +101,7 @@ def write_tiny_images(folder, *, images_per_class=8, size=16, seed=0):
     return folder
 
 
-@pytest.fixture(scope="session")
-def tiny_config(tmp_path_factory):
-    """Return a config file that trains in seconds on three colours, 12 images each."""
-    folder = tmp_path_factory.mktemp("tiny")
-    write_tiny_images(folder / "images", images_per_class=12)
-    path = folder / "tiny.yaml"
-    path.write_text(
-        """
+_TINY_CONFIG = """
 data:
   source: images
   image_size: 16
@@ -71,13 +115,31 @@ training:
   epochs: 6
   optimizer: {adam: {learning_rate: 0.05}}
 """
-    )
-    return path
 
 
 @pytest.fixture(scope="session")
-def trained_run(tiny_config, tmp_path_factory):
-    """Return the finished run of `tiny_config`; tests must not change it."""
-    import cnnkit
+def tiny_config(made_once):
+    """Return a config file that trains in seconds on three colours, 12 images each."""
 
-    return cnnkit.train(tiny_config, runs_folder=tmp_path_factory.mktemp("runs"))
+    def write(folder):
+        write_tiny_images(folder / "images", images_per_class=12)
+        (folder / "tiny.yaml").write_text(_TINY_CONFIG)
+
+    return made_once("tiny", write) / "tiny.yaml"
+
+
+@pytest.fixture(scope="session")
+def trained_run(tiny_config, made_once):
+    """Return the finished run of `tiny_config`; a test that changes it makes the session fail."""
+    import cnnkit
+    from cnnkit.runs import find_run
+
+    folder = made_once("runs", lambda folder: cnnkit.train(tiny_config, runs_folder=folder))
+    run = find_run("tiny", folder)
+    before = _files(run.folder)
+    yield run
+    assert _files(run.folder) == before, "a test has changed the run that all tests share"
+
+
+def _files(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from places import CONFIGS, ROOT
 
 import cnnkit
 from cnnkit.cli import main
 from cnnkit.config import check_config
 from cnnkit.explore.layer_summary import summarize
 from cnnkit.explore.zoo import architectures, config_files
-
-_ROOT = Path(__file__).resolve().parents[1]
 
 
 def _test_accuracy(run):
@@ -58,7 +56,7 @@ def test_small_fashion_is_small():
 
 def test_alexnet_in_two_towers_has_the_number_of_the_paper():
     groups = [f"model.layers[{index}].conv.groups=2" for index in (2, 5, 6)]
-    config = _ROOT / "configs" / "alexnet.yaml"
+    config = CONFIGS / "alexnet.yaml"
     assert summarize(config, groups, num_classes=1000).trained == 60_965_224
 
 
@@ -76,7 +74,7 @@ def test_keras_builds_every_shipped_config_as_we_count_it():
 
 
 def test_every_config_says_what_it_is_and_checks():
-    assert sorted(config_files().values()) == sorted((_ROOT / "configs").glob("*.yaml"))
+    assert sorted(config_files().values()) == sorted(CONFIGS.glob("*.yaml"))
     for name, path in config_files().items():
         assert "x-model:" in path.read_text(), name
         assert check_config(path) == ()
@@ -99,7 +97,7 @@ def test_models_prints_the_list_and_a_config(tmp_path):
 
 def test_a_printed_config_stands_alone(tmp_path):
     printed = CliRunner().invoke(main, ["models", "resnet18"]).stdout
-    shipped = (_ROOT / "configs" / "resnet18.yaml").read_text()
+    shipped = (CONFIGS / "resnet18.yaml").read_text()
     assert printed.partition("x-model")[2] == shipped.partition("x-model")[2]
     assert "schema.json" not in printed
     assert "configs/" not in printed
@@ -119,7 +117,7 @@ def test_a_printed_config_stands_alone(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "least"), [("digits_lenet5", 0.975), ("shapes_cnn", 0.95)])
 def test_a_shipped_config_reaches_its_accuracy(tmp_path, name, least):
-    run = cnnkit.train(_ROOT / "configs" / f"{name}.yaml", runs_folder=tmp_path)
+    run = cnnkit.train(CONFIGS / f"{name}.yaml", runs_folder=tmp_path)
     assert _test_accuracy(run) >= least
 
 
@@ -136,13 +134,13 @@ def test_a_config_for_few_real_images_reaches_its_accuracy(
     shared_data, tmp_path, name, images, least
 ):
     source = shared_data / "datasets" / images
-    config, words = _ROOT / "configs" / f"{name}.yaml", [f"data.source={source}"]
+    config, words = CONFIGS / f"{name}.yaml", [f"data.source={source}"]
     assert _test_accuracy(cnnkit.train(config, runs_folder=tmp_path, overrides=words)) >= least
 
 
 @pytest.mark.slow
 def test_the_config_of_the_readme_learns_real_photographs(shared_data, tmp_path):
-    blocks = re.findall(r"```yaml\n(.*?)```", (_ROOT / "README.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     text = next(block for block in blocks if "source: photos/" in block)
     path = tmp_path / "photos.yaml"
     path.write_text(text.replace("photos/", str(shared_data / "datasets" / "sign_digits")))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import faults
 import numpy as np
 import pytest
 from images import data_config
 from PIL import Image, ImageOps
+from places import DOCS, SCRIPTS
 
 from cnnkit.data.check import check_data
 from cnnkit.data.check.alignment import correlation
@@ -17,8 +17,7 @@ from cnnkit.data.check.faults import KINDS
 from cnnkit.data.check.look import CROP, look_of
 from cnnkit.data.check.similar_hashes import MAX_DISTANCE, similar_hashes
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(SCRIPTS))
 
 from planted_leaks import CHANGES, plant, score  # noqa: E402
 
@@ -266,7 +265,7 @@ def test_every_messy_file_has_its_true_kinds(shared_data, tmp_path):
 
 
 def test_the_page_lists_every_kind_with_its_severity_and_meaning():
-    page = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
+    page = (DOCS / "check.md").read_text(encoding="utf-8")
     rows = [line.strip("|").split("|") for line in page.splitlines() if line.startswith("| `")]
     listed = [[cell.strip() for cell in row] for row in rows if len(row) == 3]
     assert listed == [[f"`{name}`", kind.severity, kind.meaning] for name, kind in KINDS.items()]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from places import CONFIGS
 
 from cnnkit.arithmetic import output_row, read_keras_file, walk_stack
 from cnnkit.cli import main
@@ -18,8 +18,7 @@ from cnnkit.config import load_config, read_layers
 from cnnkit.plots.diagram.layout import layout_of
 from cnnkit.plots.diagram.steps import steps_of
 
-_CONFIGS = Path(__file__).parents[1] / "configs"
-_NETWORKS = sorted(_CONFIGS.glob("*.yaml"))
+_NETWORKS = sorted(CONFIGS.glob("*.yaml"))
 
 
 def drawing(layers, shape=(32, 32, 3), num_classes=10):
@@ -207,7 +206,7 @@ def test_a_merge_of_ways_that_leave_a_way_is_drawn_once(tmp_path):
 
 
 def test_lenet_is_drawn_with_its_maps_and_operations(tmp_path):
-    words = words_of(svg_of(_CONFIGS / "digits_lenet5.yaml", tmp_path))
+    words = words_of(svg_of(CONFIGS / "digits_lenet5.yaml", tmp_path))
     sizes = [word for word in words if re.fullmatch(r"\d+ @ \d+ x \d+|[\d,]+", word)]
     assert sizes == [
         "1 @ 32 x 32", "6 @ 28 x 28", "6 @ 14 x 14", "16 @ 10 x 10", "16 @ 5 x 5",
@@ -219,7 +218,7 @@ def test_lenet_is_drawn_with_its_maps_and_operations(tmp_path):
 
 
 def test_a_resnet_has_its_sums_and_says_how_often_a_block_stands(tmp_path):
-    words = words_of(svg_of(_CONFIGS / "resnet50.yaml", tmp_path))
+    words = words_of(svg_of(CONFIGS / "resnet50.yaml", tmp_path))
     assert words.count("+") == 8
     assert [word for word in words if word.startswith("x ")] == ["x 2", "x 3", "x 5", "x 2"]
     assert sum(word.startswith("conv 1 x 1, stride 2") for word in words) == 3
@@ -252,7 +251,7 @@ def test_a_border_is_named_with_its_mode(tmp_path):
 
 
 def test_the_same_network_is_the_same_file_and_png_is_a_picture(tmp_path):
-    config = _CONFIGS / "lenet5.yaml"
+    config = CONFIGS / "lenet5.yaml"
     first = svg_of(config, tmp_path)
     assert svg_of(config, tmp_path, "--overwrite") == first
     command = ["summary", str(config), "--num-classes", "10", "--diagram"]
@@ -263,7 +262,7 @@ def test_the_same_network_is_the_same_file_and_png_is_a_picture(tmp_path):
 
 
 def test_no_other_kind_of_file_is_drawn_and_none_is_replaced_unasked(tmp_path):
-    command = ["summary", str(_CONFIGS / "lenet5.yaml"), "--num-classes", "10", "--diagram"]
+    command = ["summary", str(CONFIGS / "lenet5.yaml"), "--num-classes", "10", "--diagram"]
     done = CliRunner().invoke(main, [*command, str(tmp_path / "net.jpg")])
     assert (done.exit_code, "must end in .svg or .png" in done.stderr) == (2, True)
     (tmp_path / "net.svg").write_text("mine")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import CONFIGS, DOCS, ROOT
 from pydantic import BaseModel
 
 from cnnkit.config import (
@@ -33,10 +34,9 @@ from cnnkit.config.yaml_reader import read_yaml
 from cnnkit.explore.zoo import Architecture, architectures, config_text
 from configs import SMALL
 
-_ROOT = Path(__file__).resolve().parents[1]
-_PAGES = [_ROOT / "README.md", *sorted((_ROOT / "docs").glob("*.md"))]
-_CONFIGS = sorted((_ROOT / "configs").glob("*.yaml"))
-_CONFIG_PAGE = _ROOT / "docs" / "config.md"
+_PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+_CONFIGS = sorted(CONFIGS.glob("*.yaml"))
+_CONFIG_PAGE = DOCS / "config.md"
 
 # Heading of the table -> the section whose keys it lists.
 _TABLES = {

@@ -8,20 +8,20 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from images import file_bytes, four_corners, noise, write_image
 from PIL import Image
+from places import DOCS
 
 from cnnkit.cli import main
 from cnnkit.explore.kernels.chain import Chain, run_chain
 from cnnkit.explore.kernels.filtered_picture import read_picture, shown_range
 from cnnkit.explore.kernels.operators import OPERATORS
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "kernels.md"
+PAGE = DOCS / "kernels.md"
 MAGNITUDES = ("sobel", "scharr", "prewitt")
 
 

@@ -25,6 +25,7 @@ from known_files import (
     zip_bytes,
 )
 from PIL import Image
+from places import DOCS
 from web import Web, serve
 
 from cnnkit.config import BUILT_IN_SOURCES
@@ -35,7 +36,7 @@ from cnnkit.data.sources.published_arrays import read_cifar
 from cnnkit.errors import DataError
 from cnnkit.progress import Report
 
-_PAGE = Path(__file__).resolve().parents[1] / "docs" / "known-sets.md"
+_PAGE = DOCS / "known-sets.md"
 
 
 @pytest.fixture

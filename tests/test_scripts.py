@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from conftest import write_tiny_images
+from places import SCRIPTS
 
-SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 CONFIG = """
 data: {source: tiny images, image_size: 16, split: {validation: 0.25, test: 0.25}}
 model: {layers: [flatten]}

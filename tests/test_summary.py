@@ -6,16 +6,16 @@ import json
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from keras_numbers import profiled_flops, trainable_parameters
+from places import CONFIGS
 
 from cnnkit.cli import main
 from cnnkit.explore.layer_summary import summarize
 
-LENET = Path(__file__).resolve().parents[1] / "configs" / "digits_lenet5.yaml"
+LENET = CONFIGS / "digits_lenet5.yaml"
 
 
 def _run(*words):

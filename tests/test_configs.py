@@ -111,7 +111,7 @@ def test_a_printed_config_stands_alone(tmp_path):
     assert (found["num_classes"], found["parameters"]) == (1000, 11_699_112)
     (tmp_path / "my.yaml").write_text((tmp_path / "my.yaml").read_text().replace("1000", "many"))
     refused = CliRunner().invoke(main, ["summary", str(tmp_path / "my.yaml")])
-    assert (refused.exit_code, "give --num-classes N" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "Give --num-classes N" in refused.stderr) == (2, True)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from images import data_config, write_classes
 
 from cnnkit.cli import main
 from cnnkit.data.cache.folder import cache_folder, folder_made_whole, lock_of
+from cnnkit.data.cache_entries import KINDS
 from cnnkit.data.dataset import load_dataset
 from cnnkit.data.sources.builtin import write_builtin
 from cnnkit.errors import DataError
@@ -146,6 +147,11 @@ def test_clear_takes_the_beginning_of_one_name(filled):
     done = run("clear", name[:12], "--yes")
     assert done.stdout.startswith("Removed 1, freed ")
     assert name not in [entry["name"] for entry in listed()["entries"]]
+
+
+def test_the_help_of_clear_names_every_kind():
+    text = " ".join(run("clear", "--help").stdout.split())
+    assert f"WHAT is all (the default), {', '.join(KINDS)}, or the beginning" in text
 
 
 @pytest.mark.parametrize("what", ["thesis", "mine", "../x", "", "zz"])

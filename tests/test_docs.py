@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+from click.testing import CliRunner
 from places import CONFIGS, DOCS, ROOT
 from pydantic import BaseModel
 
+from cnnkit.cli import main
 from cnnkit.config import (
     MONITORS,
     BackboneConfig,
@@ -190,6 +195,85 @@ def test_the_head_of_a_shipped_config_states_its_parameters(each: Architecture) 
     head = config_text(each.name).partition("\ndata:")[0]
     for stated in re.findall(r"([\d,]+) parameters", head):
         assert f"{each.parameters:,}" == stated
+
+
+# --- the commands
+
+
+def _commands(command: click.Command, name: str = "cnnkit") -> Iterator[tuple[str, click.Command]]:
+    """Yield (its name in full, the command) of a command and of all commands inside it."""
+    yield name, command
+    for inner in getattr(command, "commands", {}).values():
+        yield from _commands(inner, f"{name} {inner.name}")
+
+
+_COMMANDS = dict(_commands(main))
+_GROUPS = {name: command for name, command in _COMMANDS.items() if isinstance(command, click.Group)}
+
+
+def _help(name: str) -> str:
+    words = name.split()[1:]
+    return CliRunner().invoke(main, [*words, "--help"], prog_name="cnnkit").stdout
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_command_has_help_and_a_section_in_the_page(name: str) -> None:
+    assert len(_COMMANDS[name].help.split()) > 3
+    page = (DOCS / "cli.md").read_text(encoding="utf-8")
+    assert len(re.findall(rf"^## {name}$", page, re.M)) == 1
+    assert f"Usage: {name} [OPTIONS]" in page
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_option_has_a_description_that_is_a_sentence(name: str) -> None:
+    for option in _COMMANDS[name].params:
+        if isinstance(option, click.Option):
+            assert option.help and option.help.endswith("."), option.name
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_the_help_of_every_command_ends_with_an_example_that_it_accepts(name: str) -> None:
+    examples = _COMMANDS[name].examples
+    end = _help(name).partition("Example:\n" if len(examples) == 1 else "Examples:\n")[2]
+    assert [line.strip() for line in end.splitlines()] == list(examples)
+    assert examples
+    for example in examples:
+        words = shlex.split(example, comments=True)
+        ours = words[words.index("cnnkit") :]
+        ours = ours[: ours.index(">")] if ">" in ours else ours
+        assert ours[: len(name.split())] == name.split()
+        _parse(ours)
+
+
+def _parse(words: list[str]) -> None:
+    """Read a command line as the command would, without running it; errors are raised."""
+    command, words = main, words[1:]
+    while isinstance(command, click.Group):
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context(command.name, words)
+
+
+@pytest.mark.parametrize("name", _GROUPS)
+def test_every_command_is_listed_with_one_whole_sentence(name: str) -> None:
+    group = _GROUPS[name]
+    listed = " ".join(_help(name).split())
+    for command in group.commands.values():
+        sentence = command.get_short_help_str(10_000)
+        assert sentence.endswith(".") and "..." not in sentence, sentence
+        assert command.help.startswith(sentence.split()[0])
+        assert f" {command.name} {sentence}" in listed
+
+
+def test_the_commands_are_listed_in_the_order_of_work() -> None:
+    lines = _help("cnnkit").splitlines()
+    headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert headings == [
+        "Options:", "Data:", "Model:", "Train:", "Judge:", "Use:", "Examples:",
+    ]  # fmt: skip
+    names = [line.split()[0] for line in lines if re.match(r"  [a-z]", line)]
+    order = ["init", "data", "config", "summary", "train", "evaluate", "features", "predict"]
+    assert [name for name in names if name in order] == order
+    assert set(main.commands) <= set(names)
 
 
 # --- links

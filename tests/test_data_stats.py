@@ -12,11 +12,11 @@ from images import data_config, file_bytes, write_classes
 from PIL import Image
 
 from cnnkit.data.dataset import load_dataset
-from cnnkit.data.stats import data_stats, stats_text
+from cnnkit.data.stats import DataStats, data_stats
 
 
 def stats_of(folder, *, as_configured=True, **changes):
-    return data_stats(data_config(folder, **changes), as_configured=as_configured)
+    return data_stats(data_config(folder, **changes), as_configured=as_configured).as_dict()
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_what_cannot_be_decoded_is_named_and_counted(two_grey_levels):
     assert found["summary"]["mean"] == [20, 20, 20]
     assert (
         'cannot be decoded: a/text.png: it is not an image but text that begins with "hello"'
-        in (stats_text(found))
+        in DataStats(found).text()
     )
 
 
@@ -98,7 +98,7 @@ def test_a_set_without_one_good_image_still_gets_its_table(tmp_path):
         (tmp_path / name).write_text("hello")
     found = stats_of(tmp_path, as_configured=False)
     assert found["summary"]["mean"] == []
-    assert "2 cannot be decoded" in stats_text(found)
+    assert "2 cannot be decoded" in DataStats(found).text()
 
 
 def test_what_is_not_counted_is_named(tmp_path):

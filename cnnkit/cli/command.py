@@ -108,24 +108,26 @@ class Group(click.Group):
 class Result(Protocol):
     """What a command found or made."""
 
-    def text(self) -> str:
+    def text(self, **options: Any) -> str:
         """Return it as text for people."""
 
     def as_dict(self) -> Any:
         """Return it as plain values for `--json`."""
 
 
-def show(result: Result, as_json: bool, hints: Sequence[str] = ()) -> None:
+def show(result: Result, as_json: bool, hints: Sequence[str] = (), **options: Any) -> None:
     """Print a result on stdout.
 
     Args:
         result: what the command found or made.
         as_json: print one JSON document instead of text.
         hints: sentences that only a person needs, such as what to do next; they go to stderr.
+        options: arguments of `result.text`.
     """
     if as_json:
         return print_json(result.as_dict())
-    click.echo(result.text())
+    if text := result.text(**options):
+        click.echo(text)
     for hint in hints:
         say(hint)
 

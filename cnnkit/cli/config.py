@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cnnkit.cli.command import Command, Group, print_json, say
+from cnnkit.cli.command import Command, Group, say, show
 from cnnkit.cli.options import json_option, set_option
 
 
@@ -24,31 +24,26 @@ def config() -> None:
 @json_option
 def check(paths: tuple[Path, ...], overrides: tuple[str, ...], as_json: bool) -> None:
     """Check configs and report all mistakes at once, each with its line; exit code 2 on any."""
-    from cnnkit.config import check_config
+    from cnnkit.config.config_results import check_configs
 
-    results = {str(path): check_config(path, overrides) for path in paths}
-    wrong = [problem for problems in results.values() for problem in problems]
-    if as_json:
-        print_json({path: [p.as_dict() for p in problems] for path, problems in results.items()})
-    for problem in wrong:
+    checked = check_configs(paths, overrides)
+    for problem in checked.all_problems():
         say(str(problem))
-    for path, problems in results.items():
-        if not problems and not as_json:
-            click.echo(f"{path}: fine")
-    if wrong:
+    show(checked, as_json)
+    if checked.all_problems():
         raise SystemExit(2)
 
 
-@click.command(cls=Command, examples=["cnnkit config show photos.yaml > complete.yaml"])
+@click.command("show", cls=Command, examples=["cnnkit config show photos.yaml > complete.yaml"])
 @click.argument("path", metavar="CONFIG", type=click.Path(path_type=Path))
 @set_option
 @json_option
-def show(path: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+def show_config(path: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Print a config with every default filled in and every override applied."""
-    from cnnkit.config import config_as_dict, dump_config, load_config
+    from cnnkit.config import load_config
+    from cnnkit.config.config_results import CompleteConfig
 
-    loaded = load_config(path, overrides)
-    print_json(config_as_dict(loaded)) if as_json else click.echo(dump_config(loaded), nl=False)
+    show(CompleteConfig(load_config(path, overrides)), as_json)
 
 
 @click.command(cls=Command, examples=["cnnkit config schema > schema.json"])
@@ -59,4 +54,4 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=1))
 
 
-config.add_section("Commands", [check, show, schema])
+config.add_section("Commands", [check, show_config, schema])

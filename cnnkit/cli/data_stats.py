@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cnnkit.cli.command import Command, print_json, say
+from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.data_argument import data_section, is_config
 from cnnkit.cli.options import json_option, overwrite_option, set_option
 
@@ -30,7 +30,7 @@ def stats(
     With a config, the split is the one that training makes, and mean and deviation are those of the
     pixels that the model sees.
     """
-    from cnnkit.data.stats import data_stats, stats_text
+    from cnnkit.data.stats import data_stats
     from cnnkit.files import PICTURE, check_output
     from cnnkit.progress import report_for
 
@@ -39,11 +39,11 @@ def stats(
     report = report_for(sys.stderr)
     with report.counting("reading images") as progress:
         found = data_stats(section, as_configured=is_config(source), progress=progress)
-    for sentence in found["left_aside"]:
+    for sentence in found.facts["left_aside"]:
         report.note(sentence)
     if plot:
         from cnnkit.plots import plot_data_stats
 
-        plot_data_stats(found, plot)
+        plot_data_stats(found.facts, plot)
         say(f"The plot is in {plot}.")
-    print_json(found) if as_json else click.echo(stats_text(found))
+    show(found, as_json)

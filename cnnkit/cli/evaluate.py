@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cnnkit.cli.command import Command, print_json, say
+from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.options import json_option, model_option, one_model, runs_option
 
 
@@ -17,27 +17,29 @@ from cnnkit.cli.options import json_option, model_option, one_model, runs_option
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test"]),
-    help="The split to score. By default test; with --data, all of its images.",
+    help="The split to score. Default: test, or with --data, all of its images.",
 )
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Other images with the same classes, instead of the run's own: a folder, CSV, ...",
+    help="Score other images with the same classes instead: a folder, a CSV file, ...",
 )
 @click.option(
-    "--name", help="Name of the result folder in evaluation/. By default the split's or data's."
+    "--name",
+    help="The name of the folder in evaluation/ for the results. Default: that of the split or "
+    "the data.",
 )
 @click.option(
     "--require",
     "requirements",
     multiple=True,
     metavar='"METRIC>=NUMBER"',
-    help='Exit with code 3 where it is not met, as in "accuracy>=0.9". Repeatable.',
+    help='Exit with code 3 if this is not met, for example "accuracy>=0.9". Repeatable.',
 )
-@click.option("--allow-missing-classes", is_flag=True, help="Score data that lacks some classes.")
 @click.option(
-    "--skip-errors", is_flag=True, help="Leave out images that cannot be read, naming each."
+    "--allow-missing-classes", is_flag=True, help="Score data in which classes are missing."
 )
+@click.option("--skip-errors", is_flag=True, help="Skip images that cannot be read, and name each.")
 @runs_option
 @json_option
 def evaluate(
@@ -57,10 +59,6 @@ def evaluate(
     evaluation = evaluate_model(
         one_model(run, model), runs_folder, requirements=requirements, note=say, **what
     )
-    if as_json:
-        print_json(evaluation.as_dict())
-    else:
-        click.echo(evaluation.text())
-        say(f"written to {evaluation.folder}")
+    show(evaluation, as_json, [f"The results are in {evaluation.folder}."])
     for line in check_requirements(requirements, evaluation.metrics):
         say(line)

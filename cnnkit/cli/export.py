@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cnnkit.cli.command import Command, print_json, say
+from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.options import json_option, model_option, one_model, runs_option
 
 
@@ -42,8 +42,4 @@ def export(
     from cnnkit.runs import find_run
 
     found = find_run(one_model(run, model), runs_folder, say)
-    result = export_run(found, formats, limit=limit, note=say)
-    if as_json:
-        print_json(result.as_dict())
-    else:
-        click.echo(result.text())
+    show(export_run(found, formats, limit=limit, note=say), as_json)

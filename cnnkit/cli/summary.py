@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cnnkit.cli.command import Command, print_json, say
+from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.options import (
     json_option,
     num_classes_option,
@@ -63,4 +63,4 @@ def summary(
 
         plot_diagram(result.rows, result.input_shape, diagram)
         say(f"The drawing is in {diagram}.")
-    print_json(result.as_dict()) if as_json else click.echo(result.text(explain=explain))
+    show(result, as_json, explain=explain)

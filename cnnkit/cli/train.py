@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnnkit.cli.command import Command, print_json
+from cnnkit.cli.command import Command, show
 from cnnkit.cli.options import json_option, runs_option, set_option, short_options, with_short
 
 if TYPE_CHECKING:
     from cnnkit.runs import Run
+    from cnnkit.training.plan import Plan
 
 
 @click.command(
@@ -53,13 +54,12 @@ def train(
     """
     overrides = with_short(overrides, epochs, batch_size, seed)
     if resume is not None:
-        run = _resumed(resume, runs_folder, given=[path, *overrides, name, dry_run or None])
+        result = _resumed(resume, runs_folder, given=[path, *overrides, name, dry_run or None])
     elif path is None:
         raise click.UsageError("Missing argument 'CONFIG' (or --resume).")
     else:
-        run = _trained(path, overrides, name or path.stem, runs_folder, dry_run, as_json)
-    if run is not None:
-        print_json(run.as_dict()) if as_json else click.echo(run.text())
+        result = _trained(path, overrides, name or path.stem, runs_folder, dry_run)
+    show(result, as_json)
 
 
 def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run:
@@ -75,24 +75,16 @@ def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run:
 
 
 def _trained(
-    path: Path,
-    overrides: Sequence[str],
-    name: str,
-    runs_folder: Path,
-    dry_run: bool,
-    as_json: bool,
-) -> Run | None:
-    """Return the run, or say what it would be."""
+    path: Path, overrides: Sequence[str], name: str, runs_folder: Path, dry_run: bool
+) -> Run | Plan:
     from cnnkit.config import load_config
 
-    config = load_config(path, overrides)
+    config = load_config(path, overrides)  # before TensorFlow is imported: mistakes show at once
     from cnnkit.progress import report_for
     from cnnkit.training import prepare
     from cnnkit.training import train as train_config
 
     report = report_for(sys.stderr)
     if dry_run:
-        plan = prepare(config, report)
-        print_json(plan.as_dict()) if as_json else click.echo(plan.text())
-        return None
+        return prepare(config, report)
     return train_config(config, name=name, runs_folder=runs_folder, report=report)

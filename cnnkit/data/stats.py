@@ -22,6 +22,7 @@ from cnnkit.data.resizing import SIDEWAYS
 from cnnkit.data.sources.listing import find_images, only_classes, ordered_classes, read_source
 from cnnkit.data.split.assignment import assign_splits
 from cnnkit.errors import ImageError
+from cnnkit.tables import table_text
 from cnnkit.text import count_of, shown
 
 _BATCH = 16
@@ -59,9 +60,30 @@ class ImageFacts:
     is_grey: bool = False
 
 
+@dataclass(frozen=True)
+class DataStats:
+    """The numbers of a data set, as plain values.
+
+    Args:
+        facts: `source`, `counts` by split and class, `summary` (see `summary_of`), `undecodable`
+            with path and reason, `pixels`, which says what mean and deviation are of, and
+            `left_aside`, sentences on what is not counted.
+    """
+
+    facts: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers for JSON."""
+        return self.facts
+
+    def text(self) -> str:
+        """Return a table of the counts, and the other numbers below it."""
+        return _text(self.facts)
+
+
 def data_stats(
     data_config: Any, *, as_configured: bool, progress: Progress | None = None
-) -> dict[str, Any]:
+) -> DataStats:
     """Count and measure the images of a source; what cannot be decoded is named, not left out.
 
     Args:
@@ -69,11 +91,6 @@ def data_stats(
         as_configured: split and scale as the section says; else only a split that the source brings
             counts, and pixels are those of images scaled to 64 x 64.
         progress: called with (files read, files in all).
-
-    Returns:
-        `counts` by split and class, `summary`, see `summary_of`, `undecodable` with path and
-        reason, `pixels`, which says what mean and deviation are of, and `left_aside`, sentences on
-        what is not counted.
 
     Raises:
         DataError: the source cannot be read or split.
@@ -95,7 +112,7 @@ def data_stats(
             assign_splits(records, hashes, data_config.split, allow_missing_classes=allow)[0]
         )
     height, width = settings.image_size
-    return {
+    facts = {
         "source": source.name,
         "counts": counts_by_split(records, splits, ordered_classes(source, data_config.classes)),
         "summary": summary_of(facts),
@@ -105,6 +122,7 @@ def data_stats(
         "left_aside": [*source.notes, *_empty_notes(source)],
         "pixels": f"{settings.color_mode}, 0 to 255, at {height} x {width}",
     }
+    return DataStats(facts)
 
 
 def _empty_notes(source: Source) -> list[str]:
@@ -215,8 +233,7 @@ def _mean_and_deviation(facts: Sequence[ImageFacts]) -> tuple[list[float], list[
     return [round(value, 4) for value in means], [round(value, 4) for value in deviations]
 
 
-def stats_text(stats: Mapping[str, Any]) -> str:
-    """Return the table for people."""
+def _text(stats: Mapping[str, Any]) -> str:
     lines = [_count_table(stats["counts"]), ""]
     numbers = stats["summary"]
     height, width = numbers["height"], numbers["width"]
@@ -241,17 +258,11 @@ def stats_text(stats: Mapping[str, Any]) -> str:
 
 def _count_table(counts: Mapping[str, Mapping[str, int]]) -> str:
     names = list(next(iter(counts.values())))
-    rows = [("class", *counts)]
-    rows += [(shown(name), *(f"{counts[split][name]:,}" for split in counts)) for name in names]
-    rows.append(("all", *(f"{sum(counts[split].values()):,}" for split in counts)))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    rows = [
+        [shown(name), *(f"{of_split[name]:,}" for of_split in counts.values())] for name in names
+    ]
+    rows.append(["all", *(f"{sum(of_split.values()):,}" for of_split in counts.values())])
+    return table_text(["class", *counts], rows, right=list(counts))
 
 
 def _spread_text(spread: Mapping[str, float]) -> str:

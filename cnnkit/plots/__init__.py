@@ -118,7 +118,7 @@ def plot_data_stats(stats: Mapping[str, Any], path: Path) -> None:
     """Draw images by class and split, the sizes, and mean and deviation of each channel.
 
     Args:
-        stats: what `cnnkit.data.stats.data_stats` returns.
+        stats: the facts of a `cnnkit.data.stats.DataStats`.
         path: of the PNG file.
     """
     counts = stats["counts"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnnkit.cli.command import Command, print_json, say
+from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.data_argument import data_section, is_config
 from cnnkit.cli.options import json_option, overwrite_option, set_option
 from cnnkit.errors import GateError
@@ -60,7 +60,7 @@ def check(
     with report_for(sys.stderr).counting("checking images") as progress:
         checked = check_data(section, image_size=size, progress=progress)
     _write_files(checked, list_file, contact_sheet)
-    print_json(checked.as_dict()) if as_json else click.echo(checked.text())
+    show(checked, as_json)
     if strict and not checked.is_sound:
         raise GateError("--strict: there are errors or warnings.")
 

@@ -14,10 +14,11 @@ from click.testing import CliRunner
 from images import data_config, write_classes
 
 from cnnkit.cli import main
+from cnnkit.config import ShapesConfig
 from cnnkit.data.cache.folder import cache_folder, folder_made_whole, lock_of
 from cnnkit.data.cache_entries import KINDS
 from cnnkit.data.dataset import load_dataset
-from cnnkit.data.sources.builtin import write_builtin
+from cnnkit.data.sources.builtin import builtin_folder
 from cnnkit.errors import DataError
 from cnnkit.locks import held
 
@@ -35,7 +36,7 @@ def filled(cache, tmp_path):
     photos = write_classes(tmp_path / "photos", {"cat": 5, "owl": 5})
     for size in (8, 16):
         load_dataset(data_config(photos, image_size=(size, size)))
-    write_builtin("digits", None)
+    builtin_folder("digits", ShapesConfig())
     (cache / "downloads").mkdir()
     (cache / "downloads" / "mnist.npz").write_bytes(bytes(1000))
     (cache / "downloads" / "mine.zip").touch()

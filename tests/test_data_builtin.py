@@ -11,7 +11,7 @@ from PIL import Image
 
 from cnnkit.config.data_section import ShapesConfig
 from cnnkit.data.dataset import load_dataset
-from cnnkit.data.sources.builtin import SHAPE_NAMES, draw_shape, write_builtin
+from cnnkit.data.sources.builtin import SHAPE_NAMES, builtin_folder, draw_shape
 
 
 @pytest.fixture
@@ -35,20 +35,20 @@ def test_digits_are_those_of_scikit_learn(cache):
 
 def test_shapes_are_balanced_and_written_once(cache):
     shapes = ShapesConfig(num_images=42, image_size=32, seed=3)
-    folder = write_builtin("shapes", shapes)
+    folder = builtin_folder("shapes", shapes)
     counts = {path.name: len(list(path.iterdir())) for path in folder.iterdir()}
     assert counts == {"circle": 11, "square": 11, "star": 10, "triangle": 10}
     with Image.open(folder / "circle" / "000000.png") as image:
         assert image.size == (32, 32)
         image.load()
     (folder / "circle" / "000000.png").unlink()
-    assert write_builtin("shapes", shapes) == folder
+    assert builtin_folder("shapes", shapes) == folder
     assert not (folder / "circle" / "000000.png").exists()
 
 
 def test_a_larger_set_of_shapes_begins_with_the_smaller_one(cache):
-    small = write_builtin("shapes", ShapesConfig(num_images=8, image_size=16))
-    large = write_builtin("shapes", ShapesConfig(num_images=16, image_size=16))
+    small = builtin_folder("shapes", ShapesConfig(num_images=8, image_size=16))
+    large = builtin_folder("shapes", ShapesConfig(num_images=16, image_size=16))
     for path in small.rglob("*.png"):
         assert path.read_bytes() == (large / path.relative_to(small)).read_bytes()
 

@@ -76,7 +76,7 @@ def test_all_files_that_cannot_be_decoded_are_named_before_training(tiny_images,
         with pytest.raises(DataError) as caught:
             load_dataset(data_config(tiny_images, cache=cache_policy))
         lines = str(caught.value).splitlines()
-        assert lines[0].endswith("3 images of 27 cannot be decoded:")
+        assert lines[0].endswith("3 of 27 images cannot be read:")
         assert "blue/cut.jpg: the file is cut off" in lines[1]
         assert lines[2] == "  blue/empty.png: the file is empty"
         assert 'blue/text.jpg: it is not an image but text that begins with "not' in lines[3]
@@ -94,7 +94,7 @@ def test_skipped_files_are_told_one_by_one_and_counted(tiny_images):
     ]
     assert len(dataset.samples) == 24
     assert "Skipped blue/empty.png: the file is empty." in notes
-    assert "3 images of 27 cannot be decoded and are left out." in notes
+    assert "3 of 27 images cannot be read and are left out." in notes
 
 
 def test_a_long_list_of_bad_files_is_cut_with_a_count(tiny_images):

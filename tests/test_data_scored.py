@@ -96,9 +96,7 @@ def test_images_of_classes_that_the_run_s_list_leaves_out_are_left_aside(tmp_pat
     config = data_config("x", classes=("yak", "owl"))
     found = find_images_for(other, ("yak", "owl"), config)
     assert [record.label for record in found.records] == ["owl", "owl", "yak"]
-    assert found.notes == (
-        "Left aside: 3 images of 1 class (emu) that data.classes does not list.",
-    )
+    assert found.notes == ("Ignored: 3 images of 1 class (emu) that data.classes does not list.",)
     few = write_classes(tmp_path / "few", {"owl": 2, "emu": 3})
     with pytest.raises(UsageError, match="missing: yak"):
         find_images_for(few, ("yak", "owl"), config)
@@ -121,6 +119,6 @@ def test_the_class_list_decides_the_order_everywhere(tmp_path):
     evaluation = evaluate_model(
         str(run.folder), tmp_path / "runs", data=tmp_path / "x", note=notes.append
     )
-    assert notes == ["Left aside: 6 images of 1 class (owl) that data.classes does not list."]
+    assert notes == ["Ignored: 6 images of 1 class (owl) that data.classes does not list."]
     header = (evaluation.folder / "predictions.csv").read_text().splitlines()[0]
     assert header.endswith("p_yak,p_cat")

@@ -52,10 +52,10 @@ def test_everything_left_aside_is_counted_and_named(tmp_path):
     source = found_in(tmp_path)
     assert len(source.records) == 2
     assert source.notes == (
-        "Left aside: 1 file beside the class folders (beside.png).",
-        "Left aside: 4 files that are no images by their names "
+        "Ignored: 1 file next to the class folders (beside.png).",
+        "Ignored: 4 files whose endings are not those of images "
         "(owl/a.txt, owl/b.txt, owl/c.md and 1 more).",
-        "Left aside: 2 hidden files or folders (.ipynb_checkpoints, cat/.hidden.png).",
+        "Ignored: 2 hidden files or folders (.ipynb_checkpoints, cat/.hidden.png).",
     )
 
 
@@ -63,7 +63,7 @@ def test_links_that_lead_nowhere_are_left_aside_as_such(tmp_path):
     write_classes(tmp_path, {"cat": 1, "owl": 1})
     (tmp_path / "lost").symlink_to(tmp_path / "nowhere", target_is_directory=True)
     (tmp_path / "cat" / "self").symlink_to(tmp_path / "cat" / "self")
-    assert found_in(tmp_path).notes == ("Left aside: 2 links that lead nowhere (cat/self, lost).",)
+    assert found_in(tmp_path).notes == ("Ignored: 2 links that lead nowhere (cat/self, lost).",)
 
 
 def test_links_that_go_round_end(tmp_path):
@@ -87,7 +87,7 @@ def test_split_folders_bring_their_split(tmp_path, validation):
         ("test", "test"),
     }
     assert source.notes == (
-        "Left aside: 1 folder beside the train, validation and test folders (extra).",
+        "Ignored: 1 folder next to the train, validation and test folders (extra).",
     )
 
 
@@ -106,7 +106,7 @@ def test_a_missing_source_names_what_is_near(tmp_path):
     write_classes(tmp_path / "photos", {"cat": 1, "owl": 1})
     message = refusal(tmp_path / "fotos")
     assert "fotos does not exist. Did you mean photos?" in message
-    assert "holds photos" in message
+    assert "contains photos" in message
     assert "does not exist either" in refusal(tmp_path / "a" / "b")
 
 
@@ -114,12 +114,12 @@ def test_images_without_class_folders_are_refused(tmp_path):
     for name in ("a.png", "b.png"):
         write_image(tmp_path / name)
     message = refusal(tmp_path)
-    assert "holds 2 images (a.png, b.png) but no class folders" in message
+    assert "contains 2 images (a.png, b.png) but no class folders" in message
     assert "Make one folder for each class" in message
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    assert "has no class folders: it holds 0 files" in refusal(tmp_path)
+    assert "has no class folders: it contains 0 files" in refusal(tmp_path)
 
 
 def test_every_empty_class_is_named_with_what_it_holds(tmp_path):
@@ -128,13 +128,13 @@ def test_every_empty_class_is_named_with_what_it_holds(tmp_path):
     message = refusal(tmp_path)
     assert "2 class folders without an image" in message
     assert "yak has no image: it is empty." in message
-    assert "emu has no image: it holds notes.txt." in message
+    assert "emu has no image: it contains notes.txt." in message
     assert "remove the folders" in message
 
 
 def test_one_class_only_is_refused(tmp_path):
     write_classes(tmp_path, {"cat": 2})
-    assert "one class only (cat)" in refusal(tmp_path)
+    assert "only one class (cat)" in refusal(tmp_path)
 
 
 def test_a_class_that_train_lacks_is_refused(tmp_path):
@@ -158,7 +158,7 @@ def test_a_class_missing_in_validation_is_refused_unless_allowed(tmp_path, numbe
 def test_an_empty_validation_folder_is_not_silently_replaced(tmp_path):
     write_classes(tmp_path / "train", {"cat": 1, "owl": 1})
     write_classes(tmp_path / "val", {"cat": 0, "owl": 0})
-    assert "a folder for the validation split, but no image in it" in refusal(tmp_path)
+    assert "a folder for the validation split, but it contains no image" in refusal(tmp_path)
 
 
 def test_a_missing_train_split_is_refused(tmp_path):
@@ -232,7 +232,7 @@ def test_other_broken_csv_files_are_refused(tmp_path):
     assert "no train split" in refusal(
         table(tmp_path, f"path,label,split\n{write_image(tmp_path / 'a.png')},cat,test\n")
     )
-    assert "not a CSV, JSONL or TFRecord file" in refusal(write_image(tmp_path / "a.png"))
+    assert "not that of a CSV, JSONL or TFRecord file" in refusal(write_image(tmp_path / "a.png"))
 
 
 def test_a_column_that_stands_twice_is_refused(tmp_path):
@@ -282,9 +282,7 @@ def test_the_class_list_chooses_the_images(tmp_path):
     config = data_config(tmp_path, classes=("yak", "cat"))
     source = find_images(config)
     assert [r.label for r in source.records] == ["cat", "cat", "yak", "yak", "yak"]
-    assert source.notes == (
-        "Left aside: 1 image of 1 class (owl) that data.classes does not list.",
-    )
+    assert source.notes == ("Ignored: 1 image of 1 class (owl) that data.classes does not list.",)
     assert class_names(config) == ("yak", "cat")
 
 

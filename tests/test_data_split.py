@@ -95,9 +95,7 @@ def test_one_picture_under_two_labels_stays_on_one_side_and_is_told():
     splits, notes = assign_splits(records, hashes, SplitConfig(validation=0.3, test=0.3))
     assert splits[:10] == splits[20:30]
     assert len(set(splits[:10])) > 1
-    assert notes == [
-        "10 pictures are stored under more than one class (cat/000 = owl/000); check the labels."
-    ]
+    assert notes == ["10 images are in more than one class (cat/000 = owl/000); check the labels."]
 
 
 def test_all_classes_that_are_too_small_are_named():
@@ -255,7 +253,7 @@ def test_groups_in_two_brought_splits_are_told():
         for part, g in [("train", "a"), ("test", "a"), ("train", "b"), ("validation", "c")]
     ]
     _, notes = assign_splits(records, list("1234"), SplitConfig())
-    assert notes == ["1 group lies in more than one split of the source (a in train and test)."]
+    assert notes == ["1 group is in more than one split of the source (a in train and test)."]
 
 
 def test_kept_images_stay_and_new_ones_fill_up():
@@ -279,10 +277,10 @@ def test_what_would_join_two_kept_sides_is_named():
     with pytest.raises(DataError) as caught:
         assign_splits(records, hashes, SplitConfig(), kept=kept)
     assert str(caught.value).splitlines()[:4] == [
-        "3 images would have to change sides:",
-        "  cat/p0-0 (train) and cat/p0-1 (test) are now both of the group p0",
-        "  cat/p1-0 (validation) and cat/p2-0 (train) now belong together (p1 and p2)",
-        "  cat/p3-0 (test) and cat/p4-0 (train) are now the same picture",
+        "3 images would have to move to another split:",
+        "  cat/p0-0 (train) and cat/p0-1 (test) are now both in the group p0",
+        "  cat/p1-0 (validation) and cat/p2-0 (train) now belong together through p1 and p2",
+        "  cat/p3-0 (test) and cat/p4-0 (train) are now the same image",
     ]
 
 

@@ -93,7 +93,7 @@ def test_all_bad_lines_are_told_at_once(tmp_path):
         "line 12: unknown split 'tset', expected train, validation, test. Did you mean test?",
     ]
     assert [line.strip() for line in lines[2:-1]] == expected
-    assert lines[-1].startswith("Put the files back, or take their rows out.")
+    assert lines[-1].startswith("Put the files back, or remove their lines.")
 
 
 def test_an_empty_file_and_one_that_is_not_utf_8_are_refused(tmp_path):

@@ -28,10 +28,10 @@ from PIL import Image
 from places import DOCS
 from web import Web, serve
 
-from cnnkit.config import BUILT_IN_SOURCES
+from cnnkit.config import BUILT_IN_SOURCES, ShapesConfig
 from cnnkit.data.dataset import load_dataset
-from cnnkit.data.sources.builtin import BUILTIN_SOURCES, write_builtin
-from cnnkit.data.sources.known_sets import KNOWN_SETS, known_class_names, known_set_folder
+from cnnkit.data.sources.builtin import builtin_class_names, builtin_folder
+from cnnkit.data.sources.known_sets import KNOWN_SETS, known_set_folder
 from cnnkit.data.sources.published_arrays import read_cifar
 from cnnkit.errors import DataError
 from cnnkit.progress import Report
@@ -85,7 +85,7 @@ def _check_images(folder, split, images, labels, class_names):
 
 
 def test_the_config_the_table_and_the_page_have_the_same_names():
-    assert BUILTIN_SOURCES == BUILT_IN_SOURCES
+    assert BUILT_IN_SOURCES == ("digits", "shapes", *KNOWN_SETS)
     assert set(re.findall(r"^\| `(\w+)` \|", _PAGE.read_text(), re.M)) == set(KNOWN_SETS)
 
 
@@ -99,7 +99,7 @@ def test_a_row_says_what_there_is_to_fetch(name):
         assert file.name.split("/")[-1] == file.url.split("/")[-1]
     assert len(set(known.class_names)) == len(known.class_names)
     assert all(re.fullmatch(r"[\w -]+", each) for each in known.class_names)
-    assert known_class_names(name) == known.class_names
+    assert builtin_class_names(name, ShapesConfig()) == tuple(sorted(known.class_names))
 
 
 def test_the_numbers_of_classes_are_the_published_ones():
@@ -112,7 +112,6 @@ def test_the_numbers_of_classes_are_the_published_ones():
         "tf_flowers": 5,
         "cats_vs_dogs": 2,
     }
-    assert known_class_names("digits") is None
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10", "cifar100"])
@@ -161,7 +160,7 @@ def test_cifar10_joins_its_batches_in_order(cache, monkeypatch):
     train, test = random_part(53, (32, 32, 3), 10, 0), random_part(12, (32, 32, 3), 10, 1)
     _put_by_hand(monkeypatch, cache, "cifar10", cifar10_archive(train, test))
     folder = known_set_folder("cifar10")
-    names = known_class_names("cifar10")
+    names = KNOWN_SETS["cifar10"].class_names
     _check_images(folder, "train", *train, names)
     _check_images(folder, "test", *test, names)
 
@@ -175,9 +174,10 @@ def test_cifar100_takes_the_fine_labels_and_has_a_class_called_train(cache, monk
         }
     )
     _put_by_hand(monkeypatch, cache, "cifar100", content)
-    _check_images(known_set_folder("cifar100"), "train", *train, known_class_names("cifar100"))
+    names = KNOWN_SETS["cifar100"].class_names
+    _check_images(known_set_folder("cifar100"), "train", *train, names)
     dataset = load_dataset(data_config("cifar100", split={"validation": 0}))
-    assert dataset.class_names == known_class_names("cifar100")
+    assert dataset.class_names == names
     assert dataset.counts()["train"]["train"] == 2
     assert dataset.counts()["test"]["train"] == 1
 
@@ -194,13 +194,13 @@ def test_a_batch_that_would_run_something_is_refused(tmp_path):
     evil = b"cos\nsystem\nU" + bytes([len(f"touch {marker}")]) + f"touch {marker}".encode()
     evil += b"\x85R."
     (tmp_path / "x.tgz").write_bytes(tar_gz_bytes({"a": evil, "b": evil}))
-    with pytest.raises(pickle.UnpicklingError, match=r"asks for os\.system"):
+    with pytest.raises(pickle.UnpicklingError, match=r"needs os\.system"):
         read_cifar([tmp_path / "x.tgz"], train=["a"], test="b", labels="labels")
     assert not marker.exists()
 
 
 def test_flowers_are_unpacked_as_they_are(cache, monkeypatch):
-    names = known_class_names("tf_flowers")
+    names = KNOWN_SETS["tf_flowers"].class_names
     photographs = {
         f"flower_photos/{name}/{number}_{name}.jpg": photograph(10 * label + number)
         for label, name in enumerate(names)
@@ -248,8 +248,8 @@ def test_a_set_is_downloaded_and_told_once(cache, monkeypatch):
 
     with serve(Web(content)) as web:
         (file,) = _publish(monkeypatch, "mnist", content, url=web.url)
-        folder = write_builtin("mnist", None, Recorder())
-        assert write_builtin("mnist", None, Recorder()) == folder
+        folder = builtin_folder("mnist", ShapesConfig(), Recorder())
+        assert builtin_folder("mnist", ShapesConfig(), Recorder()) == folder
         assert web.asked == [None]
     assert told == [
         "mnist: LeCun, Cortes and Burges, the MNIST database of handwritten digits. "

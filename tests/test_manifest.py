@@ -88,12 +88,12 @@ def test_what_joins_two_sides_is_refused_and_the_manifest_stays(photos, tmp_path
     file = tmp_path / "photos.csv"
     split_to(file, photos)
     text, place_of = file.read_bytes(), {row["split"]: row["path"] for row in rows_of(file)}
-    with pytest.raises(DataError, match="would have to change sides") as caught:
+    with pytest.raises(DataError, match="would have to move to another split") as caught:
         split_to(file, photos, split={"group": "cat|owl"})
-    assert "are now both of the group cat" in str(caught.value)
+    assert "are now both in the group cat" in str(caught.value)
     for side in ("train", "test"):
         write_image(tmp_path / place_of[side], seed=999)
-    with pytest.raises(DataError, match="are now the same picture"):
+    with pytest.raises(DataError, match="are now the same image"):
         split_to(file, photos)
     assert file.read_bytes() == text
 
@@ -200,14 +200,14 @@ def test_what_the_source_brings_goes_before_the_manifest(tmp_path):
     made, notes = split_to(file, tmp_path / "x")
     assert made.counts["test"] == {"cat": 9, "owl": 10}
     assert notes == [
-        f"{file}: 1 image changes sides, because the source says so (train/cat/moved.png)."
+        f"{file}: 1 image moves to another split, because the source says so (train/cat/moved.png)."
     ]
 
 
 def test_other_files_are_not_replaced(photos, tmp_path):
     for text in ("a,b\n1,2\n", "path,label\n", "path,label,split,sha256\nx,cat,tset,1\n"):
         (tmp_path / "mine.csv").write_text(text)
-        with pytest.raises(UsageError, match="is not a manifest that this command wrote"):
+        with pytest.raises(UsageError, match="but this command did not write it"):
             split_to(tmp_path / "mine.csv", photos)
         assert (tmp_path / "mine.csv").read_text() == text
     with pytest.raises(UsageError, match="must end in .csv"):
@@ -218,7 +218,7 @@ def test_the_class_list_orders_and_chooses(photos, tmp_path):
     write_classes(photos, {"yak": 8}, seed=300)
     made, notes = split_to(tmp_path / "a.csv", photos, classes=("yak", "cat"))
     assert list(made.counts["train"]) == ["yak", "cat"]
-    assert notes == ["Left aside: 10 images of 1 class (owl) that data.classes does not list."]
+    assert notes == ["Ignored: 10 images of 1 class (owl) that data.classes does not list."]
     dataset = load_dataset(data_config(tmp_path / "a.csv", classes=("yak", "cat")))
     assert dataset.class_names == ("yak", "cat")
     assert {s.label for s in dataset.samples if "/yak/" in s.path} == {0}
@@ -277,10 +277,10 @@ def test_folds_that_cannot_be_are_refused(photos, tmp_path):
         folds_of(tmp_path, photos, 11)
     folds_of(tmp_path, photos, 3)
     for other in (2, 4):
-        with pytest.raises(UsageError, match=f"are there, which are not {other} folds"):
+        with pytest.raises(UsageError, match=f"exist, but {other} folds need {other} files"):
             folds_of(tmp_path, photos, other)
     write_classes(tmp_path / "y" / "train", {"cat": 9, "owl": 9})
-    with pytest.raises(UsageError, match="brings its own splits"):
+    with pytest.raises(UsageError, match="has its own splits"):
         folds_of(tmp_path, tmp_path / "y", 3, name="y.csv")
     assert fold_file(tmp_path / "a.b.csv", 2) == tmp_path / "a.b.fold2.csv"
 

@@ -13,7 +13,7 @@ from cnnkit.config.data_section import SplitConfig
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.split.assignment import Pool, assign_splits
 from cnnkit.data.split.folds import deal_units
-from cnnkit.data.split.stratified import cut_units
+from cnnkit.data.split.stratified import split_units
 from cnnkit.data.split.units import units_of
 from cnnkit.errors import DataError
 
@@ -153,9 +153,9 @@ def test_images_keep_their_side_when_others_come_and_go(images, fractions, later
         kept[i] = side
     pool = Pool(records, hashes, [r.group for r in records])
     try:
-        pool.sides(kept)
+        pool.kept_splits(kept)
     except DataError as error:  # a new image joins two sides
-        assert "would have to change sides" in str(error)
+        assert "would have to move to another split" in str(error)
         return
     splits = divided(records, hashes, later, seed=9, kept=kept)
     assert all(side in (None, split) for side, split in zip(kept, splits, strict=True))
@@ -200,8 +200,8 @@ def test_the_order_of_units_does_not_matter_to_the_cut(images, fractions, seed):
         owners_of(records, hashes), ((d, r.group) for d, r in zip(hashes, records, strict=True))
     )
     shares = dict(zip(("test", "validation"), fractions, strict=True))
-    parts, _ = cut_units(units, shares, seed, allow_missing_classes=True)
+    parts, _ = split_units(units, shares, seed, allow_missing_classes=True)
     order = list(range(len(units)))
     random.Random(seed).shuffle(order)
-    shuffled, _ = cut_units([units[i] for i in order], shares, seed, allow_missing_classes=True)
+    shuffled, _ = split_units([units[i] for i in order], shares, seed, allow_missing_classes=True)
     assert shuffled == [parts[i] for i in order]

@@ -94,7 +94,7 @@ def test_numbers_name_the_classes_where_texts_do_not(write):
     assert "not all records have it" in read_tfrecords(path).notes[0]
     path = write("c.record", [example(i, text="crane", number=n) for i, n in enumerate((134, 517))])
     assert [label for _, label, _ in listed(path)] == ["134", "517"]
-    assert "crane stands for several labels" in read_tfrecords(path).notes[0]
+    assert "crane has several labels" in read_tfrecords(path).notes[0]
     path = write("d.record", [example(0, text="cat"), example(1, number=3)])
     with pytest.raises(DataError, match="all records of a source need the same feature"):
         read_tfrecords(path)
@@ -115,8 +115,8 @@ def test_shards_bring_the_split_that_their_names_say(write, tmp_path):
     assert Counter(r.split for r in source.records) == {"train": 4, "validation": 2, "test": 2}
     assert source.records[0].path == "Validation-00000-of-00001#0"
     assert source.notes == (
-        "Left aside: 1 file that is no TFRecord file by name (labels.txt).",
-        "train-*-of-00003: 1 file of 3 not there (number 1).",
+        "Ignored: 1 file whose name is not that of a TFRecord file (labels.txt).",
+        "train-*-of-00003: 1 file of 3 missing (number 1).",
     )
 
 
@@ -145,7 +145,10 @@ def test_names_of_which_some_say_a_split_say_none(write, tmp_path):
         write(f"x/{name}", [example(10 * number + i, "ab"[i]) for i in range(2)])
     source = read_tfrecords(tmp_path / "x")
     assert {r.split for r in source.records} == {None}
-    assert "say a split (train.tfrecord), those of others do not (more.tfrecord)" in source.notes[0]
+    assert (
+        "Some file names have a split (train.tfrecord), others do not (more.tfrecord)"
+        in source.notes[0]
+    )
 
 
 def test_every_damaged_byte_is_found(write):
@@ -182,7 +185,7 @@ def test_what_is_no_image_record_is_named(write, tf, tmp_path):
     with pytest.raises(DataError, match="compressed with gzip; unpack it first"):
         read_tfrecords(path)
     path.write_bytes(b"")
-    with pytest.raises(DataError, match="holds no record"):
+    with pytest.raises(DataError, match="contains no record"):
         read_tfrecords(path)
 
 

@@ -59,7 +59,7 @@ def test_broken_images_in_training_data_are_named_before_anything_is_trained(pro
     project.config()
     done = project.cnnkit("train", "a.yaml")
     assert done.returncode == 1
-    assert "2 images of 26 cannot be decoded" in done.stderr
+    assert "2 of 26 images cannot be read" in done.stderr
     assert "red/cut.jpg: " in done.stderr and "truncated" in done.stderr
     assert "red/list.jpg: it is not an image" in done.stderr
     assert "data.on_error: skip" in done.stderr
@@ -188,7 +188,7 @@ def test_one_class_only_is_refused(project):
     project.config()
     done = project.cnnkit("train", "a.yaml")
     assert done.returncode == 1
-    assert "one class only (blue)" in done.stderr
+    assert "only one class (blue)" in done.stderr
 
 
 def test_debug_shows_the_traceback_of_an_expected_failure(project):

@@ -21,7 +21,7 @@ from cnnkit.cli.options import json_option, model_option, one_model, runs_option
 )
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=click.Path(),  # a str: Path would turn ./digits, a folder, into digits, the built-in
     help="Score other images with the same classes instead: a folder, a CSV file, ...",
 )
 @click.option(

@@ -1,4 +1,4 @@
-"""A config's data section enters; one checked, split and decoded `ImageDataset` leaves."""
+"""Load the images of a config: found, checked, decoded and split, as one `ImageDataset`."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
+from cnnkit.config import DataConfig
 from cnnkit.data.cache.pixels import PixelStore
 from cnnkit.data.pixels import PixelSettings
-from cnnkit.data.readable_images import DecodedImages, decode_images, report_undecodable
+from cnnkit.data.readable_images import DecodedImages, decode_images
 from cnnkit.data.reading import Progress
 from cnnkit.data.records import SPLITS, ImageFile, Source, fingerprint_of
 from cnnkit.data.sources.listing import find_images, ordered_classes
 from cnnkit.data.split.assignment import assign_splits
 from cnnkit.data.split.manifest import changed_notes
+from cnnkit.data.unreadable import report_unreadable
 from cnnkit.errors import DataError
 from cnnkit.text import first_few
 
@@ -29,8 +30,8 @@ class Sample:
     """One usable image.
 
     Args:
-        path: as `split.csv` shows it.
-        file: where it is.
+        path: as in `split.csv`.
+        file: gives its bytes.
         label: index into the class names.
         split: `train`, `validation` or `test`.
         sha256: of its content.
@@ -45,14 +46,14 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class ImageDataset:
-    """Images that all decode, with labels and splits.
+    """Images that can all be decoded, with their labels and splits.
 
     Args:
-        class_names: names in label order.
+        class_names: in label order.
         samples: all usable images, sorted by path.
         skipped: (path, reason) of images that cannot be decoded and were left out.
-        settings: how pixels are made.
-        store: where pixels come from.
+        settings: how files become pixels.
+        store: gives the pixels.
     """
 
     class_names: tuple[str, ...]
@@ -75,7 +76,7 @@ class ImageDataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over all (label name, content), whatever the paths and splits."""
+        """sha256 over (class name, content) of all samples; paths and splits do not matter."""
         return fingerprint_of((self.class_names[s.label], s.sha256) for s in self.samples)
 
     @cached_property
@@ -92,7 +93,7 @@ class ImageDataset:
         return self.store.read(self._rows[np.asarray(indices, np.int64)])
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return the number of images by split and class; classes without images count 0."""
+        """Return the number of images per split and class; 0 for classes without images."""
         found = Counter((sample.split, sample.label) for sample in self.samples)
         present = {sample.split for sample in self.samples}
         return {
@@ -103,7 +104,7 @@ class ImageDataset:
 
 
 def load_dataset(
-    data_config: Any, *, progress: Progress | None = None, note: Note | None = None
+    data_config: DataConfig, *, progress: Progress | None = None, note: Note | None = None
 ) -> ImageDataset:
     """Find, read, decode and split the images of a config.
 
@@ -120,7 +121,13 @@ def load_dataset(
     for sentence in source.notes:
         note(sentence)
     decoded = decode_images(source, data_config, progress, note)
-    report_undecodable(source, decoded.skipped, data_config.on_error, note)
+    report_unreadable(
+        decoded.skipped,
+        len(source.records),
+        source.name,
+        skip=data_config.on_error == "skip",
+        note=note,
+    )
     class_names = ordered_classes(source, data_config.classes)
     _check_none_lost(source, decoded, data_config.allow_missing_classes)
     splits, notes = assign_splits(
@@ -147,7 +154,7 @@ def _dataset(
 
 
 def _check_none_lost(source: Source, decoded: DecodedImages, allow_missing: bool) -> None:
-    """Refuse a class that lost all its images of a split because none decodes."""
+    """Refuse a class if none of its images in a split can be decoded."""
     left = {(record.split, record.label) for record in decoded.records}
     lost = sorted(
         {(record.split or "", record.label) for record in source.records}

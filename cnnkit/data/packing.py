@@ -1,4 +1,4 @@
-"""A config's data section enters; the pack of its pixels leaves, made ahead of training."""
+"""Decode the images of a config into the pixel cache ahead of training (`cnnkit data pack`)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cnnkit.data.readable_images import DecodedImages, decode_images, report_undecodable
+from cnnkit.config import DataConfig
+from cnnkit.data.readable_images import DecodedImages, decode_images
 from cnnkit.data.reading import Progress
 from cnnkit.data.records import Source
 from cnnkit.data.sources.listing import find_images
+from cnnkit.data.unreadable import report_unreadable
 from cnnkit.text import count_of, size_text
 
 Note = Callable[[str], None]
@@ -22,8 +24,8 @@ class Packing:
 
     Args:
         source: the images.
-        decoded: those that can be decoded, and the store of their pixels.
-        seconds: how long it took to read and pack them.
+        decoded: the images that can be decoded, with their pixels.
+        seconds: how long reading and packing took.
     """
 
     source: Source
@@ -32,7 +34,7 @@ class Packing:
 
     @property
     def _is_old(self) -> bool:
-        """Whether an earlier pack has all images."""
+        """Whether an earlier pack already has all images."""
         return self.decoded.store.pack is not None and not self.decoded.store.is_new
 
     def as_dict(self) -> dict[str, Any]:
@@ -55,32 +57,41 @@ class Packing:
         }
 
     def text(self) -> str:
-        """Return the same for people; what cannot be decoded is reported by `check`."""
+        """Return the same for people, without the undecodable images, which `check` reports."""
         facts = self.as_dict()
         height, width, channels = self.decoded.store.settings.shape
         images = count_of(facts["images"], "image")
         if facts["different_images"] < facts["images"]:
             images += f" ({facts['different_images']:,} different)"
-        told = "already packed"
+        speed = "already packed"
         if not self._is_old:
-            told = f"{facts['seconds']:.1f} s, {facts['images_per_second']:,.0f} images/s"
+            speed = f"{facts['seconds']:.1f} s, {facts['images_per_second']:,.0f} images/s"
         return (
-            f"{images} of {height} x {width} x {channels}, {size_text(facts['bytes'])}; {told}\n"
+            f"{images} of {height} x {width} x {channels}, {size_text(facts['bytes'])}; {speed}\n"
             f"{facts['pack'] or 'Nothing was packed.'}"
         )
 
     def check(self, on_error: str, note: Note) -> None:
-        """Name every image that cannot be decoded, as a note or as an error.
+        """Name every image that cannot be decoded, in notes or in an error.
 
         Raises:
             DataError: there are some, and `on_error` is `error`.
         """
         skipped = self.decoded.skipped
-        report_undecodable(self.source, skipped, on_error, note, max_shown=len(skipped))
+        report_unreadable(
+            skipped,
+            len(self.source.records),
+            self.source.name,
+            skip=on_error == "skip",
+            max_shown=len(skipped),
+            note=note,
+        )
 
 
-def pack_images(data_config: Any, *, progress: Progress | None = None, note: Note) -> Packing:
-    """Decode the images of a config into a pack on disk, whatever `data.cache` says.
+def pack_images(
+    data_config: DataConfig, *, progress: Progress | None = None, note: Note
+) -> Packing:
+    """Decode the images of a config and keep their pixels on disk, whatever `data.cache` says.
 
     Args:
         data_config: the `data` section.

@@ -1,4 +1,4 @@
-"""Facts about one image or one source leave in the form that all sources share."""
+"""The records that all sources produce: one per image, and one for the source as a whole."""
 
 from __future__ import annotations
 
@@ -27,20 +27,23 @@ _FOLDER_NAMES = ("train", "validation", "val", "valid", "test")
 
 
 class ImageFile(Protocol):
-    """A file with one image, or a part of a larger file; `pathlib.Path` and `LocalFile` are."""
+    """A file with one image, or a part of a larger file, such as `pathlib.Path` and `LocalFile`."""
 
     def read_bytes(self) -> bytes:
-        """Return the encoded image; raises OSError where it cannot be read."""
+        """Return the encoded image; raises OSError if it cannot be read."""
         ...
 
 
 class LocalFile(str):
-    """The path of a file with one image; a hundred thousand of them take little time and room."""
+    """The path of a file with one image.
+
+    It is a string, not a `Path`, because a hundred thousand of them are made at once.
+    """
 
     __slots__ = ()
 
     def read_bytes(self) -> bytes:
-        """Return the encoded image; raises OSError where it cannot be read."""
+        """Return the encoded image; raises OSError if it cannot be read."""
         with open_regular(self, buffering=0) as stream:
             return stream.read()
 
@@ -50,12 +53,12 @@ class ImageRecord:
     """One image as its source lists it.
 
     Args:
-        path: posix path as `split.csv` shows it, relative to the source where it lies inside.
-        file: where its bytes are; as text it names the place.
+        path: posix path as in `split.csv`, relative to the source if the image is inside it.
+        file: gives the bytes; as text it is the full path.
         label: name of the class.
-        split: `train`, `validation` or `test` where the source says so, else None.
-        group: images of one group stay in one split; None for an image on its own.
-        sha256: of the content as the source states it, None where it does not.
+        split: `train`, `validation` or `test` if the source says so, else None.
+        group: images of one group stay in one split; None if the image belongs to no group.
+        sha256: of the content, as the source states it; None if it does not.
     """
 
     path: str
@@ -68,13 +71,13 @@ class ImageRecord:
 
 @dataclass(frozen=True)
 class Source:
-    """What one source holds.
+    """The content of one source.
 
     Args:
-        name: how messages call it.
+        name: what messages call it.
         records: all images, sorted by path.
-        notes: sentences about everything that was left aside.
-        empty_classes: (folder, what lies in it) of class folders without an image.
+        notes: sentences about everything that was ignored.
+        empty_classes: (folder, what it contains) of class folders without an image.
     """
 
     name: str
@@ -84,9 +87,9 @@ class Source:
 
 
 def without_collection(function: Function) -> Function:
-    """Let a function make many small objects, none of them garbage, without a search for garbage.
+    """Pause garbage collection while a function runs that makes many small objects and keeps them.
 
-    On 100,000 files that search takes as long as the work itself.
+    With 100,000 files, the collector takes as long as the work itself and finds nothing.
     """
 
     @functools.wraps(function)
@@ -103,17 +106,17 @@ def without_collection(function: Function) -> Function:
 
 
 def split_from_word(word: str) -> str | None:
-    """Return the split a word in a CSV means, in any case; None for an unknown word."""
+    """Return the split that a word in a CSV means, upper or lower case; None for another word."""
     return _SPLIT_NAMES.get(word.strip().lower())
 
 
 def split_from_folder(name: str) -> str | None:
-    """Return the split a folder's name means, in any case; None for any other folder."""
+    """Return the split that a folder's name means, upper or lower case; None for another name."""
     folded = name.lower()
     return _SPLIT_NAMES[folded] if folded in _FOLDER_NAMES else None
 
 
 def fingerprint_of(images: Iterable[tuple[str, str]]) -> str:
-    """Return a sha256 over (label, sha256 of the content) of all images, in any order."""
+    """Return a sha256 over (label, sha256 of the content) of all images, in whatever order."""
     lines = sorted(f"{label}\t{digest}" for label, digest in images)
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()

@@ -1,4 +1,4 @@
-"""A run's own split, or other images with the same classes, enters; the records to score leave."""
+"""Find the images to score a run on: those of its own split, or others with the same classes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from cnnkit.config import DataConfig
 from cnnkit.data.reading import hash_files
 from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, LocalFile, Source
-from cnnkit.data.sources.builtin import BUILTIN_SOURCES, write_builtin
+from cnnkit.data.sources.builtin import builtin_folder, is_builtin
 from cnnkit.data.sources.listing import only_classes, read_source
 from cnnkit.data.sources.tfrecord import record_at
 from cnnkit.errors import DataError, UsageError
@@ -18,18 +18,18 @@ from cnnkit.text import count_of, first_few
 
 
 def run_images(
-    rows: Sequence[Mapping[str, str]], split: str, data_config: Any
+    rows: Sequence[Mapping[str, str]], split: str, data_config: DataConfig
 ) -> tuple[ImageRecord, ...]:
     """Return the images of one split as a run's split.csv lists them.
 
     Args:
         rows: of split.csv.
         split: `train`, `validation` or `test`.
-        data_config: the run's `data` section; `source` and `shapes` are read.
+        data_config: the run's `data` section; `source` and `shapes` are used.
 
     Raises:
         UsageError: the run has no such split.
-        DataError: images are gone, or their content is not what the run saw.
+        DataError: images are missing, or have changed since the run was trained.
     """
     chosen = [row for row in rows if row["split"] == split]
     if not chosen:
@@ -48,8 +48,10 @@ def run_images(
     ]
     if differing:
         raise DataError(
-            f"{count_of(len(differing), 'image')} of the {split} split in {root} are not what the "
-            f"run saw: {first_few(differing, 10)}. Put the images back, or give --data FOLDER."
+            f"{count_of(len(differing), 'image')} of the {split} split in {root} "
+            f"{'is' if len(differing) == 1 else 'are'} not as the run saw "
+            f"{'it' if len(differing) == 1 else 'them'}: {first_few(differing, 10)}. Put the "
+            "images back, or give --data FOLDER."
         )
     return records
 
@@ -57,7 +59,7 @@ def run_images(
 def find_images_for(
     source: str | Path,
     class_names: Sequence[str],
-    data_config: Any,
+    data_config: DataConfig,
     *,
     split: str | None = None,
     run_name: str = "The run",
@@ -66,17 +68,17 @@ def find_images_for(
     """List other images to score with the classes of a run.
 
     Args:
-        source: folder, file or built-in name.
+        source: a folder, a file, or the name of a built-in as a `str`; see `read_source`.
         class_names: the run's classes.
-        data_config: the run's `data` section; `shapes` is read, and where there are `classes`,
-            images of others are left aside.
-        split: only the images of this split, where the source brings splits; None for all.
-        run_name: how messages call the run.
+        data_config: the run's `data` section; `shapes` is used, and if it has `classes`, images of
+            other classes are ignored.
+        split: only the images of this split of the source; None for all images.
+        run_name: what messages call the run.
         allow_missing_classes: accept a source that lacks some of the classes.
 
     Raises:
         UsageError: the classes differ, or the source has no such split.
-        DataError: the source cannot be read or holds no image.
+        DataError: the source cannot be read or contains no image.
     """
     found = read_source(source, data_config.shapes)
     if split is not None:
@@ -84,7 +86,7 @@ def find_images_for(
     if data_config.classes is not None:
         found = only_classes(found, data_config.classes)
     if not found.records:
-        raise DataError(f"{found.name} holds no image.")
+        raise DataError(f"{found.name} contains no image.")
     _check_same_classes(found, class_names, run_name, allow_missing_classes)
     return found
 
@@ -94,9 +96,9 @@ def _image_at(root: Path, path: str) -> ImageFile:
     return record_at(place) or LocalFile(place)
 
 
-def _root(data_config: Any) -> Path:
-    if data_config.source in BUILTIN_SOURCES:
-        return write_builtin(data_config.source, data_config.shapes)
+def _root(data_config: DataConfig) -> Path:
+    if is_builtin(data_config.source):
+        return builtin_folder(data_config.source, data_config.shapes)
     source = Path(data_config.source)
     return source if source.is_dir() else source.parent
 

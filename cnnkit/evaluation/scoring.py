@@ -11,17 +11,15 @@ import numpy as np
 from cnnkit.config import Config, load_config
 from cnnkit.data.records import SPLITS, ImageRecord, fingerprint_of
 from cnnkit.data.scored_images import find_images_for, run_images
-from cnnkit.errors import DataError, UsageError
+from cnnkit.data.unreadable import report_unreadable
+from cnnkit.errors import UsageError
 from cnnkit.evaluation.gates import parse_requirement
 from cnnkit.evaluation.scores import Evaluation
 from cnnkit.prediction import predict
 from cnnkit.runs import Run, check_folder_name, run_of_file
 from cnnkit.runtimes import Predictor, load_predictor
-from cnnkit.text import count_of, shown
 
 Note = Callable[[str], None]
-
-_MAX_SHOWN = 20
 
 
 def evaluate_model(
@@ -43,7 +41,8 @@ def evaluate_model(
             run.
         runs_folder: where run names are looked for.
         split: which split to score. Defaults to `test`; with `data`, to all of its images.
-        data: a folder, or a CSV, JSON lines or TFRecord file, instead of the run's own images.
+        data: a folder, a CSV, JSON lines or TFRecord file, or a built-in data set, instead of the
+            run's own images. As a `str`, `digits` is the built-in and `./digits` a folder.
         name: of the folder inside evaluation/.
         requirements: only read here, before anything is scored, so that a typo costs no time.
             `check_requirements` checks them.
@@ -140,28 +139,19 @@ def _score(
         if prediction.error is None:
             scored.append((record, prediction.probabilities))
         else:
-            broken.append(f"{shown(record.path)}: {prediction.error}")
-    if broken and (not skip_errors or not scored):
-        raise DataError(_broken_text(broken, len(records)))
-    for line in broken:
-        note(f"left out {line}")
+            broken.append((record.path, prediction.error))
+    report_unreadable(
+        broken,
+        len(records),
+        folder.name,
+        skip=skip_errors and bool(scored),
+        how_to_skip="give --skip-errors",
+        note=note,
+    )
     return Evaluation(
         folder,
         [record.path for record, _ in scored],
         np.array([label_of[record.label] for record, _ in scored]),
         np.stack([probabilities for _, probabilities in scored]),
         names,
-    )
-
-
-def _broken_text(broken: Sequence[str], num_images: int) -> str:
-    lines = [f"  {line}" for line in broken[:_MAX_SHOWN]]
-    if len(broken) > _MAX_SHOWN:
-        lines.append(f"  and {len(broken) - _MAX_SHOWN:,} more")
-    return "\n".join(
-        [
-            f"{count_of(len(broken), 'image')} of {num_images:,} cannot be read:",
-            *lines,
-            "Repair or remove them, or leave them out with --skip-errors.",
-        ]
     )

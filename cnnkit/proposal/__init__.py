@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnkit.config import DataConfig, load_config
-from cnnkit.data.sources.builtin import BUILTIN_SOURCES
+from cnnkit.config import BUILT_IN_SOURCES, DataConfig, load_config
 from cnnkit.files import write_text
 from cnnkit.progress import Report
 from cnnkit.proposal.findings import Choice, Findings, look_at
@@ -111,11 +110,11 @@ def write_proposal(
 
 def relative_source(source: str, config: Path) -> str:
     """Return a source as a config names it: relative to the config, unless that leads far up."""
-    if source in BUILTIN_SOURCES:
+    if source in BUILT_IN_SOURCES:
         return source
     relative = os.path.relpath(source, config.absolute().parent)
     path = source if relative.startswith(os.path.join("..", "..")) else relative
-    return f"./{path}" if path in BUILTIN_SOURCES else path  # a folder named like a built-in set
+    return f"./{path}" if path in BUILT_IN_SOURCES else path  # a folder named like a built-in set
 
 
 def _lines(choices: Sequence[Choice]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cnnkit.errors import UsageError
-from cnnkit.files import PATHS_AS_THEY_ARE, open_regular, write_json
+from cnnkit.files import PATHS_AS_THEY_ARE, make_numbered_folder, open_regular, write_json
 
 RUNS_FOLDER = "runs"
 _STATUSES = ("running", "finished", "failed", "interrupted")
@@ -217,21 +217,15 @@ def create_run(name: str, runs_folder: Path) -> Run:
         UsageError: the name is not a folder name, or the folder cannot be created.
     """
     check_folder_name(name)
-    number = 1
-    while True:
-        folder = runs_folder / (name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            if runs_folder.exists() and not runs_folder.is_dir():
-                raise UsageError(f"{runs_folder} is a file, not a folder for runs.") from None
-            number += 1
-            continue
-        except OSError as error:
-            raise UsageError(f"{folder} cannot be created: {error.strerror}.") from error
-        (folder / "weights").mkdir()
-        (folder / "plots").mkdir()
-        return Run(folder)
+    if runs_folder.exists() and not runs_folder.is_dir():
+        raise UsageError(f"{runs_folder} is a file, not a folder for runs.")
+    try:
+        folder = make_numbered_folder(runs_folder / name)
+    except OSError as error:
+        raise UsageError(f"{runs_folder / name} cannot be created: {error.strerror}.") from error
+    (folder / "weights").mkdir()
+    (folder / "plots").mkdir()
+    return Run(folder)
 
 
 def check_folder_name(name: str) -> None:

@@ -11,9 +11,8 @@ from cnnkit.data.check.faults import Finding
 from cnnkit.data.check.folder_faults import names_alike
 from cnnkit.data.records import SPLITS, ImageRecord, Source, split_from_folder
 from cnnkit.data.sources.listing import classes_by_split
-from cnnkit.data.split.assignment import Pool
-from cnnkit.data.split.stratified import cut_units
-from cnnkit.data.split.units import groups_of
+from cnnkit.data.split.stratified import split_units
+from cnnkit.data.split.units import Pool, groups_of
 from cnnkit.errors import DataError
 from cnnkit.text import count_of
 
@@ -129,9 +128,9 @@ def _too_small(
     fractions = {
         split: getattr(data_config.split, split)
         for split in _HELD_OUT
-        if split not in pool.brought and getattr(data_config.split, split) > 0
+        if split not in pool.given_splits and getattr(data_config.split, split) > 0
     }
-    _, too_few = cut_units(pool.units, fractions, data_config.split.seed)
+    _, too_few = split_units(pool.units, fractions, data_config.split.seed)
     return [
         Finding("class_too_small", (name,), pool.size_of(name) + " that can be read")
         for name in sorted(too_few)

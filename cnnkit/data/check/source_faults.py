@@ -11,7 +11,7 @@ from typing import Any
 from cnnkit.data.check.faults import Finding
 from cnnkit.data.check.folder_faults import FolderWalk
 from cnnkit.data.records import LocalFile, Source
-from cnnkit.data.sources.builtin import BUILTIN_SOURCES
+from cnnkit.data.sources.builtin import is_builtin
 from cnnkit.data.sources.listing import only_classes, read_source
 from cnnkit.data.sources.tfrecord_source import holds_tfrecords
 from cnnkit.errors import DataError
@@ -63,7 +63,7 @@ def list_source(data_config: Any) -> ListedSource:
         DataError: there is no such source.
     """
     path = Path(data_config.source)
-    is_folder = str(path) not in BUILTIN_SOURCES and path.is_dir() and not holds_tfrecords(path)
+    is_folder = not is_builtin(data_config.source) and path.is_dir() and not holds_tfrecords(path)
     walk = FolderWalk(path) if is_folder else None
     refusal = None
     try:

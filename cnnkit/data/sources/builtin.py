@@ -1,31 +1,55 @@
-"""The name of a built-in data set enters; a folder of class folders in the cache leaves."""
+"""The built-in data sets: `digits`, `shapes` and the known sets, as class folders in the cache."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from cnnkit.config import BUILT_IN_SOURCES, DataConfig, ShapesConfig
 from cnnkit.data.cache.folder import cache_folder, folder_made_whole
 from cnnkit.data.sources.known_sets import KNOWN_SETS, Report, known_set_folder
 
-BUILTIN_SOURCES = ("digits", "shapes", *KNOWN_SETS)
 SHAPE_NAMES = ("circle", "square", "star", "triangle")
 
+_DIGIT_NAMES = tuple("0123456789")
 _DRAWN_LARGER = 4  # shapes are drawn four times as large and scaled down: smooth edges
 _MIN_COLOR_DISTANCE = 120.0
 _VERSION = 1
 
 
-def write_builtin(name: str, shapes: Any, report: Report | None = None) -> Path:
-    """Return the folder of a built-in, written on the first call.
+def is_builtin(source: str | Path) -> bool:
+    """Return whether a source is a built-in data set. A `Path` is a folder or a file, never that.
+
+    `digits` is the built-in; `./digits`, `digits/` and an absolute path are folders.
+    """
+    return isinstance(source, str) and source in BUILT_IN_SOURCES
+
+
+def builtin_class_names(source: str, shapes: ShapesConfig) -> tuple[str, ...] | None:
+    """Return the sorted classes of a built-in without making its images; None for another source.
 
     Args:
-        name: `digits` (1,797 real handwritten digits of 8 x 8 pixels, scikit-learn's), `shapes`, or
-            a known set, which is downloaded.
+        source: the name of a built-in, or a path.
+        shapes: the config of the drawn shapes; the first few images do not have all classes.
+    """
+    if not is_builtin(source):
+        return None
+    if source == "digits":
+        return _DIGIT_NAMES
+    if source == "shapes":
+        return SHAPE_NAMES[: shapes.num_images]
+    return tuple(sorted(KNOWN_SETS[source].class_names))
+
+
+def builtin_folder(name: str, shapes: ShapesConfig, report: Report | None = None) -> Path:
+    """Return the folder of a built-in; its images are written on the first call.
+
+    Args:
+        name: `digits` (1,797 real handwritten digits of 8 x 8 pixels from scikit-learn), `shapes`,
+            or a known set, which is downloaded.
         shapes: `num_images`, `image_size`, `seed` and `style` of the drawn shapes.
         report: where notes and the progress of a download go; None for nowhere.
 
@@ -50,27 +74,27 @@ def write_builtin(name: str, shapes: Any, report: Report | None = None) -> Path:
     return folder
 
 
-def make_builtin(data_config: Any, report: Report) -> None:
-    """Write the folder of a built-in source with progress, ahead of those who list it in silence.
+def make_builtin(data_config: DataConfig, report: Report) -> None:
+    """Write the images of a built-in with progress, so that they exist when its folder is listed.
 
-    Any other source needs nothing. Raises as `write_builtin`.
+    Any other source needs nothing. Raises as `builtin_folder`.
     """
-    if data_config.source in BUILTIN_SOURCES:
-        write_builtin(data_config.source, data_config.shapes, report)
+    if is_builtin(data_config.source):
+        builtin_folder(data_config.source, data_config.shapes, report)
 
 
 def _write_digits(folder: Path) -> None:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
-    for label in digits.target_names:
-        (folder / str(label)).mkdir()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # 16 is their white
+    for name in _DIGIT_NAMES:
+        (folder / name).mkdir()
     for index, (image, label) in enumerate(zip(images, digits.target, strict=True)):
         Image.fromarray(image).save(folder / str(label) / f"{index:04d}.png")
 
 
-def _write_shapes(folder: Path, shapes: Any) -> None:
+def _write_shapes(folder: Path, shapes: ShapesConfig) -> None:
     for name in SHAPE_NAMES[: shapes.num_images]:
         (folder / name).mkdir()
     for index in range(shapes.num_images):
@@ -79,7 +103,7 @@ def _write_shapes(folder: Path, shapes: Any) -> None:
         Image.fromarray(image).save(folder / name / f"{index:06d}.png")
 
 
-def _drawn(index: int, shapes: Any) -> np.ndarray:
+def _drawn(index: int, shapes: ShapesConfig) -> np.ndarray:
     how = {"image_size": shapes.image_size, "seed": shapes.seed}
     if shapes.style == "filled":
         return draw_shape(index, **how)
@@ -87,12 +111,13 @@ def _drawn(index: int, shapes: Any) -> np.ndarray:
 
 
 def draw_shape(index: int, *, image_size: int, seed: int) -> np.ndarray:
-    """Draw shape number `index`: uint8 (image_size, image_size, 3), the same for ever.
+    """Draw shape number `index`, uint8 (image_size, image_size, 3), always the same pixels.
 
-    The kind goes round by index, so that classes are balanced; position, size, angle, colours and
-    noise depend on (seed, index) alone, so that a larger set begins with the smaller one.
+    The classes take turns, so that they are balanced. Position, size, angle, colours and noise
+    depend on (seed, index) alone, so that a larger set begins with the smaller one.
     """
     random = np.random.default_rng([seed, index])
+    # The order of the draws from `random` is part of the pixels: do not reorder these lines.
     background, color = _two_colors(random)
     side = image_size * _DRAWN_LARGER
     canvas = Image.new("RGB", (side, side), background)
@@ -105,15 +130,16 @@ def draw_shape(index: int, *, image_size: int, seed: int) -> np.ndarray:
 
 
 def draw_outline(index: int, *, image_size: int, seed: int, by_hand: bool) -> np.ndarray:
-    """Draw the outline of shape number `index`; else as `draw_shape`.
+    """Draw the outline of shape number `index`, in all else like `draw_shape`.
 
     Args:
         index: number of the shape.
         image_size: height and width in pixels.
         seed: another one draws other outlines.
-        by_hand: one to three shaky strokes of dark ink on light paper, and noise; else one clean
-            stroke, black on white.
+        by_hand: True for one to three shaky strokes of dark ink on light paper, with noise; False
+            for one clean stroke, black on white.
     """
+    # 1 + by_hand: outlines, sketches and filled shapes of one seed are different pictures.
     random = np.random.default_rng([seed, index, 1 + by_hand])
     side = image_size * _DRAWN_LARGER
     paper, ink = random.integers(190, 256, size=3), random.integers(0, 90, size=3)
@@ -135,7 +161,7 @@ def draw_outline(index: int, *, image_size: int, seed: int, by_hand: bool) -> np
 
 
 def _scaled_down(canvas: Image.Image, image_size: int, random: np.random.Generator) -> np.ndarray:
-    """Return the picture at its size, with noise."""
+    """Return the picture scaled down to image_size, with noise."""
     small = canvas.resize((image_size, image_size), Image.Resampling.BOX)
     noise = random.normal(0, random.uniform(0, 20), size=(image_size, image_size, 3))
     return np.clip(np.rint(np.asarray(small) + noise), 0, 255).astype(np.uint8)
@@ -165,7 +191,7 @@ def _draw(
 
 
 def _outline(name: str, angle: float) -> np.ndarray:
-    """Return the corners of a shape of radius 1, float64 (num_corners, 2); 24 of a circle."""
+    """Return the corners of a shape of radius 1, float64 (num_corners, 2); a circle has 24."""
     every = {"circle": [1.0] * 24, "square": [1.0] * 4, "triangle": [1.0] * 3}
     radii = {**every, "star": [1.0, 0.4] * 5}[name]
     angles = angle + np.arange(len(radii)) * (2 * math.pi / len(radii))

@@ -1,4 +1,4 @@
-"""A CSV file with the columns path,label[,split,group,sha256] enters; its image records leave."""
+"""Read a CSV file with the columns path,label[,split,group,sha256]."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read_table(table: Path) -> Source:
     """List the images of a CSV file; paths in it are relative to its folder.
 
     Raises:
-        DataError: wrong columns, or every bad row at once with its line number.
+        DataError: the columns are wrong, or rows are; all bad rows at once with their lines.
     """
     content = ManifestText(table)
     rows = _rows(table, content.text)
@@ -45,8 +45,8 @@ def _columns(table: Path, header: list[str]) -> dict[str, int]:
     if missing:
         raise DataError(
             f"{table} lacks the column {' and the column '.join(missing)}: its first line has "
-            f"{came}. Expected a first line path,label or path,label,split, separated by "
-            "commas."
+            f"{came}. Expected path,label or path,label,split, separated by commas, in the first "
+            "line."
         )
     twice = [name for name in COLUMNS if names.count(name) > 1]
     if twice:
@@ -58,7 +58,7 @@ def _columns(table: Path, header: list[str]) -> dict[str, int]:
 
 
 def _cell(cells: list[str], name: str, place: int) -> str:
-    """Return a cell without blanks around it; only the name of a file may have them."""
+    """Return a cell without the blanks around it, which only a file name may have."""
     if place >= len(cells):
         return ""
     return cells[place] if name == "path" else cells[place].strip()

@@ -1,4 +1,4 @@
-"""A folder of class folders, split or not, enters; its image records leave."""
+"""List the images of a folder of class folders, with or without train, validation and test."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from cnnkit.data.records import ImageRecord, LocalFile, Source, split_from_folde
 from cnnkit.errors import DataError
 from cnnkit.text import count_of, first_few
 
-# Pillow registers these, but they are films and measurement data, not pictures.
+# Pillow registers these endings, but they are films and measurement data, not pictures.
 _NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG"}
 
 
 @functools.cache
 def image_extensions() -> frozenset[str]:
-    """Return the file name endings that count as images, in lower case: `.jpg`, `.png`, ..."""
+    """Return the file name endings of images, in lower case: `.jpg`, `.png`, ..."""
     extensions = Image.registered_extensions()
     return frozenset(
         ending
@@ -30,8 +30,8 @@ def image_extensions() -> frozenset[str]:
     )
 
 
-class _LeftAside:
-    """Collects what is not used, by reason, and turns it into sentences."""
+class _Ignored:
+    """Files and folders that are not used, by reason."""
 
     def __init__(self) -> None:
         self._by_reason: dict[str, list[str]] = {}
@@ -44,69 +44,70 @@ class _LeftAside:
 
     def notes(self) -> tuple[str, ...]:
         return tuple(
-            f"Left aside: {count_of(len(paths), reason, _PLURALS[reason])} "
+            f"Ignored: {count_of(len(paths), reason, _PLURALS[reason])} "
             f"({first_few(sorted(paths))})."
             for reason, paths in sorted(self._by_reason.items())
         )
 
 
 _HIDDEN = "hidden file or folder"
-_NO_IMAGE = "file that is no image by its name"
-_BESIDE = "file beside the class folders"
-_OTHER_FOLDER = "folder beside the train, validation and test folders"
+_NO_IMAGE = "file whose ending is not that of an image"
+_NEXT_TO = "file next to the class folders"
+_OTHER_FOLDER = "folder next to the train, validation and test folders"
 _DEAD = "link that leads nowhere"
-_SEEN = "link to a folder that is already read"
+_SEEN = "link to a folder that was already read"
 _PLURALS = {
     _HIDDEN: "hidden files or folders",
-    _NO_IMAGE: "files that are no images by their names",
-    _BESIDE: "files beside the class folders",
-    _OTHER_FOLDER: "folders beside the train, validation and test folders",
+    _NO_IMAGE: "files whose endings are not those of images",
+    _NEXT_TO: "files next to the class folders",
+    _OTHER_FOLDER: "folders next to the train, validation and test folders",
     _DEAD: "links that lead nowhere",
-    _SEEN: "links to folders that are already read",
+    _SEEN: "links to folders that were already read",
 }
 
 
 def read_folder(root: Path) -> Source:
     """List the images of a folder.
 
-    A folder with `train/` (and `validation|val|valid/`, `test/`) that hold class folders brings its
-    own split; in any other, each sub-folder is a class. Inside a class, folders may nest.
+    If the folder has `train/` (and `validation|val|valid/`, `test/`) with class folders inside,
+    these are the split. In any other folder, each sub-folder is a class. Inside a class, folders
+    may nest.
 
     Raises:
-        DataError: no class folders, or two folders for one split.
+        DataError: there are no class folders, or two folders for one split.
     """
-    aside = _LeftAside()
-    folders, files = _entries(root, "", aside)
+    ignored = _Ignored()
+    folders, files = _entries(root, "", ignored)
     by_split = _split_folders(root, folders)
     for entry in files:
-        aside.add_file(_BESIDE, entry.path, entry.name)
+        ignored.add_file(_NEXT_TO, entry.path, entry.name)
     if not by_split:
-        return _source(root, _read_classes(root, folders, files, "", None, aside), aside)
+        return _source(root, _read_classes(root, folders, files, "", None, ignored), ignored)
     for entry in folders:
         if split_from_folder(entry.name) is None:
-            aside.add(_OTHER_FOLDER, entry.name)
+            ignored.add(_OTHER_FOLDER, entry.name)
     parts = []
     for split, entry in by_split.items():
         prefix = f"{entry.name}/"
-        inner_folders, inner_files = _entries(entry.path, prefix, aside)
+        inner_folders, inner_files = _entries(entry.path, prefix, ignored)
         for file in inner_files:
-            aside.add_file(_BESIDE, file.path, prefix + file.name)
-        parts += _read_classes(entry.path, inner_folders, inner_files, prefix, split, aside)
-    return _source(root, parts, aside)
+            ignored.add_file(_NEXT_TO, file.path, prefix + file.name)
+        parts += _read_classes(entry.path, inner_folders, inner_files, prefix, split, ignored)
+    return _source(root, parts, ignored)
 
 
 _Class = tuple[str, list[ImageRecord], str]
 
 
-def _source(root: Path, classes: list[_Class], aside: _LeftAside) -> Source:
+def _source(root: Path, classes: list[_Class], ignored: _Ignored) -> Source:
     records = [record for _, found, _ in classes for record in found]
     records.sort(key=operator.attrgetter("path"))
     empty = tuple((folder, content) for folder, found, content in classes if not found)
-    return Source(str(root), tuple(records), aside.notes(), empty)
+    return Source(str(root), tuple(records), ignored.notes(), empty)
 
 
 def _entries(
-    folder: str | Path, prefix: str, aside: _LeftAside
+    folder: str | Path, prefix: str, ignored: _Ignored
 ) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
     """Return the sub-folders and files that are not hidden."""
     folders, files = [], []
@@ -119,7 +120,7 @@ def _entries(
     for entry in entries:
         name = entry.name
         if name[0] == "." or name == "__MACOSX":
-            aside.add(_HIDDEN, prefix + name)
+            ignored.add(_HIDDEN, prefix + name)
         elif _is_folder(entry):
             folders.append(entry)
         else:
@@ -143,10 +144,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _split_folders(root: Path, folders: list[os.DirEntry[str]]) -> dict[str, os.DirEntry[str]]:
-    """Return the folder of each split; empty where the folders are classes.
+    """Return the folder of each split; an empty dict if the folders are classes.
 
-    A class may be called `train` (next to `car` and `bus`), so a lone `train` counts as a split
-    only where it holds folders.
+    A class may be called `train` (next to `car` and `bus`), so a `train` without `validation` or
+    `test` counts as a split only if it contains folders.
     """
     by_split: dict[str, os.DirEntry[str]] = {}
     doubles = []
@@ -180,12 +181,12 @@ def _read_classes(
     files: list[os.DirEntry[str]],
     prefix: str,
     split: str | None,
-    aside: _LeftAside,
+    ignored: _Ignored,
 ) -> list[_Class]:
     if not folders:
         raise _no_class_folders(root, files)
     return [
-        _read_class(entry, f"{prefix}{entry.name}/", split, aside)
+        _read_class(entry, f"{prefix}{entry.name}/", split, ignored)
         for entry in sorted(folders, key=lambda entry: entry.name)
     ]
 
@@ -194,12 +195,12 @@ def _no_class_folders(root: str | Path, files: list[os.DirEntry[str]]) -> DataEr
     images = sorted(entry.name for entry in files if _is_image(entry.name))
     if images:
         return DataError(
-            f"{root} holds {count_of(len(images), 'image')} ({first_few(images)}) but no class "
-            "folders. Make one folder for each class and move its images there, or write a CSV "
+            f"{root} contains {count_of(len(images), 'image')} ({first_few(images)}) but no class "
+            "folders. Make one folder for each class and move its images into it, or write a CSV "
             "file with the columns path,label and give it as data.source."
         )
     return DataError(
-        f"{root} has no class folders: it holds "
+        f"{root} has no class folders: it contains "
         f"{count_of(len(files), 'file')} and no folder. Expected one folder for each class, "
         "with its images inside."
     )
@@ -210,36 +211,36 @@ def _is_image(name: str) -> bool:
 
 
 def _read_class(
-    folder: os.DirEntry[str], prefix: str, split: str | None, aside: _LeftAside
+    folder: os.DirEntry[str], prefix: str, split: str | None, ignored: _Ignored
 ) -> _Class:
     records, others = [], []
-    for path, shown in _files_below(folder.path, prefix, aside):
+    for path, shown in _files_below(folder.path, prefix, ignored):
         if _is_image(path):
             records.append(ImageRecord(shown, LocalFile(path), folder.name, split))
         else:
             others.append(shown[len(prefix) :])
-            aside.add_file(_NO_IMAGE, path, shown)
-    content = f"it holds {first_few(sorted(others))}" if others else "it is empty"
+            ignored.add_file(_NO_IMAGE, path, shown)
+    content = f"it contains {first_few(sorted(others))}" if others else "it is empty"
     return prefix.rstrip("/"), records, content
 
 
-def _files_below(folder: str, prefix: str, aside: _LeftAside) -> Iterator[tuple[str, str]]:
-    """Walk a folder, links included; a folder that was read before is not read again."""
+def _files_below(folder: str, prefix: str, ignored: _Ignored) -> Iterator[tuple[str, str]]:
+    """Walk a folder and follow links; a folder that was read before is not read again."""
     waiting, seen = [(folder, prefix)], set()
     while waiting:
         path, shown = waiting.pop()
         facts = os.stat(path)
         if (facts.st_dev, facts.st_ino) in seen:
-            aside.add(_SEEN, shown.rstrip("/"))
+            ignored.add(_SEEN, shown.rstrip("/"))
             continue
         seen.add((facts.st_dev, facts.st_ino))
-        folders, files = _entries(path, shown, aside)
+        folders, files = _entries(path, shown, ignored)
         for entry in files:
             yield entry.path, shown + entry.name
         waiting += [(entry.path, f"{shown}{entry.name}/") for entry in folders]
 
 
 def image_files(folder: Path) -> Iterator[Path]:
-    """Yield the image files below a folder, at any depth, sorted; hidden ones are left out."""
-    found = (path for path, _ in _files_below(str(folder), "", _LeftAside()) if _is_image(path))
+    """Yield the image files below a folder, at any depth, sorted, without hidden ones."""
+    found = (path for path, _ in _files_below(str(folder), "", _Ignored()) if _is_image(path))
     yield from map(Path, sorted(found))

@@ -1,4 +1,4 @@
-"""A file with one JSON object a line, with path and label, enters; its image records leave."""
+"""Read a JSONL file, which has one JSON object with path and label per line."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from cnnkit.data.sources.manifest_rows import COLUMNS, ManifestText, RowReader
 
 
 class _Number(str):
-    """A JSON number as it is written."""
+    """The text of a JSON number, exactly as in the file."""
 
 
 class _WrongLineError(Exception):
-    """What is wrong with one line."""
+    """One line cannot be used; the text says why."""
 
 
 def read_json_lines(manifest: Path) -> Source:
     """List the images of a JSONL file; paths in it are relative to its folder.
 
     Raises:
-        DataError: every bad line at once with its number.
+        DataError: lines are wrong; all of them at once with their numbers.
     """
     content = ManifestText(manifest)
     reader = RowReader(manifest, content.wrong_byte, "line")
@@ -40,7 +40,7 @@ def read_json_lines(manifest: Path) -> Source:
 
 def _row(line: str) -> dict[str, str]:
     try:
-        # a number as a label is the text that the file has
+        # A label may be a number: 1.0 and 1e3 keep the text that they have in the file.
         row = json.loads(
             line,
             parse_int=_Number,

@@ -1,4 +1,4 @@
-"""The name of a published data set enters; a folder of its images in the cache leaves."""
+"""The published data sets: what to download, its licence, and how it becomes class folders."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _TORONTO = "https://www.cs.toronto.edu/~kriz/"
 
 
 class Report(Protocol):
-    """Where notes and progress go; `cnnkit.progress` has them for people."""
+    """Where notes and progress go, as in `cnnkit.progress`."""
 
     def note(self, text: str) -> None:
-        """Say one sentence."""
+        """Show one sentence."""
 
     def counting(self, what: str) -> AbstractContextManager[Progress]:
-        """Give a function that shows how much of how much is done."""
+        """Return a context that yields a function to call with (done, total)."""
 
 
 class _Silence:
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
     def counting(self, what: str) -> AbstractContextManager[Progress]:
         """Show nothing."""
@@ -45,9 +45,9 @@ class KnownSet:
     """One published data set.
 
     Args:
-        files: what to fetch.
+        files: what to download.
         class_names: in the order of the published labels.
-        write: fills a folder from (the fetched files, class names, the folder, progress).
+        write: called with (downloaded files, class names, folder, progress); fills the folder.
         licence: the terms, and where they are stated.
         citation: the publication.
     """
@@ -59,37 +59,28 @@ class KnownSet:
     citation: str
 
 
-def known_class_names(name: str) -> tuple[str, ...] | None:
-    """Return the classes of a known set as its publishers number them; None for another name.
-
-    cnnkit's own labels go by the sorted names, as for every folder, unless `data.classes` says so.
-    """
-    known = KNOWN_SETS.get(name)
-    return known.class_names if known else None
-
-
 def known_set_folder(name: str, report: Report | None = None) -> Path:
-    """Return the folder of a known set, fetched and unpacked on the first call.
+    """Return the folder of a known set, downloaded and unpacked on the first call.
 
     Args:
         name: one of KNOWN_SETS.
         report: where notes and progress go; None for nowhere.
 
     Raises:
-        DataError: a file of it cannot be had; the text says where to put it by hand.
+        DataError: a download failed; the text says where to put the file by hand.
     """
     report, known = report or _Silence(), KNOWN_SETS[name]
     folder = cache_folder() / "builtin" / f"{name}-v{_VERSION}"
     if folder.is_dir():
         return folder
     report.note(f"{name}: {known.citation}. Licence: {known.licence}.")
-    paths = [_fetched(file, report) for file in known.files]
+    paths = [_fetch(file, report) for file in known.files]
     with folder_made_whole(folder) as temporary, report.counting(f"unpacking {name}") as progress:
         known.write(paths, known.class_names, temporary, progress)
     return folder
 
 
-def _fetched(file: RemoteFile, report: Report) -> Path:
+def _fetch(file: RemoteFile, report: Report) -> Path:
     with report.counting(f"downloading {file.name}") as progress:
         return fetch(file, cache_folder() / "downloads", progress, report.note)
 
@@ -116,7 +107,7 @@ def _write_photographs(
 
 
 def _fashion_file(name: str, size: int, sha256: str) -> RemoteFile:
-    # MNIST's own files have the same names, so that these need a folder, as Keras gives them.
+    # MNIST's own files have the same names, so Keras keeps these in a folder of their own.
     return RemoteFile(_KERAS + name, size, sha256, f"fashion-mnist/{name}")
 
 

@@ -1,4 +1,4 @@
-"""The rows of a manifest enter one by one; its image records, or all bad rows at once, leave."""
+"""Turn the rows of a CSV or JSONL manifest into image records, or report all bad rows at once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, LocalFile, Source, split_from_word
 from cnnkit.data.sources.tfrecord import record_at
@@ -20,7 +21,7 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class ManifestText:
-    """The text of a manifest, which is UTF-8 but for the bytes of file names, which may be any.
+    """The text of a manifest: UTF-8, except for file names, which may have any bytes.
 
     Args:
         manifest: the file.
@@ -46,13 +47,21 @@ class ManifestText:
 _DECODING = {key: PATHS_AS_THEY_ARE[key] for key in ("encoding", "errors")}
 
 
+class _BadRow(NamedTuple):
+    """What is wrong with a row; `is_missing` if its file does not exist."""
+
+    line: int
+    text: str
+    is_missing: bool = False
+
+
 class RowReader:
-    """Turns rows into records and collects what is wrong with them.
+    """Turn rows into records, and collect what is wrong with them.
 
     Args:
         manifest: the file with the rows; paths in it are relative to its folder.
-        wrong_byte: where the file is not UTF-8, None where all of it is.
-        noun: what the file calls a row.
+        wrong_byte: the first byte that is not UTF-8, None if there is none.
+        noun: what messages call a row.
     """
 
     def __init__(self, manifest: Path, wrong_byte: int | None, noun: str = "row") -> None:
@@ -62,16 +71,16 @@ class RowReader:
         self._folder = os.path.abspath(manifest.parent)
         self._inside = self._folder.rstrip(os.sep) + os.sep
         self._line_of_file: dict[str, int] = {}
-        self._problems: list[tuple[int, str]] = []
+        self._bad_rows: list[_BadRow] = []
         self._records: list[ImageRecord] = []
         self._lines: list[int] = []
 
-    def refuse(self, line: int, problem: str) -> None:
+    def refuse(self, line: int, problem: str, *, is_missing: bool = False) -> None:
         """Remember what is wrong with a line."""
-        self._problems.append((line, problem))
+        self._bad_rows.append(_BadRow(line, problem, is_missing))
 
     def read(self, line: int, row: Mapping[str, str]) -> None:
-        """Take one row: `path` and `label`, and perhaps `split`, `group` and `sha256`."""
+        """Add one row: `path` and `label`, and perhaps `split`, `group` and `sha256`."""
         path, problem = row["path"], _problem(row)
         if not path.strip():
             return self.refuse(line, "the path is empty")
@@ -84,7 +93,10 @@ class RowReader:
         if first_line != line:
             return None
         if file is None:
-            return self.refuse(line, f"{path} {_why_not(place)} (looked for {place})")
+            is_missing = not os.path.lexists(place)
+            why = "does not exist" if is_missing else _why_not(place)
+            text = f"{path} {why} (looked for {place})"
+            return self.refuse(line, text, is_missing=is_missing)
         split = split_from_word(row.get("split", ""))
         group, sha256 = row.get("group") or None, row.get("sha256", "").lower() or None
         self._lines.append(line)
@@ -93,7 +105,7 @@ class RowReader:
         )
 
     def _find(self, path: str) -> tuple[str, ImageFile | None]:
-        """Return the absolute place of a path, and the image there; blanks around it may count."""
+        """Return the absolute path and its image; a file name may begin or end with blanks."""
         for text in (path, path.strip()):
             place = os.path.normpath(os.path.join(self._folder, text))
             if os.path.isfile(place):
@@ -106,41 +118,41 @@ class RowReader:
         return place.removeprefix(self._inside).replace(os.sep, "/")
 
     def source(self) -> Source:
-        """Return what the rows list.
+        """Return the images of all rows.
 
         Raises:
-            DataError: there are bad rows, or none at all.
+            DataError: there are bad rows, or no rows at all.
         """
-        problems = sorted(self._problems + self._unsplit_rows())
-        if problems and self._wrong_byte is not None:
+        bad_rows = sorted(self._bad_rows + self._unsplit_rows())
+        if bad_rows and self._wrong_byte is not None:
             raise DataError(
                 f"{self._manifest} is not UTF-8 text (byte {self._wrong_byte}). Save it as UTF-8."
             )
-        if problems:
-            raise DataError("\n".join(self._listed(problems)))
+        if bad_rows:
+            raise DataError("\n".join(self._listed(bad_rows)))
         if not self._records:
             raise DataError(f"{self._manifest} lists no image: it has no {self._noun}s.")
         records = sorted(self._records, key=operator.attrgetter("path"))
         return Source(str(self._manifest), tuple(records))
 
-    def _listed(self, problems: list[tuple[int, str]]) -> list[str]:
-        number = len({line for line, _ in problems})
+    def _listed(self, bad_rows: list[_BadRow]) -> list[str]:
+        number = len({row.line for row in bad_rows})
         noun = self._noun if number == 1 else f"{self._noun}s"
         lines = [f"{self._manifest} has {number:,} bad {noun}:"]
-        lines += [f"  line {line}: {text}" for line, text in problems[:_MAX_SHOWN]]
-        if len(problems) > _MAX_SHOWN:
-            lines.append(f"  and {len(problems) - _MAX_SHOWN:,} more")
-        if any(" does not exist (" in text for _, text in problems):
+        lines += [f"  line {row.line}: {row.text}" for row in bad_rows[:_MAX_SHOWN]]
+        if len(bad_rows) > _MAX_SHOWN:
+            lines.append(f"  and {len(bad_rows) - _MAX_SHOWN:,} more")
+        if any(row.is_missing for row in bad_rows):
             lines.append(
-                "Put the files back, or take their rows out. A file that `cnnkit data split` wrote "
-                "is brought up to date by running that command again."
+                f"Put the files back, or remove their {self._noun}s. If `cnnkit data split` wrote "
+                "this file, run that command again to update it."
             )
         return lines
 
-    def _unsplit_rows(self) -> list[tuple[int, str]]:
-        """Return a problem for each row without a split where other rows have one."""
+    def _unsplit_rows(self) -> list[_BadRow]:
+        """Return the rows without a split, if other rows have one."""
         unsplit = [
-            (line, f"{record.path} has no split, but other {self._noun}s have one")
+            _BadRow(line, f"{record.path} has no split, but other {self._noun}s have one")
             for line, record in zip(self._lines, self._records, strict=True)
             if record.split is None
         ]
@@ -148,9 +160,7 @@ class RowReader:
 
 
 def _why_not(place: str) -> str:
-    """Return why there is no file at a place."""
-    if not os.path.lexists(place):
-        return "does not exist"
+    """Return why something that exists is no image file."""
     _, reason = why_unreadable(place) or ("", "it is no image")
     return reason.removeprefix("it ")
 

@@ -1,4 +1,4 @@
-"""Published files of arrays (npz, idx, CIFAR batches) enter; PNG files in class folders leave."""
+"""Convert published files of arrays (npz, idx, CIFAR batches) into PNG files in class folders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cnnkit.data.sources.archives import read_archive
 # (split, images: uint8 (n, height, width[, 3]), labels: (n,) integers)
 Part = tuple[str, np.ndarray, np.ndarray]
 
-# All that the pickle of an array needs; nothing in it runs code of the pickle's choice.
+# All that the pickle of an array needs; none of it runs code that the pickle chooses.
 _ALLOWED_IN_PICKLES = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
@@ -31,13 +31,13 @@ _ALLOWED_IN_PICKLES = {
 def write_images(
     parts: Sequence[Part], class_names: Sequence[str], folder: Path, progress: Progress
 ) -> None:
-    """Write `train/<class>/00017.png`: image 17 of the published array, counted from 0.
+    """Write `train/<class>/00017.png` for image 17 of the published array, counted from 0.
 
-    The PNG files are not compressed: small ones take one block on the disk either way, and so
-    their bytes, on which splits depend, are the same with every version of zlib.
+    The PNG files are not compressed. Small files take one block on the disk either way, and their
+    bytes, on which splits depend, are the same with every version of zlib.
 
     Args:
-        parts: the published arrays; several of one split follow each other.
+        parts: the published arrays; the parts of one split are numbered on from each other.
         class_names: in the order of the labels.
         folder: which exists.
         progress: called with (images written, images in all).
@@ -55,19 +55,19 @@ def write_images(
 
 
 def read_npz(paths: Sequence[Path]) -> list[Part]:
-    """Read Keras's file of MNIST: the arrays x_train, y_train, x_test and y_test."""
+    """Read the MNIST file of Keras, with the arrays x_train, y_train, x_test and y_test."""
     with np.load(paths[0], allow_pickle=False) as arrays:
         return [(split, arrays[f"x_{split}"], arrays[f"y_{split}"]) for split in ("train", "test")]
 
 
 def read_idx(paths: Sequence[Path]) -> list[Part]:
-    """Read four gzipped idx files: images and labels of train, images and labels of test."""
+    """Read four gzipped idx files: training images and labels, test images and labels."""
     arrays = [_read_idx(path) for path in paths]
     return [("train", arrays[0], arrays[1]), ("test", arrays[2], arrays[3])]
 
 
 def _read_idx(path: Path) -> np.ndarray:
-    """Read one idx file of bytes: 0, 0, the type 8, the number of axes, their lengths, the values.
+    """Read one idx file: the bytes 0, 0, 8 (for uint8), the number of axes, their lengths, values.
 
     Source: http://yann.lecun.com/exdb/mnist, "The IDX file format".
     """
@@ -80,16 +80,16 @@ def _read_idx(path: Path) -> np.ndarray:
 def read_cifar(
     paths: Sequence[Path], *, train: Sequence[str], test: str, labels: str
 ) -> list[Part]:
-    """Read CIFAR's archive of pickled batches.
+    """Read the CIFAR archive of pickled batches.
 
     Args:
-        paths: the archive alone.
-        train: the batches to learn from, by their names in the archive.
-        test: the other batch.
-        labels: the key of a batch under which its labels are.
+        paths: the archive, and nothing else.
+        train: names of the training batches in the archive, in order.
+        test: name of the test batch.
+        labels: the key of the labels in a batch.
 
     Raises:
-        UnpicklingError: a pickle asks for more than arrays.
+        UnpicklingError: a pickle needs more than arrays.
 
     Source: https://www.cs.toronto.edu/~kriz/cifar.html, "Dataset layout".
     """
@@ -99,17 +99,17 @@ def read_cifar(
 
 
 def _read_batch(content: bytes, labels: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return images (n, 32, 32, 3) and labels; a row is the red, the green and the blue plane."""
+    """Return images (n, 32, 32, 3) and labels. A row has the red, the green and the blue plane."""
     batch = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
     planes = batch[b"data"].reshape(-1, 3, 32, 32)
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), np.array(batch[labels.encode()])
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Reads plain values and NumPy arrays; anything else that a pickle could run is refused."""
+    """Read plain values and NumPy arrays, and refuse anything else that a pickle could run."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return one of the four allowed things."""
+        """Return one of the allowed functions and types."""
         if (module, name) not in _ALLOWED_IN_PICKLES:
-            raise pickle.UnpicklingError(f"a batch of arrays asks for {module}.{name}")
+            raise pickle.UnpicklingError(f"a batch of arrays needs {module}.{name}")
         return super().find_class(module, name)

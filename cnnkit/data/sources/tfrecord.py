@@ -1,7 +1,7 @@
-"""A TFRecord file enters; its records, each checked by its checksums, leave. No TensorFlow.
+"""Read and verify the records of a TFRecord file, without TensorFlow.
 
-A record is its length (uint64), a masked CRC-32C of that, the data, and a masked CRC-32C of those,
-all little-endian. The data is a `tf.train.Example` in protobuf's wire format.
+A record is its length (uint64), a masked CRC-32C of the length, the data, and a masked CRC-32C of
+the data, all little-endian. The data is a `tf.train.Example` in protobuf's wire format.
 """
 
 from __future__ import annotations
@@ -22,20 +22,18 @@ ENCODED = "image/encoded"
 
 _HEADER = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
-
-
 _NAME = re.compile(
     r".+\.(tfrecords?|record)(-\d+-of-\d+)?|.+-\d+-of-\d+(\.(tfrecords?|record))?", re.IGNORECASE
 )
 
 
 def is_tfrecord_name(path: str) -> bool:
-    """Tell whether a file is a TFRecord file by its name: `a.tfrecord`, `train-00000-of-00004`."""
+    """Return whether a name is that of a TFRecord file: `a.tfrecord`, `train-00000-of-00004`."""
     return _NAME.fullmatch(os.path.basename(path)) is not None
 
 
 class DamagedRecordError(OSError):
-    """A record that cannot be read; the text is the reason."""
+    """A record cannot be read; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +56,13 @@ class RecordImage:
         return f"{self.file}#{self.number}"
 
     def read_bytes(self) -> bytes:
-        """Return the encoded image; raises OSError where it cannot be read."""
+        """Return the encoded image; raises OSError if it cannot be read."""
         with open_regular(self.file) as stream:
             return encoded_image(example_features(read_data(stream, self.offset, self.length)))
 
 
 def read_frames(file: str, stream: IO[bytes]) -> Iterator[RecordImage]:
-    """Yield where each record is; its data may be read from the stream meanwhile, or not.
+    """Yield the place of each record. The caller may read from the stream in between.
 
     Raises:
         DamagedRecordError: a length is damaged, or the file ends inside a record.
@@ -89,14 +87,14 @@ def read_frames(file: str, stream: IO[bytes]) -> Iterator[RecordImage]:
 def _no_length(header: bytes, number: int) -> str:
     if number == 0 and header[:2] == b"\x1f\x8b":
         return "the file is compressed with gzip; unpack it first"
-    return "its length is damaged" if number else "the file is no TFRecord file, or damaged"
+    return "its length is damaged" if number else "the file is not a TFRecord file, or is damaged"
 
 
 def read_data(stream: IO[bytes], offset: int, length: int) -> bytes:
     """Return the data of a record.
 
     Raises:
-        DamagedRecordError: the data are not those that were written.
+        DamagedRecordError: the data do not fit their checksum.
     """
     stream.seek(offset)
     content = stream.read(length + _CHECKSUM.size)
@@ -110,6 +108,7 @@ def _masked_crc(data: bytes) -> int:
     import google_crc32c
 
     crc = google_crc32c.value(data)
+    # The mask of the TFRecord format: a checksum of data that contain checksums stays useful.
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
@@ -117,7 +116,7 @@ def example_features(data: bytes) -> Any:
     """Return the features of a `tf.train.Example`, a mapping from name to Feature.
 
     Raises:
-        DamagedRecordError: the data are something else.
+        DamagedRecordError: the data are not a `tf.train.Example`.
     """
     from google.protobuf.message import DecodeError
 
@@ -131,20 +130,20 @@ def encoded_image(features: Any) -> bytes:
     """Return the bytes of the image file in a record.
 
     Raises:
-        DamagedRecordError: the record holds none, or several.
+        DamagedRecordError: the record has none, or several.
     """
     values = features[ENCODED].bytes_list.value if ENCODED in features else ()
     if len(values) != 1:
         has = ", ".join(sorted(features)) or "none"
         count = f"{len(values)} values" if ENCODED in features else "no feature"
         raise DamagedRecordError(
-            f"expected one image in {ENCODED}, it has {count}; features: {has}"
+            f"expected one image in {ENCODED}, but it has {count}; features: {has}"
         )
     return values[0]
 
 
 def record_at(place: str) -> RecordImage | None:
-    """Return the record that `photos/train.tfrecord#12` names; None where there is no such one.
+    """Return the record of a path like `photos/train.tfrecord#12`; None if there is no such record.
 
     Raises:
         DataError: the file is damaged.
@@ -165,7 +164,10 @@ def record_at(place: str) -> RecordImage | None:
 
 @functools.lru_cache(maxsize=4096)
 def _places(file: str, size: int, changed: int) -> tuple[array, array]:
-    """Return the offsets and lengths of all records; size and time are there for the cache."""
+    """Return the offsets and lengths of all records.
+
+    The result is kept as long as the size and the time of the file's last change are the same.
+    """
     offsets, lengths = array("Q"), array("Q")
     try:
         with open_regular(file) as stream:
@@ -192,7 +194,7 @@ def _example_class() -> Any:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("cnnkit.Example"))
 
 
-# What is read of tensorflow/core/example/example.proto and feature.proto.
+# The parts of tensorflow/core/example/example.proto and feature.proto that are used here.
 _EXAMPLE_PROTO = """
 name: "cnnkit/example.proto" package: "cnnkit" syntax: "proto3"
 message_type {

@@ -1,4 +1,4 @@
-"""A TFRecord file, or a folder of them, enters; the image records in them leave."""
+"""List the images of a TFRecord file, or of a folder of TFRecord files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SHARD = re.compile(r"(.*-)(\d+)-of-(\d+)(.*)")
 
 @dataclass(slots=True)
 class _Found:
-    """An image with what its record says of its class."""
+    """An image, with the class as text and as number if its record has them."""
 
     image: RecordImage
     text: str | None
@@ -39,14 +39,14 @@ class _Found:
 
 
 def holds_tfrecords(folder: Path) -> bool:
-    """Tell whether a folder has TFRecord files and no folder in it."""
+    """Return whether a folder contains TFRecord files and no folders."""
     try:
         with os.scandir(folder) as entries:
             shown = [entry for entry in entries if not entry.name.startswith(".")]
             return not any(entry.is_dir() for entry in shown) and any(
                 is_tfrecord_name(entry.name) for entry in shown
             )
-    except OSError:  # who reads it as a folder of classes says what is wrong
+    except OSError:  # `read_folder` will say what is wrong
         return False
 
 
@@ -54,16 +54,16 @@ def read_tfrecords(path: Path) -> Source:
     """List the images of a TFRecord file, or of all TFRecord files in a folder.
 
     A record has an image file in `image/encoded` and its class in `image/class/text` or
-    `image/class/label`. The file names say the split, where all of them do.
+    `image/class/label`. The split comes from the file names if all of them name one.
 
     Raises:
-        DataError: a file is damaged or cut off, or a record lacks a feature.
+        DataError: a file is damaged or truncated, or a record lacks a feature.
     """
     names = sorted(os.listdir(path)) if path.is_dir() else [path.name]
     folder = path if path.is_dir() else path.parent
     files = [name for name in names if is_tfrecord_name(name)] if path.is_dir() else names
     splits, notes = _splits(files)
-    notes += _left_aside(names, files) + (_missing_shards(files) if path.is_dir() else [])
+    notes += _ignored(names, files) + (_missing_shards(files) if path.is_dir() else [])
     found = {name: _images(str(folder / name)) for name in files}
     label_of, more_notes = _naming(each for images in found.values() for each in images)
     records = [
@@ -72,45 +72,45 @@ def read_tfrecords(path: Path) -> Source:
         for each in images
     ]
     if not records:
-        raise DataError(f"{path} holds no record.")
+        raise DataError(f"{path} contains no record.")
     records.sort(key=operator.attrgetter("path"))
     return Source(str(path), tuple(records), tuple(notes + more_notes))
 
 
 def _splits(files: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the split that each file's name says; none where not all of them do."""
+    """Return the split of each file by its name; none if some names have no split."""
     splits = {name: split for name in files if (split := _split_in(name))}
     rest = [name for name in files if name not in splits]
     if not splits or not rest:
         return splits, []
     return {}, [
-        f"The names of {count_of(len(splits), 'file')} say a split ({first_few(splits)}), those of "
-        f"others do not ({first_few(rest)}): all images are divided anew."
+        f"Some file names have a split ({first_few(splits)}), others do not ({first_few(rest)}). "
+        "The names are ignored: all images are split together."
     ]
 
 
 def _split_in(name: str) -> str | None:
-    """Return the one split among the words of a name, as in `flowers_train-00000-of-00002`."""
+    """Return the split in a name like `flowers_train-00000-of-00002`; None for none or several."""
     found = {split_from_word(word) for word in re.split(r"[-_.]", name)} - {None}
     return found.pop() if len(found) == 1 else None
 
 
-def _left_aside(names: list[str], files: list[str]) -> list[str]:
+def _ignored(names: list[str], files: list[str]) -> list[str]:
     others = sorted(set(names) - set(files))
     if not others:
         return []
-    noun = count_of(len(others), "file that is", "files that are")
-    return [f"Left aside: {noun} no TFRecord file by name ({first_few(others)})."]
+    noun = count_of(len(others), "file whose name is", "files whose names are")
+    return [f"Ignored: {noun} not that of a TFRecord file ({first_few(others)})."]
 
 
 def _missing_shards(files: list[str]) -> list[str]:
-    """Say where files such as `train-00002-of-00004` are not all there."""
+    """Return a sentence for each series of files like `train-00002-of-00004` with gaps."""
     shards: dict[tuple[str, int, str], set[int]] = {}
     for match in filter(None, map(_SHARD.fullmatch, files)):
         shards.setdefault((match[1], int(match[3]), match[4]), set()).add(int(match[2]))
     return [
-        f"{start}*-of-{number:05d}{end}: {count_of(number - len(there), 'file')} of {number:,} not "
-        f"there (number {first_few(str(n) for n in range(number) if n not in there)})."
+        f"{start}*-of-{number:05d}{end}: {count_of(number - len(there), 'file')} of {number:,} "
+        f"missing (number {first_few(str(n) for n in range(number) if n not in there)})."
         for (start, number, end), there in sorted(shards.items())
         if len(there) < number
     ]
@@ -148,9 +148,9 @@ def _decoded(text: bytes) -> str:
 
 
 def _naming(found: Iterable[_Found]) -> tuple[Any, list[str]]:
-    """Return what gives the class name of an image, and notes on it.
+    """Return a function that gives the class name of an image, and notes on the choice.
 
-    The text names the class, unless some record has none or one text stands for two numbers.
+    The text is the class name, unless some record has no text, or one text has two numbers.
     """
     numbers_of: dict[str | None, set[int | None]] = {}
     for each in found:
@@ -160,9 +160,9 @@ def _naming(found: Iterable[_Found]) -> tuple[Any, list[str]]:
         return operator.attrgetter("text"), []
     if any(None in numbers for numbers in numbers_of.values()):
         raise DataError(
-            f"Some records have the class in {_TEXT} alone, others in {_NUMBER} alone: all records "
+            f"Some records have the class only in {_TEXT}, others only in {_NUMBER}: all records "
             "of a source need the same feature."
         )
-    reason = f"{double[0]} stands for several labels" if double else "not all records have it"
-    notes = [f"The classes are named by {_NUMBER}, not {_TEXT}: {reason}."] * any(numbers_of)
+    reason = f"{double[0]} has several labels" if double else "not all records have it"
+    notes = [f"The class names come from {_NUMBER}, not from {_TEXT}: {reason}."] * any(numbers_of)
     return lambda each: str(each.number), notes

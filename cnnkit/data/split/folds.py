@@ -1,4 +1,4 @@
-"""Units of images and a number of folds enter; the fold of each unit leaves."""
+"""Deal units to the folds of a cross-validation."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from cnnkit.data.split.units import Unit, class_sizes
 def deal_units(
     units: Sequence[Unit], num_folds: int, seed: int, kept: Sequence[int | None]
 ) -> list[int]:
-    """Deal the units to folds of the same size, overall and in each class.
+    """Deal units to folds of about the same size, overall and for each class.
 
-    Large units go first, and those of one size in the order of a hash. Each goes to the fold that
-    has least of its classes; without groups, the folds of a class differ by one content at most.
+    Large units come first, units of the same size in the order of a hash. Each goes to the fold
+    that has the least of its classes. Without groups, the sizes of a class in two folds differ by
+    at most one content.
 
     Args:
         units: what is dealt.
         num_folds: how many folds.
         seed: another one deals differently.
-        kept: the fold of units that have one already, and do not move.
+        kept: the fold of units that have one already and do not move, None for the others.
 
     Returns:
         The fold of each unit, from 0.
@@ -36,6 +37,7 @@ def deal_units(
     sizes = [sum(count.values()) for count in counts]
 
     def fullness(unit: Unit, fold: int) -> tuple[int, float, int, int]:
+        # First to a fold that has none of a class, then to the one with the smallest share.
         absent = sum(not counts[fold][label] for label, _ in unit.counts)
         share = sum(counts[fold][label] * number / total[label] for label, number in unit.counts)
         return -absent, share, sizes[fold], fold
@@ -55,7 +57,7 @@ def _large_first(units: Sequence[Unit], seed: int) -> list[int]:
 
 
 def too_few_for_folds(units: Sequence[Unit], folds: Sequence[int], needed: int) -> list[str]:
-    """Return the classes that lie in fewer folds than needed."""
+    """Return the classes that are in fewer folds than needed."""
     held = {
         (label, fold) for unit, fold in zip(units, folds, strict=True) for label, _ in unit.counts
     }

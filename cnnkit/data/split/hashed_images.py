@@ -1,4 +1,4 @@
-"""A data section enters; its images that can be read leave, and their sides become a manifest."""
+"""List and hash the images of a source, and write their splits to a manifest."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cnnkit.config import DataConfig
 from cnnkit.data.reading import Progress, hash_files
-from cnnkit.data.records import SPLITS, ImageRecord, Source
+from cnnkit.data.records import SPLITS, ImageRecord
 from cnnkit.data.sources.listing import find_images, ordered_classes
 from cnnkit.data.split.manifest import Manifest, Row, changed_notes, write_manifest
 from cnnkit.data.split.units import groups_of
+from cnnkit.data.unreadable import report_unreadable
 from cnnkit.errors import DataError, UsageError
-from cnnkit.text import count_of, first_few, shown
+from cnnkit.text import count_of, first_few
 
 Note = Callable[[str], None]
-
-_MAX_SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Division:
-    """A manifest as it was written.
+    """What was written to a manifest.
 
     Args:
-        file: where it is.
-        counts: number of images by split and class, the classes in label order.
-        kept: images that were in the manifest before.
-        new: images that were not.
-        gone: images that were in it and are no longer in the source.
-        relabelled: images that were in it with another class.
+        file: the manifest.
+        counts: number of images per split and class, the classes in label order.
+        kept: number of images that were in the manifest before.
+        new: number of images that were not.
+        gone: number of images that were in it and are no longer in the source.
+        relabelled: number of images that were in it with another class.
     """
 
     file: Path
@@ -48,13 +48,13 @@ class Division:
 
 
 @dataclass(frozen=True)
-class DividedImages:
+class HashedImages:
     """The images of a source that can be read, sorted by path.
 
     Args:
-        records: as the source lists them.
-        hashes: sha256 of each one's content.
-        groups: the group of each one, None where it stands alone.
+        records: one per image.
+        hashes: sha256 of each image's content.
+        groups: the group of each image, None if it belongs to no group.
         class_names: in label order.
     """
 
@@ -66,22 +66,22 @@ class DividedImages:
     def _places(self) -> list[str]:
         return [os.path.abspath(str(record.file)) for record in self.records]
 
-    def sides_in(self, manifest: Manifest) -> list[str | None]:
-        """Return the side of each image in an earlier manifest, None for a new image."""
-        return list(map(manifest.side, self._places(), self.hashes))
+    def splits_in(self, manifest: Manifest) -> list[str | None]:
+        """Return the split of each image in an earlier manifest, None for a new image."""
+        return list(map(manifest.split_of, self._places(), self.hashes))
 
     def folds_in(self, manifests: Sequence[Manifest]) -> list[str | None]:
-        """Return `fold 1` for the images that are test in the first manifest, None for new ones."""
+        """Return `fold 1` for images that are test in the first manifest; None for new images."""
         folds: list[str | None] = [None] * len(self.records)
         for number, manifest in enumerate(manifests, start=1):
-            for index, side in enumerate(self.sides_in(manifest)):
-                if side == "test":
+            for index, split in enumerate(self.splits_in(manifest)):
+                if split == "test":
                     folds[index] = f"fold {number}"
         return folds
 
     def write(self, file: Path, splits: Sequence[str], earlier: Manifest, note: Note) -> Division:
-        """Write the manifest and say how it differs from the earlier one."""
-        places, kept = self._places(), self.sides_in(earlier)
+        """Write the manifest, and note how it differs from the earlier one."""
+        places, kept = self._places(), self.splits_in(earlier)
         gone = earlier.gone(places, self.hashes)
         if gone:
             noun = count_of(len(gone), "image is", "images are")
@@ -92,8 +92,10 @@ class DividedImages:
             if before not in (None, now)
         ]
         if moved:
-            noun = count_of(len(moved), "image changes sides", "images change sides")
-            note(f"{file}: {noun}, because the source says so ({first_few(moved)}).")
+            noun = count_of(len(moved), "image moves", "images move")
+            note(
+                f"{file}: {noun} to another split, because the source says so ({first_few(moved)})."
+            )
         labels = [record.label for record in self.records]
         relabelled = [
             record.path
@@ -105,7 +107,7 @@ class DividedImages:
             note(f"{file}: {noun} another class than before ({first_few(relabelled)}).")
         rows = map(Row, places, labels, splits, self.hashes, self.groups)
         write_manifest(file, rows)
-        num_kept = sum(side is not None for side in kept)
+        num_kept = sum(split is not None for split in kept)
         num_new = len(kept) - num_kept
         counts = self._counts(labels, splits)
         return Division(file, counts, num_kept, num_new, len(gone), len(relabelled))
@@ -120,19 +122,25 @@ class DividedImages:
 
 
 def read_images(
-    data_config: Any, earlier: Sequence[Manifest], note: Note, progress: Progress | None
-) -> DividedImages:
+    data_config: DataConfig, earlier: Sequence[Manifest], note: Note, progress: Progress | None
+) -> HashedImages:
     """List and hash the images of a data section.
 
     Raises:
-        DataError: the source does not fit, or images cannot be read.
-        UsageError: nothing says the groups of new images, and the earlier manifests have groups.
+        DataError: the source is wrong, or images cannot be read.
+        UsageError: the earlier manifests have groups, and the groups of new images are not known.
     """
     source = find_images(data_config)
     for sentence in source.notes:
         note(sentence)
     found, reasons = hash_files([record.file for record in source.records], progress)
-    _report_unreadable(source, reasons, data_config.on_error, note)
+    report_unreadable(
+        [(source.records[index].path, reason) for index, reason in reasons.items()],
+        len(source.records),
+        source.name,
+        skip=data_config.on_error == "skip",
+        note=note,
+    )
     records = [r for r, sha256 in zip(source.records, found, strict=True) if sha256]
     hashes = [sha256 for sha256 in found if sha256]
     for sentence in changed_notes(records, hashes):
@@ -144,7 +152,7 @@ def read_images(
     stated = groups_of(records, data_config.split.group)
     groups = _kept_groups(records, hashes, stated, earlier)
     records = [replace(r, group=group) for r, group in zip(records, groups, strict=True)]
-    return DividedImages(records, hashes, groups, class_names)
+    return HashedImages(records, hashes, groups, class_names)
 
 
 def _kept_groups(
@@ -153,7 +161,7 @@ def _kept_groups(
     groups: Sequence[str | None],
     earlier: Sequence[Manifest],
 ) -> list[str | None]:
-    """Return the group of each image; what nothing says now is as in the earlier manifests."""
+    """Return the group of each image: as stated now, else as in the earlier manifests."""
     if not any(manifest.has_groups for manifest in earlier) or any(r.group for r in records):
         return list(groups)
     rows = [
@@ -163,29 +171,11 @@ def _kept_groups(
     new = [record.path for record, row in zip(records, rows, strict=True) if row is None]
     if new and not any(groups):
         raise UsageError(
-            f"The manifest has groups, and nothing says those of {count_of(len(new), 'new image')} "
-            f"({first_few(new)}). Repeat the rule that it was written with: "
+            f"The manifest has groups, but the groups of {count_of(len(new), 'new image')} "
+            f"({first_few(new)}) are not known. Repeat the rule that it was written with: "
             "--set 'data.split.group=PATTERN'."
         )
     return [
         group or (row.group or None if row else None)
         for group, row in zip(groups, rows, strict=True)
     ]
-
-
-def _report_unreadable(
-    source: Source, reasons: Mapping[int, str], on_error: str, note: Note
-) -> None:
-    if not reasons:
-        return
-    lines = [f"{shown(source.records[index].path)}: {reason}" for index, reason in reasons.items()]
-    if on_error == "skip":
-        for line in lines:
-            note(f"Skipped {line}.")
-        return
-    raise DataError(
-        f"{source.name}: {count_of(len(lines), 'image')} cannot be read:\n  "
-        + "\n  ".join(lines[:_MAX_SHOWN])
-        + ("\n  ..." if len(lines) > _MAX_SHOWN else "")
-        + "\nMake them readable, or set data.on_error: skip to leave them out."
-    )

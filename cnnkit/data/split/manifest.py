@@ -1,4 +1,4 @@
-"""A CSV manifest path,label,split,sha256[,group] enters or leaves: which image is for what."""
+"""Read and write the manifest of a split: a CSV file path,label,split,sha256[,group]."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Row(NamedTuple):
 
 
 class Manifest:
-    """The sides that images have in a manifest that was written earlier.
+    """The splits of images in a manifest that was written earlier.
 
     Args:
-        rows: its images; none where there is no manifest yet.
+        rows: its images; none if there is no manifest yet.
     """
 
     def __init__(self, rows: Sequence[Row] = ()) -> None:
@@ -41,21 +41,21 @@ class Manifest:
         self.has_groups = any(row.group for row in rows)
 
     def row(self, place: str, sha256: str) -> Row | None:
-        """Return the row of an image by its content, or else by its place; None for a new one."""
+        """Return the row of an image by its content, else by its place; None for a new image."""
         return self._of_content.get(sha256) or self._of_place.get(place)
 
-    def side(self, place: str, sha256: str) -> str | None:
-        """Return the side of an image, None for a new one."""
+    def split_of(self, place: str, sha256: str) -> str | None:
+        """Return the split of an image, None for a new image."""
         row = self.row(place, sha256)
         return row and row.split
 
     def is_relabelled(self, place: str, sha256: str, label: str) -> bool:
-        """Tell whether an image is there, but not with this label."""
+        """Return whether an image is in the manifest, but with another label."""
         row = self.row(place, sha256)
         return row is not None and label != row.label and (sha256, label) not in self._labels
 
     def gone(self, places: Iterable[str], hashes: Iterable[str]) -> list[str]:
-        """Return the places of images whose place and content are both not among these."""
+        """Return the places of images of which neither the place nor the content is given."""
         there, known = set(places), set(hashes)
         return [
             row.place for row in self._rows if row.place not in there and row.sha256 not in known
@@ -63,10 +63,10 @@ class Manifest:
 
 
 def read_manifest(file: Path) -> Manifest:
-    """Read a manifest that may be replaced; where there is no file, one without images.
+    """Read a manifest that will be rewritten; if there is no file, return one without images.
 
     Raises:
-        UsageError: the file is something else, and must not be replaced.
+        UsageError: the file is not a manifest, so it must not be overwritten.
     """
     if file.suffix.lower() != ".csv":
         raise UsageError(f"--output {file}: the name must end in .csv.")
@@ -80,8 +80,8 @@ def read_manifest(file: Path) -> Manifest:
         raise UsageError(f"{file} cannot be read: {error}.") from error
     if header not in (_COLUMNS, (*_COLUMNS, "group")) or not all(map(_is_whole, rows)):
         raise UsageError(
-            f"{file} exists, and is not a manifest that this command wrote (its first line would "
-            f"be {','.join(_COLUMNS)}). Give another --output."
+            f"{file} exists, but this command did not write it: its first line would be "
+            f"{','.join(_COLUMNS)}. Give another --output."
         )
     folder = os.path.abspath(file.parent)
     return Manifest(
@@ -97,7 +97,7 @@ def _is_whole(row: Mapping[str, str]) -> bool:
 
 
 def write_manifest(file: Path, rows: Iterable[Row]) -> None:
-    """Write a manifest whole or not at all; its paths are relative to its folder."""
+    """Write a manifest as a whole or not at all; its paths are relative to its folder."""
     folder = os.path.abspath(file.parent)
     lines = [{**row._asdict(), "path": _relative(row.place, folder)} for row in rows]
     grouped = any(line["group"] for line in lines)
@@ -114,7 +114,7 @@ def _relative(place: str, folder: str) -> str:
 
 
 def changed_notes(records: Sequence[ImageRecord], hashes: Sequence[str]) -> list[str]:
-    """Say which contents are not those that the source states."""
+    """Return a sentence on images whose content is not the one that the source states."""
     changed = [
         record.path
         for record, sha256 in zip(records, hashes, strict=True)

@@ -1,4 +1,4 @@
-"""Units of images and the fraction of each part enter; the part of each unit leaves."""
+"""Draw units into validation and test, so that every class gets its fraction in each."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from cnnkit.data.split.units import Unit, class_sizes
 
 Counts = Mapping[str, int]
 
-_TAKEN_IN_TURN = ("test", "validation")  # test does not depend on validation's fraction
+# Test is drawn first, so that it does not depend on the fraction of validation.
+_DRAWN_IN_TURN = ("test", "validation")
+HELD_OUT = ("validation", "test")
 
 
 def draw_order(units: Sequence[Unit], seed: int) -> list[int]:
-    """Return the indices of the units in the order of a hash of (seed, key).
+    """Return the indices of the units, ordered by a hash of (seed, key).
 
-    A unit's place depends on no other unit, so adding images does not shuffle the rest.
+    The hash of a unit depends on no other unit, so adding images does not shuffle the rest.
     """
 
     def drawn(index: int) -> bytes:
@@ -26,7 +28,7 @@ def draw_order(units: Sequence[Unit], seed: int) -> list[int]:
     return sorted(range(len(units)), key=drawn)
 
 
-def cut_units(
+def split_units(
     units: Sequence[Unit],
     fractions: Mapping[str, float],
     seed: int,
@@ -34,44 +36,44 @@ def cut_units(
     *,
     allow_missing_classes: bool = False,
 ) -> tuple[list[str], set[str]]:
-    """Give each unit its part, class by class near max(1, round(fraction * contents)).
+    """Give each unit its split; each class gets about max(1, round(fraction * its contents)).
 
-    Units are walked in the order of a hash, once for test and once for validation. A unit is taken
-    if that brings the contents of all its classes together nearer to what the part should have;
-    the rest is train. A part that then lacks a class gets the unit that fits best.
+    Units are visited in the order of a hash, once for test and once for validation. A unit is taken
+    if that brings the numbers of contents of its classes, summed up, nearer to their targets; the
+    rest is train. A split that then lacks a class gets the unit that fits best.
 
     Args:
-        units: what is divided.
-        fractions: of `test` and `validation`, as far as they are to be cut.
+        units: what is split.
+        fractions: of `test` and `validation`, as far as they are to be drawn.
         seed: another one draws other units.
-        kept: the part of units that have one already, and do not move.
-        allow_missing_classes: go on without the classes that cannot be in every part.
+        kept: the split of units that have one already and do not move, None for the others.
+        allow_missing_classes: go on without the classes that cannot be in every split.
 
     Returns:
-        The part of each unit, and the classes with too few contents or units to be in every part.
-        Theirs stay in train; where missing classes are not allowed the parts are of no use.
+        The split of each unit, and the classes with too few contents or units to be in every split.
+        These stay in train. If missing classes are not allowed, the splits are not complete.
     """
     targets, too_few = _targets(units, fractions)
     order = draw_order(units, seed)
     while True:
-        cut = _Cut(units, list(kept or [None] * len(units)), targets, too_few)
+        draw = _Draw(units, list(kept or [None] * len(units)), targets, too_few)
         if too_few and not allow_missing_classes:
-            return cut.parts, too_few
-        lacking = cut.run(order)
+            return draw.splits, too_few
+        lacking = draw.run(order)
         if not lacking:
-            return cut.parts, too_few
-        too_few |= lacking
+            return draw.splits, too_few
+        too_few |= lacking  # once more, without these classes
 
 
 def _targets(
     units: Sequence[Unit], fractions: Mapping[str, float]
 ) -> tuple[dict[str, Counts], set[str]]:
-    """Return the contents that each part should have of each class, and the classes too small."""
+    """Return how many contents of each class a split should have, and the classes too small."""
     contents, holders = class_sizes(units)
     targets = {
-        part: {label: max(1, round(fractions[part] * contents[label])) for label in contents}
-        for part in _TAKEN_IN_TURN
-        if part in fractions
+        split: {label: max(1, round(fractions[split] * contents[label])) for label in contents}
+        for split in _DRAWN_IN_TURN
+        if split in fractions
     }
     too_few = {
         label
@@ -85,102 +87,112 @@ def _targets(
     return targets, too_few
 
 
-class _Cut:
-    """One attempt to divide; units with a class of `too_few` stay in train."""
+class _Draw:
+    """One attempt to split the units; those with a class of `too_few` stay in train."""
 
     def __init__(
         self,
         units: Sequence[Unit],
-        parts: list[str | None],
+        splits: list[str | None],
         targets: Mapping[str, Counts],
         too_few: set[str],
     ) -> None:
         self._units = units
-        self.parts = parts
+        self.splits = splits
         self._targets = targets
         self._too_few = too_few
         self._labels = sorted(set(next(iter(targets.values()), ())) - too_few)
-        self._counts: dict[str, Counter[str]] = {part: Counter() for part in ("train", *targets)}
-        for index, part in enumerate(parts):
-            if part is not None:
-                self._count(index, part)
+        self._counts: dict[str, Counter[str]] = {split: Counter() for split in ("train", *targets)}
+        for index, split in enumerate(splits):
+            if split is not None:
+                self._count(index, split)
 
     def run(self, order: Sequence[int]) -> set[str]:
-        """Divide, and return the classes that a part still lacks."""
-        free = [index for index in order if self.parts[index] is None]
+        """Split the units, and return the classes that a split still lacks."""
+        free = [index for index in order if self.splits[index] is None]
         movable = [i for i in free if not self._holds_too_few(i)] if self._too_few else free
-        for part in self._targets:
-            self._take(part, movable)
+        for split in self._targets:
+            self._take(split, movable)
         for index in free:
-            if self.parts[index] is None:
+            if self.splits[index] is None:
                 self._put(index, "train")
-        return {label for part, label in self._lacking() if not self._fill(part, label, movable)}
+        return {label for split, label in self._lacking() if not self._fill(split, label, movable)}
 
     def _holds_too_few(self, index: int) -> bool:
         return any(label in self._too_few for label, _ in self._units[index].counts)
 
-    def _take(self, part: str, movable: Sequence[int]) -> None:
-        target, count = self._targets[part], self._counts[part]
+    def _take(self, split: str, movable: Sequence[int]) -> None:
+        target, count = self._targets[split], self._counts[split]
         open_classes = sum(target[label] > count[label] for label in self._labels)
         for index in movable:
             if not open_classes:
                 return
-            if self.parts[index] is None and self._misfit_change(part, index, 1) < 0:
+            if self.splits[index] is None and self._misfit_change(split, index, 1) < 0:
                 for label, number in self._units[index].counts:
                     if count[label] < target[label] <= count[label] + number:
                         open_classes -= 1
-                self._put(index, part)
+                self._put(index, split)
 
-    def _misfit_change(self, part: str, index: int, sign: int) -> int:
-        """Return how the distance to the part's target changes with the unit added or removed."""
-        if part not in self._targets:
+    def _misfit_change(self, split: str, index: int, sign: int) -> int:
+        """Return how the distance to the split's targets changes if a unit is added or removed.
+
+        Args:
+            split: which one.
+            index: of the unit.
+            sign: 1 if the unit is added, -1 if it is removed.
+        """
+        if split not in self._targets:
             return 0
-        target, count, change = self._targets[part], self._counts[part], 0
+        target, count, change = self._targets[split], self._counts[split], 0
         for label, number in self._units[index].counts:
             gap = target[label] - count[label]
             change += abs(gap - sign * number) - abs(gap)
         return change
 
-    def _put(self, index: int, part: str) -> None:
-        self.parts[index] = part
-        self._count(index, part)
+    def _put(self, index: int, split: str) -> None:
+        self.splits[index] = split
+        self._count(index, split)
 
-    def _count(self, index: int, part: str, sign: int = 1) -> None:
-        if part in self._counts:
+    def _count(self, index: int, split: str, sign: int = 1) -> None:
+        if split in self._counts:
             for label, number in self._units[index].counts:
-                self._counts[part][label] += sign * number
+                self._counts[split][label] += sign * number
 
     def _lacking(self) -> list[tuple[str, str]]:
         return [
-            (part, label)
-            for part, count in self._counts.items()
+            (split, label)
+            for split, count in self._counts.items()
             for label in self._labels
             if not count[label]
         ]
 
-    def _fill(self, part: str, label: str, movable: Sequence[int]) -> bool:
-        """Move the unit into the part that fits best and leaves no other part without a class.
+    def _fill(self, split: str, label: str, movable: Sequence[int]) -> bool:
+        """Move the unit that fits best into a split, so that no other split loses a class.
 
         Returns:
-            Whether the part now has the class.
+            Whether the split now has the class.
         """
-        if self._counts[part][label]:
+        if self._counts[split][label]:
             return True
         fitting = [
-            (self._misfit_change(part, i, 1) + self._misfit_change(self.parts[i], i, -1), place, i)
+            (self._cost_of_move(i, split), place, i)
             for place, i in enumerate(movable)
-            if self.parts[i] != part and self._may_leave(i) and self._has(i, label)
+            if self.splits[i] != split and self._may_leave(i) and self._has(i, label)
         ]
         if not fitting:
             return False
         index = min(fitting)[2]
-        self._count(index, self.parts[index], -1)
-        self._put(index, part)
+        self._count(index, self.splits[index], -1)
+        self._put(index, split)
         return True
+
+    def _cost_of_move(self, index: int, split: str) -> int:
+        before = self.splits[index]
+        return self._misfit_change(split, index, 1) + self._misfit_change(before, index, -1)
 
     def _has(self, index: int, label: str) -> bool:
         return any(name == label for name, _ in self._units[index].counts)
 
     def _may_leave(self, index: int) -> bool:
-        count = self._counts[self.parts[index]]
+        count = self._counts[self.splits[index]]
         return all(count[label] > number for label, number in self._units[index].counts)

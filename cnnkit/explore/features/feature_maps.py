@@ -15,11 +15,11 @@ from cnnkit.data.pixels import read_pixels
 from cnnkit.errors import DataError, ImageError
 from cnnkit.explore.features.model_graph import check_finite
 from cnnkit.explore.features.opened_model import Opened, open_model
-from cnnkit.explore.features.output_folder import layer_files, new_folder, wanted_folder
+from cnnkit.explore.features.output_folder import layer_files, wanted_folder
 from cnnkit.explore.features.overview import draw_overview
 from cnnkit.explore.features.page import printable, render, stage_data
 from cnnkit.explore.features.stages import MOVE, OTHER, Stage, most_active, path_from, stages_of
-from cnnkit.files import write_text
+from cnnkit.files import make_numbered_folder, write_text
 from cnnkit.plots.map_pictures import Section, plot_maps
 from cnnkit.progress import Report
 from cnnkit.tables import table_text
@@ -121,7 +121,7 @@ def draw_features(
     default = opened.run.folder / "features" / (Path(image).stem or "image")
     folder = wanted_folder(output, default, written, overwrite=overwrite, inputs=[image])
     stages = _stages(image, opened)
-    folder = folder or new_folder(default)
+    folder = folder or make_numbered_folder(default)
     name = printable(os.path.basename(image))
     starts = [i for i, s in enumerate(stages) if s.convolution and s.position in chosen]
     drawn, orders = [], most_active(stages)

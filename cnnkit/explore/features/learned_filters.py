@@ -18,11 +18,11 @@ from cnnkit.explore.features.filters_page import layer_data, within_bound
 from cnnkit.explore.features.filters_pictures import draw_kernels, draw_layer
 from cnnkit.explore.features.gradient_ascent import climbed_pictures
 from cnnkit.explore.features.opened_model import Opened, open_model
-from cnnkit.explore.features.output_folder import layer_files, new_folder, png_name, wanted_folder
+from cnnkit.explore.features.output_folder import layer_files, png_name, wanted_folder
 from cnnkit.explore.features.page import printable, render
 from cnnkit.explore.features.patches import Patch, exciting_patches
 from cnnkit.explore.features.windows_and_kernels import kernel_of
-from cnnkit.files import write_text
+from cnnkit.files import make_numbered_folder, write_text
 from cnnkit.prediction import find_images
 from cnnkit.progress import Report
 from cnnkit.tables import table_text
@@ -176,7 +176,7 @@ def draw_filters(
         opened.steps, chosen, searched, settings, num_patches=_PATCHES, report=report
     )
     found = _learned(opened, patches, num_channels, seed, report)
-    return _draw(opened, found, folder or new_folder(default), num_images=len(searched))
+    return _draw(opened, found, folder or make_numbered_folder(default), num_images=len(searched))
 
 
 def _files(opened: Opened) -> dict[str, str]:

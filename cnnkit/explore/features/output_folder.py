@@ -60,18 +60,3 @@ def wanted_folder(
     for path in (folder / name for name in files):
         check_output(path, "--output", (path.suffix,), overwrite=overwrite, inputs=inputs)
     return folder
-
-
-def new_folder(default: Path) -> Path:
-    """Make the folder `default`, or `default-2`, `default-3`, ... where it exists."""
-    number, folder = 1, default
-    while True:
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            if not folder.exists():  # a file stands where its parent should be
-                raise
-            number += 1
-            folder = default.with_name(f"{default.name}-{number}")
-        else:
-            return folder

@@ -83,7 +83,7 @@ def test_a_broken_image_of_other_data_stops_the_command_or_is_named_and_left_out
     )  # fmt: skip
     assert evaluation.metrics["num_images"] == len(evaluation.paths) == 35
     assert not any(path.endswith("red/0.png") for path in evaluation.paths)
-    assert [note for note in notes if note.startswith("left out red/0.png: it is not an image")]
+    assert [note for note in notes if note.startswith("Skipped red/0.png: it is not an image")]
 
 
 def test_images_that_changed_since_the_training_are_refused(run, tmp_path, monkeypatch):

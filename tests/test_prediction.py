@@ -16,7 +16,7 @@ from PIL import Image
 
 import cnnkit
 from cnnkit.errors import UsageError
-from cnnkit.prediction import find_images, predict
+from cnnkit.prediction import Prediction, find_images, predict, write_predictions
 from cnnkit.runtimes import load_predictor
 
 
@@ -31,7 +31,8 @@ def _cli(*words, stdin=None, cwd=None):
     )  # fmt: skip
 
 
-def test_predict_imports_no_tensorflow_and_no_plots(trained_run):
+@pytest.mark.parametrize("format_", ["table", "csv", "jsonl"])
+def test_predict_imports_no_tensorflow_and_no_plots(trained_run, format_):
     folder = _image_folder(trained_run)
     code = (
         "import sys; from cnnkit.cli import main\n"
@@ -42,10 +43,57 @@ def test_predict_imports_no_tensorflow_and_no_plots(trained_run):
     )
     command = [sys.executable, "-c", code, "predict", f"{folder}/red/0.png"]
     done = subprocess.run(
-        [*command, "--model", str(trained_run.folder)], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines()[0].startswith(f"{folder}/red/0.png  red 0.")
-    assert done.stdout.splitlines()[1] == "[]"
+        [*command, "--model", str(trained_run.folder), "--format", format_],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    *_, answer, imported = done.stdout.splitlines()
+    assert f"{folder}/red/0.png" in answer and "red" in answer
+    assert imported == "[]"
+
+
+_ANSWERS = [
+    Prediction("a.png", ("cat", "dog", "owl"), np.array([0.25, 0.0625, 0.6875])),
+    Prediction("b, c.png", ("cat", "dog", "owl"), error="there is no such file"),
+    Prediction("d.png", ("cat", "dog", "owl"), np.array([0.5, 0.5, 0.0])),
+]
+
+
+@pytest.mark.parametrize(
+    ("format_", "topk", "expected"),
+    [
+        (
+            "table",
+            2,
+            "a.png  owl 0.6875  cat 0.2500\n"
+            "b, c.png  ERROR  there is no such file\n"
+            "d.png  cat 0.5000  dog 0.5000\n",
+        ),
+        (
+            "csv",
+            2,
+            "path,prediction,probability,prediction_2,probability_2,error,p_cat,p_dog,p_owl\n"
+            "a.png,owl,0.6875,cat,0.25,,0.25,0.0625,0.6875\n"
+            '"b, c.png",,,,,there is no such file,,,\n'
+            "d.png,cat,0.5,dog,0.5,,0.5,0.5,0\n",
+        ),
+        (
+            "jsonl",
+            9,  # more than there are classes
+            '{"path": "a.png", "prediction": "owl", "probability": 0.6875, "top": '
+            '[{"class": "owl", "probability": 0.6875}, {"class": "cat", "probability": 0.25}, '
+            '{"class": "dog", "probability": 0.0625}]}\n'
+            '{"path": "b, c.png", "error": "there is no such file"}\n'
+            '{"path": "d.png", "prediction": "cat", "probability": 0.5, "top": '
+            '[{"class": "cat", "probability": 0.5}, {"class": "dog", "probability": 0.5}, '
+            '{"class": "owl", "probability": 0.0}]}\n',
+        ),
+    ],
+)
+def test_each_format_is_written_exactly_so(format_, topk, expected, tmp_path):
+    output = tmp_path / "out"
+    written = write_predictions(_ANSWERS, ("cat", "dog", "owl"), format_, topk, output)
+    assert written == (3, 1)
+    assert output.read_bytes().decode() == expected
 
 
 def test_folders_globs_files_and_missing_names_are_found_in_order(tmp_path):
@@ -103,15 +151,19 @@ def test_an_image_can_be_read_from_stdin(trained_run):
     assert json.loads(done.stdout)["prediction"] == "green"
 
 
-def test_an_answer_comes_before_the_next_path_is_known(trained_run):
+@pytest.mark.parametrize("format_", ["table", "csv", "jsonl"])
+def test_an_answer_comes_before_the_next_path_is_known(trained_run, format_):
     path = f"{_image_folder(trained_run)}/green/2.png"
     command = [sys.executable, "-m", "cnnkit", "predict", "-", "--model", str(trained_run.folder)]
+    command += ["--format", format_]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         process.stdin.write(f"{path}\n")
         process.stdin.flush()
-        assert process.stdout.readline().startswith(path)
+        if format_ == "csv":
+            assert process.stdout.readline().startswith("path,prediction,")
+        assert path in process.stdout.readline()
         process.stdin.close()
 
 

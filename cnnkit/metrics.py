@@ -37,6 +37,7 @@ def top_k_accuracy(*, labels: ArrayLike, probabilities: ArrayLike, k: int) -> fl
     >>> top_k_accuracy(labels=[2, 0], probabilities=[[0.5, 0.3, 0.2], [0.2, 0.7, 0.1]], k=2)
     0.5
     """
+    # A stable sort of the negated values keeps equal ones in the order of the classes.
     largest = np.argsort(-np.asarray(probabilities), axis=1, kind="stable")[:, :k]
     return float(np.mean((largest == np.asarray(labels)[:, None]).any(axis=1)))
 

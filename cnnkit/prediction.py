@@ -89,6 +89,7 @@ def find_images(patterns: Iterable[str]) -> Iterator[str]:
         if os.path.isdir(pattern):
             yield from [str(file) for file in image_files(Path(pattern))] or [pattern]
         elif not os.path.lexists(pattern) and glob.has_magic(pattern):
+            # Sorted, because a glob's own order is that of the file system.
             yield from sorted(glob.iglob(pattern, recursive=True)) or [pattern]
         else:
             yield pattern
@@ -191,6 +192,7 @@ def write_predictions(
     if output is None:
         if sys.stdout is None:
             raise UsageError("Standard output is closed. Write into a file: --output FILE.")
+        # A path that is not UTF-8 comes out with the bytes that it has.
         sys.stdout.reconfigure(**PATHS_AS_THEY_ARE)
         return _write(predictions, class_names, format_, topk, sys.stdout)
     with atomic_write(output) as file:

@@ -59,6 +59,7 @@ def load_predictor(
     Raises:
         UsageError: there is no such model, it has no class names, or its runtime is missing.
     """
+    # A SavedModel is a folder, as a run is, so it is recognised by the file in it.
     path = Path(model) if model is not None else None
     if path is not None and (path / "saved_model.pb").is_file():
         return Predictor(path, _info_in(path / INFO_NAME), _saved_model(path))
@@ -139,6 +140,7 @@ def _onnx_predictor(path: Path) -> Predictor:
         raise UsageError(
             'Reading .onnx files needs onnxruntime: pip install "cnnkit[onnx]".'
         ) from error
+    # onnxruntime has no public names for its exceptions.
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     with naming_damage(path, errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail):
@@ -153,6 +155,7 @@ def _onnx_predictor(path: Path) -> Predictor:
 
 def _keras(path: Path) -> Outputs:
     model = load_keras_model(path)
+    # A direct call: `model.predict` would first compile a function and build a data pipeline.
     return lambda pixels: np.asarray(model(pixels, training=False))
 
 

@@ -105,5 +105,6 @@ class RandomErasing:
     def _fill(self, shape: tuple[int, ...], key: int) -> Any:
         if self._fill_value is not None:
             return round(self._fill_value)
+        # As in Keras the noise is normal, so half of its values are negative and become 0.
         noise = np.random.Generator(np.random.Philox(key=key)).standard_normal(shape, np.float32)
         return np.rint(np.clip(noise * 255, 0, 255))

@@ -100,6 +100,7 @@ def _tried(index: int, call: Any, settings: PixelSettings) -> list[Any]:
         parts = _parts(call)
         if shape[-1] == 1 and any(getattr(part, "needs_colours", False) for part in parts):
             raise ValueError("it changes colours, and these images have none.")
+        # Every level occurs, if the image is large enough, and neighbours differ.
         image = (np.arange(np.prod(shape)) % 256).astype(np.uint8).reshape(shape)
         alone = Augmentation([(call.name, parts)], shape)
         alone.change_one(image, seed=0, epoch=0, sha256="0" * 64)
@@ -112,6 +113,7 @@ def _parts(call: Any) -> list[Any]:
         from cnnkit.augmentation.keras_layers import KeyedLayer
 
         return [KeyedLayer(call.keras_name, call.keras_arguments)]
+    # Our own code knows only the usual values of these two, see `_runs_on_host`.
     arguments = {
         name: value for name, value in call.arguments.items() if name not in ("value_range", "bins")
     }
@@ -151,4 +153,5 @@ def _naming(index: int, call: Any, settings: PixelSettings) -> Iterator[None]:
 def _plain(error: BaseException) -> str:
     """Return the message on one line, without Keras's colours, op names and list of arguments."""
     text = _NOISE.sub("", str(error).split("Arguments received by")[0])
+    # TensorFlow's messages may go on for pages; the reason comes first.
     return " ".join(text.split())[:400] or type(error).__name__

@@ -114,6 +114,8 @@ class RandomSaturation:
         times = np.clip(share / (1 - share + 1e-7), 0, 255)  # above 255 nothing changes any more
         for image, factor in zip(images, times.tolist(), strict=True):
             red, green, blue = cv2.split(image)
+            # In HSV, saturation is (max - min) / max. Mixing with max multiplies the distance of
+            # every channel from max by the same factor.
             strongest = cv2.max(cv2.max(red, green), blue)
             grey = cv2.merge([strongest, strongest, strongest])
             cv2.addWeighted(image, factor, grey, 1 - factor, 0, dst=image)
@@ -134,6 +136,7 @@ class RandomHue:
         sign = np.where(draws.uniform() > 0.5, -1.0, 1.0)
         degrees = sign * draws.uniform(*self._factor) * 180 % 360
         for image, angle in zip(images, degrees.tolist(), strict=True):
+            # With uint8, OpenCV would round hues to steps of 2 degrees.
             colours = cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2HSV)
             hues = colours[..., 0] + np.float32(angle)
             colours[..., 0] = hues - 360 * (hues >= 360)
@@ -194,7 +197,7 @@ class Equalization:
 
 def _equalizing(channel: np.ndarray) -> np.ndarray:
     """Return the new value of each level of one channel: (256,)."""
-    below = np.cumsum(np.bincount(channel, minlength=256))
+    below = np.cumsum(np.bincount(channel, minlength=256))  # pixels at or below each level
     first = below[channel.min()]
     return (below - first) * 255 / (len(channel) - first) if len(channel) > first else _LEVELS
 
@@ -207,7 +210,7 @@ def look_up(images: np.ndarray, values: np.ndarray) -> np.ndarray:
         values: (n, 256), the same for all channels, or (n, 256, channels).
     """
     tables = np.rint(np.clip(values, 0, 255)).astype(np.uint8)
-    if tables.ndim == 3:
+    if tables.ndim == 3:  # OpenCV takes (1, 256, channels), or (256,) for a single channel
         tables = tables[:, None] if tables.shape[-1] > 1 else tables[..., 0]
     for image, table in zip(images, tables, strict=True):
         cv2.LUT(image, table, dst=image)
@@ -223,7 +226,7 @@ def _with_grey(images: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Mix images with their grey versions, in place. Images of one channel are grey already."""
     if images.ndim == 3:
         return images
-    grey = np.broadcast_to(_GREY, (3, 3))
+    grey = np.broadcast_to(_GREY, (3, 3))  # all three new channels are the grey value
     for image, share in zip(images, shares.tolist(), strict=True):
         if share:
             cv2.transform(image, (1 - share) * np.eye(3) + share * grey, dst=image)

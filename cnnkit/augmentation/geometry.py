@@ -57,7 +57,7 @@ class RandomFlip:
 
     def matrices(self, draws: Draws, size: Size) -> np.ndarray:
         """Return a matrix for each image: float64 (n, 3, 3)."""
-        sign = np.where(draws.uniform() <= 0.5, -1.0, 1.0)
+        sign = np.where(draws.uniform() <= 0.5, -1.0, 1.0)  # one number for both directions
         x = sign if "horizontal" in self._mode else np.ones_like(sign)
         y = sign if "vertical" in self._mode else np.ones_like(sign)
         return _about_centre(size, x, 0, 0, y)
@@ -91,6 +91,7 @@ class RandomZoom:
 
     def matrices(self, draws: Draws, size: Size) -> np.ndarray:
         """Return a matrix for each image: float64 (n, 3, 3)."""
+        # Above 1, a place in the result is farther from the centre in the image: it gets smaller.
         y = 1 + draws.uniform(*self._height)
         x = y if self._width is None else 1 + draws.uniform(*self._width)
         return _about_centre(size, x, 0, 0, y)
@@ -123,6 +124,7 @@ class RandomShear:
 
     def matrices(self, draws: Draws, size: Size) -> np.ndarray:
         """Return a matrix for each image: float64 (n, 3, 3)."""
+        # As in Keras, one sign for both directions, drawn first, and then y before x.
         sign = np.where(draws.uniform() > 0.5, -1.0, 1.0)
         y, x = draws.uniform(*self._y) * sign, draws.uniform(*self._x) * sign
         return _affine(1, x, 0, y, 1, 0)
@@ -149,6 +151,7 @@ class RandomPerspective:
             raise ValueError("it needs images of at least 2 x 2 pixels.")
         is_changed = draws.chance(self._factor)
         right, bottom = size.width - 1, size.height - 1
+        # As in Keras, a corner moves by a part of its own coordinates, so (0, 0) never moves.
         corners = np.array([[0, 0], [right, 0], [0, bottom], [right, bottom]], np.float64)
         half = self._scale / 2
         shifts = np.stack([draws.uniform(-half, half) for _ in range(8)], axis=-1)
@@ -171,6 +174,7 @@ class RandomCrop:
     def matrices(self, draws: Draws, size: Size) -> np.ndarray:
         """Return a matrix for each image: float64 (n, 3, 3)."""
         height, width = min(self._height, size.height), min(self._width, size.width)
+        # Whole pixels, each position equally likely; the last one is `size.height - height`.
         top = np.floor(draws.uniform(0, size.height - height + 1))
         left = np.floor(draws.uniform(0, size.width - width + 1))
         return _window(size, top, left, height, width)
@@ -264,6 +268,7 @@ def _affine(*values: Any) -> np.ndarray:
 
 def _homography(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Return the projective transform (3, 3) that maps four points (4, 2) to four others."""
+    # Eight unknowns, because the last entry is 1, and two linear equations for each pair of points.
     rows, targets = [], []
     for (x, y), (u, v) in zip(start, end, strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]

@@ -40,7 +40,7 @@ class KeyedLayer:
     def __init__(self, keras_name: str, arguments: Mapping[str, Any]) -> None:
         """Build the layer and replace its seed generators, and those of the layers it holds."""
         layer = getattr(keras.layers, keras_name)
-        arguments = {"dtype": "float32", **arguments}
+        arguments = {"dtype": "float32", **arguments}  # also if the model uses mixed precision
         if "seed" in inspect.signature(layer).parameters:
             # Without a seed, Keras draws one from Python's random numbers, which changes theirs.
             arguments.setdefault("seed", 0)
@@ -77,6 +77,7 @@ class KerasStage:
         """Change a batch: uint8 (n, height, width, channels), with keys uint64 (n,)."""
         keys = tf.numpy_function(self._layer_keys, [keys], tf.int32, stateful=False)
         keys.set_shape((None, len(self._layers), 2))
+        # One image at a time, because a Keras layer takes one seed for a whole batch.
         signature = tf.TensorSpec(self._shape, tf.uint8)
         return tf.map_fn(
             lambda pair: self._change_one(*pair), (images, keys), fn_output_signature=signature

@@ -25,6 +25,7 @@ def image_keys(
         hashes: sha256 of each image's file, in hexadecimal; only the first 8 bytes are used.
         occurrences: how often each image has been shown before in this epoch.
     """
+    # 64 bits: that two of a million images share them has a chance of 3 in 100 million.
     contents = np.array([int(digest[:16], 16) for digest in hashes], np.uint64)
     base = fold(fold(np.zeros(1, np.uint64), seed), epoch)
     return fold(fold(base, contents), np.asarray(occurrences, np.uint64))
@@ -39,6 +40,7 @@ def fold(keys: np.ndarray, numbers: np.ndarray | int) -> np.ndarray:
 
     Source: SplitMix64, Steele et al. 2014, Fast Splittable Pseudorandom Number Generators.
     """
+    # `numbers` plus 1, so that the number 0 changes the key too.
     state = keys + _STEP * (np.asarray([numbers], np.uint64).reshape(-1) + np.uint64(1))
     state = (state ^ (state >> np.uint64(30))) * _FIRST
     state = (state ^ (state >> np.uint64(27))) * _SECOND

@@ -91,7 +91,7 @@ class Mixing:
         """
         random = np.random.default_rng([seed, epoch, step, _STREAM])
         operation = self._operations[random.integers(len(self._operations))]
-        partner = random.permutation(len(images))
+        partner = random.permutation(len(images))  # an image that is its own partner stays as it is
         mixed, shares = operation.mix(images, images[partner], random)
         own = shares[:, None]
         return mixed, (own * targets + (1 - own) * targets[partner]).astype(np.float32)

@@ -92,7 +92,7 @@ class Augmentation:
         images = image[np.newaxis]
         for stage in self._stages(stop):
             images = np.asarray(stage(images, keys))
-        return images[0].copy()
+        return images[0].copy()  # the caller may write into it
 
     def _stages(self, stop: int | None) -> list[Any]:
         parts = [part for operation in self._operations[:stop] for part in operation]
@@ -139,6 +139,7 @@ class HostStage:
             return self.change(images.copy(), keys)
         from cnnkit.backend import tf
 
+        # Not stateful: with deterministic operations, `tf.data` would run stateful ones one by one.
         changed = tf.numpy_function(self, [images, keys], tf.uint8, stateful=False)
         return tf.ensure_shape(changed, images.shape)
 

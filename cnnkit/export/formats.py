@@ -47,6 +47,7 @@ def write_tflite(model: Any, info: ModelInfo, path: Path) -> None:
         fresh = Path(folder) / "model.tflite"
         with quiet_stderr():
             function = with_constants(_serve(model).get_concrete_function())
+            # The converter asks for the owner of the variables; as constants they need none.
             converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
             fresh.write_bytes(converter.convert())
         append_info(fresh, info)
@@ -54,7 +55,10 @@ def write_tflite(model: Any, info: ModelInfo, path: Path) -> None:
 
 
 def _serve(model: Any) -> Any:
-    """Return the model in inference mode as a `tf.function` of images."""
+    """Return the model in inference mode as a `tf.function` of images.
+
+    The number of images is open. TensorFlow Lite reads an open size as 1.
+    """
     image = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, "image")
     return tf.function(lambda image: model(image, training=False), input_signature=[image])
 
@@ -66,6 +70,7 @@ def _save(model: Any, path: Path) -> None:
     can reach from the saved object, so all that `serve` reads becomes an attribute of it.
     """
     saved = tf.Module()
+    # Keras's variables wrap those of TensorFlow, and only the latter can be saved here.
     saved.parts = [variable.value for variable in model.variables]
     saved.modules = [layer.module for layer in layers_of(model) if isinstance(layer, HubModule)]
     saved.serve = _serve(model)

@@ -30,6 +30,7 @@ def build_model(config: Config, num_classes: int) -> Any:
             f"model.output: sigmoid is one unit for two classes, but the data has {num_classes} "
             "classes. Set model.output: softmax."
         )
+    # Before the first layer, because Keras draws the weights of a layer when it is called.
     keras.utils.set_random_seed(config.training.seed)
     channels = 3 if config.data.color_mode == "rgb" else 1
     image = keras.Input((*config.data.image_size, channels), dtype="uint8", name="image")
@@ -48,7 +49,7 @@ def build_model(config: Config, num_classes: int) -> Any:
     output = keras.layers.Dense(
         1 if sigmoid else num_classes,
         activation="sigmoid" if sigmoid else "softmax",
-        name="probabilities",
+        name="probabilities",  # reserved in `cnnkit.arithmetic.layer_names`
     )(tensor)
     return keras.Model(image, output, name="cnnkit")
 

@@ -48,7 +48,7 @@ def apply_layers(layers: Sequence[Call], tensor: Any, key: str = "layers") -> An
         except StackError as error:
             raise UsageError(f"{dotted(('model', key, *error.path))}: {error}") from None
         except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
-            reason = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0]  # Keras lists the arguments of its call below
             where = dotted(("model", key, *node.path))
             text = f"{where} ({node.name}): Keras refuses this layer: {reason}"
             raise UsageError(text) from error

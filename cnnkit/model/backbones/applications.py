@@ -125,7 +125,7 @@ def _number_from_zero(network: Any) -> None:
 def _output(network: Any, row: NetworkRow, layer: str | None) -> Any:
     if layer is None:
         return network.outputs[0]
-    names = [part.name for part in network.layers[1:]]  # without the input
+    names = [part.name for part in network.layers[1:]]  # the first one is the input
     if layer not in names:
         raise UsageError(
             f"model.backbone.layer: {row.name} has no layer {shown(layer)}."

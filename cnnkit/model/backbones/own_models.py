@@ -69,6 +69,7 @@ def file_backbone(
         )
     _check_images(model, name, image_size, channels)
     inner = _cut(model, layer, name)
+    # A model that takes uint8 can only take raw pixels, like those that cnnkit builds.
     if keras.backend.standardize_dtype(model.inputs[0].dtype) == "uint8":
         if value_range is not None:
             raise UsageError(
@@ -76,7 +77,7 @@ def file_backbone(
                 "Remove value_range."
             )
         return inner
-    inner.name = "network"
+    inner.name = "network"  # the model around it is the one named "backbone"
     image = keras.Input((*image_size, channels), dtype="uint8", name="image")
     low, high = value_range or _RAW
     values = keras.layers.Rescaling((high - low) / 255, low, name="value_range")(image)

@@ -201,12 +201,14 @@ def _what_else(
             "it has the classifier too. To make a file without it:\n"
             f"{_without(row, arguments, name)}"
         )
+    # The shapes for another argument are only known after building that network.
     for key, argument in row.arguments.items():
         for value in set(argument.trained) - {arguments.get(key, argument.default)}:
             others = _shapes_of(untrained(**{**arguments, key: value}))
             if in_file == others or _has_classifier(in_file, others):
                 return f"it is for {key} {value}. Set model.backbone.{key}: {value}."
     numbers = _numbers(in_file)
+    # No two networks of the table have the same number of parameters.
     twin = next((other.name for other in NETWORKS.values() if other.parameters == numbers), None)
     if twin:
         return f"it is for {twin}. Set model.backbone.name: {twin}, or use another file."
@@ -218,6 +220,7 @@ def _what_else(
 
 
 def _has_classifier(in_file: Shapes, wanted: Shapes) -> bool:
+    # All arrays of the network, and a few more.
     more = sum(in_file.values()) - sum(wanted.values())
     return not wanted - in_file and 0 < more <= _CLASSIFIER_ARRAYS
 

@@ -70,6 +70,7 @@ def _call_endpoint(module: Any, functions: Sequence[Any]) -> Endpoint:
             "model.backbone.hub: the __call__ of the module does not take exactly one tensor, but "
             "a backbone takes images and nothing else. Use another module."
         )
+    # A module that was only traced for inference raises an error if it is called for training.
     takes_training = "training" in parameters
     can_be_true = any(_is_for_training(call, function) for function in functions)
 
@@ -79,6 +80,7 @@ def _call_endpoint(module: Any, functions: Sequence[Any]) -> Endpoint:
         return call(images, training=training and can_be_true)
 
     losses = tuple(getattr(module, "regularization_losses", None) or ())
+    # A loss may read variables that the features do not depend on.
     inner = [part for loss in losses for part in _concrete(loss)]
     variables = _variables_of(module, [*functions, *inner])
     return Endpoint(
@@ -165,6 +167,7 @@ def _variables_of(module: Any, functions: Sequence[Any]) -> tuple[Any, ...]:
 
     A module may have more variables; those that no function uses are not needed.
     """
+    # A traced function captures the handles of the variables that it uses.
     captured = {id(tensor) for function in functions for tensor in function.captured_inputs}
     parts = tf.train.TrackableView(module).descendants()
     variables = [part for part in parts if isinstance(part, tf.Variable)]

@@ -97,6 +97,7 @@ def _resolved(handle: str) -> Path:
         try:
             return Path(hub.resolve(handle))
         except (OSError, ValueError, RuntimeError, EOFError) as error:
+            # An error of urllib has what went wrong in its `reason`.
             reason = getattr(error, "reason", None) or str(error) or type(error).__name__
         except tf.errors.OpError as error:
             reason = error.message
@@ -164,7 +165,7 @@ def _value_range(
 ) -> tuple[float, float] | None:
     """Return what the pixels 0 and 255 become; None if the module takes them unchanged."""
     if endpoint.image.dtype == tf.uint8:
-        if given not in (None, (0, 255)):
+        if given not in (None, (0, 255)):  # [0, 255] is what such a module gets anyway
             raise UsageError(
                 f"model.backbone.value_range: {shown(handle)} takes unchanged uint8 pixels. "
                 "Remove value_range."
@@ -183,6 +184,7 @@ def _value_range(
 
 def _follows_hub(endpoint: Endpoint, folder: Path, handle: str) -> bool:
     """Tell whether the convention of TF Hub applies. A saved Keras model may expect any values."""
+    # tfhub_module.pb marks a module in the format of TF1; Keras 2 writes keras_metadata.pb.
     if "://" in handle or (folder / "tfhub_module.pb").is_file():
         return True
     return endpoint.can_train and not (folder / "keras_metadata.pb").is_file()

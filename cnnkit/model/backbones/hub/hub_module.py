@@ -52,7 +52,7 @@ class HubModule(keras.layers.Layer):
         super().__init__(autocast=False, **arguments)
         self.supports_jit = False  # XLA cannot compile every operation that a module may have
         self.batch_norm = batch_norm
-        if module is None:
+        if module is None:  # Keras loads a file: it fills in the weights afterwards
             with unpacked_module(packed, sha256) as folder:
                 module = load_module(folder, "the module inside the model")
         self._packed, self._sha256, self._signature = packed, sha256, signature
@@ -99,6 +99,7 @@ class HubModule(keras.layers.Layer):
     def call(self, images: Any, training: bool | None = None) -> Any:
         """Return the features of images, whose size and values must be those of the module."""
         endpoint = self.endpoint
+        # All three, see the docstring of the class.
         learns = self.trainable and bool(training) and self.batch_norm == "training"
         features = endpoint.run(tf.cast(images, endpoint.image.dtype), learns)
         if self._feature_shape is not None:

@@ -88,6 +88,7 @@ def unpacked_module(text: str, sha256: str) -> Iterator[Path]:
         content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError, TypeError):
         content = b""  # which fails the check that follows
+    # Before anything is unpacked: the trust is in this hash, so the content must have it.
     if hashlib.sha256(content).hexdigest() != sha256:
         raise UsageError(
             "The hub module inside the model is damaged: its content does not have the sha256 "
@@ -131,6 +132,7 @@ def _trust(sha256: str) -> None:
     if sha256 in _trusted():
         return
     _trusted_here.add(sha256)
+    # Without a cache folder that can be written, the trust ends with this process.
     with contextlib.suppress(OSError, UsageError):
         path = cache_folder() / _TRUSTED_NAME
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -32,6 +33,12 @@ def _session_folder(tmp_path_factory):
         patch.setenv("CNNKIT_CACHE", str(folder / "cache"))
         patch.chdir(folder)
         yield folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_garbage_in_imports():
+    """Leave what is imported by now out of garbage collection, which Keras runs for each model."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -226,9 +226,23 @@ _BLOCK = st.one_of(
 _STACKS = st.lists(st.one_of(_PLAIN, _PLAIN, _BLOCK), min_size=1, max_size=5)
 
 
+_HEADS = st.sampled_from([["flatten"], ["global_pool", {"dense": 3}], []])
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(_STACKS, _HEADS)
+def test_random_stacks_have_the_numbers_of_keras_and_of_the_profiler(stack, head):
+    _assert_counted_as_keras_counts(stack, head)
+
+
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
-@given(_STACKS, st.sampled_from([["flatten"], ["global_pool", {"dense": 3}], []]))
+@given(_STACKS, _HEADS)
 def test_500_random_stacks_have_the_numbers_of_keras_and_of_the_profiler(stack, head):
+    _assert_counted_as_keras_counts(stack, head)
+
+
+def _assert_counted_as_keras_counts(stack, head):
     layers = _layers(*stack, *head)
     shape = (23, 20, 3)
     try:

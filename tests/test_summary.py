@@ -110,10 +110,20 @@ def test_a_built_keras_file_says_of_its_layers_what_its_config_says(tmp_path):
     assert "dilation" not in rows["last"].detail
 
 
+_slow = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
-    ("name", "size"), [("MobileNetV2", 96), ("ResNet50", 64), ("EfficientNetB0", 64),
-                       ("InceptionV3", 75), ("NASNetMobile", 64), ("DenseNet121", 64)],
-)  # fmt: skip
+    ("name", "size"),
+    [
+        ("MobileNetV2", 96),
+        ("EfficientNetB0", 64),
+        pytest.param("ResNet50", 64, marks=_slow),
+        pytest.param("InceptionV3", 75, marks=_slow),
+        pytest.param("NASNetMobile", 64, marks=_slow),
+        pytest.param("DenseNet121", 64, marks=_slow),
+    ],
+)
 def test_keras_own_architectures_are_read_without_keras(name, size, tmp_path):
     from cnnkit.backend import keras
 

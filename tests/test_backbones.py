@@ -29,8 +29,8 @@ from cnnkit.runtimes import load_predictor
 
 _SMALL_V2 = {"alpha": 0.35}
 _MODULES = sorted({row.module for row in NETWORKS.values()})
-# Rescaled outside of the network, and inside of it with grey images. The slow tests have a network of
-# each family; the smallest whose colours are reversed is VGG16, with 15 million weights.
+# Rescaled outside of the network, and inside of it with grey images. The slow tests have a network
+# of each family; the smallest whose colours are reversed is VGG16, with 15 million weights.
 _QUICK = {
     "MobileNet": {"alpha": 0.25},
     "MobileNetV3Small": {"alpha": 0.75, "minimalistic": True, "channels": 1},

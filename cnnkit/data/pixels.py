@@ -8,7 +8,7 @@ import threading
 import warnings
 import zlib
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -18,6 +18,9 @@ from cnnkit.data.records import ImageFile, LocalFile
 from cnnkit.data.resizing import Transpose, resize_upright
 from cnnkit.errors import ImageError
 from cnnkit.files import is_path
+
+if TYPE_CHECKING:
+    from cnnkit.config import DataConfig
 
 # Raised when the pixels of a file change: cached ones of an earlier version are not used.
 PIXEL_PATH_VERSION = 2
@@ -81,7 +84,7 @@ class PixelSettings:
     background: int = 255
 
     @classmethod
-    def of(cls, data_config: Any) -> PixelSettings:
+    def of(cls, data_config: DataConfig) -> PixelSettings:
         """Return the settings of a config's `data` section."""
         height, width = data_config.image_size
         return cls(

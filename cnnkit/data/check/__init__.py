@@ -6,8 +6,7 @@ own file here; `faults.py` has the table of all kinds.
 
 from __future__ import annotations
 
-from typing import Any
-
+from cnnkit.config import DataConfig
 from cnnkit.data.check.checked import Checked
 from cnnkit.data.check.class_faults import class_findings
 from cnnkit.data.check.copy_faults import copy_findings
@@ -20,7 +19,7 @@ __all__ = ["Checked", "check_data"]
 
 
 def check_data(
-    data_config: Any,
+    data_config: DataConfig,
     *,
     image_size: tuple[int, int] | None = None,
     progress: Progress | None = None,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+from cnnkit.config import DataConfig
 from cnnkit.data.check.faults import Finding
 from cnnkit.data.check.folder_faults import names_alike
 from cnnkit.data.records import SPLITS, ImageRecord, Source, split_from_folder
@@ -21,7 +21,7 @@ _HELD_OUT = ("validation", "test")
 
 
 def class_findings(
-    source: Source, contents: Sequence[str | None], data_config: Any
+    source: Source, contents: Sequence[str | None], data_config: DataConfig
 ) -> list[Finding]:
     """Return faults of the classes, their names, their sizes and their splits.
 
@@ -53,7 +53,7 @@ def _names(labels: Sequence[str], source: Source) -> list[Finding]:
 
 
 def _presence(
-    source: Source, usable: Source, labels: Sequence[str], data_config: Any
+    source: Source, usable: Source, labels: Sequence[str], data_config: DataConfig
 ) -> list[Finding]:
     """Return the classes that have no image, or none that can be read, in all or in one split."""
     by_split, readable = classes_by_split(source), classes_by_split(usable)
@@ -90,7 +90,9 @@ def _counts_as_missing(folder: str, by_split: Mapping[str | None, set[str]]) -> 
     return split in _HELD_OUT and split in by_split and "/" in folder
 
 
-def _difference(split: str, classes: set[str], train: set[str], data_config: Any) -> list[Finding]:
+def _difference(
+    split: str, classes: set[str], train: set[str], data_config: DataConfig
+) -> list[Finding]:
     missing = [] if data_config.allow_missing_classes else sorted(train - classes)
     return [
         *(Finding("class_missing_from_split", (name,), f"not in {split}") for name in missing),
@@ -101,7 +103,9 @@ def _difference(split: str, classes: set[str], train: set[str], data_config: Any
     ]
 
 
-def _sizes(source: Source, contents: Sequence[str | None], data_config: Any) -> list[Finding]:
+def _sizes(
+    source: Source, contents: Sequence[str | None], data_config: DataConfig
+) -> list[Finding]:
     """Return classes too small for the cut that training would make, and a large imbalance."""
     usable = [
         (record, content)
@@ -117,7 +121,7 @@ def _sizes(source: Source, contents: Sequence[str | None], data_config: Any) -> 
 
 
 def _too_small(
-    records: Sequence[ImageRecord], contents: Sequence[str], data_config: Any
+    records: Sequence[ImageRecord], contents: Sequence[str], data_config: DataConfig
 ) -> list[Finding]:
     if data_config.allow_missing_classes:
         return []

@@ -10,6 +10,7 @@ from cnnkit.data.check.alignment import correlation
 from cnnkit.data.check.image_faults import Facts
 from cnnkit.data.check.look import CROP
 from cnnkit.data.check.similar_hashes import Candidates, similar_hashes
+from cnnkit.data.connected import connected_groups, connecting_pairs
 from cnnkit.data.parallel import compute_all
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageFile
@@ -52,17 +53,18 @@ def near_duplicates(files: Sequence[ImageFile], facts: Sequence[Facts]) -> list[
         return []
     candidates = similar_hashes(np.stack([fact.look.hashes for fact in facts]))
     comparison = _Comparison(files, facts)
-    groups = _Groups(len(files))
+    groups = np.arange(len(files))
     found: list[MeasuredPair] = []
     for start in range(0, len(candidates.first), _PAIRS_AT_ONCE):
         rows = _rows(candidates, slice(start, start + _PAIRS_AT_ONCE))
-        rows = rows[[groups.root(row[0]) != groups.root(row[1]) for row in rows.tolist()]]
-        for pair in comparison.copies(rows):
-            if groups.join(*pair[:2]):
-                found.append(pair)
+        copies = comparison.copies(rows[groups[rows[:, 0]] != groups[rows[:, 1]]])
+        if copies:
+            found += copies
+            groups = connected_groups(len(files), [pair[:2] for pair in found])
+    needed = connecting_pairs(len(files), [pair[:2] for pair in found])
     by_group: dict[int, list[MeasuredPair]] = {}
-    for pair in sorted(found):
-        by_group.setdefault(groups.root(pair[0]), []).append(pair)
+    for pair in sorted(found[position] for position in needed):
+        by_group.setdefault(groups[pair[0]], []).append(pair)
     return list(by_group.values())
 
 
@@ -155,22 +157,3 @@ def _agreement(pictures: np.ndarray, rows: np.ndarray, limits: np.ndarray) -> np
         enough = (whole >= limits[left, 0]) & (detail >= limits[left, 1])
         agreement[left[enough]] = whole[enough]
     return agreement
-
-
-class _Groups:
-    """Pictures that belong together (union-find)."""
-
-    def __init__(self, number: int) -> None:
-        self._parent = list(range(number))
-
-    def root(self, index: int) -> int:
-        """Return the picture that stands for the group."""
-        while (parent := self._parent[index]) != index:
-            self._parent[index] = index = self._parent[parent]
-        return index
-
-    def join(self, first: int, second: int) -> bool:
-        """Make two groups one; False where they were."""
-        first, second = self.root(first), self.root(second)
-        self._parent[max(first, second)] = min(first, second)
-        return first != second

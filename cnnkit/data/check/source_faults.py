@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from cnnkit.config import DataConfig
 from cnnkit.data.check.faults import Finding
 from cnnkit.data.check.folder_faults import FolderWalk
 from cnnkit.data.records import LocalFile, Source
@@ -56,7 +56,7 @@ def _paths_of_errors(findings: Iterable[Finding]) -> set[str]:
     return {path for each in findings if each.severity == "error" for path in each.paths}
 
 
-def list_source(data_config: Any) -> ListedSource:
+def list_source(data_config: DataConfig) -> ListedSource:
     """List the images of `data.source`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""`--set key=value`: where it reaches, and what it says when it cannot."""
+"""`--set key=value`: which values it can set, and its messages when it cannot."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def test_override_values_follow_the_yaml_rules() -> None:
         ("training.epochs", "this is not key=value. Write it like training.epochs=3."),
         ("=3", "this is not key=value. Write it like training.epochs=3."),
         ("training..epochs=3", "this is not key=value. Write it like training.epochs=3."),
-        ("training.epochs=[1", "the value: this is not valid YAML: expected ',' or ']', but got "
-         "'<stream end>' while parsing a flow sequence."),
+        ("training.epochs=[1", "the value is wrong: this is not valid YAML: expected ',' or ']', "
+         "but got '<stream end>' while parsing a flow sequence."),
         ("data.source.x=3", 'data.source is "digits", not a section, so it has no key x.'),
         ("data[0]=3", "data is not a list, so it has no entry [0]."),
         ("model.layers[1]=flatten", "model.layers has no entry [1]. The last entry is [0]."),
-        ("model.layers.conv=3", "model.layers is a list. Choose one of its entries, as in "
+        ("model.layers.conv=3", "model.layers is a list. Name one of its entries, as in "
          "model.layers[0].conv."),
         ("training.warmup_epochs=21", "training.warmup_epochs  the warm-up takes 21 epochs, but "
          "the whole training has only 20. Shorten the warm-up or train longer."),

@@ -1,4 +1,4 @@
-"""The YAML reader: YAML 1.2 scalars, positions, anchors, and what it refuses."""
+"""The YAML reader: scalars of YAML 1.2, positions, anchors, and what it refuses."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_nan_is_a_number() -> None:
 @pytest.mark.parametrize(
     "text", ["no", "on", "yes", "off", "y", "1:30", "2020-01-01", "1_000", "0b11", "=", "1e", "+"]
 )
-def test_what_yaml_1_1_would_turn_into_something_else_stays_text(text: str) -> None:
+def test_what_yaml_1_1_would_change_stays_text(text: str) -> None:
     assert value_of(text) == text
 
 
@@ -74,13 +74,13 @@ def test_every_value_and_key_has_its_line_and_column() -> None:
     assert document.positions["a", "b", 1] == (3, 5)
 
 
-def test_merge_keys_give_way_to_explicit_ones_whatever_the_order() -> None:
+def test_explicit_keys_win_over_merged_ones_in_any_order() -> None:
     text = "base: &b {x: 1, y: 2}\nbefore: {<<: *b, y: 3}\nafter: {y: 3, <<: *b}\n"
     data = read_yaml(text, "a.yaml").data
     assert data["before"] == data["after"] == {"x": 1, "y": 3}
 
 
-def test_of_several_merged_mappings_the_first_wins() -> None:
+def test_the_first_of_several_merged_mappings_wins() -> None:
     data = read_yaml("a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc: {<<: [*a, *b]}\n", "a.yaml").data
     assert data["c"] == {"x": 1, "y": 2}
 
@@ -99,33 +99,34 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        ("a: 1\nb: 2\na: 3", ["a.yaml:3:1  the key a stands twice, in lines 1 and 3. Keep one."]),
+        ("a: 1\nb: 2\na: 3", ["a.yaml:3:1  the key a is given twice, in lines 1 and 3. Keep one."]),
         (
             "a: !!python/object:os.system x\nb: !foo 3",
             [
-                "a.yaml:1:4  the tag !!python/object:os.system is not allowed; a config holds "
-                "plain data only. Remove it.",
-                "a.yaml:2:4  the tag !foo is not allowed; a config holds plain data only. "
+                "a.yaml:1:4  the tag !!python/object:os.system is not allowed; a config contains "
+                "only plain data. Remove it.",
+                "a.yaml:2:4  the tag !foo is not allowed; a config contains only plain data. "
                 "Remove it.",
             ],
         ),
-        ("a: !!set {x}", ["a.yaml:1:4  the tag !!set is not allowed; a config holds plain data "
-         "only. Remove it."]),
+        ("a: !!set {x}", ["a.yaml:1:4  the tag !!set is not allowed; a config contains only plain "
+         "data. Remove it."]),
         ("a: !!int abc", ['a.yaml:1:4  the tag !!int does not fit "abc". Remove it.']),
-        ("a: &x [*x]", ["a.yaml:1:4  this value holds itself through an alias."]),
-        ("a: &x {<<: *x}", ["a.yaml:1:4  this value holds itself through an alias."]),
+        ("a: &x [*x]", ["a.yaml:1:4  this value contains itself through an alias."]),
+        ("a: &x {<<: *x}", ["a.yaml:1:4  this value contains itself through an alias."]),
         ("a: *x", ["a.yaml:1:4  the alias *x has no anchor &x above it."]),
         ("a: {<<: 3}", ["a.yaml:1:9  << takes an alias of a mapping, or a list of such aliases."]),
         ("? [a]\n: 3", ["a.yaml:1:3  a key must be a name, not a list or a mapping."]),
-        (BOMB, [f"a.yaml:1:1  aliases blow this file up to more than {MAX_NODES} values."]),
+        (BOMB, [f"a.yaml:1:1  with its aliases filled in, this file has more than {MAX_NODES} "
+         "values."]),
         ("[" * 70 + "]" * 70, ["a.yaml:1:66  this value is nested too deeply to read."]),
         ("[" * 5000, ["a.yaml:1:1  the values are nested too deeply to read."]),
         ("a: 1\n---\nb: 2", ["a.yaml:2:1  a second document starts here. "
-         "Keep one config a file."]),
-        ("a:\n\tb: 1", ["a.yaml:2:1  a tab stands here. YAML is indented with spaces: "
-         "replace it."]),
+         "Keep one config per file."]),
+        ("a:\n\tb: 1", ["a.yaml:2:1  there is a tab here, but YAML is indented with "
+         "spaces. Replace it."]),
         ("a: b: c", ["a.yaml:1:5  this is not valid YAML: mapping values are not allowed here."]),
-        ("a: \x01", ["a.yaml:1:4  the character U+0001 may not stand in YAML. Remove it."]),
+        ("a: \x01", ["a.yaml:1:4  the character U+0001 is not allowed in YAML. Remove it."]),
         ("", ["a.yaml:1:1  the file is empty. Write a config into it."]),
         ("# only this", ["a.yaml:1:1  the file is empty. Write a config into it."]),
     ],

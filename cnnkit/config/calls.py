@@ -45,9 +45,9 @@ class Call:
 
     Args:
         name: as in the YAML: `conv`, `SeparableConv2D`, `random_flip`, `adam`, `cosine`.
-        arguments: plain Python values. Of a layer or augmentation only those that were given; an
-            optimizer always has its learning_rate, a schedule all of its arguments. A stack is a
-            tuple of Call.
+        arguments: plain Python values, which must not be changed. A layer or augmentation has
+            only the arguments that were given; an optimizer always has its learning_rate, and a
+            schedule has all of its arguments. A stack of layers is a tuple of Call.
     """
 
     name: str
@@ -68,16 +68,17 @@ class Call:
 
     @cached_property
     def keras_arguments(self) -> dict[str, Any]:
-        """The arguments as the Keras constructor takes them; empty for a layer of our own."""
+        """The arguments for the Keras constructor; empty for a layer of our own."""
         if self.name in OWN_LAYERS:
             return {}
         given = {"pool_size": POOL_SIZE} | self.arguments if self.name == "pool" else self.arguments
+        # The type of a pool is in keras_name; a layer of its own adds the border of `pad`.
         own = ("type",) if self.name in POOLS else ("pad",)
         return {k: _keras_value(k, v) for k, v in given.items() if k not in own}
 
     @cached_property
     def full_arguments(self) -> dict[str, Any]:
-        """All arguments, with their defaults; empty for a schedule."""
+        """All arguments, with defaults filled in; empty for a schedule."""
         keras_name = self.keras_name
         if self.name in OWN_AUGMENTATION or self.name in OWN_LAYERS:
             family = "layers" if self.name in OWN_LAYERS else "augmentation"
@@ -89,15 +90,15 @@ class Call:
         return full_arguments(keras_name, self.keras_arguments) | pad
 
     def to_yaml(self) -> Any:
-        """Return the call as YAML data: the name alone, or {name: {arguments}}."""
+        """Return the call as YAML data: only the name, or {name: {arguments}}."""
         arguments = {name: _plain(value) for name, value in self.arguments.items()}
         if self.name in OWN_LAYERS and len(arguments) == 1:
-            return {self.name: next(iter(arguments.values()))}
+            return {self.name: next(iter(arguments.values()))}  # `residual: [...]`
         return {self.name: arguments} if arguments else self.name
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as YAML data: calls, alone or in stacks, as they are written."""
+    """Return a value as YAML data, with every call in it as it is written in YAML."""
     if isinstance(value, Call):
         return value.to_yaml()
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
@@ -124,12 +125,12 @@ def layer_signature(name: str) -> Signature:
     arguments = keras_signature("layers", keras_name)
     if keras_name not in PADDED:
         return arguments
-    own = {k: argument for k, argument in arguments.items() if k != "name"}
-    return {**own, **pad_signature(), "name": arguments["name"]}
+    others = {k: argument for k, argument in arguments.items() if k != "name"}
+    return {**others, **pad_signature(), "name": arguments["name"]}  # `name` is listed last
 
 
 def signature_of(family: str, name: str) -> Signature:
-    """Return the arguments of a call: family is layers, augmentation, optimizers or schedules."""
+    """Return the arguments of a call; the family is layers, augmentation, optimizers, schedules."""
     if family == "layers":
         return layer_signature(name)
     if family == "augmentation" and name in OWN_AUGMENTATION:
@@ -139,7 +140,7 @@ def signature_of(family: str, name: str) -> Signature:
 
 @cache
 def call_names(family: str) -> tuple[str, ...]:
-    """Return every name a family knows; the short names of layers come first."""
+    """Return every name in a family; the short names of layers come first."""
     if family == "schedules":
         return tuple(SCHEDULES)
     own = {"layers": SHORT_NAMES, "augmentation": tuple(OWN_AUGMENTATION)}

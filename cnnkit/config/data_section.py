@@ -22,7 +22,7 @@ from cnnkit.config.values import (
 )
 
 LARGEST_SIZE = 10_000  # height or width in pixels
-BUILT_IN_SOURCES = (
+BUILT_IN_SOURCES = (  # cnnkit.data.sources says what they are
     "digits",
     "shapes",
     "mnist",
@@ -75,11 +75,12 @@ ClassNames = Annotated[
         }
     ),
 ]
+
 Source = Annotated[Text, Expected("a folder, a CSV, JSONL or TFRecord file, or a built-in name")]
 
 
 class SplitConfig(Section):
-    """How images are divided; ignored where the source brings its own division."""
+    """How images are divided; ignored if the source has its own split."""
 
     validation: Fraction = Field(
         0.1, description="Fraction of the images on which the best epoch is chosen."
@@ -96,7 +97,7 @@ class SplitConfig(Section):
 
 
 class ShapesConfig(Section):
-    """The drawn data set of `source: shapes`."""
+    """The data set that `source: shapes` draws."""
 
     num_images: Positive = Field(1000, description="How many images to draw.")
     image_size: Annotated[Whole, Ge(8)] = Field(

@@ -55,7 +55,7 @@ def _value(text: str) -> Any:
         return read_yaml(text, "").data
     except ConfigError as error:
         messages = " ".join(problem.message for problem in error.problems)
-        raise _RefusedError(f"the value: {messages}") from None
+        raise _RefusedError(f"the value is wrong: {messages}") from None
 
 
 def _put(data: Any, path: KeyPath, value: Any) -> None:
@@ -76,7 +76,7 @@ def _check_step(data: Any, path: KeyPath, part: str | int) -> None:
     where = dotted(path)
     if isinstance(part, str) and isinstance(data, list):
         entry = f"{where}[0].{part}"
-        raise _RefusedError(f"{where} is a list. Choose one of its entries, as in {entry}.")
+        raise _RefusedError(f"{where} is a list. Name one of its entries, as in {entry}.")
     if isinstance(part, str) and not isinstance(data, dict):
         raise _RefusedError(f"{where} is {shown(data)}, not a section, so it has no key {part}.")
     if isinstance(part, int) and not isinstance(data, list):

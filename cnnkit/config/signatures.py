@@ -39,7 +39,10 @@ class Argument:
 
 @dataclass(frozen=True)
 class KerasArgument:
-    """One argument of a Keras class. Its type is found when it is needed, which is rarely."""
+    """One argument of a Keras class; required if it has no default.
+
+    Its type is only found when it is needed: most arguments of most layers are not given.
+    """
 
     keras_name: str
     name: str
@@ -94,7 +97,7 @@ def full_arguments(keras_name: str, arguments: Mapping[str, Any]) -> dict[str, A
 
     Args:
         keras_name: a Keras class name, "Conv2D".
-        arguments: the arguments given; required ones that are not given stay out.
+        arguments: the arguments given; required ones that are not given are left out.
 
     Raises:
         KeyError: the class is not in the table.
@@ -143,7 +146,7 @@ def read_arguments(signature: Signature, given: Any, owner: str) -> dict[str, An
 
 
 def main_argument(signature: Signature) -> str | None:
-    """Return the argument that may be given without its name: the first one, if there is one."""
+    """Return the argument that may be given without its name: the first, if there is one."""
     return next((name for name in signature if name != "name"), None)
 
 

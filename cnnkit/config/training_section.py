@@ -123,7 +123,7 @@ class EarlyStopping(Section):
 
 
 class PhaseDataConfig(Section):
-    """Other images of the same classes to learn from."""
+    """Other images of the same classes, to learn from in one phase."""
 
     source: Source = Field(
         description="As `data.source`; its images that are for training are learnt from."
@@ -134,7 +134,7 @@ class PhaseDataConfig(Section):
 
 
 class PhaseConfig(Section):
-    """One phase of a training; what is null is as in `training`."""
+    """One phase of a training; a key that is null has the value that it has in `training`."""
 
     train: Annotated[str | dict[str, Any], _TRAIN] = Field(
         description="What learns: head, all, linear_probe (the output layer, by logistic "
@@ -174,7 +174,8 @@ class PhaseConfig(Section):
     )
 
     def without_effect(self) -> list[str]:
-        """Return the keys that are given, but do nothing for what learns here."""
+        """Return the keys that are given but have no effect on what learns in this phase."""
+        # A linear probe is fitted at once; with `train: head` no layer of the backbone learns.
         useless = {"linear_probe": _OF_STEPS + _OF_A_BACKBONE, "head": _OF_A_BACKBONE}
         keys = useless.get(self.train, ()) if isinstance(self.train, str) else ()
         return [key for key in keys if getattr(self, key) != type(self).model_fields[key].default]
@@ -185,7 +186,7 @@ _OF_A_BACKBONE = ("backbone_multiplier", "layer_decay", "batch_norm")
 
 
 class TrainingConfig(Section):
-    """How the weights are found."""
+    """How the weights are trained."""
 
     epochs: Positive = Field(20, description="Passes over the training images.")
     optimizer: Optimizer = Field(

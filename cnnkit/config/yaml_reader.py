@@ -12,18 +12,18 @@ from cnnkit.errors import ConfigError, KeyPath, Problem
 
 Position = tuple[int, int]
 
-MAX_NODES = 100_000  # of the data after aliases are filled in; a config has a few hundred
-MAX_DEPTH = 64  # keys and list entries on the way to a value; blocks in blocks need two each
+MAX_NODES = 100_000  # values, with aliases filled in; a config has a few hundred
+MAX_DEPTH = 64  # keys and list entries on the way to a value; a block in a block adds two
 _TAG = "tag:yaml.org,2002:"
 
 
 class YamlInt(int):
-    """A whole number that remembers how it was written: as a name, `012` is not 12."""
+    """A whole number that remembers how it was written: a folder called `012` is not called 12."""
 
     text: str
 
     def __new__(cls, value: int, text: str) -> YamlInt:
-        """Keep `text`, the number as written, beside its value."""
+        """Keep `text`, the number as it was written."""
         number = super().__new__(cls, value)
         number.text = text
         return number
@@ -35,7 +35,7 @@ class YamlFloat(float):
     text: str
 
     def __new__(cls, value: float, text: str) -> YamlFloat:
-        """Keep `text`, the number as written, beside its value."""
+        """Keep `text`, the number as it was written."""
         number = super().__new__(cls, value)
         number.text = text
         return number
@@ -43,11 +43,11 @@ class YamlFloat(float):
 
 @dataclass
 class Document:
-    """The data of one YAML file and where each part of it stands.
+    """The data of one YAML file, and the position of each part of it.
 
     Args:
         data: dicts with string keys, lists, strings, numbers, booleans and None.
-        filename: the file's name as messages show it.
+        filename: what messages call the file.
         positions: path of a value -> (line, column), both counted from 1.
         key_positions: path of a mapping's entry -> (line, column) of its key.
         options: path -> the `--set` option that put the value there.
@@ -61,7 +61,7 @@ class Document:
 
 
 def read_yaml(text: str, filename: str) -> Document:
-    """Return the data and positions of one YAML document.
+    """Return the data and the positions of one YAML document.
 
     Scalars follow YAML 1.2: only `true` and `false` are booleans, `012` is 12, `1e-4` is a number,
     `1:30`, `no` and `2020-01-01` are strings. Keys are always strings, as written. Anchors, aliases
@@ -78,7 +78,9 @@ def read_yaml(text: str, filename: str) -> Document:
     try:
         constructor.document.data = constructor.construct(node, ())
     except _TooManyNodesError:
-        constructor.refuse(node, f"aliases blow this file up to more than {MAX_NODES} values.")
+        constructor.refuse(
+            node, f"with its aliases filled in, this file has more than {MAX_NODES} values."
+        )
     except RecursionError:
         constructor.refuse(node, "the values are nested too deeply to read.")
     if constructor.problems:
@@ -87,7 +89,7 @@ def read_yaml(text: str, filename: str) -> Document:
 
 
 def read_scalar(text: str) -> Any:
-    """Return the value of a plain scalar as the reader sees it: `3` a number, `no` a string.
+    """Return the value that a scalar without quotes has: `3` is a number, `no` a string.
 
     >>> read_scalar("no"), read_scalar("012"), read_scalar("1e-4")
     ('no', 12, 0.0001)
@@ -99,7 +101,7 @@ def read_scalar(text: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's parser with the scalars of YAML 1.2 in place of those of 1.1."""
+    """PyYAML's parser, with the scalars of YAML 1.2 in place of those of 1.1."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
 
@@ -132,7 +134,7 @@ def _composed(text: str, filename: str) -> yaml.Node | None:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - text.rfind("\n", 0, error.position)
         code = error.character if isinstance(error.character, int) else ord(error.character)
-        message = f"the character U+{code:04X} may not stand in YAML. Remove it."
+        message = f"the character U+{code:04X} is not allowed in YAML. Remove it."
         raise ConfigError([Problem(message, f"{filename}:{line}:{column}")]) from None
     except RecursionError:
         message = "the values are nested too deeply to read."
@@ -142,9 +144,9 @@ def _composed(text: str, filename: str) -> yaml.Node | None:
 def _syntax_message(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or ""
     if "'\\t'" in problem:
-        return "a tab stands here. YAML is indented with spaces: replace it."
+        return "there is a tab here, but YAML is indented with spaces. Replace it."
     if "another document" in problem:
-        return "a second document starts here. Keep one config a file."
+        return "a second document starts here. Keep one config per file."
     alias = re.match(r"found undefined alias '(.*)'", problem)
     if alias:
         return f"the alias *{alias[1]} has no anchor &{alias[1]} above it."
@@ -157,12 +159,14 @@ class _TooManyNodesError(Exception):
 
 
 class _Constructor:
-    """Nodes enter, plain data leaves; positions and problems gather on the way."""
+    """Turn nodes into plain data, and collect their positions and the problems in them."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems: list[Problem] = []
-        self._open: list[int] = []  # the nodes we are inside of, to see a node that holds itself
+        self._open: list[
+            int
+        ] = []  # ids of the nodes around the current one, to notice a node that contains itself
         self._count = 0
 
     def refuse(self, node: yaml.Node, message: str) -> None:
@@ -178,7 +182,7 @@ class _Constructor:
         if len(path) > MAX_DEPTH:
             return self.refuse(node, "this value is nested too deeply to read.")
         if id(node) in self._open:
-            return self.refuse(node, "this value holds itself through an alias.")
+            return self.refuse(node, "this value contains itself through an alias.")
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
         if node.tag not in (_TAG + "map", _TAG + "seq"):
@@ -210,7 +214,7 @@ class _Constructor:
         return data
 
     def _entries(self, node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
-        """Return key -> (key node, value node); merged entries give way to the mapping's own."""
+        """Return key -> (key node, value node); the mapping's own entries win over merged ones."""
         own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merges: list[yaml.Node] = []
         for key_node, value_node in node.value:
@@ -220,7 +224,7 @@ class _Constructor:
                 merges.append(value_node)
             elif key_node.value in own:
                 lines = f"{_position(own[key_node.value][0])[0]} and {_position(key_node)[0]}"
-                message = f"the key {key_node.value} stands twice, in lines {lines}. Keep one."
+                message = f"the key {key_node.value} is given twice, in lines {lines}. Keep one."
                 self.refuse(key_node, message)
             else:
                 own[key_node.value] = key_node, value_node
@@ -240,7 +244,7 @@ class _Constructor:
                 self.refuse(source, "<< takes an alias of a mapping, or a list of such aliases.")
                 continue
             if id(source) in self._open:
-                self.refuse(source, "this value holds itself through an alias.")
+                self.refuse(source, "this value contains itself through an alias.")
                 continue
             self._open.append(id(source))
             for key, entry in self._entries(source).items():
@@ -255,7 +259,7 @@ def _position(node: yaml.Node) -> Position:
 
 def _tag_message(node: yaml.Node) -> str:
     tag = "!!" + node.tag.removeprefix(_TAG) if node.tag.startswith(_TAG) else node.tag
-    return f"the tag {tag} is not allowed; a config holds plain data only. Remove it."
+    return f"the tag {tag} is not allowed; a config contains only plain data. Remove it."
 
 
 def _read_null(text: str) -> None:

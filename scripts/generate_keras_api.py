@@ -1,10 +1,10 @@
-"""The installed Keras enters; `cnnkit/config/keras_api.json` leaves: the calls a config may make.
+"""Write `cnnkit/config/keras_api.json`: the Keras layers, optimizers and so on that a config may use.
 
     python scripts/generate_keras_api.py
 
-The config is checked against that table, so that finding its mistakes costs no import of
-TensorFlow. Run it with the oldest Keras that pyproject.toml allows (the one that Python 3.10 gets),
-so that every config of the table works with every Keras from there on.
+Configs are checked against this table, so that no TensorFlow import is needed to find mistakes. Run
+the script with the oldest Keras that pyproject.toml allows (the one that Python 3.10 gets), so that
+everything in the table also works with every later Keras.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import keras
 
 OUTPUT = Path(__file__).resolve().parent.parent / "cnnkit" / "config" / "keras_api.json"
 
-# Arguments that cnnkit decides itself (data_format, seed, dtype) or that no config can hold.
+# Arguments that cnnkit sets itself (data_format, seed, dtype) or that cannot be written in YAML.
 LEFT_OUT_ARGUMENTS = {
     "self", "data_format", "seed", "dtype", "quantization_config", "lora_rank", "lora_alpha",
     "gptq_unpacked_column_size",
 }  # fmt: skip
 
-# Layers that want a layer, several tensors, text, sound or integers instead of a feature tensor.
+# Layers whose input is another layer, several tensors, text, sound or integers, not one feature map.
 LEFT_OUT_LAYERS = {
     "AdditiveAttention", "Attention", "CategoryEncoding", "Discretization", "EinsumDense",
     "Embedding", "FlaxLayer", "GroupQueryAttention", "HashedCrossing", "Hashing", "InputLayer",
@@ -37,14 +37,19 @@ LEFT_OUT_LAYERS = {
 }  # fmt: skip
 LEFT_OUT_MODULES = ("keras.src.layers.rnn", "keras.src.layers.merging")
 IMAGE_MODULE = "keras.src.layers.preprocessing.image_preprocessing"
-ORDINARY_IMAGE_LAYERS = {"CenterCrop", "Resizing"}  # the same for every image: no augmentation
+ORDINARY_IMAGE_LAYERS = {
+    "CenterCrop",
+    "Resizing",
+}  # these do the same to every image, so they are not augmentations
 LEFT_OUT_AUGMENTATION = {
     "CutMix",
-    "MixUp",  # these need labels: cnnkit/config/own_calls.py has them
+    "MixUp",  # these need the labels; ours are in cnnkit/config/own_calls.py
     "MaxNumBoundingBoxes",
-    "AugMix",  # draws its chain once, from Python's random numbers: no seed repeats it
+    "AugMix",  # draws its chain once, from Python's random numbers, so no seed repeats it
 }
-LEFT_OUT_ACTIVATIONS = {"glu"}  # halves the channels, which no shape arithmetic expects
+LEFT_OUT_ACTIVATIONS = {
+    "glu"
+}  # halves the channels, which cnnkit.arithmetic does not expect of an activation
 OPTIMIZERS = ("Adam", "SGD", "AdamW", "RMSprop")
 
 
@@ -54,7 +59,7 @@ def main() -> None:
 
 
 def keras_api() -> dict[str, Any]:
-    """Return the version of the installed Keras, and name -> class and arguments by family."""
+    """Return the version of the installed Keras and, per family, name -> class and arguments."""
     layers = _classes(keras.layers, keras.layers.Layer)
     augmentation = {
         _snake(name): _entry(cls) for name, cls in layers.items() if _is_augmentation(cls)
@@ -79,7 +84,7 @@ def keras_api() -> dict[str, Any]:
 
 
 def _classes(module: ModuleType, parent: type) -> dict[str, type]:
-    """Return the public classes of a module; second names (MaxPool2D) are left out."""
+    """Return the public classes of a module, without their second names (MaxPool2D)."""
     members = {name: getattr(module, name) for name in dir(module)}
     return {
         name: cls
@@ -104,20 +109,20 @@ def _is_layer(cls: type) -> bool:
 
 
 def _objects(module: ModuleType, parent: type) -> dict[str, Any]:
-    """Return the public names of a module's classes, snake-case and class names alike."""
+    """Return the public names of a module's classes, both in snake case and as class names."""
     entries = {}
     for name in dir(module):
         cls = getattr(module, name)
         if not inspect.isclass(cls) or cls is parent or "stft" in name.lower():
             continue
         entries[name] = _entry(cls)
-        if not _stands_alone(module, cls):
+        if not _needs_no_argument(module, cls):
             entries[name]["arguments"] = dict.fromkeys(entries[name]["arguments"], {})
     return entries
 
 
-def _stands_alone(module: ModuleType, cls: type) -> bool:
-    """Tell whether no argument is needed: Keras's `Constant` insists on its value."""
+def _needs_no_argument(module: ModuleType, cls: type) -> bool:
+    """Return whether no argument is required. Signatures do not tell: `Constant` needs its value."""
     try:
         module.get({"class_name": cls.__name__, "config": {}})
     except KeyError:

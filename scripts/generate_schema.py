@@ -1,6 +1,8 @@
-"""The config's declarations enter; `configs/schema.json` leaves, for editors to complete configs.
+"""Write `configs/schema.json`, with which editors complete and check configs.
 
-With `--check`, nothing is written, and the exit code is 1 where the file is out of date.
+    python scripts/generate_schema.py
+
+With `--check`, write nothing, and exit with 1 if the file is out of date.
 """
 
 from __future__ import annotations

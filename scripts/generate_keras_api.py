@@ -1,4 +1,4 @@
-"""Write `cnnkit/config/keras_api.json`: the Keras layers, optimizers and so on that a config may use.
+"""Write `cnnkit/config/keras_api.json`, the layers, optimizers and so on that a config may use.
 
     python scripts/generate_keras_api.py
 
@@ -26,7 +26,7 @@ LEFT_OUT_ARGUMENTS = {
     "gptq_unpacked_column_size",
 }  # fmt: skip
 
-# Layers whose input is another layer, several tensors, text, sound or integers, not one feature map.
+# Layers whose input is a layer, several tensors, text, sound or integers, not one feature map.
 LEFT_OUT_LAYERS = {
     "AdditiveAttention", "Attention", "CategoryEncoding", "Discretization", "EinsumDense",
     "Embedding", "FlaxLayer", "GroupQueryAttention", "HashedCrossing", "Hashing", "InputLayer",
@@ -122,7 +122,7 @@ def _objects(module: ModuleType, parent: type) -> dict[str, Any]:
 
 
 def _needs_no_argument(module: ModuleType, cls: type) -> bool:
-    """Return whether no argument is required. Signatures do not tell: `Constant` needs its value."""
+    """Return whether no argument is required, which a signature does not tell (`Constant`)."""
     try:
         module.get({"class_name": cls.__name__, "config": {}})
     except KeyError:

@@ -1,4 +1,4 @@
-"""How names, counts, sizes and lists of names are shown in messages."""
+"""Format names, lists of names, counts and sizes for messages."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 import re
 from collections.abc import Iterable
 
-# What breaks a line, or makes a terminal do something. Bytes that are not UTF-8 stay as they are.
+# Characters that break a line or control the terminal. Bytes that are not UTF-8 stay unchanged.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def shown(name: str) -> str:
-    r"""Return a name as it is, or as a JSON string in quotes where it has control characters.
+    r"""Return a name unchanged, or as a JSON string in quotes if it has control characters.
 
-    A name that begins with a quote is quoted too, so that the text always tells which name it is.
+    A name that begins with a quote is quoted too, so that no two names look the same.
 
     >>> print(shown("cat/1.jpg"), shown("new\nline.jpg"), shown('"a".png'))
     cat/1.jpg "new\nline.jpg" "\"a\".png"
@@ -22,7 +22,7 @@ def shown(name: str) -> str:
 
 
 def first_few(names: Iterable[str], limit: int = 3) -> str:
-    """Join names for a message, each on one line, with a count of those left out.
+    """Join names for a message, followed by the number of those that are not shown.
 
     >>> first_few(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
@@ -36,7 +36,7 @@ def first_few(names: Iterable[str], limit: int = 3) -> str:
 
 
 def count_of(number: int, noun: str, plural: str | None = None) -> str:
-    """Return a number with its noun.
+    """Return a number with its noun, in the plural if it is not 1.
 
     >>> count_of(1, "image"), count_of(2000, "image")
     ('1 image', '2,000 images')
@@ -45,7 +45,7 @@ def count_of(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def size_text(num_bytes: int) -> str:
-    """Return a size for people.
+    """Return a size with its unit; 1 MB is a million bytes.
 
     >>> size_text(17_817_600), size_text(0), size_text(6_021_120_000)
     ('17.8 MB', '0 bytes', '6.0 GB')

@@ -1,6 +1,6 @@
-"""The commands enter; `docs/cli.md` leaves: the help of every one, as `--help` prints it.
+"""Write `docs/cli.md` from the commands: the help of each one, as `--help` prints it.
 
-With `--check`, nothing is written, and the exit code is 1 where the file is out of date.
+With `--check`, nothing is written, and the exit code is 1 if the file is out of date.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ WIDTH = 100
 _INTRODUCTION = """\
 # Commands
 
-Made from the commands' own help by `make docs`.
+`make docs` writes this page from the help of the commands.
 
 Exit codes: 0 done, 1 the work failed, 2 wrong usage or config, 3 a gate not met, 130 interrupted.
 """
 
 
 def cli_docs() -> str:
-    """Return the page: one section a command, sub-commands behind their group."""
+    """Return the page: one section per command, sub-commands after their group."""
     sections = [
         f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
         for command, context in _commands(cnnkit, None, "cnnkit")

@@ -1,4 +1,4 @@
-"""The text of a generated file enters; the file is written, or checked with `--check`."""
+"""Write a generated file, or check with `--check` that it is up to date."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_DIFFERING_LINES = 20
 
 
 def write_or_check(path: Path, text: str) -> None:
-    """Write the text, or with `--check` on the command line exit with 1 where the file differs."""
+    """Write the text, or with `--check` on the command line exit with 1 if the file differs."""
     if sys.argv[1:] not in ([], ["--check"]):
         print(f"usage: python {sys.argv[0]} [--check]", file=sys.stderr)
         sys.exit(2)

@@ -192,6 +192,52 @@ def test_a_folder_of_photos_keeps_them(photos, trained_run, writer, overwrite):
     assert _contents(photos) == before
 
 
+@pytest.mark.parametrize("key", ["file", "weights"])
+def test_build_does_not_replace_the_file_of_its_backbone(photos, key):
+    assert run("build", "a.yaml", "-o", "own.keras").exit_code == 0
+    name = {"file": "file: own.keras", "weights": "name: MobileNet, weights: own.keras"}[key]
+    Path("b.yaml").write_text(
+        f"data: {{source: photos, image_size: 32}}\nmodel: {{backbone: {{{name}}}}}\n"
+    )
+    before = Path("own.keras").read_bytes()
+    done = run("build", "b.yaml", "-o", "own.keras", "--overwrite")
+    assert (done.exit_code, "own.keras is a file that this command reads" in done.stderr) == (
+        2,
+        True,
+    )
+    assert Path("own.keras").read_bytes() == before
+
+
+def test_export_replaces_only_what_it_wrote(photos, trained_run):
+    copied = photos.parent / "runs" / "mine"
+    shutil.copytree(trained_run.folder, copied)
+    (copied / "export" / "saved_model").mkdir(parents=True)
+    (copied / "export" / "saved_model" / "thesis.txt").write_text("mine")
+    done = run("export", copied, "--format", "saved_model")
+    assert (done.exit_code, "a folder that cnnkit did not write" in done.stderr) == (2, True)
+    shutil.copy("photos/cat/copy.jpg", copied / "export" / "model.tflite")
+    done = run("export", copied, "--format", "tflite")
+    assert (done.exit_code, "model.tflite exists, and cnnkit did not draw it" in done.stderr) == (
+        2, True,
+    )  # fmt: skip
+    (copied / "export" / "model.tflite").unlink()
+    for _ in range(2):
+        assert run("export", copied, "--format", "tflite").exit_code == 0
+
+
+def test_evaluate_does_not_replace_the_list_that_it_reads(photos, trained_run, tiny_config):
+    copied = photos.parent / "runs" / "mine"
+    shutil.copytree(trained_run.folder, copied)
+    folder = copied / "evaluation" / "again"
+    folder.mkdir(parents=True)
+    lines = [f"{path},{path.parent.name}" for path in tiny_config.parent.glob("images/*/*.png")]
+    (folder / "predictions.csv").write_text("\n".join(["path,label", *lines]))
+    before = _contents(folder)
+    done = run("evaluate", copied, "--data", folder / "predictions.csv", "--name", "again")
+    assert (done.exit_code, "a file that this command reads" in done.stderr) == (2, True)
+    assert _contents(folder) == before
+
+
 @pytest.mark.parametrize("output", ["photos/cat/00.png", "a.yaml", "source.csv", "other.csv"])
 def test_split_replaces_only_a_manifest_and_never_its_source(photos, output):
     lines = ["path,label,split,sha256"]

@@ -15,6 +15,7 @@ from cnnkit.data.unreadable import report_unreadable
 from cnnkit.errors import UsageError
 from cnnkit.evaluation.gates import parse_requirement
 from cnnkit.evaluation.scores import Evaluation
+from cnnkit.files import check_output
 from cnnkit.prediction import predict
 from cnnkit.runs import Run, check_folder_name, run_of_file
 from cnnkit.runtimes import Predictor, load_predictor
@@ -71,6 +72,9 @@ def evaluate_model(
     else:
         records = _other_images(data, split, run, predictor, config, allow_missing_classes, note)
     folder = run.evaluation(name or _result_name(predictor.path, run, split, data))
+    if data is not None:
+        written = folder / "predictions.csv"
+        check_output(written, "--name", (".csv",), overwrite=True, inputs=[data])
     evaluation = _score(predictor, records, folder, skip_errors, note)
     evaluation.write()
     return evaluation

@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnkit.config import BackboneConfig
 from cnnkit.explore.layer_summary import config_and_classes
+from cnnkit.files import KERAS, check_output
+from cnnkit.runs import Run
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,12 @@ def build_and_save(
         note: called with a sentence about what was assumed.
 
     Raises:
-        UsageError: the config is wrong, or the number of classes cannot be found out.
+        UsageError: the config is wrong, the number of classes cannot be found out, or the output
+            is a file that the backbone is read from.
     """
     config, classes = config_and_classes(path, overrides, num_classes, note)
+    inputs = _backbone_files(config.model.backbone)
+    check_output(output, "--output", KERAS, overwrite=True, inputs=inputs)
     from cnnkit.model.build_model import build_model
 
     model = build_model(config, classes)
@@ -66,3 +72,10 @@ def build_and_save(
     return BuiltModel(
         str(output), model.count_params(), classes, model.input_shape[1:], model.output_shape[1:]
     )
+
+
+def _backbone_files(backbone: BackboneConfig | None) -> list[str | Path]:
+    if backbone is None:
+        return []
+    run = [Run(Path(backbone.run)).best] if backbone.run else []
+    return [*run, *(file for file in (backbone.file, backbone.weights) if file)]

@@ -15,9 +15,9 @@ from typing import Any
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.export.formats import FORMATS
 from cnnkit.export.golden import DEFAULT_LIMIT, Golden, check_parity
-from cnnkit.files import write_json, write_text
+from cnnkit.files import check_output, write_json, write_text
 from cnnkit.model.loading import load_keras_model
-from cnnkit.model.model_info import LABELS_NAME, ModelInfo, read_appended_info
+from cnnkit.model.model_info import INFO_NAME, LABELS_NAME, ModelInfo, read_appended_info
 from cnnkit.runs import Run
 from cnnkit.runtimes import lacking, load_predictor
 from cnnkit.tables import table_text
@@ -81,7 +81,8 @@ def export_run(
     Raises:
         CnnkitError: an export differs from the model by more than `limit`, gives NaN, or gives
             the same answer to all images.
-        UsageError: the run lacks files, or a format needs an extra that is not installed.
+        UsageError: the run lacks files, a format needs an extra that is not installed, or
+            something else has the name of an export.
     """
     missing = [file for file in (run.best, run.tflite, run.golden) if not file.exists()]
     if missing:
@@ -92,6 +93,8 @@ def export_run(
             'ONNX needs an extra: pip install "cnnkit[onnx]". To write the other formats: '
             "--format saved_model --format tflite."
         )
+    for name in formats:
+        _check_target(run.export / FORMATS[name].file_name)
     model = load_keras_model(run.best)
     info = read_appended_info(run.tflite)
     golden = Golden.load(run.golden)
@@ -108,6 +111,21 @@ def export_run(
         )
     write_text(run.export / LABELS_NAME, info.labels())
     return Export(run.export, parity)
+
+
+def _check_target(target: Path) -> None:
+    """Refuse to replace what is not an earlier export.
+
+    Raises:
+        UsageError: the target is a folder without our facts, or a picture.
+    """
+    if not target.is_dir():
+        check_output(target, "--format", (target.suffix,), overwrite=True)
+    elif not (target / INFO_NAME).is_file():
+        raise UsageError(
+            f"{target} is a folder that cnnkit did not write. Move it to another place, or choose "
+            "other formats with --format."
+        )
 
 
 def _export_one(

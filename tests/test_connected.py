@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnkit.data.connected import connected_groups, connecting_pairs
@@ -23,6 +23,7 @@ def _joined_in_turn(num_items, pairs):
     return groups, joining
 
 
+@settings(deadline=None)  # SciPy is imported in the first example
 @given(_PAIRS)
 def test_connected_items_have_one_number(pairs):
     groups, _ = _joined_in_turn(10, pairs)
@@ -33,6 +34,7 @@ def test_connected_items_have_one_number(pairs):
     assert firsts == list(range(len(firsts)))
 
 
+@settings(deadline=None)  # SciPy is imported in the first example
 @given(_PAIRS)
 def test_the_connecting_pairs_are_those_that_join_two_groups(pairs):
     pairs = [pair for pair in pairs if pair[0] != pair[1]]

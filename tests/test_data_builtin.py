@@ -8,16 +8,25 @@ import numpy as np
 import pytest
 from images import data_config
 from PIL import Image
+from places import CONFIGS
 
 from cnnkit.config.data_section import ShapesConfig
 from cnnkit.data.dataset import load_dataset
-from cnnkit.data.sources.builtin import SHAPE_NAMES, builtin_folder, draw_shape
+from cnnkit.data.sources.builtin import (
+    SHAPE_NAMES,
+    builtin_class_names,
+    builtin_folder,
+    draw_shape,
+)
+from cnnkit.data.sources.listing import class_names
+from cnnkit.errors import DataError
+from cnnkit.explore.layer_summary import summarize
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path))
-    return tmp_path
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 def test_digits_are_those_of_scikit_learn(cache):
@@ -67,3 +76,49 @@ def test_a_shape_covers_a_visible_part_of_the_picture(index):
     far = np.linalg.norm(image - np.median(corners, axis=0), axis=-1) > 80
     assert 0.02 < far.mean() < 0.6
     assert SHAPE_NAMES[index % 4] in ("circle", "square", "star", "triangle")
+
+
+# --- the classes are known without the images
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes"),
+    [("digits", {}), *(("shapes", {"num_images": number}) for number in (2, 3, 4, 9))],
+)
+def test_the_classes_are_those_of_the_written_images(cache, name, shapes):
+    config = data_config(name, shapes=ShapesConfig(**shapes))
+    known = class_names(config)
+    assert not cache.exists()
+    folder = builtin_folder(name, config.shapes)
+    assert known == tuple(sorted(path.name for path in folder.iterdir()))
+    assert known == builtin_class_names(name, config.shapes)
+
+
+def test_a_folder_has_no_known_classes():
+    assert builtin_class_names("./digits", ShapesConfig()) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "changes", "message"),
+    [
+        ("digits", {"classes": ("1", "x")}, "data.classes lists 1 class without an image to train"),
+        ("shapes", {"shapes": ShapesConfig(num_images=1)}, r"has only one class \(circle\)"),
+    ],
+)
+def test_wrong_classes_of_a_built_in_are_refused_without_its_images(
+    cache, source, changes, message
+):
+    with pytest.raises(DataError, match=message):
+        class_names(data_config(source, **changes))
+    assert not cache.exists()
+
+
+def test_listed_classes_of_a_built_in_give_the_order(cache):
+    assert class_names(data_config("digits", classes=("7", "1"))) == ("7", "1")
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("config", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_summary_of_a_shipped_config_draws_and_writes_nothing(cache, config):
+    assert summarize(config).num_classes > 1
+    assert not cache.exists()

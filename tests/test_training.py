@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -12,8 +13,11 @@ import time
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from conftest import THREAD_LIMITS, write_tiny_images
 
 import cnnkit
+from cnnkit.cli import main
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.runs import find_run
 
@@ -28,6 +32,12 @@ def _weights(run, which="best"):
 def _history(run):
     with run.history.open() as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _train_command(*words):
+    done = CliRunner().invoke(main, ["train", *map(str, words)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done
 
 
 def test_a_training_learns_and_writes_everything(trained_run):
@@ -59,22 +69,46 @@ def test_the_run_s_config_trains_again_from_anywhere(trained_run):
     assert config.training.optimizer.arguments == {"learning_rate": 0.05}
 
 
-def test_the_same_seed_gives_the_same_weights_bit_for_bit(tiny_config, tmp_path):
-    overrides = [
-        "training.epochs=2",
-        "augmentation=[random_flip, {random_rotation: 0.1}, {random_contrast: 0.3}]",
-        "model.layers=[{conv: {filters: 4, kernel_size: 3}}, batch_norm, flatten, {dropout: 0.5}]",
-    ]
-    code = (
-        "import cnnkit, sys; cnnkit.train(sys.argv[1], overrides=sys.argv[4:], name=sys.argv[3],"
-        " runs_folder=sys.argv[2])"
-    )
-    for name, more in (("a", []), ("b", []), ("c", ["training.seed=1"])):
-        command = [sys.executable, "-c", code, tiny_config, tmp_path, name, *overrides, *more]
-        subprocess.run(command, check=True, capture_output=True)
-    one, same, other = (_weights(find_run(name, tmp_path), "last") for name in ("a", "b", "c"))
+_RANDOM = [
+    "training.epochs=2",
+    "augmentation=[random_flip, {random_rotation: 0.1}, {random_contrast: 0.3}]",
+    "model.layers=[{conv: {filters: 4, kernel_size: 3}}, batch_norm, flatten, {dropout: 0.5}]",
+]
+_TRAIN_RUNS = f"""
+import cnnkit, sys
+for name in sys.argv[3:]:
+    cnnkit.train(sys.argv[1], overrides={_RANDOM}, name=name, runs_folder=sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize(
+    "processes",
+    [[["a", "b"]], pytest.param([["a"], ["b"]], marks=pytest.mark.slow)],
+    ids=["one process", "two processes"],
+)
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(tiny_config, tmp_path, processes):
+    """Whatever the number of threads, so these processes use the default of TensorFlow."""
+    environment = {key: os.environ[key] for key in os.environ if key not in THREAD_LIMITS}
+    for names in processes:
+        command = [sys.executable, "-c", _TRAIN_RUNS, tiny_config, tmp_path, *names]
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+    one, same = (_weights(find_run(name, tmp_path), "last") for name in ("a", "b"))
     assert all((x == y).all() for x, y in zip(one, same, strict=True))
     assert (tmp_path / "a/model.tflite").read_bytes() == (tmp_path / "b/model.tflite").read_bytes()
+
+
+def test_another_seed_gives_other_weights(tiny_config, tmp_path):
+    one, other = (
+        _weights(
+            cnnkit.train(
+                tiny_config,
+                overrides=[*_RANDOM, "training.epochs=1", f"training.seed={seed}"],
+                runs_folder=tmp_path,
+            ),
+            "last",
+        )
+        for seed in (0, 1)
+    )
     assert not (one[0] == other[0]).all()
 
 
@@ -189,8 +223,6 @@ def test_two_classes_with_one_sigmoid_unit_train_and_answer_for_both(tmp_path):
 
 
 def _two_class_config(tmp_path):
-    from conftest import write_tiny_images
-
     write_tiny_images(tmp_path / "images", images_per_class=12)
     for file in (tmp_path / "images" / "green").iterdir():
         file.unlink()
@@ -208,26 +240,67 @@ training: {optimizer: {rmsprop: {learning_rate: 0.1}}, label_smoothing: 0.1}
     return path
 
 
-@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_keeps_the_best_weights_and_exits_with_130(tiny_config, tmp_path, signal_):
+@pytest.fixture(scope="module")
+def ctrl_c_on_a_terminal(tiny_config, tmp_path_factory):
+    """Return (exit code, what the terminal showed, run) of a training that Ctrl-C ended."""
+    import pty
+
+    folder = tmp_path_factory.mktemp("terminal")
     command = [
         sys.executable, "-m", "cnnkit", "train", tiny_config, "--epochs", "100000",
-        "--runs-folder", tmp_path,
+        "--runs-folder", folder,
+    ]  # fmt: skip
+    terminal, its_end = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "160"}
+    process = subprocess.Popen(
+        command, stdin=its_end, stdout=its_end, stderr=its_end, env=environment
+    )
+    os.close(its_end)
+    shown, interrupted = b"", False
+    with contextlib.suppress(OSError):  # Linux ends the last read so
+        while chunk := os.read(terminal, 4096):
+            shown += chunk
+            if not interrupted and shown.count(b"train_loss") >= 3:
+                process.send_signal(signal.SIGINT)
+                interrupted = True
+    os.close(terminal)
+    return process.wait(timeout=60), shown.decode(), find_run("tiny", folder)
+
+
+def test_ctrl_c_keeps_the_best_weights_and_exits_with_130(ctrl_c_on_a_terminal):
+    exit_code, text, run = ctrl_c_on_a_terminal
+    _assert_best_weights_kept(exit_code, text, run)
+
+
+@pytest.mark.slow
+def test_sigterm_does_what_ctrl_c_does(tiny_config, tmp_path):
+    process, run = _after_three_epochs(tiny_config, tmp_path)
+    process.terminate()
+    _, stderr = process.communicate(timeout=60)
+    _assert_best_weights_kept(process.returncode, stderr, run)
+
+
+def _assert_best_weights_kept(exit_code, text, run):
+    assert exit_code == 130, text
+    assert "The best weights so far are kept" in text
+    assert "Traceback" not in text
+    assert run.info()["status"] == "interrupted"
+    assert cnnkit.load_run(run.folder).class_names == ("blue", "green", "red")
+
+
+def _after_three_epochs(tiny_config, folder):
+    """Return a training process that has finished three epochs and continues, and its run."""
+    command = [
+        sys.executable, "-m", "cnnkit", "train", tiny_config, "--epochs", "100000",
+        "--runs-folder", folder,
     ]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    history = tmp_path / "tiny" / "history.csv"
+    history = folder / "tiny" / "history.csv"
     while process.poll() is None and not (
         history.exists() and len(history.read_text().splitlines()) > 3
     ):
         time.sleep(0.05)
-    process.send_signal(signal_)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
-    assert "The best weights so far are kept" in stderr
-    assert "Traceback" not in stderr
-    run = find_run("tiny", tmp_path)
-    assert run.info()["status"] == "interrupted"
-    assert cnnkit.load_run(run.folder).class_names == ("blue", "green", "red")
+    return process, find_run("tiny", folder)
 
 
 def test_ctrl_c_after_the_last_epoch_keeps_a_model_that_answers(tiny_config, tmp_path, monkeypatch):
@@ -245,19 +318,9 @@ def test_ctrl_c_after_the_last_epoch_keeps_a_model_that_answers(tiny_config, tmp
 
 
 def test_a_killed_training_leaves_whole_files(tiny_config, tmp_path):
-    command = [
-        sys.executable, "-m", "cnnkit", "train", tiny_config, "--epochs", "100000",
-        "--runs-folder", tmp_path,
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    history = tmp_path / "tiny" / "history.csv"
-    while process.poll() is None and not (
-        history.exists() and len(history.read_text().splitlines()) > 3
-    ):
-        time.sleep(0.05)
+    process, run = _after_three_epochs(tiny_config, tmp_path)
     process.kill()
-    process.wait()
-    run = find_run("tiny", tmp_path)
+    process.communicate()
     assert run.info()["status"] == "interrupted"
     assert _history(run)[2]["epoch"] == 3
     assert _weights(run, "best") and _weights(run, "last")
@@ -267,11 +330,7 @@ def test_a_killed_training_leaves_whole_files(tiny_config, tmp_path):
 
 
 def test_the_progress_off_a_terminal_is_one_line_an_epoch(tiny_config, tmp_path):
-    command = [
-        sys.executable, "-m", "cnnkit", "train", tiny_config, "--epochs", "2",
-        "--runs-folder", tmp_path, "--json",
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = _train_command(tiny_config, "--epochs", 2, "--runs-folder", tmp_path, "--json")
     lines = done.stderr.splitlines()
     assert lines[0].startswith("pixels: 36 images of 16 x 16 x 3, 27.6 kB, ")
     assert lines[1] == f"run: {tmp_path / 'tiny'}"
@@ -280,39 +339,14 @@ def test_the_progress_off_a_terminal_is_one_line_an_epoch(tiny_config, tmp_path)
     assert json.loads(done.stdout)["status"] == "finished"
 
 
-def test_the_progress_on_a_terminal_moves_and_keeps_one_line_an_epoch(tiny_config, tmp_path):
-    import pty
-
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.environ.update(TERM="xterm-256color", COLUMNS="160")
-        os.execv(
-            sys.executable,
-            [sys.executable, "-m", "cnnkit", "train", str(tiny_config), "--epochs", "3",
-             "--runs-folder", str(tmp_path)],
-        )  # fmt: skip
-    shown = b""
-    while True:
-        try:
-            chunk = os.read(terminal, 4096)
-        except OSError:
-            break
-        if not chunk:
-            break
-        shown += chunk
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    text = shown.decode()
+def test_the_progress_on_a_terminal_moves_and_keeps_one_line_an_epoch(ctrl_c_on_a_terminal):
+    _, text, run = ctrl_c_on_a_terminal
     assert "0/24" in text and "left" in text
-    assert text.count("train_loss") == 3
-    assert "Traceback" not in text
+    assert text.count("train_loss") == len(_history(run)) >= 3
 
 
 def test_a_dry_run_checks_everything_and_writes_no_run(tiny_config, tmp_path):
-    command = [
-        sys.executable, "-m", "cnnkit", "train", tiny_config, "--dry-run",
-        "--runs-folder", tmp_path / "runs",
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = _train_command(tiny_config, "--dry-run", "--runs-folder", tmp_path / "runs")
     assert "train: 24 images" in done.stdout
     assert not (tmp_path / "runs").exists()
 

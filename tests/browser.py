@@ -1,4 +1,4 @@
-"""A page and a script enter; what the script finds in headless Chromium leaves."""
+"""Run a script in a page, in headless Chromium."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import pytest
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-def told_by_page(page, script, folder):
-    """Run a script in a page, opened as a file, and return what it gives to `tell(value)`.
+def found_by_page(page, script, folder):
+    """Run a script in a page that is opened as a file; return what it passes to `tell(value)`.
 
-    Skips the test where there is no Chromium. Errors of the page's own script come back as a
-    failure, and so does a request to anything but the file itself.
+    The test is skipped if there is no Chromium. It fails if the page's own script raises an error,
+    or if the page has the address of a network resource.
     """
     program = next((found for name in _NAMES if (found := shutil.which(name))), None)
     if program is None:
-        pytest.skip("there is no Chromium here to open the page in")
+        pytest.skip("Chromium is not installed, so the page cannot be opened")
     text = page.read_text(encoding="utf-8")
-    assert not re.search(r"https?://", text), "the page asks a network for something"
+    assert not re.search(r"https?://", text), "the page would load something from a network"
     watch = "<script>window.faults = []; onerror = (m) => { faults.push(m); };</script>"
     end = (
         "<script>function tell(value) { const made = document.createElement('pre');"

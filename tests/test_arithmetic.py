@@ -1,4 +1,4 @@
-"""Shapes, parameters, multiply-adds and receptive fields against hand numbers and Keras."""
+"""Shapes, parameters, multiply-adds and receptive fields, against hand calculations and Keras."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_lenet_by_hand():
     assert {row.field_start for row in rows} == {(0, 0)}
 
 
-# Arguments that each kind of layer is tried with, on a map of 12 x 10 x 6 unless it says otherwise.
+# Arguments that each kind of layer is tried with, on a map of 12 x 10 x 6 unless a shape is given.
 _SEQUENCE, _VOLUME = (12, 6), (6, 8, 10, 4)
 _KERNEL = {"filters": 8, "kernel_size": 3}
 _TRIED = {
@@ -138,7 +138,7 @@ _REQUIRED = {
     "activation": "relu", "filters": 8, "kernel_size": 3, "pool_size": 2, "rate": 0.5,
     "scale": 0.5, "stddev": 0.1, "units": 4,
 }  # fmt: skip
-# The profiler knows no transposed 3-D convolution, and looks into no grouped one.
+# The profiler does not count transposed 3-D convolutions.
 _UNPROFILED = {"Conv3DTranspose"}
 
 
@@ -248,11 +248,11 @@ def _assert_counted_as_keras_counts(stack, head):
     try:
         rows = walk_stack(layers, shape)
     except StackError as error:
-        assume("does not fit" not in error.message and "mirrors at most" not in error.message)
+        assume("does not fit" not in error.message and "can mirror at most" not in error.message)
         raise
     ours, theirs = _numbers(rows), _keras_numbers(layers, shape)
     if any((row.arguments or {}).get("dilation_rate", 1) not in (1, [1, 1]) for row in rows):
-        theirs["flops"] = ours["flops"]  # TensorFlow cuts a padded map up, and counts the padding
+        theirs["flops"] = ours["flops"]  # TensorFlow splits a padded map, and counts the padding
     assert ours == theirs
 
 
@@ -298,12 +298,12 @@ def _seen(row, axis, position):
 
 
 def _positions(row, axis, size):
-    """Return the positions whose field does not hang over the border, where it is cut."""
+    """Return the positions whose field is inside the image; others are cut off at the border."""
     ends = [(i, _seen(row, axis, i)) for i in range(row.output_shape[axis])]
     return [i for i, (first, last) in ends if first >= 0 and last < size]
 
 
-def test_behind_global_pooling_everything_that_a_window_reached_is_seen():
+def test_after_global_pooling_everything_that_a_window_reached_is_seen():
     conv = {"conv": {"filters": 1, "kernel_size": 2, "strides": 3, **_ONES}}
     layers = _layers(conv, "global_pool")
     row = walk_stack(layers, (12, 10, 1))[-1]
@@ -333,7 +333,7 @@ def _formulas(stack, shape):
     ]
 
 
-def test_the_formulas_of_the_lectures():
+def test_the_formulas_of_lectures():
     padded = {"conv": {"filters": 10, "kernel_size": 3, "strides": 2, "pad": 1}}
     lines = _formulas([padded], (28, 28, 3))
     assert "height, width: floor((28 + 2*1 - 3)/2) + 1 = 14" in lines
@@ -345,7 +345,7 @@ def test_the_formulas_of_the_lectures():
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(_STACKS)
-def test_every_formula_computes_what_it_says(stack):
+def test_every_formula_gives_its_result(stack):
     try:
         rows = walk_stack(_layers(*stack, "flatten", {"dense": 3}), (23, 20, 3))
     except StackError:
@@ -377,7 +377,7 @@ def test_every_formula_computes_what_it_says(stack):
         (
             ["flatten", "flatten", "global_pool"],
             (2,),
-            "flatten before it leaves a row of 784 numbers",
+            "flatten before it returns a row of 784 numbers",
         ),
         (
             [{"conv": {"filters": 4, "kernel_size": 3, "groups": 2}}, "flatten"],
@@ -388,7 +388,7 @@ def test_every_formula_computes_what_it_says(stack):
         (
             [{"residual": [{"conv": {"filters": 4, "kernel_size": 3}}]}, "flatten"],
             (0,),
-            "the shortcut carries 28 x 28 x 1 but the layers inside give 26 x 26 x 4",
+            "the shortcut gives 28 x 28 x 1, but the layers inside give 26 x 26 x 4",
         ),
         (
             [{"residual": ["pool", {"conv": {"filters": 4, "kernel_size": 30}}]}, "flatten"],
@@ -398,12 +398,12 @@ def test_every_formula_computes_what_it_says(stack):
         (
             [{"residual": {"layers": ["ReLU"], "shortcut": ["pool"]}}, "flatten"],
             (0,),
-            "the shortcut gives 14 x 14 x 1 but the layers inside give 28 x 28 x 1.",
+            "the shortcut gives 14 x 14 x 1, but the layers inside give 28 x 28 x 1.",
         ),
         (
             [{"branches": [["pool"], []]}, "flatten"],
             (0,),
-            "the stacks end with different maps: 14 x 14 x 1, 28 x 28 x 1.",
+            "the branches end with different maps: 14 x 14 x 1, 28 x 28 x 1.",
         ),
         (
             [{"branches": [[], ["flatten", {"pool": 2}]]}, "flatten"],
@@ -413,17 +413,17 @@ def test_every_formula_computes_what_it_says(stack):
         (
             [{"conv": {"filters": 1, "kernel_size": 3, "pad": {"size": 28, "mode": "reflect"}}}],
             (0,),
-            "pad of mode reflect mirrors at most 27 positions of the 28",
+            "pad with mode: reflect can mirror at most 27 of the 28",
         ),
         (
             [{"residual": ["flatten", {"dense": 10}]}, "flatten"],
             (0,),
-            "the shortcut carries 28 x 28 x 1 but the layers inside give 10, and no 1 x 1",
+            "the shortcut gives 28 x 28 x 1, but the layers inside give 10, and no 1 x 1",
         ),
         (
             [{"conv": {"filters": 4, "kernel_size": 3, "strides": 2, "dilation_rate": [1, 2]}}],
             (0,),
-            "strides of 2 and dilation_rate of [1, 2] do not go together",
+            "strides of 2 and dilation_rate of [1, 2] cannot be combined",
         ),
         (
             [
@@ -437,7 +437,7 @@ def test_every_formula_computes_what_it_says(stack):
                 }
             ],
             (0,),
-            "strides of 2 and dilation_rate of 2 do not go together",
+            "strides of 2 and dilation_rate of 2 cannot be combined",
         ),
         (
             [
@@ -462,16 +462,16 @@ def test_every_formula_computes_what_it_says(stack):
         (
             [{"Normalization": {"mean": [1, 2], "variance": [1, 2]}}],
             (0,),
-            "mean and variance have 2 numbers, but axis -1 of 28 x 28 x 1 has 1.",
+            "mean and variance have 2 values, but axis -1 of 28 x 28 x 1 has size 1.",
         ),
-        ([{"PReLU": {"shared_axes": [1, 4]}}], (0,), "is not one of 28 x 28 x 1"),
+        ([{"PReLU": {"shared_axes": [1, 4]}}], (0,), "28 x 28 x 1 has no axis [1, 4]"),
         ([{"group_norm": 2}, "flatten"], (0,), "groups=2 must divide the 1 channels"),
-        ([{"Reshape": [3, 3]}, "flatten"], (0,), "28 x 28 x 1 is 784 numbers, which do not fill"),
-        ([{"layer_norm": {"axis": 4}}, "flatten"], (0,), "axis 4 is not one of 28 x 28 x 1"),
+        ([{"Reshape": [3, 3]}, "flatten"], (0,), "784 numbers, which cannot be reshaped to 3 x 3"),
+        ([{"layer_norm": {"axis": 4}}, "flatten"], (0,), "28 x 28 x 1 has no axis 4"),
         ([{"Conv1D": {"filters": 2, "kernel_size": 3}}], (0,), "it needs sequences"),
     ],
 )
-def test_a_stack_that_cannot_be_is_refused_at_its_layer(stack, path, words):
+def test_an_impossible_stack_is_refused_at_its_layer(stack, path, words):
     with pytest.raises(StackError) as refused:
         check_stack(_layers(*stack), (28, 28, 1))
     assert refused.value.path == path
@@ -481,10 +481,10 @@ def test_a_stack_that_cannot_be_is_refused_at_its_layer(stack, path, words):
 def test_shared_axes_of_a_saved_prelu_are_counted_as_keras_counts_them():
     prelu = Node((0,), "p", "PReLU", (IMAGE,), arguments={"shared_axes": [-1]})
     (row,) = walk_nodes([prelu], (32, 32, 3))
-    assert row.parameters == 96  # -1 means the axis before the last there
+    assert row.parameters == 96  # -1 means the axis before the last one there
 
 
-def test_behind_a_layer_that_only_keras_knows_nothing_is_claimed():
+def test_after_a_layer_that_only_keras_knows_nothing_is_claimed():
     nodes = [Node((0,), "Mystery", "Mystery", (IMAGE,)), Node((1,), "ReLU", "ReLU", (0,))]
     for row in walk_nodes(nodes, (8, 8, 1)):
         assert (row.output_shape, row.parameters, row.multiply_adds) == (None, None, None)

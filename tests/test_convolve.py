@@ -163,7 +163,7 @@ def test_files_are_read_like_text(tmp_path):
         (("--kernel", "none.csv"), "none.csv: No such file"),
         (("--kernel", "gaussian_5x5"), "window of 5 x 5 does not fit into a map of 2 x 2"),
         (("--pool", "max", "--pool-size", "3"), "window of 3 x 3 does not fit into a map of 2 x 2"),
-        (("--kernel", "identity", "--pad", "2", "--pad-mode", "reflect"), "mirrors at most 1"),
+        (("--kernel", "identity", "--pad", "2", "--pad-mode", "reflect"), "can mirror at most 1"),
         (("--kernel", "identity", "--pad", "1", "--padding", "same"), "both add a border"),
         (("--kernel", "identity", "--pad-mode", "edge"), "--pad-mode edge needs --pad"),
         (

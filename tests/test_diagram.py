@@ -1,4 +1,4 @@
-"""`cnnkit summary --diagram`: what is drawn, that nothing lies over another, and its words."""
+"""`cnnkit summary --diagram`: everything is drawn, nothing overlaps, and the words are right."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def svg_of(config, tmp_path, *words):
 
 
 def words_of(svg):
-    """Return what an SVG says, in the order of the file."""
+    """Return the texts of an SVG, in the order of the file."""
     return re.findall(r"<text[^>]*>([^<]+)</text>", svg)
 
 
@@ -53,7 +53,7 @@ def words_of(svg):
 
 
 def check_layout(steps, layout):
-    """Everything is there once, touches what it belongs to, and lies over nothing else."""
+    """Check that everything is drawn once, touches what it belongs to, and overlaps nothing."""
     bodies = {body.step: body for body in layout.bodies}
     assert len(bodies) == len(layout.bodies)
     assert set(range(len(steps))) == set(bodies) or layout.frames
@@ -98,7 +98,7 @@ def _overlap(one, two):
 
 
 @pytest.mark.parametrize("path", _NETWORKS, ids=lambda path: path.stem)
-def test_every_shipped_network_has_its_place_for_everything(path):
+def test_nothing_overlaps_in_the_drawings_of_the_shipped_networks(path):
     config = load_config(path)
     height, width = config.data.image_size
     shape = (height, width, 1 if config.data.color_mode == "grayscale" else 3)
@@ -134,7 +134,7 @@ _STACKS = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(_STACKS, st.sampled_from([["flatten"], ["global_pool", {"dense": 30}], ["pool", "flatten"]]))
-def test_random_nested_networks_have_their_places(layers, head):
+def test_nothing_overlaps_in_the_drawings_of_random_nested_networks(layers, head):
     check_layout(*drawing(stack(*layers, *head), (16, 16, 3)))
 
 
@@ -148,7 +148,7 @@ def test_a_stack_of_one_layer_and_one_of_many_equal_ones():
     assert len(layout.bodies) == 4
 
 
-def test_what_follows_a_layer_that_only_keras_knows_has_no_size(tmp_path):
+def test_a_layer_after_one_that_only_keras_knows_has_no_size(tmp_path):
     layers = [{"conv": {"filters": 4, "kernel_size": 3}}, {"Reshape": {"target_shape": [-1, 4]}}]
     steps, layout = drawing(stack(*layers, "flatten"))
     check_layout(steps, layout)
@@ -186,7 +186,7 @@ def test_branches_are_lanes_below_each_other_in_the_order_of_the_config():
     assert steps[gate.step + 1].shape == (32, 32, 12)
 
 
-def test_a_merge_of_ways_that_leave_a_way_is_drawn_once(tmp_path):
+def test_a_merge_of_branches_that_leave_the_same_branch_is_drawn_once(tmp_path):
     from cnnkit.backend import keras
 
     image = keras.Input((16, 16, 3))
@@ -217,14 +217,14 @@ def test_lenet_is_drawn_with_its_maps_and_operations(tmp_path):
         assert operation in operations
 
 
-def test_a_resnet_has_its_sums_and_says_how_often_a_block_stands(tmp_path):
+def test_a_resnet_has_its_sums_and_shows_how_often_a_block_is_repeated(tmp_path):
     words = words_of(svg_of(CONFIGS / "resnet50.yaml", tmp_path))
     assert words.count("+") == 8
     assert [word for word in words if word.startswith("x ")] == ["x 2", "x 3", "x 5", "x 2"]
     assert sum(word.startswith("conv 1 x 1, stride 2") for word in words) == 3
 
 
-def test_what_keeps_the_map_is_named_with_the_operation_before_it():
+def test_a_layer_that_keeps_the_map_is_named_with_the_operation_before_it():
     conv = {"conv": {"filters": 4, "kernel_size": 3, "strides": 2}}
     steps, _ = drawing(
         stack(conv, "batch_norm", {"activation": "relu"}, {"dropout": 0.1}, "flatten")
@@ -261,7 +261,7 @@ def test_the_same_network_is_the_same_file_and_png_is_a_picture(tmp_path):
         assert len(picture.convert("RGB").getcolors(1 << 16)) > 20
 
 
-def test_no_other_kind_of_file_is_drawn_and_none_is_replaced_unasked(tmp_path):
+def test_other_kinds_of_file_are_refused_and_no_file_is_replaced_without_overwrite(tmp_path):
     command = ["summary", str(CONFIGS / "lenet5.yaml"), "--num-classes", "10", "--diagram"]
     done = CliRunner().invoke(main, [*command, str(tmp_path / "net.jpg")])
     assert (done.exit_code, "must end in .svg or .png" in done.stderr) == (2, True)

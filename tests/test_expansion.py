@@ -96,8 +96,8 @@ BLOCK = _yaml(
             BLOCK.replace("[8, 0]", "[8, 4]").replace("kernel_size: 3", "kernel_size: 15"),
             [
                 "a.yaml:5:9  model.blocks.one[0]  conv of 15 x 15 does not fit: the image is "
-                "already 9 x 9 here (32 > 18 > 9). Remove this layer, use padding: same, or set "
-                "data.image_size larger. (In the block one, used at "
+                "already 9 x 9 here (32 > 18 > 9). Remove this layer, use padding: same, or "
+                "increase data.image_size. (In the block one, used at "
                 "model.layers[1].repeat.layers[0].block.)"
             ],
         ),
@@ -181,7 +181,7 @@ BLOCK = _yaml(
             ),
             [
                 "a.yaml:4:77  model.layers[0].repeat.layers[0].conv.name  another layer has the "
-                "name a. Give one of them another, or none. (In round 2 of 3 of this repeat.)"
+                "name a. Rename one of them, or remove its name. (In round 2 of 3 of this repeat.)"
             ],
         ),
         (

@@ -1,4 +1,4 @@
-"""`cnnkit features`: its files, its answers and its refusals."""
+"""`cnnkit features` and `cnnkit filters`: the files they write, and what they refuse."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _run(*words):
     return CliRunner().invoke(main, [str(word) for word in words])
 
 
-def test_one_png_a_layer_an_overview_and_a_page(trained_run, image, tmp_path):
+def test_the_files_are_one_png_per_layer_an_overview_and_a_page(trained_run, image, tmp_path):
     out = tmp_path / "out"
     done = _run("features", image, "--model", trained_run.folder, "-o", out, "--json")
     assert done.exit_code == 0, done.output
@@ -107,13 +107,13 @@ def test_a_broken_image_is_a_failure(trained_run, tmp_path, content, reason):
 
 
 @pytest.mark.parametrize("words", [["features", "a.png"], ["filters"]])
-def test_an_exported_model_is_refused_with_what_to_give(trained_run, tmp_path, words):
+def test_an_exported_model_is_refused_with_what_to_give_instead(trained_run, tmp_path, words):
     onnx = tmp_path / "model.onnx"
     onnx.write_bytes(b"")
     for file in (trained_run.tflite, onnx):
         done = _run(*words, "--model", file)
         assert done.exit_code == 2
-        assert "give the run folder, or its weights/best.keras" in done.stderr
+        assert "Give the run folder or its weights/best.keras" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["features", "a.png"], ["filters"]])
@@ -181,7 +181,7 @@ def test_a_photo_is_never_replaced(trained_run, image, tmp_path, words, name, ov
     assert (folder / name).read_bytes() == image.read_bytes()
 
 
-def test_earlier_files_are_replaced_where_the_user_says_so(trained_run, image, tmp_path):
+def test_earlier_files_are_replaced_only_with_overwrite(trained_run, image, tmp_path):
     words = ("features", image, "--model", trained_run.folder, "-o", tmp_path / "out")
     assert _run(*words).exit_code == 0
     (tmp_path / "out" / "features.html").write_text("mine")
@@ -193,7 +193,7 @@ def test_earlier_files_are_replaced_where_the_user_says_so(trained_run, image, t
     assert (tmp_path / "out" / "features.html").read_text() != "mine"
 
 
-def test_images_of_the_same_name_get_folders_of_their_own(copied_run, image, tmp_path):
+def test_images_of_the_same_name_get_separate_folders(copied_run, image, tmp_path):
     pages = []
     for number, overwrite in ((1, []), (2, []), (3, ["--overwrite"])):
         (tmp_path / str(number)).mkdir()
@@ -222,7 +222,7 @@ def _conv_model(*names, bias=0.0):
     return model
 
 
-def test_layers_whose_names_meet_have_pictures_of_their_own(copied_run, image, tmp_path):
+def test_layers_with_colliding_names_have_separate_pictures(copied_run, image, tmp_path):
     _conv_model("Overview", "a$b", "a-b").save(copied_run / "weights" / "best.keras")
     done = _run("features", image, "--model", copied_run, "-o", tmp_path / "out", "--json")
     assert done.exit_code == 0, done.output
@@ -246,7 +246,7 @@ def test_dollars_and_strange_letters_in_names_are_drawn_as_they_are(copied_run, 
     done = _run("features", strange, "--model", run, "-o", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out" / "conv-_-.png").is_file()
-    # TensorFlow takes no such layer where it compiles
+    # TensorFlow cannot compile a layer with such a name
     _conv_model("conv").save(run / "weights" / "best.keras")
     words = ("--images", strange, "--channels", 1)
     done = _run("filters", "--model", run, "-o", tmp_path / "filters", *words)
@@ -255,7 +255,7 @@ def test_dollars_and_strange_letters_in_names_are_drawn_as_they_are(copied_run, 
 
 @pytest.mark.parametrize("words", [["features", "IMAGE"], ["filters"]])
 @pytest.mark.parametrize("bias", [float("nan"), float("inf")])
-def test_a_model_that_gives_no_finite_numbers_is_a_failure(
+def test_a_model_with_nan_or_infinite_numbers_is_a_failure(
     copied_run, image, tmp_path, words, bias
 ):
     _conv_model("good", "bad", bias=bias).save(copied_run / "weights" / "best.keras")

@@ -1,4 +1,4 @@
-"""What a number comes from: windows, sums and regions, against Keras and against changed pixels."""
+"""Windows, sums and regions of numbers, against Keras and against changed pixels."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_position_over_padding_alone_sees_nothing():
 
 
 def explained(stages, stage, row, column, channel):
-    """Return a number of a stage worked out by loops from the stages below."""
+    """Return a number of a stage, computed with loops from the stages below."""
     below = [stages[parent].values for parent in stage.parents]
     if stage.kind == "relu":
         return max(0, below[0][row, column, channel])
@@ -175,7 +175,7 @@ def explained(stages, stage, row, column, channel):
 
 
 @pytest.mark.parametrize("build", _STACKS)
-def test_every_number_is_what_its_window_gives(build):
+def test_every_number_is_computed_from_its_window(build):
     model = _model(build, positive=False)
     pixels = np.random.default_rng(2).integers(0, 4, _SHAPE).astype(np.uint8)
     stages = stages_of(steps_of(model), pixels)
@@ -192,7 +192,7 @@ def test_every_number_is_what_its_window_gives(build):
     assert np.allclose(stages[-1].values.ravel(), np.asarray(model(pixels[None]))[0], atol=1e-5)
 
 
-def test_stages_tell_before_and_after_and_leave_out_what_does_nothing():
+def test_stages_are_before_and_after_activations_and_skip_layers_that_do_nothing():
     image = keras.Input((8, 8, 1), dtype="uint8")
     x = layers.Rescaling(1 / 255, name="rescaling")(image)
     x = layers.Conv2D(2, 3, activation="relu", name="first")(x)
@@ -210,7 +210,7 @@ def test_stages_tell_before_and_after_and_leave_out_what_does_nothing():
     assert model.get_layer("first").activation is keras.activations.relu
 
 
-def test_a_layer_used_twice_and_a_nested_model_have_names_of_their_own():
+def test_a_layer_used_twice_and_a_nested_model_have_separate_names():
     image = keras.Input((6, 6, 2))
     shared = layers.Conv2D(2, 3, padding="same", name="shared")
     inner = keras.Sequential([keras.Input((6, 6, 2)), layers.Conv2D(1, 1, name="deep")], name="box")
@@ -221,8 +221,8 @@ def test_a_layer_used_twice_and_a_nested_model_have_names_of_their_own():
     assert np.allclose(run_steps(steps, pixels)[-1], model(pixels))
 
 
-def test_a_model_of_two_images_cannot_be_looked_into():
+def test_a_model_with_two_inputs_is_refused():
     first, second = keras.Input((4,)), keras.Input((4,))
     model = keras.Model([first, second], layers.Add()([first, second]))
-    with pytest.raises(UsageError, match="one image in"):
+    with pytest.raises(UsageError, match="one image as its input"):
         steps_of(model)

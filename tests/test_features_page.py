@@ -1,4 +1,4 @@
-"""The page of `cnnkit features`, opened in headless Chromium and compared with Keras's numbers."""
+"""The page of `cnnkit features`, opened in headless Chromium, against the numbers of Keras."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from browser import told_by_page
+from browser import found_by_page
 from test_features_graph import explained
 
 from cnnkit.backend import keras
@@ -72,7 +72,7 @@ function told() {
 """
 
 
-def test_each_number_that_is_pointed_at_is_explained(stages, tmp_path):
+def test_each_number_that_the_pointer_is_at_is_explained(stages, tmp_path):
     random = np.random.default_rng(6)
     places = []
     for index, stage in enumerate(stages):
@@ -89,7 +89,7 @@ tell({json.dumps(places)}.map(([layer, row, column, channel, height, width]) => 
   pointAt(row, column, height, width);
   return told();
 }}));"""
-    told = told_by_page(_write(stages, tmp_path), script, tmp_path)
+    told = found_by_page(_write(stages, tmp_path), script, tmp_path)
     for (index, row, column, channel, *_), shown in zip(places, told, strict=True):
         stage = stages[index]
         where = (stage.name, row, column, channel)
@@ -101,7 +101,7 @@ tell({json.dumps(places)}.map(([layer, row, column, channel, height, width]) => 
             assert shown["computed"] == pytest.approx(shown["value"], abs=1e-3), where
         top, left, bottom, right = stage.regions.box(row, column)
         if top > bottom or left > right:
-            assert shown["seen"] == "padding alone", where
+            assert shown["seen"] == "only padding", where
         else:
             numbers = [int(n) for n in re.findall(r"\d+", shown["seen"])]
             assert numbers == [top, bottom, left, right, 15, 14], where
@@ -111,9 +111,9 @@ def test_the_window_is_shown_with_its_products_and_its_padding(stages, tmp_path)
     first = next(i for i, stage in enumerate(stages) if stage.name == "first")
     script = f"{_POINT} choose('layer', {first}); choose('channel', 2);"
     script += "pointAt(0, 0, 8, 7); tell(told());"
-    shown = told_by_page(_write(stages, tmp_path), script, tmp_path)
+    shown = found_by_page(_write(stages, tmp_path), script, tmp_path)
     stage, below = stages[first], stages[first - 1].values
-    # 15 x 14 by 3 x 3, stride 2: one row of padding before, columns have theirs behind
+    # 15 x 14 by 3 x 3, stride 2: rows are padded before the map, columns after it
     assert stage.window.before == (1, 0)
     assert sum(cell.startswith("padding") for cell in shown["cells"]) == 3 * 3
     weights, bias = stage.kernel.weights[..., 2], stage.kernel.bias[2]
@@ -143,7 +143,7 @@ choose("layer", {both}); choose("channel", 1); pointAt(1, 1, 4, 4);
 press("ArrowRight"); press("ArrowDown"); press("x"); results.push(told());
 press("ArrowRight"); press("ArrowRight"); press("ArrowRight"); results.push(told());
 tell(results);"""
-    pointed, flat, moved, edge = told_by_page(_write(stages, tmp_path), script, tmp_path)
+    pointed, flat, moved, edge = found_by_page(_write(stages, tmp_path), script, tmp_path)
     assert "number 7:" in pointed["total"]  # 20 numbers in lines of 5
     assert pointed["computed"] == pytest.approx(stages[dense].values[0, 0, 7], abs=1e-3)
     place = np.unravel_index(3, stages[row - 1].values.shape)
@@ -156,7 +156,7 @@ tell(results);"""
     assert "row 2, column 3, channel 1" in edge["total"]
 
 
-def test_a_small_bound_leaves_sums_out_and_says_so(stages, tmp_path):
+def test_a_small_limit_leaves_sums_out_and_the_page_says_so(stages, tmp_path):
     page = _write(stages, tmp_path, most_bytes=6000)
     text = page.read_text()
     assert len(text) < len(_write(stages, tmp_path).read_text())
@@ -168,15 +168,15 @@ def test_a_small_bound_leaves_sums_out_and_says_so(stages, tmp_path):
     kept = data[index]["preview"]["channels"][0]
     script = f"{_POINT} choose('layer', {index}); pointAt(1, 2, {stages[index].values.shape[0]},"
     script += f"{stages[index].values.shape[1]}); tell(told());"
-    shown = told_by_page(page, script, tmp_path)
-    assert shown["how"] == "its exact numbers are left out of this page"
+    shown = found_by_page(page, script, tmp_path)
+    assert shown["how"] == "the exact numbers of this layer are left out of this page"
     values = stages[index].values
     step = float(values.max() - values.min()) / 255
     assert f"channel {kept}:" in shown["total"]
     assert shown["value"] == pytest.approx(values[1, 2, kept], abs=step)
 
 
-def test_the_page_is_one_file_that_says_what_it_is(stages, tmp_path):
+def test_the_page_is_one_file_with_its_title(stages, tmp_path):
     text = _write(stages, tmp_path).read_text()
     assert "<title>a &lt;/script&gt; &amp; b</title>" in text
     assert text.count("</script>") == 2

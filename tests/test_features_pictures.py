@@ -1,4 +1,4 @@
-"""The pictures of `cnnkit features` and `cnnkit filters`: what is on them, and where."""
+"""The pictures of `cnnkit features` and `cnnkit filters`: what they show, and where."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def figures(monkeypatch):
 
 
 def _stages():
-    """Return the stages of a net with batch normalisation on two ways, and their positions."""
+    """Return the stages of a net with batch normalisation on two branches, and their positions."""
     keras.utils.set_random_seed(1)
     image = keras.Input((12, 12, 3), dtype="uint8")
     x = layers.Conv2D(4, 3, name="conv_1")(layers.Rescaling(1 / 255, name="rescaling")(image))
@@ -86,15 +86,15 @@ def test_the_overview_names_what_scales_the_numbers_between_its_columns(figures,
         ("x" * 50 + "y" * 50, ["x" * 18, "x" * 9 + "\u2026" + "y" * 8, "y" * 18]),
     ],
 )
-def test_a_long_name_goes_on_in_the_next_line(name, lines):
+def test_a_long_name_is_broken_into_lines(name, lines):
     assert in_lines(name).split("\n") == lines
 
 
 @pytest.mark.parametrize("num_columns", [1, 8, 9, 10, 11, 21, 22, 33])
-def test_the_probabilities_stand_behind_a_layer_on_an_axis_to_one(
+def test_the_probabilities_follow_a_layer_on_an_axis_from_0_to_1(
     tmp_path, monkeypatch, num_columns
 ):
-    figures = []  # not drawn: that would take a second each
+    figures = []  # not saved: that would take a second each
     monkeypatch.setattr("cnnkit.plots.map_pictures.save_figure", lambda f, path: figures.append(f))
     columns = [Column(f"stage {i}", np.ones(3)) for i in range(num_columns)]
     plot_path("t", np.zeros((4, 4, 3), np.uint8), columns, _ANSWER, tmp_path / "a.png")
@@ -107,11 +107,11 @@ def test_the_probabilities_stand_behind_a_layer_on_an_axis_to_one(
     assert answer.get_xlim() == (0, 1)
 
 
-def test_the_numbers_of_the_probabilities_stand_beside_the_axis(figures, tmp_path):
+def test_the_numbers_of_the_probabilities_are_next_to_the_axis(figures, tmp_path):
     columns = [Column("stage", np.ones((4, 4, 5)), list("abcde"))]
     plot_path("t", np.zeros((4, 4, 3), np.uint8), columns, _ANSWER, tmp_path / "a.png")
     figure = figures[0]
-    figure.dpi = 120  # as it is saved: letters are wider on fewer dots
+    figure.dpi = 120  # as when it is saved: letters are wider with fewer dots
     answer = figure.axes[-1]
     edge = answer.get_window_extent().x1
     assert [text.get_text() for text in answer.texts] == ["0.750", "0.250"]
@@ -128,5 +128,5 @@ def test_a_white_picture_has_a_frame(tmp_path):
     rows, columns = np.nonzero(dark)
     assert len(rows) > 0
     height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
-    assert abs(height - width) <= 2 and height > 50  # one frame; the empty place has none
+    assert abs(height - width) <= 2 and height > 50  # one frame; the empty cell has none
     assert not dark[rows.min() + 5 : rows.max() - 4, columns.min() + 5 : columns.max() - 4].any()

@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 import pytest
-from browser import told_by_page
+from browser import found_by_page
 from click.testing import CliRunner
 from images import noise, write_image
 from PIL import Image
@@ -99,7 +99,7 @@ def test_the_patch_alone_explains_the_number(model, tmp_path):
     ],
     ids=["projection", "branches"],
 )
-def test_layers_on_parallel_ways_have_the_patches_that_each_has_alone(ways, tmp_path):
+def test_layers_on_parallel_branches_have_the_patches_that_each_has_alone(ways, tmp_path):
     image = keras.Input((20, 20, 3), dtype="uint8")
     joined = layers.Add()(ways(layers.Rescaling(1 / 255)(image)))
     model = keras.Model(image, layers.Dense(2)(layers.Flatten()(joined)))
@@ -115,7 +115,7 @@ def test_layers_on_parallel_ways_have_the_patches_that_each_has_alone(ways, tmp_
             ]
 
 
-def test_an_image_that_cannot_be_read_is_named_and_left_out(model, tmp_path):
+def test_an_image_that_cannot_be_read_is_named_and_ignored(model, tmp_path):
     records = _records(tmp_path, 3)
     broken = tmp_path / "broken.png"
     broken.write_text("hi")
@@ -127,7 +127,7 @@ def test_an_image_that_cannot_be_read_is_named_and_left_out(model, tmp_path):
 
     wrong = ImageRecord("broken.png", LocalFile(broken), "")
     found, (first, _) = _patches(model, [*records, wrong], report=Notes())
-    assert len(notes) == 1 and notes[0].startswith("left out broken.png: it is not an image")
+    assert len(notes) == 1 and notes[0].startswith("broken.png is ignored: it is not an image")
     assert {patch.path for patch in found[first][0]} == {record.path for record in records}
     with pytest.raises(DataError, match="None of the 1 images"):
         _patches(model, [wrong])
@@ -164,7 +164,7 @@ def drawn(trained_run, tmp_path_factory):
     return out, json.loads(done.stdout)
 
 
-def test_a_png_a_layer_the_filters_in_colour_and_a_page(trained_run, drawn):
+def test_the_files_are_one_png_per_layer_the_filters_in_colour_and_a_page(trained_run, drawn):
     out, answer = drawn
     assert sorted(os.listdir(out)) == ["conv_1-filters.png", "conv_1.png", "filters.html"]
     [layer] = answer["layers"]
@@ -189,7 +189,7 @@ def test_the_filters_are_drawn_with_their_own_range(trained_run, drawn):
             assert min(near) <= 1
 
 
-def test_other_images_and_a_broken_one_among_them(trained_run, tmp_path):
+def test_other_images_are_searched_and_a_broken_one_is_ignored(trained_run, tmp_path):
     folder = tmp_path / "photos"
     for i in range(3):
         write_image(folder / f"{i}.png", seed=i)
@@ -198,17 +198,17 @@ def test_other_images_and_a_broken_one_among_them(trained_run, tmp_path):
     done = _run("filters", *words, "--images", folder)
     assert done.exit_code == 0, done.output
     assert f"patches from 4 images in {folder}\n" in done.stderr
-    assert f"left out {folder / 'bad.png'}: it is not an image" in done.stderr
+    assert f"{folder / 'bad.png'} is ignored: it is not an image" in done.stderr
     assert "conv_1" in done.stdout
     words += ("--overwrite",)
     done = _run("filters", *words, "--images", tmp_path / "nowhere")
-    assert done.exit_code == 1 and "there is no such folder" in done.stderr
+    assert done.exit_code == 1 and "no folder or file has this name" in done.stderr
     (tmp_path / "empty").mkdir()
     done = _run("filters", *words, "--images", tmp_path / "empty")
-    assert done.exit_code == 1 and "holds no image" in done.stderr
+    assert done.exit_code == 1 and "contains no image" in done.stderr
 
 
-def test_the_page_shows_the_weight_that_is_pointed_at(trained_run, drawn, tmp_path):
+def test_the_page_shows_the_weight_that_the_pointer_is_at(trained_run, drawn, tmp_path):
     out, answer = drawn
     script = """
 document.getElementById("channel").value = 1;
@@ -226,7 +226,7 @@ Promise.all(images.map((image) => image.decode())).then(() => tell({ pointed,
   frames: images.map((image) => getComputedStyle(image).outlineStyle),
   captions: [...document.querySelectorAll("#patches figure")].map((f) => f.textContent) }));
 """
-    told = told_by_page(out / "filters.html", script, tmp_path)
+    told = found_by_page(out / "filters.html", script, tmp_path)
     channel = answer["layers"][0]["channels"][1]
     kernel = np.asarray(keras.models.load_model(trained_run.best).get_layer("conv_1").kernel)
     for text, row in ((told["pointed"], 1), (told["moved"], 0)):
@@ -234,13 +234,13 @@ Promise.all(images.map((image) => image.decode())).then(() => tell({ pointed,
         weight = kernel[row, 2, 1, channel["channel"]]
         assert float(text.rpartition(" ")[2]) == pytest.approx(weight, abs=1e-6)
     assert told["sizes"] == [[16, 16], *([3, 3] for _ in channel["patches"])]
-    assert set(told["frames"]) == {"solid"}  # else a white picture is not to be seen
+    assert set(told["frames"]) == {"solid"}  # otherwise a white picture would be invisible
     for caption, patch in zip(told["captions"], channel["patches"], strict=True):
         assert patch["path"] in caption and patch["label"] in caption
 
 
 def test_patches_of_a_grayscale_picture_are_drawn(tmp_path):
-    from cnnkit.explore.features.filters_page import picture
+    from cnnkit.explore.features.layer_filters import picture
 
     large = np.array(noise(300, 200).convert("L"))[..., None]
     small = large[:7, :9]
@@ -248,7 +248,7 @@ def test_patches_of_a_grayscale_picture_are_drawn(tmp_path):
     assert picture(small).startswith("data:image/png")
 
 
-def test_images_of_the_run_that_are_gone_are_an_error_with_the_right_advice(trained_run, tmp_path):
+def test_missing_images_of_the_run_are_an_error_with_the_right_option(trained_run, tmp_path):
     import shutil
 
     run = tmp_path / "copied"
@@ -265,7 +265,7 @@ def test_images_of_the_run_that_are_gone_are_an_error_with_the_right_advice(trai
     assert not (tmp_path / "out").exists()
 
 
-def test_of_many_layers_twelve_are_drawn_unless_they_are_named(trained_run, tmp_path):
+def test_twelve_of_many_layers_are_drawn_unless_they_are_named(trained_run, tmp_path):
     import shutil
 
     run = tmp_path / "deep"
@@ -285,8 +285,8 @@ def test_of_many_layers_twelve_are_drawn_unless_they_are_named(trained_run, tmp_
     assert [layer["layer"] for layer in json.loads(done.stdout)["layers"]] == ["conv_7"]
 
 
-def test_what_the_page_leaves_out_is_said(trained_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnkit.explore.features.filters_page._MOST_LETTERS", 10)
+def test_what_the_page_leaves_out_is_reported(trained_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("cnnkit.explore.features.layer_filters._MOST_LETTERS", 10)
     words = ("--model", trained_run.folder, "-o", tmp_path / "out", "--channels", 1)
     done = _run("filters", *words)
     assert done.exit_code == 0, done.output

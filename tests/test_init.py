@@ -1,4 +1,4 @@
-"""`cnnkit init`: the config that it writes for different data sets, and that it trains."""
+"""`cnnkit init`: the configs that it writes for different data sets, and that they train."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from cnnkit.proposal import look_at, propose, relative_source
 
 
 def proposal(folder, **options):
-    """Return (text, config) of what is proposed for a folder."""
+    """Return (text, config) of the proposal for a folder."""
     text = propose(look_at(data_config(folder), **options), str(folder))
     return text, config_from_text(text)
 
 
 def write_pictures(folder, sizes, *, classes=("cat", "owl"), each=4, mode="RGB"):
-    """Write pictures of noise of several (height, width), in turns."""
+    """Write pictures of noise, with the (height, width) of `sizes` in turn."""
     seed = 0
     for name in classes:
         (folder / name).mkdir(parents=True)
@@ -66,7 +66,7 @@ def test_grey_pictures_in_colour_files_are_noticed(tmp_path):
     assert "random_contrast" not in text
 
 
-def test_colours_stay_colours(tmp_path):
+def test_pictures_in_colour_stay_in_colour(tmp_path):
     assert proposal(write_pictures(tmp_path / "set", [(40, 40)]))[1].data.color_mode == "rgb"
 
 
@@ -74,13 +74,13 @@ def test_colours_stay_colours(tmp_path):
     ("classes", "flips"),
     [(("cat", "owl"), True), (("0", "1", "2"), False), (("left_turn", "stop"), False)],
 )
-def test_nothing_is_mirrored_where_a_mirror_changes_the_class(tmp_path, classes, flips):
+def test_nothing_is_mirrored_if_that_may_change_the_class(tmp_path, classes, flips):
     text, config = proposal(write_pictures(tmp_path / "set", [(40, 40)], classes=classes))
     assert any(call.name == "random_flip" for call in config.augmentation) == flips
     assert ("No random_flip: " in text) == (not flips)
 
 
-def test_imbalance_is_weighed_with_its_numbers(tmp_path):
+def test_an_imbalance_gets_class_weights_and_its_numbers_in_the_reason(tmp_path):
     write_classes(tmp_path / "set", {"cat": 40, "owl": 10})
     text, config = proposal(tmp_path / "set")
     assert config.training.class_weights == "effective_number"
@@ -89,7 +89,7 @@ def test_imbalance_is_weighed_with_its_numbers(tmp_path):
     assert proposal(tmp_path / "even")[1].training.class_weights is None
 
 
-def test_splits_that_the_source_brings_are_kept(tmp_path):
+def test_splits_that_the_source_has_are_kept(tmp_path):
     for split in ("train", "val", "test"):
         write_classes(tmp_path / "all" / split, {"cat": 4, "owl": 4}, seed=len(split))
     assert "split:" not in proposal(tmp_path / "all")[0]
@@ -171,7 +171,7 @@ def test_the_source_is_relative_to_the_config(tmp_path, monkeypatch):
     assert relative_source(str(tmp_path / "digits"), tmp_path / "a.yaml") == "./digits"
 
 
-def test_names_that_yaml_would_read_otherwise_are_quoted(tmp_path, monkeypatch):
+def test_names_that_yaml_would_read_as_something_else_are_quoted(tmp_path, monkeypatch):
     write_classes(tmp_path / "no", {"cat": 5, "owl": 5})
     monkeypatch.chdir(tmp_path)
     assert run_init("no").exit_code == 0

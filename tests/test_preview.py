@@ -1,4 +1,4 @@
-"""What `data preview` draws is what training shows."""
+"""`data preview` draws what training shows."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_versions_are_the_pixels_of_training(tiny_images):
         assert {row.pictures[column][0] for row in rows.values()} == {f"epoch {epoch + 1}"}
 
 
-def test_the_first_picture_is_the_image_itself_and_classes_take_turns(tiny_images):
+def test_the_first_picture_is_the_image_itself_and_classes_alternate(tiny_images):
     rows = rows_of(config_of(tiny_images, AUGMENTATION))
     assert [row.label for row in rows] == ["blue", "green", "red"] * 2
     for row in rows:
@@ -55,7 +55,7 @@ def test_the_first_picture_is_the_image_itself_and_classes_take_turns(tiny_image
             assert np.array_equal(row.pictures[0][1], np.asarray(image))
 
 
-def test_steps_end_at_the_whole_and_name_each_operation(tiny_images):
+def test_steps_name_each_operation_and_end_with_the_complete_change(tiny_images):
     config = config_of(tiny_images, AUGMENTATION)
     for steps, whole in zip(rows_of(config, steps=True), rows_of(config), strict=True):
         names = [name for name, _ in steps.pictures[1:]]
@@ -64,8 +64,8 @@ def test_steps_end_at_the_whole_and_name_each_operation(tiny_images):
         assert np.array_equal(steps.pictures[0][1], whole.pictures[0][1])
 
 
-def test_mixing_is_that_of_training_for_a_batch_of_the_rows(tiny_images):
-    """Drawn as one batch, the first version of all images is what training's first step sees."""
+def test_images_are_mixed_as_training_would_mix_a_batch_of_the_rows(tiny_images):
+    """If all images are drawn, their first versions are the batch of training's first step."""
     split = {"validation": 0, "test": 0}
     config = config_of(tiny_images, AUGMENTATION, split=split, batch_size=24)
     notes = []
@@ -109,7 +109,7 @@ def test_a_broken_image_is_named_and_another_one_drawn(tiny_images):
     assert "is not drawn: it is not an image but text" in notes[0]
 
 
-def test_no_image_that_decodes_is_an_error(tiny_images):
+def test_a_source_with_only_broken_images_is_an_error(tiny_images):
     for path in tiny_images.rglob("*.png"):
         path.write_text("hello")
     with pytest.raises(DataError, match="none of the 24 images can be decoded"):

@@ -86,7 +86,7 @@ _LAYERS = """
 """
 
 
-def test_a_built_keras_file_says_of_its_layers_what_its_config_says(tmp_path):
+def test_a_built_keras_file_gives_the_same_facts_as_its_config(tmp_path):
     from cnnkit.explore.untrained import build_and_save
 
     data = "data: {source: digits, image_size: 32, color_mode: grayscale}"
@@ -209,7 +209,7 @@ def _row_onto_map(layers, image):
     [_shared, _twice_in_a_row, _model_twice, _model_of_two_inputs, _frozen, _frozen_model,
      _row_onto_map],
 )  # fmt: skip
-def test_graphs_that_only_keras_files_have_are_counted_as_keras_counts(build, tmp_path):
+def test_graphs_that_only_keras_files_have_are_counted_as_in_keras(build, tmp_path):
     from cnnkit.backend import keras
 
     image = keras.Input((8, 8, 3))
@@ -248,7 +248,7 @@ def test_the_formulas_of_frozen_and_shared_layers_are_those_of_their_own_weights
     assert "moving averages (mean, variance): 2 * 3 = 6" in lines
 
 
-def test_what_only_its_own_code_knows_is_marked(tmp_path):
+def test_a_layer_that_only_its_own_code_knows_is_marked(tmp_path):
     from cnnkit.backend import keras
 
     image = keras.Input((8, 8, 3))
@@ -263,10 +263,10 @@ def test_what_only_its_own_code_knows_is_marked(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "it is not a .keras file, or damaged"),
-        (b"PK\x03\x04 and more", "it is not a .keras file, or damaged"),
-        ({"class_name": "Net", "config": {}}, "its model is a Net, whose layers only its own code"),
-        ({"class_name": "Functional", "config": {"layers": [{}]}}, "is not as Keras 3 writes it"),
+        (b"", "it is not a .keras file, or it is damaged"),
+        (b"PK\x03\x04 and more", "it is not a .keras file, or it is damaged"),
+        ({"class_name": "Net", "config": {}}, "its model is a Net, whose layers are known"),
+        ({"class_name": "Functional", "config": {"layers": [{}]}}, "was not written by Keras 3"),
         ({"class_name": "Functional", "config": {"layers": []}}, "its model takes 0 inputs"),
     ],
 )
@@ -298,14 +298,14 @@ def test_a_damaged_or_wrong_config_json_is_refused(trained_run, tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", text, zipfile.ZIP_DEFLATED)
     content = bytearray(path.read_bytes())
-    content[60:90] = b"\xff" * 30  # behind the names, in what is compressed
+    content[60:90] = b"\xff" * 30  # after the names, in the compressed data
     path.write_bytes(content)
     result = _run(path)
-    assert (result.exit_code, "or damaged" in result.stderr) == (2, True)
+    assert (result.exit_code, "or it is damaged" in result.stderr) == (2, True)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", text.replace(b'"filters"', b'"filtres"'))
     result = _run(path)
-    assert (result.exit_code, "is not as Keras 3 writes it" in result.stderr) == (2, True)
+    assert (result.exit_code, "was not written by Keras 3" in result.stderr) == (2, True)
 
 
 def test_a_run_is_found_by_its_name_and_an_exported_file_is_refused(trained_run):
@@ -317,7 +317,7 @@ def test_a_run_is_found_by_its_name_and_an_exported_file_is_refused(trained_run)
     assert "model.tflite no longer contains the layers of the model. Give" in result.stderr
 
 
-def test_numbers_fit_their_units_and_the_whole_image_is_called_that(tmp_path):
+def test_flops_have_a_fitting_unit_and_the_whole_image_is_called_all(tmp_path):
     path = tmp_path / "net.yaml"
     for size, window, flops, part in (
         (8, 2, "412 FLOPs", "2 x 2 of 8 x 8"),
@@ -337,7 +337,7 @@ def test_numbers_fit_their_units_and_the_whole_image_is_called_that(tmp_path):
     assert "(conv) sees all of the 8 x 8 pixels." in _run(path).stdout
 
 
-def test_a_missing_file_and_useless_options_are_refused(tmp_path, trained_run):
+def test_a_missing_file_and_options_without_effect_are_refused(tmp_path, trained_run):
     assert _run(tmp_path / "none.keras").exit_code == 2
     result = _run(trained_run.best, "--num-classes", 4)
     assert result.exit_code == 2

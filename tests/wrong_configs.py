@@ -127,24 +127,24 @@ TABLE = [
     ),
     (
         layer("flatten: {name: image}"),
-        ["4:23  model.layers[0].flatten.name  cnnkit itself names a layer image. Use another "
+        ["4:23  model.layers[0].flatten.name  cnnkit has a layer image of its own. Use another "
          "name."],
     ),
     (
         layer("flatten: {name: a/b}"),
-        ["4:23  model.layers[0].flatten.name  the name a/b must not have a slash. Use _ in its "
-         "place."],
+        ["4:23  model.layers[0].flatten.name  the name a/b must not contain a slash. Use _ "
+         "instead."],
     ),
     (
         layer("{flatten: {name: dense_1}}\n    - dense: 4"),
-        ["5:7  model.layers[1]  another layer has the name dense_1. Give one of them another, or "
-         "none."],
+        ["5:7  model.layers[1]  another layer has the name dense_1. Rename one of them, or remove "
+         "its name."],
     ),
     (
         DATA + "model:\n  backbone: {name: MobileNetV2}\n  head: [flatten: {name: a}, "
         "dense: {units: 2, name: a}]\n",
-        ["4:54  model.head[1].dense.name  another layer has the name a. Give one of them another, "
-         "or none."],
+        ["4:54  model.head[1].dense.name  another layer has the name a. Rename one of them, or "
+         "remove its name."],
     ),
     ("3", ["1:1  expected a config with the keys data and model, received 3."]),
     ("- a", ['1:1  expected a config with the keys data and model, received ["a"].']),

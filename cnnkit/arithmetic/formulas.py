@@ -1,6 +1,6 @@
-"""A row of the layer table enters; the formulas behind its numbers, filled in, leave.
+"""The formulas behind the numbers of the layer table, with the values filled in.
 
-Each expression is written so that Python, with `floor`, `ceil` and `max`, computes the result.
+Each expression is valid Python; with `floor`, `ceil` and `max`, it evaluates to the result.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _AXES = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 @dataclass(frozen=True)
 class Formula:
-    """One number of a layer and how it comes about: `height: floor((28 + 2*1 - 3)/2) + 1 = 14`."""
+    """One number of a layer and its formula: `height: floor((28 + 2*1 - 3)/2) + 1 = 14`."""
 
     quantity: str
     expression: str
@@ -29,7 +29,7 @@ class Formula:
 
 
 def formulas_of(rows: Sequence[LayerRow], position: int) -> list[Formula]:
-    """Return the formulas of one row; none for a layer that changes no number."""
+    """Return the formulas of one row; the list is empty for a layer that changes no size."""
     row = rows[position]
     if row.output_shape is None or None in row.input_shapes:
         return []
@@ -39,7 +39,7 @@ def formulas_of(rows: Sequence[LayerRow], position: int) -> list[Formula]:
 
 
 def _with_own_weights(row: LayerRow) -> LayerRow:
-    """Return a row with the weights of its layer, whether they are frozen or shared or not."""
+    """Return a row that counts the weights of its layer even if they are frozen or shared."""
     function = effect_of(row.kind)
     if function is None:
         return row
@@ -180,7 +180,7 @@ def _zero_padding(row: LayerRow) -> list[Formula]:
 
 
 def _sizes(found: Sequence[Slide]) -> list[Formula]:
-    """Return the formulas of the sizes along each axis; once for equal axes."""
+    """Return the formulas of the output size along each axis; only one formula for equal axes."""
     formulas = []
     axes = _AXES[len(found)]
     if len(set(found)) == 1 and len(found) > 1:
@@ -199,7 +199,12 @@ def _same_padding(axis: str, slide: Slide) -> list[Formula]:
 
 
 def size_formula(axis: str, slide: Slide) -> Formula:
-    """Return floor((size + padding - window) / stride) + 1 for one axis, called `axis`."""
+    """Return floor((size + padding - window) / stride) + 1 for one axis.
+
+    Args:
+        axis: name of the axis.
+        slide: how the window slides along it.
+    """
     if slide.before == slide.after:
         padding = f" + 2*{slide.before}" if slide.before else ""
     else:
@@ -215,7 +220,7 @@ def _window(slide: Slide) -> str:
 
 
 def _as_dense(row: LayerRow) -> Formula:
-    """Return what a dense layer between the same maps would cost: why convolutions share."""
+    """Return the weights of a dense layer between the same maps, to show what sharing saves."""
     entered, left = row.input_shapes[0], row.output_shape
     bias = " + 1" if row.arguments["use_bias"] else ""
     weights = (elements(entered) + bool(bias)) * elements(left)

@@ -1,7 +1,7 @@
-"""A `.keras` file enters; the rows of its layers leave, without Keras.
+"""Read the layers of a `.keras` file without Keras.
 
-A `.keras` file is a ZIP whose config.json names every layer, its arguments and what each of its
-calls takes.
+A `.keras` file is a ZIP whose config.json has every layer, its arguments, and the inputs of each of
+its calls.
 """
 
 from __future__ import annotations
@@ -37,30 +37,30 @@ _SHOWN = (
     "mode",
     "activation",
 )
-_SILENT = {  # defaults that the detail leaves out
+_SILENT = {  # default values that the detail does not show
     "padding": ("valid",),
     "dilation_rate": (1, [1], [1, 1], [1, 1, 1]),
     "groups": (1,),
     "depth_multiplier": (1,),
     "activation": ("linear",),
 }
-_OPERATIONS = "keras.src.ops"  # module of functions such as keras.ops.pad in a model: no weights
+_OPERATIONS = "keras.src.ops"  # module of functions such as keras.ops.pad, which have no weights
 _MULTIPLYING = ("Matmul", "Einsum", "Dot", "Tensordot", "Conv", "Inner", "Outer")
 
 
 class KerasFileError(Exception):
-    """The file is no `.keras` file, or holds a model that is no graph of layers."""
+    """The file is not a `.keras` file, or its model is not a graph of layers."""
 
 
 @dataclass(frozen=True)
 class _Use:
-    """One use of a model: a layer of another one may be used several times.
+    """One use of a model; a model that is a layer of another one may be used several times.
 
     Args:
-        entering: positions of the nodes whose maps it takes.
-        prefix: leads to its layers.
+        entering: positions of the nodes whose outputs it takes.
+        prefix: the beginning of the paths of its layers.
         trained: whether its layers may be trained.
-        shared: whether it was used before, so that its weights are counted already.
+        shared: whether it was used before, so that its weights are already counted.
     """
 
     entering: tuple[int, ...]
@@ -74,10 +74,10 @@ class _LayerCall:
     """One call of a layer.
 
     Args:
-        layer: as config.json has it.
-        index: of the layer in its model.
-        number: of the call among those of this layer.
-        takes: the tensors it takes.
+        layer: the layer as config.json describes it.
+        index: index of the layer in its model.
+        number: number of the call among those of this layer.
+        takes: its input tensors.
     """
 
     layer: Mapping[str, Any]
@@ -87,7 +87,7 @@ class _LayerCall:
 
     @property
     def gives(self) -> Tensor:
-        """The tensor that leaves."""
+        """Its output tensor."""
         return _name(self.layer), self.number
 
 
@@ -95,7 +95,7 @@ def read_keras_file(path: Path) -> tuple[Shape, list[LayerRow]]:
     """Return the shape of one image and one row for each call of a layer of a model.
 
     Raises:
-        KerasFileError: says what is wrong with the file, without its name.
+        KerasFileError: the file is wrong; the message does not name it.
         StackError: a layer cannot take the map that reaches it.
     """
     try:
@@ -104,26 +104,26 @@ def read_keras_file(path: Path) -> tuple[Shape, list[LayerRow]]:
     except OSError as error:
         raise KerasFileError(f"it cannot be read: {error.strerror or error}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError):
-        raise KerasFileError("it is not a .keras file, or damaged") from None
+        raise KerasFileError("it is not a .keras file, or it is damaged") from None
     try:
         shape, nodes = _nodes_of_model(model)
         return shape, walk_nodes(nodes, shape)
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
-        raise KerasFileError(f"its config.json is not as Keras 3 writes it ({error!r})") from None
+        raise KerasFileError(f"its config.json was not written by Keras 3 ({error!r})") from None
 
 
 def _nodes_of_model(model: Mapping[str, Any]) -> tuple[Shape, list[Node]]:
     if model["class_name"] not in _MODELS or "layers" not in model["config"]:
         raise KerasFileError(
-            f"its model is a {model['class_name']}, whose layers only its own code knows"
+            f"its model is a {model['class_name']}, whose layers are known to its own code only"
         )
     inputs = [part for part in model["config"]["layers"] if part["class_name"] == "InputLayer"]
     if len(inputs) != 1:
-        raise KerasFileError(f"its model takes {len(inputs)} inputs; one image is expected")
+        raise KerasFileError(f"its model takes {len(inputs)} inputs instead of one image")
     config = inputs[0]["config"]
     shape = tuple((config.get("batch_shape") or config["batch_input_shape"])[1:])
     if None in shape:
-        raise KerasFileError(f"its model takes images of any size, {list(shape)}")
+        raise KerasFileError(f"its model has no fixed image size, but {list(shape)}")
     nodes: list[Node] = []
     _lay_out(model["config"], _Use((IMAGE,)), nodes)
     if not nodes:
@@ -132,7 +132,10 @@ def _nodes_of_model(model: Mapping[str, Any]) -> tuple[Shape, list[Node]]:
 
 
 def _lay_out(config: Mapping[str, Any], use: _Use, nodes: list[Node]) -> int:
-    """Append the nodes of a model, which may be a layer of another, and return its last one."""
+    """Append the nodes of a model and return the position of its last one.
+
+    The model may be a layer of another one.
+    """
     layers = config["layers"]
     use = replace(use, trained=use.trained and config.get("trainable", True))
     shapes, end = _shapes_of(layers), use.entering[0]
@@ -163,13 +166,16 @@ def _name(layer: Mapping[str, Any]) -> str:
 
 
 def _inputs_of(config: Mapping[str, Any]) -> list[Tensor]:
-    """Return the tensors that enter a model, in the order in which it is called with them."""
+    """Return the input tensors of a model, in the order in which it is called with them."""
     names = [_name(layer) for layer in config["layers"] if layer["class_name"] == "InputLayer"]
     return list(_references(config.get("input_layers") or [])) or [(name, 0) for name in names]
 
 
 def _calls_of(layers: Sequence[Mapping[str, Any]]) -> Iterator[_LayerCall]:
-    """Yield the calls of all layers; those of a sequential model take what the one before gives."""
+    """Yield the calls of all layers.
+
+    In a sequential model, each layer takes the output of the one before it.
+    """
     before: tuple[Tensor, ...] = ()
     for index, layer in enumerate(layers):
         calls = layer.get("inbound_nodes") or [None]
@@ -180,12 +186,12 @@ def _calls_of(layers: Sequence[Mapping[str, Any]]) -> Iterator[_LayerCall]:
 
 
 def _in_order(calls: Iterable[_LayerCall], known: set[Tensor]) -> Iterator[_LayerCall]:
-    """Yield each call behind those whose tensors it takes, else in the order of the file."""
+    """Yield each call after those whose outputs it takes, otherwise in the order of the file."""
     waiting = list(calls)
     while waiting:
         ready = next((i for i, call in enumerate(waiting) if known.issuperset(call.takes)), None)
         if ready is None:
-            raise KerasFileError(f"nothing gives what its layer {waiting[0].gives[0]} takes")
+            raise KerasFileError(f"an input of its layer {waiting[0].gives[0]} is missing")
         known.add(waiting[ready].gives)
         yield waiting.pop(ready)
 
@@ -219,13 +225,13 @@ def _node(layer: Mapping[str, Any], use: _Use, shape: Shape | None) -> Node:
 
 
 def _border(config: Mapping[str, Any]) -> list[Any] | None:
-    """Return [before, after] for each spatial axis of keras.ops.pad; None if others are padded."""
+    """Return [before, after] for each spatial axis of keras.ops.pad; None if it pads others too."""
     first, *border, last = config["pad_width"]
     return border if [first, last] == [[0, 0], [0, 0]] and 1 <= len(border) <= 3 else None
 
 
 def _shapes_of(layers: Sequence[Mapping[str, Any]]) -> dict[Tensor, Shape]:
-    """Return the shape that each call of a layer gives, where another one takes it."""
+    """Return the output shape of each call of a layer whose output another call takes."""
     return {
         tensor: tuple(shape[1:])
         for layer in layers
@@ -235,7 +241,7 @@ def _shapes_of(layers: Sequence[Mapping[str, Any]]) -> dict[Tensor, Shape]:
 
 
 def _tensors(value: Any) -> Iterator[tuple[Tensor, list[int | None]]]:
-    """Yield each tensor that a layer is called with, and its shape."""
+    """Yield each input tensor of a layer's call, and its shape."""
     if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
         name, number, _ = value["config"]["keras_history"]
         yield (name, number), value["config"]["shape"]
@@ -248,7 +254,7 @@ def _tensors(value: Any) -> Iterator[tuple[Tensor, list[int | None]]]:
 
 
 def _references(value: Any) -> Iterator[Tensor]:
-    """Yield the tensors that config.json names by [layer, call, tensor], alone or in lists."""
+    """Yield the tensors that config.json writes as [layer, call, tensor], alone or in lists."""
     if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
         yield value[0], value[1]
         return

@@ -1,4 +1,4 @@
-"""A layer alone: its output shape, its costs, and the window it looks through."""
+"""What one layer does to a map: output shape, costs, window; and why it may not fit."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 Shape = tuple[int, ...]
 
-WHOLE = "whole"  # each number that leaves depends on every position of the map that enters
-UNKNOWN = "unknown"  # which positions it depends on is not a window of one size
+WHOLE = "whole"  # each output number depends on every position of the input map
+UNKNOWN = "unknown"  # the positions that it depends on are not a window of one size
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Window:
     """The window of a layer along each spatial axis.
 
     Args:
-        size: of the window, the holes of its dilation included.
+        size: size of the window, including the holes of its dilation.
         stride: steps of the window.
-        before: positions added before the first one; negative where some are cut off.
+        before: number of positions added before the first one; negative if some are cut off.
     """
 
     size: tuple[int, ...]
@@ -30,14 +30,15 @@ class Window:
 
 @dataclass(frozen=True)
 class Effect:
-    """One layer alone.
+    """What one layer does to its input.
 
     Args:
-        shape: of what leaves.
-        parameters: trained numbers.
-        non_trainable: numbers kept but not trained.
+        shape: shape of the output.
+        parameters: number of trained weights.
+        non_trainable: number of weights that gradients do not change.
         multiply_adds: for one image.
-        window: of each number that leaves, WHOLE, UNKNOWN, or None for the same position alone.
+        window: the window of each output number, WHOLE or UNKNOWN; None if it depends only on the
+            same position of the input.
     """
 
     shape: Shape
@@ -48,16 +49,27 @@ class Effect:
 
 
 class UnfitError(Exception):
-    """A layer that cannot take the map; `explain` turns it into the user's sentence."""
+    """A layer cannot take its input; `explain` makes the message for the user."""
 
     def explain(self, name: str, shape: Shape, history: History) -> str:
-        """Return what is wrong and what to do, for the layer `name` that met a map."""
+        """Return what is wrong and what to do.
+
+        Args:
+            name: name of the layer.
+            shape: shape of its input.
+            history: what happened to the map before.
+        """
         return f"{name}: {self}"
 
 
 @dataclass(frozen=True)
 class History:
-    """What errors tell of the way of a map: its sizes so far, and what made it a row of numbers."""
+    """The path of a map, for error messages.
+
+    Args:
+        sizes: its different sizes so far, without channels.
+        flattened_by: name of the layer that made it a row of numbers; "" if it is still a map.
+    """
 
     sizes: tuple[Shape, ...] = ()
     flattened_by: str = ""
@@ -67,24 +79,24 @@ class CollapsesError(UnfitError):
     """The window is larger than the map."""
 
     def explain(self, name: str, shape: Shape, history: History) -> str:
-        """Return the sizes on the way here."""
+        """Return the sizes of the map up to here."""
         way = " > ".join(_side(size) for size in history.sizes)
         return (
             f"{name} {self} does not fit: the image is already {times(shape[:-1])} here "
-            f"({way}). Remove this layer, use padding: same, or set data.image_size larger."
+            f"({way}). Remove this layer, use padding: same, or increase data.image_size."
         )
 
 
 class NotAMapError(UnfitError):
-    """A layer for maps met a row of numbers."""
+    """A layer that needs a map was given a row of numbers, or a map of another number of axes."""
 
     def explain(self, name: str, shape: Shape, history: History) -> str:
-        """Return which layer made the row."""
+        """Return which layer made the map a row of numbers."""
         if len(shape) != 1 or not history.flattened_by:
             return f"{name} cannot take {times(shape)}; it needs {self}."
         return (
             f"{name} needs {self}, but {history.flattened_by} before it "
-            f"leaves a row of {shape[0]} numbers. Move {name} before {history.flattened_by}."
+            f"returns a row of {shape[0]} numbers. Move {name} before {history.flattened_by}."
         )
 
 
@@ -96,7 +108,7 @@ _FORMS = {
 
 
 def need_axes(shape: Shape, num_axes: int) -> None:
-    """Refuse a shape that has not this many spatial axes besides its channels."""
+    """Refuse a shape that does not have this many spatial axes in addition to its channels."""
     if len(shape) != num_axes + 1:
         raise NotAMapError(_FORMS[num_axes])
 
@@ -106,7 +118,7 @@ def _side(size: Shape) -> str:
 
 
 def spread(value: int | Sequence[int], num_axes: int) -> tuple[int, ...]:
-    """Return one number for each axis of an argument that may be one number for all.
+    """Return one number per axis for an argument that may be one number for all axes.
 
     >>> spread(3, 2)
     (3, 3)
@@ -128,7 +140,7 @@ def borders(value: Any, num_axes: int) -> tuple[tuple[int, int], ...]:
 
 
 def times(shape: Sequence[int]) -> str:
-    """Return sizes as people write them.
+    """Return sizes as people write them, for example 28 x 28 x 1.
 
     >>> times((28, 28, 1))
     '28 x 28 x 1'
@@ -137,5 +149,5 @@ def times(shape: Sequence[int]) -> str:
 
 
 def elements(shape: Shape) -> int:
-    """Return how many numbers a shape holds."""
+    """Return how many numbers a map of this shape has."""
     return math.prod(shape)

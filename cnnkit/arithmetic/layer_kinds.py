@@ -1,4 +1,4 @@
-"""The name of a Keras layer enters; the function that knows its effect leaves."""
+"""The effect of every kind of Keras layer, by the name of its class."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ EffectOf = Callable[[Shape, Arguments], Effect]
 
 
 def effect_of(kind: str) -> EffectOf | None:
-    """Return the function (input shape, full arguments) -> Effect of a kind of layer.
+    """Return the function (input shape, full arguments) -> Effect for a kind of layer.
 
     Args:
         kind: a Keras class such as Conv2D, or SqueezeExcite.
 
     Returns:
-        None for a kind that only Keras knows.
+        The function; None for a kind whose arithmetic is known to Keras only.
     """
     if kind in _EFFECTS:
         return _EFFECTS[kind]
@@ -43,11 +43,11 @@ def effect_of(kind: str) -> EffectOf | None:
 
 
 def has_weights(kind: str, arguments: Arguments) -> bool:
-    """Tell whether a layer has weights, trained or not; that does not depend on its input.
+    """Return whether a layer has weights, trained or not. This does not depend on its input.
 
     Args:
         kind: a Keras class such as Conv2D, or SqueezeExcite.
-        arguments: all of them, with their defaults.
+        arguments: all its arguments with their defaults.
     """
     if kind in ("LayerNormalization", "GroupNormalization"):
         return arguments["scale"] or arguments["center"]
@@ -74,18 +74,18 @@ def _dense(shape: Shape, arguments: Arguments) -> Effect:
 
 
 def _axes(shape: Shape, axis: int | list[int]) -> list[int]:
-    """Return the positions in `shape` of axes that Keras counts with the batch as axis 0."""
+    """Return the positions in `shape` of axes that Keras counts from the batch as axis 0."""
     given = [axis] if isinstance(axis, int) else list(axis)
     found = [part + len(shape) if part < 0 else part - 1 for part in given]
     if any(not 0 <= part < len(shape) for part in found):
         raise UnfitError(
-            f"axis {axis} is not one of {times(shape)}: use 1 to {len(shape)}, or -1 for the last."
+            f"{times(shape)} has no axis {axis}. Use 1 to {len(shape)}, or -1 for the last one."
         )
     return found
 
 
 def _over(shape: Shape, axis: int | list[int]) -> str | None:
-    """Return the window of a layer that computes over some axes."""
+    """Return the window of a layer that computes over some axes: WHOLE if one is spatial."""
     spatial = set(range(len(shape) - 1))
     return WHOLE if spatial & set(_axes(shape, axis)) else None
 
@@ -105,16 +105,16 @@ def _group_norm(shape: Shape, arguments: Arguments) -> Effect:
     channels = shape[_axes(shape, arguments["axis"])[0]]
     groups = arguments["groups"]
     if groups != -1 and channels % groups:
-        raise UnfitError(f"groups={groups} must divide the {channels} channels that come in.")
+        raise UnfitError(f"groups={groups} must divide the {channels} channels of its input.")
     return Effect(shape, channels * (arguments["scale"] + arguments["center"]), window=WHOLE)
 
 
 def _prelu(shape: Shape, arguments: Arguments) -> Effect:
     given = arguments["shared_axes"] or []
-    _axes(shape, given)  # refuses those that there are not
+    _axes(shape, given)  # refuses axes that do not exist
     kept = list(shape)
     for axis in [given] if isinstance(given, int) else given:
-        kept[axis - 1] = 1  # of a negative axis Keras, too, means the one before it
+        kept[axis - 1] = 1  # Keras takes a negative axis for the one before it, and so do we
     return Effect(shape, math.prod(kept))
 
 
@@ -123,14 +123,14 @@ def _normalization(shape: Shape, arguments: Arguments) -> Effect:
     mean, variance = arguments["mean"], arguments["variance"]
     if mean is None and variance is None:
         size = math.prod(shape[axis] for axis in axes)
-        return Effect(shape, non_trainable=2 * size + 1)  # mean, variance, how many it has seen
+        return Effect(shape, non_trainable=2 * size + 1)  # means, variances and one counter
     lengths = [len(part) if isinstance(part, list) else 0 for part in (mean, variance)]
     if mean is None or variance is None or lengths[0] != lengths[1]:
-        raise UnfitError("mean and variance belong together: give as many numbers for both.")
+        raise UnfitError("mean and variance belong together. Give the same number of values each.")
     if lengths[0] > 1 and lengths[0] != shape[axes[-1]]:
         raise UnfitError(
-            f"mean and variance have {lengths[0]} numbers, but axis {arguments['axis']} of "
-            f"{times(shape)} has {shape[axes[-1]]}. Give one number, or one for each."
+            f"mean and variance have {lengths[0]} values, but axis {arguments['axis']} of "
+            f"{times(shape)} has size {shape[axes[-1]]}. Give one value, or as many as that."
         )
     return Effect(shape)
 
@@ -146,7 +146,7 @@ def _reshape(shape: Shape, arguments: Arguments) -> Effect:
         target[target.index(-1)] = elements(shape) // known
     if -1 in target or elements(tuple(target)) != elements(shape):
         raise UnfitError(
-            f"{times(shape)} is {elements(shape):,} numbers, which do not fill "
+            f"{times(shape)} has {elements(shape):,} numbers, which cannot be reshaped to "
             f"{times(arguments['target_shape'])}."
         )
     same = tuple(target) == shape
@@ -156,14 +156,14 @@ def _reshape(shape: Shape, arguments: Arguments) -> Effect:
 def _permute(shape: Shape, arguments: Arguments) -> Effect:
     dims = arguments["dims"]
     if sorted(dims) != list(range(1, len(shape) + 1)):
-        raise UnfitError(f"dims must be 1 to {len(shape)} in some order, for {times(shape)}.")
+        raise UnfitError(f"dims must be 1 to {len(shape)} in any order, for {times(shape)}.")
     moved = tuple(shape[axis - 1] for axis in dims)
     return Effect(moved, window=None if list(dims) == sorted(dims) else UNKNOWN)
 
 
 def _repeat_vector(shape: Shape, arguments: Arguments) -> Effect:
     if len(shape) != 1:
-        raise UnfitError(f"it takes a row of numbers, not {times(shape)}.")
+        raise UnfitError(f"it needs a row of numbers, not {times(shape)}.")
     return Effect((arguments["n"], *shape), window=UNKNOWN)
 
 
@@ -178,7 +178,7 @@ def _center_crop(shape: Shape, arguments: Arguments) -> Effect:
     size = (arguments["height"], arguments["width"])
     cut = tuple(n - kept for n, kept in zip(shape, size, strict=False))
     if min(cut) < 0:
-        return Effect((*size, shape[2]), window=UNKNOWN)  # Keras enlarges what is too small
+        return Effect((*size, shape[2]), window=UNKNOWN)  # Keras enlarges a map that is too small
     before = tuple(-(part // 2) for part in cut)
     return Effect((*size, shape[2]), window=Window((1, 1), (1, 1), before))
 
@@ -191,7 +191,7 @@ def _squeeze_excite(shape: Shape, arguments: Arguments) -> Effect:
 
 
 def squeezed_units(channels: int, ratio: int) -> int:
-    """Return the units between the two dense layers of squeeze_excite.
+    """Return the number of units between the two dense layers of squeeze_excite.
 
     >>> squeezed_units(64, 16)
     4

@@ -1,4 +1,4 @@
-"""Nodes enter; the names of the Keras layers that they become leave, none of them twice."""
+"""Name the Keras layers of a model so that no name is used twice."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from collections.abc import Iterator, Sequence
 from cnnkit.arithmetic.nodes import SHORTCUT, Call, Node, nodes_of
 from cnnkit.arithmetic.stack import StackError
 
-_OWN = ("image", "rescaling", "backbone", "probabilities")  # around the layers of every model
+_OWN = ("image", "rescaling", "backbone", "probabilities")  # layers that cnnkit itself adds
 
 
 class LayerNames:
-    """Gives each layer its name, and lets none have a name twice."""
+    """The names that are taken so far; gives each layer the next one."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._taken = set(_OWN)
 
     def of(self, node: Node) -> str:
-        """Return the name that was given, or kind and count.
+        """Return the name of a node: the one in the config, or its kind and a number.
 
         Raises:
-            StackError: another layer has the name, or Keras refuses it.
+            StackError: another layer has this name, or Keras refuses it.
         """
         kind = node.name.lower()
         self._counts[kind] += 1
         return self.taken(node.given.get("name") or f"{kind}_{self._counts[kind]}", node)
 
     def taken(self, name: str, node: Node) -> str:
-        """Return the name; nothing else has it from now on.
+        """Return the name and mark it as taken.
 
         Raises:
-            StackError: another layer has the name, or Keras refuses it.
+            StackError: another layer has this name, or Keras refuses it.
         """
         given = node.given.get("name") == name
         path = (*node.path, node.name, "name") if given else node.path
         if "/" in name:
-            raise StackError(path, f"the name {name} must not have a slash. Use _ in its place.")
+            raise StackError(path, f"the name {name} must not contain a slash. Use _ instead.")
         if name in _OWN:
-            raise StackError(path, f"cnnkit itself names a layer {name}. Use another name.")
+            raise StackError(path, f"cnnkit has a layer {name} of its own. Use another name.")
         if name in self._taken:
-            message = f"another layer has the name {name}. Give one of them another, or none."
+            message = f"another layer has the name {name}. Rename one of them, or remove its name."
             raise StackError(path, message)
         self._taken.add(name)
         return name
@@ -52,7 +52,7 @@ def name_problems(layers: Sequence[Call]) -> Iterator[StackError]:
     names = LayerNames()
     for node in nodes_of(layers):
         if node.kind == SHORTCUT:
-            continue  # becomes a layer only where the shapes ask for it
+            continue  # becomes a layer only if the shapes require one
         try:
             name = names.of(node)
             for word in _parts(node):
@@ -62,7 +62,7 @@ def name_problems(layers: Sequence[Call]) -> Iterator[StackError]:
 
 
 def _parts(node: Node) -> tuple[str, ...]:
-    """Return the words behind the name of a node that its Keras layers have."""
+    """Return what is appended to the name of a node for the Keras layers that it consists of."""
     if node.kind in ("Add", "Concatenate"):
         then = node.arguments.get("activation")
         return (node.kind.lower(), *([then] if then else []))

@@ -1,4 +1,4 @@
-"""What is known of one layer of a stack: its shapes, costs and receptive field, and its words."""
+"""One row of the layer table: the shapes, costs and receptive field of a layer, and its detail."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from cnnkit.arithmetic.nodes import MERGES, Node, Path
 
 @dataclass(frozen=True)
 class LayerRow:
-    """What one layer does to the map that runs through it.
+    """One layer of a stack and what it does to the map that passes through it.
 
     Args:
         path: its place below `model.layers`.
-        name: the word in the config.
+        name: its name in the config.
         kind: a Keras class, SqueezeExcite, Shortcut, Add or Concatenate.
         detail: its main arguments, for people.
-        inputs: positions of the rows whose maps it takes; -1 for the image.
-        input_shapes: of these maps.
-        output_shape: (height, width, channels) or (units,); None where only Keras knows.
-        parameters: trained numbers; None where only Keras knows.
-        non_trainable: numbers kept but not trained (the moving averages of batch_norm).
-        multiply_adds: multiply-adds for one image.
-        receptive_field: (height, width) of the input pixels that one output can see, not cut
-            at the border; None behind a layer whose outputs see regions of different sizes.
-        field_stride: (vertical, horizontal) pixels between the fields of neighbours.
-        field_start: (row, column) of the first pixel that the output at 0, 0 can see.
+        inputs: positions of the rows whose outputs it takes; -1 for the image.
+        input_shapes: the shapes of these outputs.
+        output_shape: (height, width, channels) or (units,); None if known to Keras only.
+        parameters: number of trained weights; None if known to Keras only.
+        non_trainable: number of other weights, such as the moving averages of batch_norm.
+        multiply_adds: multiply-adds for one image; None if known to Keras only.
+        receptive_field: (height, width) in pixels of the region that one output number sees, not
+            cut off at the border; None if the numbers see regions of different sizes.
+        field_stride: (vertical, horizontal) distance in pixels between the regions of neighbours.
+        field_start: (row, column) of the first pixel that the number at (0, 0) sees.
         arguments: all arguments.
     """
 
@@ -58,7 +58,7 @@ def detail(node: Node) -> str:
 
 
 def _own(node: Node) -> dict[str, Any]:
-    """Return the arguments that Keras does not have."""
+    """Return the arguments that are ours, and not those of a Keras layer."""
     return {k: node.arguments[k] for k in ("pad", "ratio") if node.arguments.get(k) is not None}
 
 

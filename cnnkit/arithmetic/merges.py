@@ -1,4 +1,4 @@
-"""The maps that several ways lead to enter; the shape of their sum or concatenation leaves."""
+"""The shape where several branches meet, and the projection of a shortcut that does not fit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cnnkit.arithmetic.nodes import Node
 
 
 def merged_shape(node: Node, shapes: Sequence[Shape]) -> Shape:
-    """Return the shape behind one of MERGES; all but Concatenate work number by number.
+    """Return the output shape of one of MERGES; all but Concatenate work number by number.
 
     Raises:
         UnfitError: the maps do not fit together.
@@ -27,7 +27,7 @@ def merged_shape(node: Node, shapes: Sequence[Shape]) -> Shape:
 
 
 def _spread(shapes: Sequence[Shape]) -> Shape:
-    """Return the shape of maps of a Keras file, which spreads axes of 1 and those that miss."""
+    """Return the common shape of maps, with axes of size 1 and missing ones broadcast."""
     axes = max(map(len, shapes))
     filled = [(1,) * (axes - len(shape)) + shape for shape in shapes]
     return tuple(map(max, zip(*filled, strict=True)))
@@ -39,36 +39,36 @@ class _MergeError(UnfitError):
 
 
 _ADVICE = {
-    "residual": "Use padding: same inside, and the same strides and filters on both ways.",
-    "branches": "Use padding: same and the same strides in each, and for merge: add the same "
-    "filters.",
+    "residual": "Use padding: same inside, and the same strides and filters on both branches.",
+    "branches": "Use padding: same and the same strides in each branch; merge: add also needs the "
+    "same filters.",
 }
 
 
 def _left(node: Node, shapes: Sequence[Shape]) -> str:
     if node.name == "residual":
         carried, inside = map(times, shapes)
-        return f"the shortcut gives {carried} but the layers inside give {inside}. "
-    return f"the stacks end with different maps: {', '.join(map(times, shapes))}. "
+        return f"the shortcut gives {carried}, but the layers inside give {inside}. "
+    return f"the branches end with different maps: {', '.join(map(times, shapes))}. "
 
 
 def projection(node: Node, start: Shape, end: Shape) -> Node:
-    """Return the 1 x 1 convolution in place of a shortcut between different shapes.
+    """Return the 1 x 1 convolution that replaces a shortcut between different shapes.
 
     Args:
-        node: of kind Shortcut.
-        start: shape that enters the block.
-        end: shape that leaves the layers inside it.
+        node: a node of kind Shortcut.
+        start: the input shape of the block.
+        end: the output shape of the layers inside it.
 
     Raises:
-        UnfitError: no stride leads from one to the other.
+        UnfitError: no stride leads from one shape to the other.
     """
     strides = _strides(start, end)
     if strides is None:
         raise _MergeError(
-            f"the shortcut carries {times(start)} but the layers inside give {times(end)}, and no "
+            f"the shortcut gives {times(start)}, but the layers inside give {times(end)}, and no "
             "1 x 1 convolution leads from one to the other. Use padding: same inside the block, "
-            "or give it a shortcut of its own."
+            "or write its shortcut yourself."
         )
     given = {"filters": end[-1], "kernel_size": 1, "strides": strides, "padding": "same"}
     defaults = {"dilation_rate": 1, "groups": 1, "use_bias": True}
@@ -77,7 +77,7 @@ def projection(node: Node, start: Shape, end: Shape) -> Node:
 
 
 def _strides(start: Shape, end: Shape) -> list[int] | None:
-    """Return the strides that lead from one map to another; None where there are none."""
+    """Return the strides that lead from one map size to the other; None if there are none."""
     if len(start) != 3 or len(end) != 3:
         return None
     strides = [math.ceil(a / b) for a, b in zip(start[:2], end[:2], strict=True)]

@@ -1,7 +1,7 @@
-"""Layer calls enter; a list of nodes leaves, blocks and branches laid out in the order of the data.
+"""Turn layer calls into a flat list of nodes, with blocks and branches in the order of the data.
 
-The arithmetic and the Keras model are both made from these nodes, so they cannot differ in what
-is connected to what.
+The arithmetic and the Keras model are both made from these nodes, so their connections cannot
+differ.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from typing import Any, Protocol
 
 Path = tuple["int | str", ...]
 
-IMAGE = -1  # the position of what enters the first node
-SHORTCUT = "Shortcut"  # from (start, end): nothing, or the 1 x 1 convolution that makes them fit
+IMAGE = -1  # the position of the input of the first node
+SHORTCUT = "Shortcut"  # takes (start, end); becomes nothing or the 1 x 1 convolution that is needed
 MERGES = ("Add", "Concatenate", "Multiply", "Average", "Maximum", "Minimum", "Subtract")
 
 
 class Call(Protocol):
-    """What is asked of an entry of `model.layers`; see `cnnkit.config.Call`."""
+    """What an entry of `model.layers` must offer; see `cnnkit.config.Call`."""
 
     name: str
     arguments: dict[str, Any]
 
     @property
     def keras_name(self) -> str | None:
-        """The Keras class, None for a block."""
+        """The Keras class; None for a block."""
 
     @property
     def keras_arguments(self) -> dict[str, Any]:
-        """What the Keras constructor is given."""
+        """The arguments for the Keras constructor."""
 
     @property
     def full_arguments(self) -> dict[str, Any]:
@@ -41,16 +41,16 @@ class Node:
     """One step from maps to a map.
 
     Args:
-        path: leads to its words below `model.layers`.
-        name: the word in the config.
+        path: where it is in the config, below `model.layers`.
+        name: its name in the config.
         kind: a Keras class, SqueezeExcite, Shortcut, or one of MERGES.
-        inputs: positions of the nodes whose maps it takes, or IMAGE.
-        given: the arguments for Keras that were given.
+        inputs: positions of the nodes whose outputs it takes, or IMAGE.
+        given: the Keras arguments that the config gives.
         arguments: all arguments with their defaults.
-        output_shape: where it is known without arithmetic.
+        output_shape: its output shape, if it is known without arithmetic.
         weightless: whether it is known to have no weights and to multiply nothing.
         frozen: whether its weights are not trained.
-        shared: whether its weights are those of a node before it, and counted there.
+        shared: whether its weights belong to an earlier node, and are counted there.
     """
 
     path: Path
@@ -66,7 +66,7 @@ class Node:
 
 
 def nodes_of(layers: Sequence[Call]) -> list[Node]:
-    """Return the nodes of a stack; the last one gives its result."""
+    """Return the nodes of a stack; the output of the last one is the result."""
     nodes: list[Node] = []
     _lay_out(layers, IMAGE, (), nodes)
     return nodes

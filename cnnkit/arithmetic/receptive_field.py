@@ -1,8 +1,8 @@
-"""What one number of a map sees of the image: the region and how it moves with the position.
+"""The receptive field: which region of the image one number of a map sees.
 
 Source: Araujo, Norris & Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks",
-distill.pub: size += (window - 1) * stride so far, stride *= stride of the layer,
-start -= positions added in front * stride so far.
+distill.pub. For each layer: size += (window - 1) * stride so far; stride *= stride of the layer;
+start -= positions added before the map * stride so far.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from cnnkit.arithmetic.layer_effect import UNKNOWN, WHOLE, Effect, Shape, Window
 
 @dataclass(frozen=True)
 class Field:
-    """The region of the image that the number at position 0, 0 of a map sees.
+    """The region of the image that the number at position (0, 0) of a map sees.
 
-    The one at (i, j) sees the same, moved by i * stride[0] and j * stride[1].
+    The number at (i, j) sees the same region, moved by i * stride[0] and j * stride[1].
 
     Args:
-        size: (height, width) in pixels, what hangs over the border included.
-        stride: (vertical, horizontal) distance in pixels from one number to the next; 0 where all
-            numbers see the same.
-        start: (row, column) of its first pixel; negative where it hangs over the border.
+        size: (height, width) in pixels, including what is beyond the border of the image.
+        stride: (vertical, horizontal) distance in pixels between the regions of neighbours; 0 if
+            all numbers see the same.
+        start: (row, column) of its first pixel; negative if it is beyond the border.
     """
 
     size: tuple[int, int] = (1, 1)
@@ -32,12 +32,12 @@ class Field:
 
 
 def field_after(field: Field | None, shape: Shape, effect: Effect) -> Field | None:
-    """Return the field behind a layer; None where it is not one region of one size.
+    """Return the field of a layer's output; None if the regions have different sizes.
 
     Args:
-        field: of the map that enters.
-        shape: of that map.
-        effect: of the layer.
+        field: the field of the input.
+        shape: the shape of the input.
+        effect: the effect of the layer.
     """
     if field is None or effect.window == UNKNOWN:
         return None
@@ -50,7 +50,7 @@ def field_after(field: Field | None, shape: Shape, effect: Effect) -> Field | No
 
 def _whole(field: Field, shape: Shape) -> Field:
     if len(shape) != 3:
-        return field  # a row of numbers already sees what it sees
+        return field  # all numbers of a row already see the same region
     moves = zip(shape[:2], field.stride, strict=True)
     reach = [(positions - 1) * stride for positions, stride in moves]
     return Field((field.size[0] + reach[0], field.size[1] + reach[1]), (0, 0), field.start)
@@ -75,11 +75,13 @@ def _through(field: Field, window: Window) -> Field:
 
 
 def field_of_all(fields: Sequence[Field | None], shape: Shape) -> Field | None:
-    """Return the field behind a layer that joins several maps of one size, number by number.
+    """Return the field after a layer that joins several maps of the same size number by number.
+
+    It is the smallest region that contains those of all the maps.
 
     Args:
-        fields: of the maps.
-        shape: of each map; its channels do not matter.
+        fields: the fields of the maps.
+        shape: the shape of each map; its channels do not matter.
     """
     known = [field for field in fields if field is not None]
     if not known or len(known) < len(fields):

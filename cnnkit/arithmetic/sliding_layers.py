@@ -1,4 +1,7 @@
-"""Layers that slide a window over a map: (shape, full arguments) -> Effect. Any number of axes."""
+"""The effects of layers that slide a window over a map, and of other layers that need a map.
+
+Each function takes the input shape, all arguments and the number of spatial axes (1 to 3).
+"""
 
 from __future__ import annotations
 
@@ -30,12 +33,12 @@ class Slide:
     """How a window slides along one axis.
 
     Args:
-        size: positions that come in.
-        kernel: numbers in the window.
-        dilation: distance of neighbours in it.
-        stride: its steps.
-        before: positions added in front.
-        after: positions added behind.
+        size: number of positions of the input.
+        kernel: number of positions in the window.
+        dilation: distance between neighbours in the window.
+        stride: step size of the window.
+        before: number of positions added before the first one.
+        after: number of positions added after the last one.
         padding: valid, same or causal, which decided `before` and `after`; or explicit.
     """
 
@@ -49,12 +52,12 @@ class Slide:
 
     @property
     def window(self) -> int:
-        """Positions from the first to the last number of the window."""
+        """Number of positions from the first to the last one of the window."""
         return (self.kernel - 1) * self.dilation + 1
 
     @property
     def output(self) -> int:
-        """How often the window fits; 0 or less where it does not fit at all."""
+        """Number of positions where the window fits; 0 or less if it does not fit at all."""
         return (self.size + self.before + self.after - self.window) // self.stride + 1
 
 
@@ -101,8 +104,8 @@ def _check_reflection(shape: Shape, added: tuple[tuple[int, int], ...]) -> None:
     for size, border in zip(shape[:-1], added, strict=True):
         if max(border) >= size:
             raise UnfitError(
-                f"pad of mode reflect mirrors at most {size - 1} positions of the {size} there "
-                f"are, not {max(border)}. Use mode: edge, or a smaller size."
+                f"pad with mode: reflect can mirror at most {size - 1} of the {size} positions "
+                f"here, not {max(border)}. Use mode: edge, or a smaller size."
             )
 
 
@@ -128,7 +131,7 @@ def conv(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
     filters, groups = arguments["filters"], arguments["groups"]
     if shape[-1] % groups or filters % groups:
         raise UnfitError(
-            f"groups={groups} must divide both the {shape[-1]} channels that come in and the "
+            f"groups={groups} must divide both the {shape[-1]} channels of its input and the "
             f"{filters} filters."
         )
     _check_strides(arguments)
@@ -146,13 +149,13 @@ def _check_strides(arguments: Arguments) -> None:
     strides, dilation = arguments["strides"], arguments["dilation_rate"]
     if max(spread(strides, 1)) > 1 and max(spread(dilation, 1)) > 1:
         raise UnfitError(
-            f"strides of {strides} and dilation_rate of {dilation} do not go together in Keras. "
+            f"strides of {strides} and dilation_rate of {dilation} cannot be combined in Keras. "
             "Set one of them to 1."
         )
 
 
 def depthwise(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
-    """Return the effect of a convolution of each channel alone."""
+    """Return the effect of a convolution that keeps the channels separate."""
     need_axes(shape, num_axes)
     channels = shape[-1] * arguments["depth_multiplier"]
     found = slides(shape, arguments)
@@ -166,7 +169,7 @@ def depthwise(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
 
 
 def separable(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
-    """Return the effect of a depthwise convolution and a 1 x 1 convolution behind it."""
+    """Return the effect of a depthwise convolution followed by a 1 x 1 convolution."""
     first = depthwise(shape, {**arguments, "use_bias": False}, num_axes)
     filters = arguments["filters"]
     point = first.shape[-1] * filters
@@ -179,7 +182,7 @@ def separable(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
 
 
 def transposed(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
-    """Return the effect of a transposed convolution, which makes a map larger."""
+    """Return the effect of a transposed convolution, which enlarges a map."""
     need_axes(shape, num_axes)
     _check_strides(arguments)
     kernel = spread(arguments["kernel_size"], num_axes)
@@ -231,7 +234,7 @@ def zero_padding(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
 
 
 def cropping(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
-    """Return the effect of cutting a border off."""
+    """Return the effect of cutting off a border."""
     need_axes(shape, num_axes)
     cut = borders(arguments["cropping"], num_axes)
     size = tuple(n - before - after for n, (before, after) in zip(shape[:-1], cut, strict=True))
@@ -249,7 +252,7 @@ def up_sampling(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
 
 
 def spatial_dropout(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
-    """Return the effect of a layer that needs maps and leaves them as they are."""
+    """Return the effect of a layer that needs maps and does not change their shape."""
     need_axes(shape, num_axes)
     return Effect(shape)
 

@@ -1,8 +1,8 @@
-"""Layer calls and an input shape enter; one row a layer leaves: shape, costs, receptive field.
+"""Walk through a stack of layers and work out the shape, costs and receptive field of each.
 
-Plain Python: no TensorFlow. Shapes are (height, width, channels), or (units,) after flatten,
+No TensorFlow is needed. Shapes are (height, width, channels), or (units,) after flatten,
 global_pool or dense. One multiply-add (MAC) is two FLOPs. Those of convolutions and dense layers
-are counted; biases, activations, pooling, additions and normalisation are not, as is usual in the
+are counted; biases, activations, pooling, additions and normalisation are not, as is usual in
 papers, and as TensorFlow's profiler counts its Conv2D, DepthwiseConv2dNative and MatMul operations.
 """
 
@@ -23,7 +23,7 @@ class StackError(Exception):
     """The stack cannot be built.
 
     Args:
-        path: leads to the layer below `model.layers`: (6,) or (4, "residual", "layers", 1).
+        path: where the layer is, below `model.layers`: (6,) or (4, "residual", "layers", 1).
         message: what does not fit, and what to do.
     """
 
@@ -35,7 +35,7 @@ class StackError(Exception):
 
 @dataclass(frozen=True)
 class _State:
-    """A map on its way: its shape, what it sees, and the row it comes from."""
+    """A map: its shape, its receptive field, its history, and the row whose output it is."""
 
     row: int
     shape: Shape | None
@@ -44,7 +44,7 @@ class _State:
 
 
 def walk_stack(layers: Sequence[Call], input_shape: Shape) -> list[LayerRow]:
-    """Return one row a layer, in the order of the data; a block's own row follows those inside it.
+    """Return one row per layer, in the order of the data; a block's own row follows its layers.
 
     Args:
         layers: calls of `model.layers`, without the output layer.
@@ -60,7 +60,7 @@ def walk_stack(layers: Sequence[Call], input_shape: Shape) -> list[LayerRow]:
 
 
 def walk_nodes(nodes: Sequence[Node], input_shape: Shape) -> list[LayerRow]:
-    """Return one row a node, without shortcuts that change nothing; as `walk_stack`."""
+    """Return one row per node, as `walk_stack`; shortcuts that change nothing have no row."""
     rows: list[LayerRow] = []
     states: list[_State] = []
     image = _State(IMAGE, input_shape, Field(), History((input_shape[:-1],)))
@@ -77,28 +77,28 @@ def walk_nodes(nodes: Sequence[Node], input_shape: Shape) -> list[LayerRow]:
 
 
 def output_shape(layers: Sequence[Call], input_shape: Shape) -> Shape | None:
-    """Return the shape that leaves the stack, or None where only Keras knows it."""
+    """Return the output shape of the stack; None if it is known to Keras only."""
     rows = walk_stack(layers, input_shape)
     return rows[-1].output_shape if rows else input_shape
 
 
 def check_stack(layers: Sequence[Call], input_shape: Shape) -> None:
-    """Refuse a stack that collapses the image or does not end in a row of numbers.
+    """Refuse a stack that shrinks the image to nothing or does not end with a row of numbers.
 
     Raises:
-        StackError: names the layer, and the sizes on the way to it.
+        StackError: names the layer, and the sizes of the map before it.
     """
     shape = output_shape(layers, input_shape)
     if shape is not None and len(shape) != 1:
         raise StackError(
             (len(layers) - 1,),
             f"the stack ends here with maps of {times(shape)}, but the output layer needs one row "
-            "of numbers an image. Add flatten or global_pool after this layer.",
+            "of numbers per image. Add flatten or global_pool after this layer.",
         )
 
 
 def output_row(rows: Sequence[LayerRow], num_classes: int, *, sigmoid: bool) -> LayerRow:
-    """Return the row of the output layer that is added behind a stack."""
+    """Return the row of the output layer that is added after a stack."""
     last, units = rows[-1], 1 if sigmoid else num_classes
     activation = "sigmoid" if sigmoid else "softmax"
     known = last.output_shape is not None
@@ -142,7 +142,10 @@ def _step(node: Node, entering: Sequence[_State], rows: list[LayerRow]) -> _Stat
 
 
 def _counted(node: Node, effect: Effect) -> Effect:
-    """Return the effect with its weights among those that are trained, not trained, or neither."""
+    """Return the effect with the weights of frozen and shared layers counted correctly.
+
+    Frozen weights are not trained; shared weights are counted where they are used first.
+    """
     if node.shared:
         return replace(effect, parameters=0, non_trainable=0)
     if node.frozen:

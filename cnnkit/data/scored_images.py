@@ -18,7 +18,11 @@ from cnnkit.text import count_of, first_few
 
 
 def run_images(
-    rows: Sequence[Mapping[str, str]], split: str, data_config: DataConfig
+    rows: Sequence[Mapping[str, str]],
+    split: str,
+    data_config: DataConfig,
+    *,
+    option: str = "--data FOLDER",
 ) -> tuple[ImageRecord, ...]:
     """Return the images of one split as a run's split.csv lists them.
 
@@ -26,6 +30,7 @@ def run_images(
         rows: of split.csv.
         split: `train`, `validation` or `test`.
         data_config: the run's `data` section; `source` and `shapes` are used.
+        option: the option of the command that takes other images instead, for messages.
 
     Raises:
         UsageError: the run has no such split.
@@ -51,7 +56,7 @@ def run_images(
             f"{count_of(len(differing), 'image')} of the {split} split in {root} "
             f"{'is' if len(differing) == 1 else 'are'} not as the run saw "
             f"{'it' if len(differing) == 1 else 'them'}: {first_few(differing, 10)}. Put the "
-            "images back, or give --data FOLDER."
+            f"images back, or give {option}."
         )
     return records
 

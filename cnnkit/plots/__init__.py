@@ -1,11 +1,11 @@
-"""Numbers enter; PNG pictures leave. Only this package imports matplotlib."""
+"""Draw pictures of results as PNG files. Only this package imports matplotlib."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,14 +14,11 @@ from numpy.typing import ArrayLike
 from cnnkit.files import DRAWN_BY, atomic_write
 from cnnkit.plots.drawable import drawable
 
-if TYPE_CHECKING:
-    from cnnkit.data.stats import DataStats
-
 
 def plot_curves(history: Sequence[Mapping[str, float]], path: Path, *, best_epoch: int) -> None:
     """Draw loss, accuracy and learning rate over the epochs.
 
-    A dotted line marks the best epoch, a dashed one the beginning of a phase.
+    A dotted line marks the best epoch; dashed lines mark the beginnings of phases.
     """
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     epochs = [row["epoch"] for row in history]
@@ -46,7 +43,10 @@ def plot_curves(history: Sequence[Mapping[str, float]], path: Path, *, best_epoc
 
 
 def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: Path) -> None:
-    """Draw counts, coloured by their share of the true class; rows are true, columns predicted."""
+    """Draw counts, coloured by their share of the true class.
+
+    Rows are true classes, columns are predicted classes.
+    """
     matrix = np.asarray(matrix)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     size = len(class_names)
@@ -61,14 +61,14 @@ def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: P
     rotation = 90 if max(map(len, labels)) > 3 else 0
     axis.set_xticklabels(labels, rotation=rotation, parse_math=False)
     axis.set_yticklabels(labels, parse_math=False)
-    if size <= 40:
+    if size <= 40:  # with more classes the numbers would be too small to read
         for row, column in zip(*np.nonzero(matrix), strict=True):
             colour = "white" if share[row, column] > 0.5 else "black"
             axis.text(column, row, matrix[row, column], ha="center", va="center", color=colour)
     save_figure(figure, path)
 
 
-# The lines over each picture, and the uint8 pictures.
+# The lines above each picture, and the uint8 pictures.
 Row = tuple[Sequence[Sequence[str]], Sequence[np.ndarray]]
 
 _CELL_INCHES = 1.9
@@ -77,11 +77,12 @@ _COLUMNS_WITHOUT_VERSIONS = 4
 
 
 def plot_images(rows: Sequence[Row], path: Path) -> None:
-    """Draw images with a caption, each beside its other versions; pixels stay sharp squares.
+    """Draw rows of images with captions; pixels stay sharp squares.
 
     Args:
-        rows: of as many pictures each. Rows of one picture are drawn several beside each other.
-        path: of the PNG file.
+        rows: rows with the same number of pictures. If each row has only one picture, several rows
+            are drawn next to each other.
+        path: the PNG file.
     """
     columns = max(len(pictures) for _, pictures in rows)
     captions, cells = [list(row[0]) for row in rows], [list(row[1]) for row in rows]
@@ -110,33 +111,33 @@ def plot_images(rows: Sequence[Row], path: Path) -> None:
 
 
 def _end(text: str, most: int) -> str:
-    """Return the end of a text that is too long."""
+    """Return a text, or only its end if it is too long."""
     return text if len(text) <= most else f"\u2026{text[1 - most :]}"
 
 
 _MOST_BARS = 40
 
 
-def plot_data_stats(stats: DataStats, path: Path) -> None:
-    """Draw images by class and split, the sizes, and mean and deviation of each channel.
+def plot_data_stats(stats: Mapping[str, Any], path: Path) -> None:
+    """Draw the number of images by class and split, their sizes, and the mean of each channel.
 
     Args:
         stats: the facts of a `cnnkit.data.stats.DataStats`.
-        path: of the PNG file.
+        path: the PNG file.
     """
-    counts = stats.counts
+    counts = stats["counts"]
     names = list(next(iter(counts.values())))
     figure = Figure(figsize=(13, max(4.0, 1.2 + 0.22 * min(len(names), _MOST_BARS))))
     figure.set_layout_engine("constrained")
     bars, sizes, values = figure.subplots(1, 3, width_ratios=(2, 1.6, 1))
     _draw_counts(bars, counts, names)
-    _draw_sizes(sizes, stats.summary)
+    _draw_sizes(sizes, stats["summary"])
     _draw_values(values, stats)
     save_figure(figure, path)
 
 
 def _draw_counts(axis: Any, counts: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> None:
-    """One bar a class, split by colour; the largest and the smallest where there are too many."""
+    """Draw one bar per class, coloured by split; only the largest and smallest of many classes."""
     total = {name: sum(by_class[name] for by_class in counts.values()) for name in names}
     shown = list(names)
     title = f"images by class ({sum(total.values()):,})"
@@ -157,7 +158,7 @@ def _draw_counts(axis: Any, counts: Mapping[str, Mapping[str, int]], names: Sequ
 
 
 def _label(name: str) -> str:
-    """Return the beginning of a class name that is too long."""
+    """Return a class name, or only its beginning if it is too long."""
     name = drawable(name)
     return name if len(name) <= 24 else f"{name[:23]}\u2026"
 
@@ -177,15 +178,15 @@ def _draw_sizes(axis: Any, summary: Mapping[str, Any]) -> None:
     axis.grid(alpha=0.3)
 
 
-def _draw_values(axis: Any, stats: DataStats) -> None:
-    mean, deviation = stats.summary["mean"], stats.summary["deviation"]
+def _draw_values(axis: Any, stats: Mapping[str, Any]) -> None:
+    mean, deviation = stats["summary"]["mean"], stats["summary"]["deviation"]
     colours = ("tab:red", "tab:green", "tab:blue") if len(mean) == 3 else ("grey",)
     axis.bar(range(len(mean)), mean, yerr=deviation, color=colours, capsize=6)
     axis.set_xticks(range(len(mean)), ("red", "green", "blue") if len(mean) == 3 else ("grey",))
-    axis.set(title="mean and deviation", ylim=(0, 255), xlabel=stats.pixels)
+    axis.set(title="mean and deviation", ylim=(0, 255), xlabel=stats["pixels"])
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as a PNG file, whole or not at all."""
+    """Write a figure as a PNG file, completely or not at all."""
     with atomic_write(path, "wb") as file:
         figure.savefig(file, format="png", dpi=120, metadata=DRAWN_BY)

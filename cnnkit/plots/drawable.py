@@ -1,4 +1,4 @@
-"""The name of a file or class enters; text that our font can draw leaves. Pictures use it alone."""
+"""Turn the name of a file or class into text that the font of our pictures can draw."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from matplotlib.ft2font import FT2Font
 
 from cnnkit.text import shown
 
-# What matplotlib draws with by default: Latin, Greek, Cyrillic and many signs.
+# Matplotlib's default font: Latin, Greek, Cyrillic and many signs.
 FONT = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
 
 
 def drawable(name: str) -> str:
-    r"""Return a name on one line, with `\u732b` for a character that the font lacks."""
+    r"""Return a name on one line, with a code such as `\u732b` for what the font lacks."""
     return "".join(
         letter if ord(letter) in _charmap() else _code(ord(letter)) for letter in shown(name)
     )

@@ -1,4 +1,4 @@
-"""Feature maps, filters and patches enter; PNG pictures leave."""
+"""Draw feature maps, filters and patches as PNG files."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from cnnkit.plots.drawable import drawable
 
 _COLUMNS = 8
 _CELL_INCHES = 1.15
-_LABEL_SHARE = 0.2  # of a cell's height, above it
-_GAP_SHARE = 0.06
+_LABEL_SHARE = 0.2  # of a cell's height, for the label above it
+_GAP_SHARE = 0.06  # of a cell's width, between cells
 _STAGES_A_LINE = 12
-_MOST_NUMBERS = 32  # of a row that is drawn as a strip
+_MOST_NUMBERS = 32  # in a row that is drawn as a strip
 _MOST_CLASSES = 10
 
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """Maps that share one scale of colours: (height, width, number of maps), and what they are."""
+    """Maps that share one colour scale: (height, width, number of maps), with their labels."""
 
     title: str
     maps: NDArray
@@ -33,9 +33,10 @@ class Section:
 
 
 def plot_maps(title: str, sections: Sequence[Section], path: Path) -> None:
-    """Draw grids of maps one below the other, each with its own scale of colours.
+    """Draw grids of maps one below the other, each with its own colour scale.
 
-    Numbers of both signs are drawn from blue over white (0) to red, others from dark to light.
+    If there are negative numbers, colours go from blue over white (0) to red; otherwise from dark
+    to light.
     """
     columns = min(_COLUMNS, sections[0].maps.shape[2])
     heights = [_grid_inches(section.maps.shape, columns) for section in sections]
@@ -55,7 +56,7 @@ def plot_maps(title: str, sections: Sequence[Section], path: Path) -> None:
 
 
 def _text(lines: str) -> str:
-    """Return lines, with names of files and layers in them, in letters that can be drawn."""
+    """Return lines, which may contain names of files and layers, as text that can be drawn."""
     return "\n".join(drawable(line) for line in lines.split("\n"))
 
 
@@ -66,9 +67,9 @@ def _grid_inches(shape: tuple[int, ...], columns: int) -> float:
 
 
 def _grid(maps: NDArray, columns: int) -> tuple[NDArray, list[tuple[float, float]]]:
-    """Return the maps side by side in one array, NaN between them, and where their labels go."""
+    """Return the maps in one array with NaN between them, and the places of their labels."""
     height, width, count = maps.shape
-    # a picture of few pixels is enlarged, so that the gaps are thin beside it
+    # Small maps are enlarged, because a gap is at least one pixel wide.
     times = max(1, -(-24 // max(height, width)))
     maps = maps.repeat(times, axis=0).repeat(times, axis=1)
     height, width = height * times, width * times
@@ -93,12 +94,12 @@ def _colours(maps: NDArray) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One stage of the overview: a picture, some of its maps, or a row of numbers.
+    """One stage of the overview: some of its maps, or a row of numbers.
 
     Args:
-        title: name and size.
+        title: its name and size.
         values: (height, width, maps) or, for a row of numbers, (numbers,).
-        labels: of the maps.
+        labels: labels of the maps.
     """
 
     title: str
@@ -113,19 +114,19 @@ def plot_path(
     answer: Sequence[tuple[str, float]],
     path: Path,
 ) -> None:
-    """Draw the way of an image: layer by layer, its most active maps, numbers, probabilities.
+    """Draw an image, the most active maps of each stage, and the probabilities at the end.
 
     Args:
-        title: of the figure.
+        title: title of the figure.
         image: (height, width, channels) uint8.
         columns: the stages.
-        answer: (class name, probability), the largest first.
-        path: of the PNG file.
+        answer: (class name, probability); the most probable one is the first.
+        path: the PNG file.
     """
     most = max((c.values.shape[2] for c in columns if c.values.ndim == 3), default=1)
     cells = len(columns) + 3  # the image, and two for the probabilities
     lines = -(-cells // _STAGES_A_LINE)
-    across = -(-cells // lines)  # lines of one length: the probabilities do not stand alone
+    across = -(-cells // lines)  # lines of equal length, so that the last one is not almost empty
     size = (across * 1.35 + 0.4, lines * (most * 1.25 + 0.9) + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.add_gridspec(lines, across)
@@ -149,7 +150,7 @@ def _draw_image(axis: Any, image: NDArray, most: int) -> None:
 
 
 def _tall(height: int, most: int) -> int:
-    """Return how high a column of `most` maps with their labels is."""
+    """Return the height in pixels of a column of `most` maps with their labels."""
     return most * (height + max(2, round(_LABEL_SHARE * height)))
 
 
@@ -168,7 +169,7 @@ def _draw_column(axis: Any, column: Column, most: int) -> None:
 
 
 def _draw_numbers(axis: Any, numbers: NDArray) -> None:
-    """Draw a row of numbers as a strip from top to bottom, the mean of neighbours where many."""
+    """Draw a row of numbers as a strip from top to bottom; many numbers are averaged in groups."""
     parts = np.array_split(numbers, min(_MOST_NUMBERS, len(numbers)))
     strip = np.array([part.mean() for part in parts])[:, None]
     axis.imshow(strip, interpolation="nearest", aspect="auto", **_colours(strip))
@@ -202,10 +203,10 @@ def plot_pictures(
     """Draw small colour pictures in rows; pixels stay sharp.
 
     Args:
-        title: of the figure.
-        rows: (caption, pictures (height, width, 3) in [0, 1] or uint8, a title a picture).
-        path: of the PNG file.
-        columns: pictures a row at most.
+        title: title of the figure.
+        rows: (caption, pictures, their titles); a picture is (height, width, 3) in [0, 1] or uint8.
+        path: the PNG file.
+        columns: most pictures per row.
     """
     size = (max(columns * 0.95 + 1.2, 5.5), len(rows) * 1.12 + 0.7)
     figure = Figure(figsize=size, layout="constrained")

@@ -1,4 +1,4 @@
-"""Rows of titled pictures and small matrices enter; one PNG picture leaves."""
+"""Draw a grid of titled pictures and small matrices as one PNG file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cnnkit.plots import save_figure
 from cnnkit.plots.drawable import drawable
 
 _CELL_INCHES = 2.3
-_NARROWEST_INCHES = 1.75  # titles need room over narrow pictures
-_TITLE_INCHES = 0.5  # three lines above a picture
-_HEADING_INCHES = 0.45  # two lines
+_NARROWEST_INCHES = 1.75  # of a cell, so that titles fit above narrow pictures
+_TITLE_INCHES = 0.5  # for three lines above a picture
+_HEADING_INCHES = 0.45  # for two lines
 _GAP_INCHES = 0.12
-_MOST_LETTERS = 26  # of a title, in a cell
+_MOST_LETTERS = 26  # in the title of a cell
 _LARGEST_LETTERS = 13  # points
-_LETTER_SHARE = (0.6, 1.25)  # width and height of a monospaced letter, of its size
+_LETTER_SHARE = (0.6, 1.25)  # width and height of a monospaced letter, as a share of its size
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +28,8 @@ class Tile:
     """One cell of the grid.
 
     Args:
-        title: in bold letters.
-        caption: two lines.
+        title: shown in bold letters.
+        caption: two lines below the title.
         content: uint8 pixels (rows, columns, channels), or the text of a matrix.
     """
 
@@ -42,9 +42,9 @@ def plot_tiles(rows: Sequence[Sequence[Tile]], heading: Sequence[str], path: Pat
     """Draw rows of tiles; a smaller map is drawn as large as the input.
 
     Args:
-        rows: the first tile of the first row gives the proportions of the cells.
-        heading: two lines above all.
-        path: of the PNG file.
+        rows: the first tile of the first row decides the proportions of all cells.
+        heading: two lines above all rows.
+        path: the PNG file.
     """
     columns = max(map(len, rows))
     picture, cell = _inches(rows[0][0].content.shape)
@@ -91,7 +91,7 @@ def _write_above(axes: Any, text: str, points: float, **font: Any) -> None:
 
 
 def _letter_size(text: str, axes: Any) -> float:
-    """Return the size in points of letters with which a text fills its cell at most."""
+    """Return the largest size of letters, in points, with which a text fits into its cell."""
     lines = text.splitlines()
     letters = (max(map(len, lines)), len(lines))
     extent, dots = axes.get_window_extent(), axes.figure.dpi
@@ -104,6 +104,6 @@ def _letter_size(text: str, axes: Any) -> float:
 
 
 def _shortened(text: str, most: int) -> str:
-    """Return a line in letters that can be drawn, and the end of what is too long."""
+    """Return a line as text that can be drawn, or only its end if it is too long."""
     text = drawable(text)
     return text if len(text) <= most else f"\u2026{text[1 - most :]}"

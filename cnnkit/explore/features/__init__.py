@@ -1,1 +1,1 @@
-"""A trained model enters; pictures and pages of what its layers see and have learned leave."""
+"""Look into a trained model: what its layers see in an image, and what they have learned."""

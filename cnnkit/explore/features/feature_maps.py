@@ -1,4 +1,4 @@
-"""An image and a model enter; pictures and a page of what each layer makes of it leave."""
+"""Draw what each layer of a model makes of an image, as PNG files and one HTML page."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ from cnnkit.progress import Report
 from cnnkit.tables import table_text
 
 _OVERVIEW, _PAGE = "overview.png", "features.html"
-_MOST_MAPS = 64  # in a layer's picture
-_MOST_NAMED = 5  # channels, as the most active
+_MOST_MAPS = 64  # in the picture of one layer
+_MOST_NAMED = 5  # channels in the table, the most active ones
 _HOW = {"sum": "sums", "max": "max pool", "mean": "average pool", "relu": "after ReLU"}
 
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What was drawn.
+    """The files that `cnnkit features` drew, and what they show.
 
     Args:
-        folder: of the files.
+        folder: the folder of the files.
         model: the `.keras` file.
-        layers: a convolutional layer each: name, shape, range, most active channels, file.
-        answer: (class name, probability), the largest first.
-        overview, page: the other two files.
-        notes: what the page leaves out.
+        layers: name, shape, range, most active channels and file of each convolutional layer.
+        answer: (class name, probability) of all classes; the most probable one is the first.
+        overview: PNG file with the whole way from the image to the probabilities.
+        page: the HTML file.
+        notes: sentences about what the page leaves out.
     """
 
     folder: Path
@@ -100,17 +101,17 @@ def draw_features(
 
     Args:
         image: an image file.
-        model: a run, or a `.keras` file in one; None means the newest finished run.
-        runs_folder: where run names are looked for.
-        layers: names of convolutional layers; all by default.
-        output: folder; by default a new one, `features/<image>` in the run, with a number behind
-            it where that exists.
-        overwrite: whether earlier files may be replaced, those of the default folder too.
-        report: what tells the user how far it is.
+        model: a run, or a `.keras` file in a run; None means the newest finished run.
+        runs_folder: where run names are looked up.
+        layers: names of convolutional layers; by default all.
+        output: folder to write to. By default a new one: `features/<image>` in the run, or
+            `features/<image>-2`, `features/<image>-3`, ... if that exists.
+        overwrite: whether earlier files may be replaced, also those in the default folder.
+        report: shows the progress and notes.
 
     Raises:
         DataError: the image cannot be read, or the model gives NaN.
-        UsageError: there is no such model or layer, or a file is not to be replaced.
+        UsageError: the model or a layer does not exist, or a file must not be replaced.
     """
     opened = open_model(model, runs_folder, report.note)
     if model is None:
@@ -170,7 +171,7 @@ def _answer(opened: Opened, last: Stage) -> list[tuple[str, float]]:
 
 
 def _around(stages: Sequence[Stage], starts: Sequence[int]) -> list[int]:
-    """Return the image, the chosen layers with their paths, what they look at, and the answer."""
+    """Return the image, the chosen layers with what precedes and follows them, and the answer."""
     kept = {0, len(stages) - 1}
     for start in starts:
         kept |= {*stages[start].parents, *path_from(stages, start)}
@@ -178,7 +179,10 @@ def _around(stages: Sequence[Stage], starts: Sequence[int]) -> list[int]:
 
 
 def _renumbered(stages: Sequence[Stage], kept: Sequence[int]) -> list[Stage]:
-    """Return the kept stages; one whose parents are not all kept is shown without an origin."""
+    """Return the kept stages with new parent numbers.
+
+    A stage whose parents are not all kept has no parents, so the page cannot explain its numbers.
+    """
     place = {old: new for new, old in enumerate(kept)}
     result = []
     for old in kept:

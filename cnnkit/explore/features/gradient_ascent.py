@@ -1,8 +1,9 @@
-"""A layer's channels enter; for each a picture that excites it, climbed to by gradients, leaves.
+"""Make pictures that excite the channels of a layer, by gradient ascent on the pixels.
 
 Source: Olah, Mordvintsev & Schubert 2017, "Feature Visualization", distill.pub/2017/
-feature-visualization: the channel objective (the mean of a channel's map); at each step the picture
-is moved, the slope a little blurred and the picture pulled towards grey, against fine noise.
+feature-visualization. The objective is the mean of a channel's map. To avoid fine noise, at each
+step the picture is shifted, the gradient is slightly blurred, and the picture is pulled towards
+grey.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from cnnkit.backend import tf
 from cnnkit.explore.features.model_graph import Step, run_steps
 
 _STEPS = 96
-_BATCH = 8
+_BATCH = 8  # pictures
 _STEP_LEVELS = 4.0  # root mean square of a step, in levels of 0 to 255
-_PULL = 0.01  # towards grey, a step
-_MOVE_SHARE = 1 / 16  # of the picture's side
+_PULL = 0.01  # share of the distance to grey that each step goes back
+_MOVE_SHARE = 1 / 16  # largest shift, as a share of the picture's side
 _GREY = 127.5
+_NOISE = 12  # standard deviation of the first picture, in levels
 
 
 def climbed_pictures(
@@ -35,11 +37,12 @@ def climbed_pictures(
     """Return pictures (len(channels), height, width, image channels) uint8 of the model's size.
 
     Args:
-        steps: the graph.
-        position: of the convolutional layer in it.
-        channels: each gets a picture that makes the mean of its map, before the activation, large.
-        seed: of the first picture (noise around grey) and of the moves. A channel's picture does
-            not depend on the other channels that are asked for.
+        steps: the graph of the model.
+        position: position of the convolutional layer in the graph.
+        channels: channels of this layer. For each one, the mean of its map before the activation is
+            made large.
+        seed: seed of the first picture (noise around grey) and of the shifts. The picture of a
+            channel does not depend on which other channels are asked for.
         advance: called with the number of pictures that are done.
     """
     step = _step(steps, position)
@@ -57,7 +60,7 @@ def _climb(
     shape = steps[0].shape
     wanted = tf.one_hot(channels, steps[position].shape[-1])
     random = np.random.default_rng(seed)
-    noise = random.normal(_GREY, 12, (1, *shape)).astype(np.float32)
+    noise = random.normal(_GREY, _NOISE, (1, *shape)).astype(np.float32)
     pictures = tf.constant(np.repeat(noise, len(channels), axis=0))
     most = [max(1, round(side * _MOVE_SHARE)) for side in shape[:2]]
     for _ in range(_STEPS):
@@ -67,7 +70,7 @@ def _climb(
 
 
 def _step(steps: Sequence[Step], position: int) -> Callable[..., Any]:
-    """Return a function from pictures, a move and (num_pictures, channels) ones to pictures."""
+    """Return a function that makes one step: (pictures, shift, one-hot channels) -> pictures."""
 
     @tf.function(reduce_retracing=True)
     def step(pictures: Any, move: Any, wanted: Any) -> Any:
@@ -86,7 +89,7 @@ def _step(steps: Sequence[Step], position: int) -> Callable[..., Any]:
 
 
 def _blurred(pictures: Any) -> Any:
-    """Return the pictures blurred by 1 2 1 down and across, the edge repeated."""
+    """Return the pictures blurred by 1 2 1 in both directions; the edge is repeated."""
     padded = tf.pad(pictures, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="SYMMETRIC")
     down = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
     return (down[:, :, :-2] + 2 * down[:, :, 1:-1] + down[:, :, 2:]) / 4

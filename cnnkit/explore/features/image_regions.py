@@ -1,7 +1,7 @@
-"""The steps of a model enter; the region of the image that each position of each map sees leaves.
+"""Compute which region of the image each position of each map sees.
 
-Exact for every position, at the border too: each axis of a map carries the first and the last pixel
-that its positions see, and each operation moves, joins or repeats these numbers.
+The result is exact for every position, also at the border. For each axis of a map, the first and
+the last pixel that each position sees are tracked; each operation moves, joins or repeats them.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ _POINTWISE = frozenset(
     "Average Maximum Minimum Divide TrueDivide Power".split()
 )
 
-_PADDING = np.array([[1 << 30, -1]])  # sees no pixel; minimum and maximum with others are right
+# Padding sees no pixel. Its first pixel is after its last one, so that the minimum and the maximum
+# with other regions are those of the others.
+_PADDING = np.array([[1 << 30, -1]])
 
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """What the positions of a map see.
+    """The regions of the image that the positions of a map see.
 
     Args:
-        rows: (height of the map, 2) first and last image row, both inside; a first beyond the last
-            where a position sees padding alone.
+        rows: (height of the map, 2), the first and the last image row that each position sees. If a
+            position sees only padding, the first one is larger than the last one.
         columns: (width of the map, 2), the same for image columns.
     """
 
@@ -40,7 +42,7 @@ class Regions:
     columns: NDArray
 
     def box(self, row: int, column: int) -> tuple[int, int, int, int]:
-        """Return (top, left, bottom, right) of the pixels that a position sees, all inside."""
+        """Return (top, left, bottom, right) of the region that a position sees, all inclusive."""
         (top, bottom), (left, right) = self.rows[row], self.columns[column]
         return int(top), int(left), int(bottom), int(right)
 
@@ -48,7 +50,7 @@ class Regions:
 def regions_of(steps: Sequence[Step]) -> list[Regions]:
     """Return the regions of every step's map; a row of numbers is a map of one position.
 
-    What an unknown operation looks at is not known, so it is taken to see all that enters it.
+    An unknown operation is assumed to see its whole input.
     """
     height, width = steps[0].shape[:2]
     regions = [Regions(own_pixels(height), own_pixels(width))]
@@ -62,7 +64,7 @@ def regions_of(steps: Sequence[Step]) -> list[Regions]:
 
 
 def _along(step: Step, axis: int, below: list[NDArray], shapes: list[tuple[int, ...]]) -> NDArray:
-    """Return the regions along one axis: 0 down, 1 across."""
+    """Return the regions along one axis: 0 for rows, 1 for columns."""
     positions = step.shape[axis] if len(step.shape) == 3 else 1
     if not below:
         return np.zeros((positions, 2), int)
@@ -100,15 +102,15 @@ def own_pixels(positions: int) -> NDArray:
 def slide(
     below: NDArray, positions: int, size: int, stride: int, dilation: int, before: int
 ) -> NDArray:
-    """Return the regions behind a window that slides over one axis.
+    """Return the regions of the output of a window that slides along one axis.
 
     Args:
-        below: (n, 2) regions of the map that enters.
-        positions: of the result.
-        size: positions below that a window has, `dilation` apart.
-        stride: from one window to the next.
-        dilation: distance of neighbours in the window.
-        before: padding in front.
+        below: (n, 2) regions of the input.
+        positions: number of positions of the output.
+        size: number of input positions in a window.
+        stride: distance from one window to the next.
+        dilation: distance between neighbours in the window.
+        before: number of padded positions before the first one.
 
     >>> slide(own_pixels(5), 3, size=3, stride=2, dilation=1, before=1).tolist()
     [[0, 1], [1, 3], [3, 4]]
@@ -121,14 +123,17 @@ def slide(
 
 
 def join(below: Sequence[NDArray], positions: int) -> NDArray:
-    """Return the regions of maps that are combined position by position; one of one is spread."""
+    """Return the regions of maps that are combined position by position.
+
+    A map of one position is broadcast to all positions.
+    """
     spread = [np.broadcast_to(one, (positions, 2)) for one in below]
     first = np.min([one[:, 0] for one in spread], axis=0)
     return np.stack([first, np.max([one[:, 1] for one in spread], axis=0)], axis=1)
 
 
 def see_all(below: Sequence[NDArray], positions: int) -> NDArray:
-    """Return regions that all see everything that enters."""
+    """Return regions that all see the whole input."""
     first, last = min(one[:, 0].min() for one in below), max(one[:, 1].max() for one in below)
     return np.tile([first, last], (positions, 1))
 
@@ -151,8 +156,8 @@ def _take(step: Step, axis: int, below: list[NDArray]) -> NDArray:
 def _pad(step: Step, axis: int, below: list[NDArray]) -> NDArray:
     edges = tuple(step.operation.pad_width[axis])
     if step.operation.mode == "constant":
-        front, behind = (np.tile(_PADDING, (count, 1)) for count in edges)
-        return np.vstack([front, below[0], behind])
+        before, after = (np.tile(_PADDING, (count, 1)) for count in edges)
+        return np.vstack([before, below[0], after])
     return below[0][np.pad(np.arange(len(below[0])), edges, mode=step.operation.mode)]
 
 

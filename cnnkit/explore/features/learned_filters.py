@@ -1,4 +1,4 @@
-"""A model and images enter; pictures and a page of what its convolutions have learned leave."""
+"""Draw what the convolutional layers of a model have learned, as PNG files and one HTML page."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cnnkit.config import load_config
 from cnnkit.data.records import ImageRecord, LocalFile
 from cnnkit.data.scored_images import run_images
 from cnnkit.errors import DataError
-from cnnkit.explore.features.filters_page import layer_data, within_bound
-from cnnkit.explore.features.filters_pictures import draw_kernels, draw_layer
 from cnnkit.explore.features.gradient_ascent import climbed_pictures
+from cnnkit.explore.features.layer_filters import (
+    LayerFilters,
+    draw_kernels,
+    draw_layer,
+    layer_data,
+    within_bound,
+)
 from cnnkit.explore.features.opened_model import Opened, open_model
 from cnnkit.explore.features.output_folder import layer_files, png_name, wanted_folder
 from cnnkit.explore.features.page import printable, render
@@ -28,44 +32,24 @@ from cnnkit.progress import Report
 from cnnkit.tables import table_text
 
 _MOST_IMAGES = 1000
-_MOST_LAYERS = 12  # unless they are named: gradient ascent takes its time
+_MOST_LAYERS = 12  # unless the user names them, because gradient ascent is slow
 _PATCHES = 8
 _PAGE = "filters.html"
 
 
 @dataclass(frozen=True, eq=False)
-class LayerFilters:
-    """What a convolutional layer has learned.
-
-    Args:
-        name, kind: of the layer.
-        kernel: (height, width, channels of a group, filters).
-        channels: those that are shown, the one that images excite most first.
-        patches: of each of them, the most exciting first.
-        climbed: (channels shown, height, width, image channels) uint8.
-    """
-
-    name: str
-    kind: str
-    kernel: NDArray
-    channels: list[int]
-    patches: list[list[Patch]]
-    climbed: NDArray
-
-
-@dataclass(frozen=True, eq=False)
 class Filters:
-    """What was drawn.
+    """The files that `cnnkit filters` drew, and what they show.
 
     Args:
-        folder: of the files.
+        folder: the folder of the files.
         model: the `.keras` file.
-        num_images: that were searched for patches.
-        layers: what was learned.
-        files: a PNG a layer.
-        kernels: PNG of the first layer's filters, None where it is not drawn.
+        num_images: number of images that were searched for patches.
+        layers: what each layer has learned.
+        files: the PNG file of each layer.
+        kernels: PNG file with the first layer's filters; None if they were not drawn.
         page: the HTML file.
-        notes: what the page leaves out.
+        notes: sentences about what the page leaves out.
     """
 
     folder: Path
@@ -85,17 +69,7 @@ class Filters:
             "images": self.num_images,
             "kernels": self.kernels and str(self.kernels),
             "layers": [
-                {
-                    "layer": layer.name,
-                    "kind": layer.kind,
-                    "kernel": list(layer.kernel.shape),
-                    "file": str(file),
-                    "channels": [
-                        {"channel": channel, "patches": [_patch_json(patch) for patch in patches]}
-                        for channel, patches in zip(layer.channels, layer.patches, strict=True)
-                    ],
-                }
-                for layer, file in zip(self.layers, self.files, strict=True)
+                layer.as_dict(file) for layer, file in zip(self.layers, self.files, strict=True)
             ],
             "page": str(self.page),
             "notes": self.notes,
@@ -115,16 +89,6 @@ class Filters:
         return "\n".join([*lines, f"page: {self.page}"])
 
 
-def _patch_json(patch: Patch) -> dict[str, Any]:
-    return {
-        "path": patch.path,
-        "label": patch.label,
-        "value": patch.value,
-        "place": list(patch.place),
-        "box": list(patch.box),
-    }
-
-
 def draw_filters(
     model: str | None,
     runs_folder: Path,
@@ -140,28 +104,31 @@ def draw_filters(
     """Draw the filters of the first layer, and what excites the channels of each layer.
 
     Args:
-        model: a run, or a `.keras` file in one; None means the newest finished run.
-        runs_folder: where run names are looked for.
-        layers: names of convolutional layers; by default all, or twelve of more.
-        images: a folder of images to search for patches, instead of the run's validation images
-            (its training images where it has none).
-        num_channels: a layer.
-        seed: of the gradient ascent.
-        output: folder; by default a new one, `filters` in the run, with a number behind it where
-            that exists.
-        overwrite: whether earlier files may be replaced, those of the default folder too.
-        report: what tells the user how far it is.
+        model: a run, or a `.keras` file in a run; None means the newest finished run.
+        runs_folder: where run names are looked up.
+        layers: names of convolutional layers. By default all, or twelve if there are more.
+        images: an image or a folder of images to search for patches. By default the run's
+            validation images, or its training images if it has no validation images.
+        num_channels: number of channels per layer.
+        seed: seed of the gradient ascent.
+        output: folder to write to. By default a new one: `filters` in the run, or `filters-2`,
+            `filters-3`, ... if that exists.
+        overwrite: whether earlier files may be replaced, also those in the default folder.
+        report: shows the progress and notes.
 
     Raises:
         DataError: the images are gone, have changed or cannot be read, or the model gives NaN.
-        UsageError: there is no such model or layer, or a file is not to be replaced.
+        UsageError: the model or a layer does not exist, or a file must not be replaced.
     """
     opened = open_model(model, runs_folder, report.note)
     if model is None:
         report.note(f"run: {opened.run.folder}")
     chosen = opened.convolutions(layers)
     if not layers and len(chosen) > _MOST_LAYERS:
-        report.note(f"{_MOST_LAYERS} of {len(chosen)} layers, evenly chosen; --layer for others")
+        report.note(
+            f"{_MOST_LAYERS} of {len(chosen)} layers are drawn, evenly spaced. "
+            "Choose others with --layer."
+        )
         chosen = _evenly(chosen, _MOST_LAYERS)
     files, default = _files(opened), opened.run.folder / "filters"
     written = [*(files[layer] for layer in opened.names(chosen)), _kernels_name(opened), _PAGE]
@@ -180,7 +147,7 @@ def draw_filters(
 
 
 def _files(opened: Opened) -> dict[str, str]:
-    """Return the name of each convolutional layer's picture."""
+    """Return the file name of each convolutional layer's picture."""
     layers = opened.names(opened.convolutions())
     return layer_files(layers, [_kernels_name(opened), _PAGE])
 
@@ -191,22 +158,18 @@ def _kernels_name(opened: Opened) -> str:
 
 
 def _records(opened: Opened, images: Path | None) -> tuple[list[ImageRecord], str]:
-    """Return the images to search, and whose they are."""
+    """Return the images to search, and what to call them in a note."""
     if images is None:
         rows = opened.run.read_split()
         split = "validation" if any(row["split"] == "validation" for row in rows) else "train"
         data_config = load_config(opened.run.config).data
-        try:
-            found = run_images(rows, split, data_config)
-        except DataError as error:  # what it advises is an option of `evaluate`
-            text = str(error).replace("--data FOLDER", "--images FOLDER")
-            raise DataError(text) from error
+        found = run_images(rows, split, data_config, option="--images FOLDER")
         return list(found), "training images" if split == "train" else "validation images"
     if not images.exists():
-        raise DataError(f"--images {images}: there is no such folder or file.")
+        raise DataError(f"--images {images}: no folder or file has this name.")
     found = list(find_images([str(images)]))
     if images.is_dir() and found == [str(images)]:
-        raise DataError(f"--images {images} holds no image.")
+        raise DataError(f"--images {images} contains no image.")
     return [ImageRecord(path, LocalFile(path), "", None) for path in found], f"images in {images}"
 
 

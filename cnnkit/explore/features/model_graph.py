@@ -1,6 +1,6 @@
-"""A Keras model enters; its operations in the order of the data leave, nested models laid out flat.
+"""List the operations of a Keras model in the order of the data, with nested models laid out flat.
 
-The graph is Keras's own, so what is drawn is what the model computes, whatever built it.
+The graph is Keras's own, so what is drawn is what the model computes, no matter how it was built.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from cnnkit.backend import keras
 from cnnkit.errors import DataError, UsageError
 
 _LINEAR = keras.activations.linear
-_KERNELS_OF_OTHER_NAMES = ("DepthwiseConv2D", "SeparableConv2D")
+_WITHOUT_KERNEL_ATTRIBUTE = ("DepthwiseConv2D", "SeparableConv2D")  # their kernels have other names
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One operation of the graph and the tensor that it gives.
+    """One operation of the graph and its output tensor.
 
     Args:
-        name: of the layer or operation; `backbone/conv1` inside a nested model.
-        operation: the Keras layer or operation; None for the image that enters.
+        name: name of the layer or operation; `backbone/conv1` inside a nested model.
+        operation: the Keras layer or operation; None for the input image.
         inputs: positions of the steps whose tensors it takes.
-        shape: of the tensor without the batch, `(height, width, channels)` for a map.
-        node: Keras's record of the call, for its other arguments.
-        output: which of the operation's tensors, for one that gives several.
+        shape: shape of the tensor without the batch, `(height, width, channels)` for a map.
+        node: Keras's record of the call, which has its other arguments.
+        output: index of the tensor, if the operation has several outputs.
     """
 
     name: str
@@ -47,14 +47,19 @@ class Step:
 
     @property
     def activation(self) -> Any:
-        """The function that is an argument of a layer, None where there is none or it is linear."""
-        if not hasattr(self.operation, "kernel") and self.kind not in _KERNELS_OF_OTHER_NAMES:
+        """The activation that is an argument of a layer; None if there is none or it is linear."""
+        if not hasattr(self.operation, "kernel") and self.kind not in _WITHOUT_KERNEL_ATTRIBUTE:
             return None
         function = getattr(self.operation, "activation", None)
         return None if function in (None, _LINEAR) else function
 
     def apply(self, tensors: Sequence[Any], *, without_activation: bool = False) -> Any:
-        """Return the tensor of this step for the tensors of its inputs, as in inference."""
+        """Return the output tensor of this step in inference.
+
+        Args:
+            tensors: the output tensors of the steps in `inputs`.
+            without_activation: whether to leave out the activation that is an argument of a layer.
+        """
         keys = [id(tensor) for tensor in self.node.input_tensors]
         args, kwargs = self.node.arguments.fill_in(dict(zip(keys, tensors, strict=True)))
         if without_activation and self.activation is not None:
@@ -69,16 +74,16 @@ class Step:
 
 
 def steps_of(model: Any) -> list[Step]:
-    """Return the steps of a model, each after those it needs; the first one is the image.
+    """Return the steps of a model, each after the steps it needs; the first one is the image.
 
     Raises:
-        UsageError: the model takes or gives several tensors, or is no graph of layers.
+        UsageError: the model has several inputs or outputs, or is not a graph of layers.
     """
     graph = _graph(model)
     if graph is None or len(model.inputs) != 1 or len(model.outputs) != 1:
         raise UsageError(
-            "Only models with one image in, one row of probabilities out, made of Keras layers "
-            "(functional or sequential), can be looked into."
+            "The layers of this model cannot be shown. It must be a functional or sequential Keras "
+            "model with one image as its input and one row of probabilities as its output."
         )
     steps = [Step("image", None, (), tuple(model.inputs[0].shape[1:]))]
     end = _lay_out(graph, {id(graph.inputs[0]): 0}, "", steps)[id(graph.outputs[0])]
@@ -93,14 +98,15 @@ def run_steps(
     also: Sequence[int] = (),
     before: bool = False,
 ) -> list[Any]:
-    """Return the tensor of every step for a batch of images, None for one that is not needed.
+    """Return the tensor of every step for a batch of images; None for steps that are not needed.
 
     Args:
-        steps: of `steps_of`.
+        steps: what `steps_of` returned.
         images: (num_images, height, width, channels), levels 0 to 255.
-        until: the last step that is wanted; by default the result.
-        also: steps before it that are wanted too, for one may be on another way than it.
-        before: the tensor of step `until` is wanted before its activation.
+        until: position of the last step to compute; by default the result of the model.
+        also: positions of earlier steps to compute too. They may be on a branch that does not lead
+            to `until`.
+        before: whether to return the tensor of step `until` before its activation.
     """
     last = len(steps) - 1 if until is None else until
     needed = _needed(steps, {last, *also})
@@ -113,7 +119,7 @@ def run_steps(
 
 
 def _needed(steps: Sequence[Step], wanted: Collection[int]) -> list[bool]:
-    """Return for each step up to the last wanted one whether it is needed."""
+    """Return, for each step up to the last wanted one, whether it has to be computed."""
     needed = [position in wanted for position in range(max(wanted) + 1)]
     for position in range(max(wanted), 0, -1):
         for entering in steps[position].inputs if needed[position] else ():
@@ -122,7 +128,7 @@ def _needed(steps: Sequence[Step], wanted: Collection[int]) -> list[bool]:
 
 
 def _ending_at(steps: list[Step], end: int) -> list[Step]:
-    """Return the steps with the result as the last one."""
+    """Return the steps that lead to the result, with the result as the last one."""
     order = [i for i, needed in enumerate(_needed(steps, {end})) if needed]
     place = {old: new for new, old in enumerate(order)}
     moved = (steps[old] for old in order)
@@ -133,9 +139,9 @@ def _ending_at(steps: list[Step], end: int) -> list[Step]:
 
 
 def _graph(operation: Any) -> Any:
-    """Return the functional graph of a model or of a model that is used as a layer, else None.
+    """Return the functional graph of a model, also of one that is used as a layer; else None.
 
-    Keras keeps the nodes of its graph under a private name; there is no public walk.
+    Keras stores the nodes of a graph under a private name and has no public way to list them.
     """
     if not isinstance(operation, keras.Model):
         return None
@@ -149,13 +155,13 @@ def _nodes(graph: Any) -> Iterator[Any]:
 
 
 def _lay_out(graph: Any, places: dict[int, int], prefix: str, steps: list[Step]) -> dict[int, int]:
-    """Append the steps of a graph; return which step gives each of its tensors.
+    """Append the steps of a graph, and return the position of the step behind each tensor.
 
     Args:
-        graph: with the tensors that enter it in `places`.
-        places: id of a Keras tensor -> position of the step that gives it.
-        prefix: for the names.
-        steps: what is appended to.
+        graph: a graph whose input tensors are in `places`.
+        places: id of a Keras tensor -> position of the step whose output it is.
+        prefix: put before the names.
+        steps: the list to append to.
     """
     calls: Counter[str] = Counter()
     for node in _nodes(graph):
@@ -186,14 +192,14 @@ def _append(node: Any, name: str, entering: tuple[int, ...], steps: list[Step]) 
 
 
 def check_finite(values: NDArray, layer: str) -> None:
-    """Refuse numbers that no picture can show.
+    """Refuse numbers that cannot be drawn.
 
     Raises:
         DataError: some are NaN or infinite.
     """
     if not np.isfinite(values).all():
         raise DataError(
-            f"The numbers of the layer {layer} are not finite (NaN or infinite), so there is "
-            "nothing to draw. The training of this model has probably diverged: train it again "
-            "with a smaller learning rate."
+            f"The numbers of the layer {layer} are not finite (NaN or infinite), so they cannot "
+            "be drawn. The training of this model has probably diverged. Train it again with a "
+            "smaller learning rate."
         )

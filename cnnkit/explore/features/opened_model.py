@@ -1,4 +1,4 @@
-"""What names a model enters; its graph, its class names and its pixel settings leave."""
+"""Open a trained model to look into it: its graph, its class names and its pixel settings."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Note = Callable[[str], Any]
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A model that can be looked into.
+    """A model whose layers can be looked into.
 
     Args:
-        path: of the `.keras` file.
-        run: its run.
+        path: path of the `.keras` file.
+        run: the run it belongs to.
         info: class names, pixel settings, kind of output.
         steps: its graph.
         model: the `keras.Model`.
@@ -42,7 +42,7 @@ class Opened:
         """Return the positions of the convolutional layers, or of those with these names.
 
         Raises:
-            UsageError: there are none, or no convolutional layer has the name.
+            UsageError: the model has no convolutional layer, or none with such a name.
         """
         found = {step.name: i for i, step in enumerate(self.steps) if is_convolution(step)}
         if not found:
@@ -59,7 +59,7 @@ class Opened:
         return [found[name] for name in dict.fromkeys(names)] or list(found.values())
 
     def names(self, positions: Sequence[int]) -> list[str]:
-        """Return the names of layers."""
+        """Return the names of the layers at these positions."""
         return [self.steps[position].name for position in positions]
 
 
@@ -72,7 +72,7 @@ def open_model(model: str | None, runs_folder: Path, note: Note = warnings.warn)
         note: called with one sentence for each run that had to be skipped.
 
     Raises:
-        UsageError: there is no such model, or its layers cannot be looked into.
+        UsageError: the model does not exist, or its layers cannot be shown.
     """
     path = Path(model) if model is not None else None
     if path is None or not path.is_file():
@@ -91,6 +91,6 @@ def open_model(model: str | None, runs_folder: Path, note: Note = warnings.warn)
 
 def _not_layers(path: Path) -> UsageError:
     return UsageError(
-        f"{path} is not a .keras file. An exported model no longer has its layers; give the run "
-        "folder, or its weights/best.keras."
+        f"{path} is not a .keras file. An exported model no longer has its layers. Give the run "
+        "folder or its weights/best.keras instead."
     )

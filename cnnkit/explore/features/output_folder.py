@@ -1,4 +1,4 @@
-"""Layers and the folder that is wanted enter; file names and a folder that lose nothing leave."""
+"""Choose a folder and one file name per layer, so that no earlier file is lost."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from cnnkit.files import check_output
 
 
 def png_name(layer: str) -> str:
-    """Return a file name for a layer, whose own name may hold slashes."""
+    """Return a file name for a layer; its own name may contain slashes."""
     return re.sub(r"[^\w.-]", "-", layer) + ".png"
 
 
 def layer_files(layers: Sequence[str], others: Iterable[str]) -> dict[str, str]:
-    """Return the file name of each layer's picture, no two alike.
+    """Return a different file name for each layer's picture.
 
     Args:
-        layers: all that can be drawn, so that a layer has one file name whichever are drawn.
+        layers: all layers that can be drawn. A layer then has the same file name, whether all
+            layers are drawn or only some.
         others: file names that no layer may have.
     """
-    used = {name.lower() for name in others}  # some systems take A.png and a.png for one file
+    used = {name.lower() for name in others}  # some systems take A.png and a.png for the same file
     files = {}
     for layer in layers:
         number, name = 1, png_name(layer)
@@ -41,17 +42,17 @@ def wanted_folder(
     overwrite: bool,
     inputs: Iterable[str | Path] = (),
 ) -> Path | None:
-    """Return the folder to write to; None where it is to be a new one.
+    """Return the folder to write to; None if a new one has to be made.
 
     Args:
-        output: the folder that the user names; None for none.
-        default: in its place.
-        files: names of what will be written.
-        overwrite: whether files of these names may be replaced.
-        inputs: files that are read, which are never replaced.
+        output: the folder that the user named; None if there is none.
+        default: the folder to use instead, if files in it may be replaced.
+        files: names of the files that will be written.
+        overwrite: whether files with these names may be replaced.
+        inputs: files that are read; they are never replaced.
 
     Raises:
-        UsageError: a file is there that is not to be replaced.
+        UsageError: one of the files exists and must not be replaced.
     """
     if output is None and not overwrite:
         return None

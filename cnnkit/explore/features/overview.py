@@ -1,4 +1,4 @@
-"""The stages of one image enter; a picture of its way, layer by layer, leaves."""
+"""Draw the way of one image through a model, layer by layer, as one picture."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from cnnkit.explore.features.stages import FLATTEN, MOVE, RELU, SCALE, SUM, Stage, most_active
 from cnnkit.plots.map_pictures import Column, plot_path
 
-_MOST_COLUMNS = 33
-_MAPS = 5  # of a stage
-_MOST_LETTERS = 54  # of a stage's name
+_MOST_COLUMNS = 33  # with the image and the probabilities, three lines of twelve
+_MAPS = 5  # per stage
+_MOST_LETTERS = 54  # of a stage's name: three lines
 
 
 def draw_overview(
@@ -24,14 +24,14 @@ def draw_overview(
     title: str,
     path: Path,
 ) -> None:
-    """Draw the way of the image from left to right.
+    """Draw the stages of an image from left to right.
 
     Args:
-        stages: all of them.
-        kept: positions of those to draw; the first is the image, the last the answer.
-        answer: (class name, probability), the largest first.
-        title: of the picture.
-        path: of the PNG file.
+        stages: all stages.
+        kept: positions of the stages to draw; the first is the image, the last the answer.
+        answer: (class name, probability); the most probable one is the first.
+        title: title of the picture.
+        path: the PNG file.
     """
     shown = [i for i in kept[1:-1] if _in_overview(stages, i)]
     if len(shown) > _MOST_COLUMNS:
@@ -45,10 +45,10 @@ def draw_overview(
 
 
 def _in_overview(stages: Sequence[Stage], position: int) -> bool:
-    """Whether a stage is worth a column.
+    """Return whether a stage gets a column of its own.
 
-    It is not where it only scales (the title of the next one says it) or moves numbers, nor as a
-    row before its activation.
+    It does not if it only scales numbers (the title of the next column names it) or moves them, or
+    if it is a row of numbers before its activation.
     """
     stage = stages[position]
     if stage.kind in (SCALE, MOVE, FLATTEN) or _only_borders(stage, stages):
@@ -59,7 +59,7 @@ def _in_overview(stages: Sequence[Stage], position: int) -> bool:
 
 
 def _only_borders(stage: Stage, stages: Sequence[Stage]) -> bool:
-    """Whether it is a step of putting a border around a map."""
+    """Return whether a stage only puts a border around a map, as Take + Concatenate do."""
     channels = {stages[parent].values.shape[2] for parent in stage.parents}
     joined = stage.title == "Concatenate" and channels == {stage.values.shape[2]}
     return joined or stage.title in ("Take", "Pad")
@@ -78,7 +78,7 @@ def _column(stages: Sequence[Stage], position: int, order: NDArray) -> Column:
 
 
 def _scaled_before(stages: Sequence[Stage], position: int) -> list[str]:
-    """Return what scales the numbers, undrawn, between the drawn stages below and this one."""
+    """Return the titles of the scaling stages between this stage and the drawn ones below."""
     found = []
     for parent in stages[position].parents:
         if parent and not _in_overview(stages, parent):
@@ -88,7 +88,7 @@ def _scaled_before(stages: Sequence[Stage], position: int) -> list[str]:
 
 
 def in_lines(name: str) -> str:
-    """Return a name in lines of 18 letters at most, broken behind `_` and `/` where it can be.
+    """Return a name in lines of at most 18 letters, broken after `_` and `/` if possible.
 
     >>> in_lines("branches_1_concatenate").split()
     ['branches_1_', 'concatenate']

@@ -1,7 +1,7 @@
-"""Stages, or filters, enter; one HTML page that needs no network leaves.
+"""Write the data of an interactive page into one HTML file that needs no network.
 
-The numbers that a page calculates with are embedded as 32-bit floats up to a bound; of the maps
-beyond it the page has a few channels in 256 levels to look at, and says so.
+The numbers that a page calculates with are embedded as 32-bit floats, up to a limit. Of the maps
+beyond this limit, the page has only a few channels in 256 levels, and it says so.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ from numpy.typing import NDArray
 
 from cnnkit.explore.features.stages import IMAGE, RELU, SCALE, SUM, Stage
 
-_MOST_BYTES = 12_000_000  # of numbers; in base64 a third more
+_MOST_BYTES = 12_000_000  # of numbers; base64 makes them a third larger
 _PREVIEW_CHANNELS = 16
-_DERIVED = (RELU, SCALE)  # the page makes them from the map below
+_DERIVED = (RELU, SCALE)  # the page computes these from the map below
 
 
 def render(kind: str, title: str, data: dict[str, Any]) -> str:
-    """Return the page: the template with its style, its script and its data inside.
+    """Return the page: the template filled with its style, script and data.
 
     Args:
-        kind: `features` or `filters`, the script.
-        title: of the page.
-        data: what the script shows; plain values for JSON.
+        kind: `features` or `filters`; chooses the script.
+        title: title of the page.
+        data: the plain values that the script shows.
     """
-    # ASCII, so that a file name that is not UTF-8 harms nothing; no "</script>" can be in it
+    # ASCII, so that file names that are not UTF-8 do no harm. "</" is escaped, because a
+    # "</script>" in a name would end the script.
     text = json.dumps(data, ensure_ascii=True, allow_nan=False).replace("</", "<\\/")
     parts = {
         "TITLE": html.escape(printable(title)),
@@ -44,7 +45,7 @@ def render(kind: str, title: str, data: dict[str, Any]) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a path as text that every file and font can take."""
+    """Return a path as valid UTF-8 text, with a replacement character for other bytes."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -55,7 +56,7 @@ def _resource(name: str) -> str:
 
 
 def encoded(values: NDArray) -> str:
-    """Return an array's bytes, little endian, for the page to decode."""
+    """Return an array's bytes in little-endian order as base64, for the page to decode."""
     order = values.dtype.newbyteorder("<")
     return base64.b64encode(np.ascontiguousarray(values, order).tobytes()).decode("ascii")
 
@@ -63,11 +64,11 @@ def encoded(values: NDArray) -> str:
 def stage_data(
     stages: Sequence[Stage], *, most_bytes: int = _MOST_BYTES
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the stages as plain values, and sentences on what is left out.
+    """Return the stages as plain values, and sentences about what is left out.
 
     Args:
-        stages: those before them are their parents; `parents` count in this list.
-        most_bytes: bound of the embedded numbers.
+        stages: the stages; their `parents` are positions in this list.
+        most_bytes: limit of the embedded numbers.
     """
     exact, kernels = _what_fits(stages, most_bytes)
     channels = _preview_channels(stages, most_bytes // 4)
@@ -76,9 +77,9 @@ def stage_data(
     levels = [stage.name for i, stage in enumerate(stages) if i not in exact]
     if levels:
         notes.append(
-            f"To keep this page small, {len(levels)} of {len(stages)} layers are here with "
-            f"{channels} channels at most, in 256 levels, and without their sums: "
-            f"{listed(levels)}. Choose them with --layer to have them whole."
+            f"To keep this page small, {len(levels)} of {len(stages)} layers are shown with at "
+            f"most {channels} channels, in 256 levels, and without their sums: "
+            f"{listed(levels)}. Choose them with --layer to see them completely."
         )
     sums = {i for i, stage in enumerate(stages) if stage.kind == SUM and stage.parents[0] in exact}
     summed = [stages[i].name for i in sorted(sums & exact - kernels)]
@@ -91,15 +92,15 @@ def stage_data(
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
+    """Return the first eight names, and how many more there are."""
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _what_fits(stages: Sequence[Stage], most_bytes: int) -> tuple[set[int], set[int]]:
-    """Return which stages are embedded whole, and of which sums the kernel too.
+    """Return which stages are embedded completely, and which kernels of sums are.
 
-    The way to the first convolution goes first, then the smallest maps, then the smallest kernels.
-    A quarter of the bytes is left for previews and a quarter for kernels.
+    The stages up to the first convolution come first, then the smallest maps, then the smallest
+    kernels. Half of the bytes is for maps, a quarter for kernels and a quarter for previews.
     """
     first = next((i for i, stage in enumerate(stages) if stage.convolution), 0)
     order = sorted(range(len(stages)), key=lambda i: stages[i].values.size if i > first else 0)

@@ -1,14 +1,15 @@
-"""Images and a model's graph enter; for each channel the patches that excite it most leave.
+"""Find the patches of real images that excite each channel of a layer most.
 
 Source: Zeiler & Fergus 2014, "Visualizing and Understanding Convolutional Networks",
-arXiv:1311.2901, section 4: the strongest numbers over a set of images, one an image, each shown
-as the part of the image that it sees.
+arXiv:1311.2901, section 4: take the largest numbers over a set of images, one per image, and show
+each as the part of the image that it sees.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from cnnkit.explore.features.image_regions import Regions, regions_of
 from cnnkit.explore.features.model_graph import Step, check_finite, run_steps
 from cnnkit.progress import Report
 
-_BATCH = 16
+_BATCH = 16  # images; more would not be faster, but would need more memory for large maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +29,12 @@ class Patch:
     """The part of an image that a number of a map sees.
 
     Args:
-        path, label: of the image.
+        path: path of the image.
+        label: its class.
         value: the number, before the activation.
         place: (row, column) of the number in its map.
-        box: (top, left, bottom, right) in the image, all inside.
-        pixels: (height, width, channels) uint8.
+        box: (top, left, bottom, right) in the image, the last row and column included.
+        pixels: (height, width, channels) uint8; empty if the number sees only padding.
     """
 
     path: str
@@ -42,10 +44,20 @@ class Patch:
     box: tuple[int, int, int, int]
     pixels: NDArray
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, without the pixels."""
+        return {
+            "path": self.path,
+            "label": self.label,
+            "value": self.value,
+            "place": list(self.place),
+            "box": list(self.box),
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class _Strongest:
-    """The largest number of each (image, channel) and where it is: three (num_images, channels)."""
+    """The largest number of each image and channel and its place; (num_images, channels) each."""
 
     values: NDArray
     rows: NDArray
@@ -66,15 +78,15 @@ def exciting_patches(
     num_patches: int,
     report: Report,
 ) -> dict[int, list[list[Patch]]]:
-    """Return for each layer, for each of its channels, its patches, the most exciting first.
+    """Return the patches of each channel of each layer; the most exciting one is the first.
 
     Args:
-        steps: the graph.
-        positions: of the convolutional layers in it.
-        records: the images to search; each gives a channel one patch at most.
+        steps: the graph of the model.
+        positions: positions of the convolutional layers in the graph.
+        records: the images to search; each of them gives a channel at most one patch.
         settings: how their pixels are made.
-        num_patches: a channel.
-        report: what tells the user how far it is, and of images that cannot be read.
+        num_patches: number of patches per channel.
+        report: shows the progress and notes about images that cannot be read.
 
     Raises:
         DataError: no image can be read, or the model gives NaN.
@@ -104,7 +116,7 @@ def _search(
     settings: PixelSettings,
     report: Report,
 ) -> tuple[list[ImageRecord], list[NDArray], dict[int, _Strongest]]:
-    """Return the images that can be read, their pixels, and their largest numbers a layer."""
+    """Return the images that can be read, their pixels, and their largest numbers in each layer."""
     kept: list[ImageRecord] = []
     pixels: list[NDArray] = []
     found: dict[int, list[_Strongest]] = {position: [] for position in positions}
@@ -138,7 +150,7 @@ def _read(
         try:
             found.append((record, read_pixels(record.file, settings)))
         except ImageError as error:
-            report.note(f"left out {record.path}: {error}.")
+            report.note(f"{record.path} is ignored: {error}.")
     return found
 
 
@@ -151,7 +163,7 @@ def _strongest(
         step = steps[position]
         if step.activation is None:
             maps = np.asarray(tensors[position])
-        else:  # ReLU would hide how far below zero a channel stays
+        else:  # ReLU would hide how far below zero the numbers of a channel are
             entering = [tensors[i] for i in step.inputs]
             maps = np.asarray(step.apply(entering, without_activation=True))
         flat = maps.reshape(len(maps), -1, maps.shape[-1])

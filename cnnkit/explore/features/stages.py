@@ -1,4 +1,4 @@
-"""A model's graph and one image enter; the map of every stage on the image's way leaves."""
+"""Compute the maps of all stages of a model for one image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cnnkit.explore.features.windows_and_kernels import (
 
 IMAGE, SUM, MAX, MEAN, MOVE = "image", "sum", "max", "mean", "move"
 SCALE, RELU, FLATTEN, OTHER = "scale", "relu", "flatten", "other"
-# At inference these give what they take, so they are no stage of their own.
+# In inference these layers change nothing, so they get no stage of their own.
 _NOTHING_AT_INFERENCE = frozenset(
     "Dropout SpatialDropout2D AlphaDropout GaussianDropout GaussianNoise Identity "
     "ActivityRegularization".split()
@@ -31,20 +31,22 @@ _NOTHING_AT_INFERENCE = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One map on the way of the image.
+    """One map between the image and the probabilities.
 
     Args:
-        name: of the layer; `conv_1/relu` for the activation that is an argument of conv_1.
-        kind: how a number comes from the maps below: SUM, MAX, MEAN, MOVE (another place), SCALE
-            (times `scale` plus `shift`), RELU, FLATTEN, OTHER; or IMAGE.
-        title: for people: `Conv2D`, `relu`.
+        name: name of the layer; `conv_1/relu` for the activation that is an argument of conv_1.
+        kind: how a number is computed from the stages below: SUM, MAX, MEAN, MOVE (copied from
+            another place), SCALE (times `scale` plus `shift`), RELU, FLATTEN or OTHER; IMAGE for
+            the image itself.
+        title: what to call it for people, such as `Conv2D` or `relu`.
         values: (height, width, channels) float32; a row of numbers is 1 x 1 x numbers.
-        regions: what each position sees of the image.
-        parents: positions of the stages below.
-        position: of the step in the graph.
-        window: where SUM, MAX, MEAN and MOVE look.
-        kernel: of SUM.
-        scale, shift: (channels,) of SCALE.
+        regions: the part of the image that each position sees.
+        parents: positions of the stages below, in the list of stages.
+        position: position of the step in the graph.
+        window: the window of SUM, MAX, MEAN and MOVE.
+        kernel: the weights of SUM.
+        scale: (channels,), for SCALE.
+        shift: (channels,), for SCALE.
         convolution: whether it is the sum of a convolutional layer.
     """
 
@@ -63,25 +65,25 @@ class Stage:
 
     @property
     def is_row(self) -> bool:
-        """Whether it is a row of numbers, not a map."""
+        """Whether it is a row of numbers instead of a map."""
         return self.values.shape[:2] == (1, 1)
 
     def activity(self) -> NDArray:
-        """Return (channels,): how far each channel's numbers are from their median, on average.
+        """Return (channels,): how far the numbers of each channel are from their median on average.
 
-        A channel that is the same everywhere shows nothing, whatever its level.
+        A channel that is the same everywhere shows nothing of the image, however large it is.
         """
         flat = self.values.reshape(-1, self.values.shape[2])
         return np.abs(flat - np.median(flat, axis=0)).mean(axis=0)
 
 
 def stages_of(steps: Sequence[Step], pixels: NDArray) -> list[Stage]:
-    """Return the stages of one image, each behind those it comes from; the last is the answer.
+    """Return the stages of one image, each after its parents; the last one is the answer.
 
-    A layer with an activation as its argument gives two stages: before and after.
+    A layer with an activation as its argument becomes two stages: before and after it.
 
     Args:
-        steps: of `cnnkit.explore.features.model_graph.steps_of`.
+        steps: the graph from `cnnkit.explore.features.model_graph.steps_of`.
         pixels: (height, width, channels) uint8, the image as the model sees it.
     """
     regions = regions_of(steps)
@@ -115,7 +117,7 @@ def _map(tensor: Any) -> NDArray:
 
 
 def _described(step: Step, below: tuple[int, ...], values: NDArray, regions: Regions) -> Stage:
-    """Return the stage of a step before its activation, without its parents."""
+    """Return the stage of a step before its activation, with no parents yet."""
     stage = Stage(step.name, OTHER, step.kind, values, regions)
     window = window_of(step, below) if len(below) in (1, 3) else None
     kernel = kernel_of(step) if window is not None else None
@@ -156,7 +158,7 @@ def _is_relu(step: Step) -> bool:
 
 
 def _scale_and_shift(step: Step, channels: int) -> tuple[NDArray, NDArray] | None:
-    """Return what a layer multiplies each channel by and adds to it, None for other layers."""
+    """Return the factor and the summand of each channel; None for layers that do not scale."""
     layer = step.operation
     if step.kind == "Rescaling":
         ones = np.ones(channels, np.float32)
@@ -170,9 +172,10 @@ def _scale_and_shift(step: Step, channels: int) -> tuple[NDArray, NDArray] | Non
 
 
 def path_from(stages: Sequence[Stage], start: int) -> list[int]:
-    """Return a convolution's stage and those that follow, until something else joins or begins.
+    """Return a convolution's stage and the following ones in which each channel stays separate.
 
-    They are normalisation, activation and pooling: what becomes of each channel by itself.
+    These are normalisation, activation and pooling. The path ends where it forks, where another
+    one joins it, and where channels are mixed.
     """
     path = [start]
     while True:
@@ -188,10 +191,10 @@ def path_from(stages: Sequence[Stage], start: int) -> list[int]:
 
 
 def most_active(stages: Sequence[Stage]) -> list[NDArray]:
-    """Return the channels of every stage, the most active first.
+    """Return the channels of every stage, the most active one first.
 
-    All stages of a convolution's path have the order of its last one, so that a channel stands at
-    the same place before and after.
+    All stages of a convolution's path have the order of its last one, so that the same channels
+    are shown before and after activation and pooling.
     """
     orders = [np.argsort(-stage.activity(), kind="stable") for stage in stages]
     for start, stage in enumerate(stages):

@@ -1,4 +1,4 @@
-"""A step of the graph enters; the window it slides over the map below, and its kernel, leave."""
+"""Find the window that a layer slides over the map below it, and the kernel it multiplies with."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _GLOBAL_POOLS = {"GlobalMaxPooling2D": "max", "GlobalAveragePooling2D": "mean"}
 
 @dataclass(frozen=True)
 class Window:
-    """Which positions below one position looks at, each number (vertical, horizontal).
+    """Which positions of the map below one position looks at. Pairs are (vertical, horizontal).
 
-    Position i looks at `i * stride - before + k * dilation` for k in range(size); what lies outside
-    the map is padding.
+    Position i looks at `i * stride - before + k * dilation` for k in range(size). Positions outside
+    the map are padding.
     """
 
     size: tuple[int, int] = (1, 1)
@@ -29,7 +29,7 @@ class Window:
 
 
 def is_convolution(step: Step) -> bool:
-    """Whether the step is a Conv2D, DepthwiseConv2D or SeparableConv2D over (h, w, channels)."""
+    """Return whether a step is a Conv2D, DepthwiseConv2D or SeparableConv2D, channels last."""
     return step.kind in CONVOLUTIONS and step.operation.data_format == "channels_last"
 
 
@@ -45,7 +45,7 @@ def window_of(step: Step, below: tuple[int, ...]) -> Window | None:
 
     Args:
         step: the layer.
-        below: shape of the map that enters, (height, width, channels), or (numbers,).
+        below: shape of its input, (height, width, channels) or (numbers,).
     """
     layer = step.operation
     if is_convolution(step):
@@ -84,7 +84,7 @@ def _sliding(
 
 
 def _before(positions: int, size: int, stride: int, dilation: int) -> int:
-    """Return the padding in front; where the total is odd, the larger half is behind.
+    """Return the padding before the map; if the total is odd, the larger half is after it.
 
     Source: TensorFlow's "SAME", tensorflow.org/api_docs/python/tf/nn (notes on padding).
     """
@@ -98,9 +98,9 @@ class Kernel:
     """The weights of a layer that multiplies and sums.
 
     Args:
-        weights: (height, width, channels of a group, filters).
+        weights: (height, width, channels per group, filters).
         bias: (filters,).
-        groups: filter f sees the channels of group `f // (filters / groups)` alone.
+        groups: filter f sees only the channels of group `f // (filters / groups)`.
     """
 
     weights: NDArray
@@ -111,8 +111,8 @@ class Kernel:
 def kernel_of(step: Step) -> Kernel | None:
     """Return the kernel of a convolution or dense layer, else None.
 
-    A depthwise layer is a convolution with a group a channel; a separable one equals one
-    convolution whose kernel is the product of its two.
+    A depthwise layer is a convolution with one group per channel. A separable layer equals one
+    convolution whose kernel is the product of its two kernels.
     """
     layer = step.operation
     if step.kind == "Dense":

@@ -1,4 +1,4 @@
-"""Rows of layers enter; one drawing of the network leaves, as a textbook would draw LeNet-5."""
+"""Draw a network as a textbook draws LeNet-5, into an SVG or PNG file."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from cnnkit.plots.diagram.layout import layout_of
 from cnnkit.plots.diagram.steps import steps_of
 
 _DOTS_PER_INCH = 150
-_MOST_DOTS = 30_000  # matplotlib draws no more than 65,535 on a side
-_SVG = {"svg.fonttype": "none", "svg.hashsalt": "cnnkit"}  # text stays text; equal files
+_MOST_DOTS = 30_000  # per side; matplotlib cannot draw more than 65,535
+# Text stays text, and the same network always gives the same file.
+_SVG = {"svg.fonttype": "none", "svg.hashsalt": "cnnkit"}
 
 
 def plot_diagram(rows: Sequence[LayerRow], input_shape: Shape, path: FilePath) -> None:
     """Draw the network into an SVG or PNG file.
 
     Args:
-        rows: one a layer, the output layer last.
+        rows: one per layer; the output layer is the last one.
         input_shape: (height, width, channels) of the image.
-        path: of the file; its ending, .svg or .png, says which kind.
+        path: the file; its ending, .svg or .png, decides the kind.
     """
     kind = path.suffix.lower()[1:]
     steps = steps_of(rows, input_shape)

@@ -1,7 +1,7 @@
-"""Pieces of a drawing enter; larger pieces leave: behind each other, or with more around them.
+"""Combine pieces of a drawing into larger ones, and connect their wires.
 
-A piece knows its open wires: those that wait for a step before it or behind it, and those that run
-through it. All lengths are inches, and y grows downwards.
+A piece knows its open wires: those that wait for a step before or after it, and those that run
+through it. All lengths are in inches, and y grows downwards.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from dataclasses import dataclass, replace
 
 Point = tuple[float, float]
 
-_SMALL = 1e-6
+_SMALL = 1e-6  # inches; rounding errors are smaller
 
 
 @dataclass(frozen=True)
 class Body:
-    """The map, bar, symbol or named wire of a step.
+    """The map, bar, symbol or named wire that is drawn for a step.
 
     Args:
-        step: which one.
-        form: sheets, bar, circle, gate or pill.
-        x: of its left end, the sheets behind included.
-        y: of its upper end.
-        width: of one sheet.
-        height: of one sheet.
-        sheets: how many are drawn.
-        depth: how far the front sheet is to the right and below the last one.
+        step: position of the step.
+        form: sheets, bar, circle, gate, pill, or unknown for a map of unknown shape.
+        x: left end, including the sheets at the back.
+        y: upper end.
+        width: width of one sheet.
+        height: height of one sheet.
+        sheets: number of sheets that are drawn.
+        depth: how far the front sheet is to the right of and below the last one.
     """
 
     step: int
@@ -45,23 +45,23 @@ class Body:
 
     @property
     def axis(self) -> float:
-        """The height at which wires come and go."""
+        """The y at which wires begin and end."""
         return self.y + (self.height + self.depth) / 2
 
     @property
     def left(self) -> Point:
-        """Where a wire ends."""
+        """The point where a wire to it ends."""
         return self.x + max(0.0, (self.depth - self.height) / 2), self.axis
 
     @property
     def right(self) -> Point:
-        """Where a wire begins."""
+        """The point where a wire from it begins."""
         return self.x + min(self.depth, (self.depth + self.height) / 2) + self.width, self.axis
 
 
 @dataclass(frozen=True)
 class Text:
-    """Lines of text around a point; `role` is size, operation, count or pill."""
+    """Lines of text centred on a point; `role` is size, operation, count or pill."""
 
     lines: tuple[str, ...]
     x: float
@@ -73,7 +73,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Frame:
-    """A box around what is repeated."""
+    """A box around a part that is repeated `count` times."""
 
     x: float
     y: float
@@ -84,7 +84,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Wire:
-    """A connection of two steps, from the first of its points to the last."""
+    """A connection between two steps, along its points from the first to the last."""
 
     source: int
     target: int
@@ -93,7 +93,7 @@ class Wire:
 
 @dataclass(frozen=True)
 class Open:
-    """A wire with one end: the points from a step on, or to a step."""
+    """A wire that is connected at one end only: its points from a step, or to a step."""
 
     step: int
     points: tuple[Point, ...]
@@ -104,16 +104,16 @@ class Box:
     """A piece of the drawing.
 
     Args:
-        width: of it.
-        height: of it.
-        entry: the y at which data comes in at its left.
-        exit: the y at which data goes out at its right.
-        bodies: of the steps in it.
-        texts: beside them.
-        frames: around repeated parts.
-        wires: between its steps.
+        width: its width.
+        height: its height.
+        entry: the y at which data comes in on the left.
+        exit: the y at which data goes out on the right.
+        bodies: the bodies of its steps.
+        texts: the texts next to them.
+        frames: frames around repeated parts.
+        wires: wires between its steps.
         entries: wires that wait for a step before it.
-        exits: wires that wait for a step behind it.
+        exits: wires that wait for a step after it.
         through: wires that wait for both.
     """
 
@@ -130,7 +130,7 @@ class Box:
     through: tuple[tuple[Point, ...], ...] = ()
 
     def moved(self, right: float, down: float) -> Box:
-        """Return its pieces further right and down; width and height as if it grew there."""
+        """Return the box moved to the right and down; its width and height grow by as much."""
 
         def pieces(parts: Iterable) -> tuple:
             return tuple(replace(part, x=part.x + right, y=part.y + down) for part in parts)
@@ -155,19 +155,19 @@ class Box:
             tuple(map(points, self.through)),
         )
 
-    def led(self, before: Sequence[Point], behind: Sequence[Point]) -> Box:
-        """Return it with the open wires made longer by points before it and behind it."""
-        before, behind = tuple(before), tuple(behind)
+    def led(self, before: Sequence[Point], after: Sequence[Point]) -> Box:
+        """Return the box with its open wires extended by points before and after it."""
+        before, after = tuple(before), tuple(after)
         return replace(
             self,
             entries=tuple(Open(end.step, before + end.points) for end in self.entries),
-            exits=tuple(Open(end.step, end.points + behind) for end in self.exits),
-            through=tuple(before + line + behind for line in self.through),
+            exits=tuple(Open(end.step, end.points + after) for end in self.exits),
+            through=tuple(before + line + after for line in self.through),
         )
 
 
 def connected(boxes: Sequence[Box]) -> Box:
-    """Return boxes that are in their places as one, each wired to the next."""
+    """Return placed boxes as one box, each connected to the next one."""
     whole = boxes[0]
     for box in boxes[1:]:
         whole = _pair(whole, box)
@@ -200,7 +200,7 @@ def _pair(one: Box, two: Box) -> Box:
 
 
 def together(boxes: Sequence[Box], entry: float, exit: float) -> Box:
-    """Return boxes that are in their places beside each other as one; their wires stay open."""
+    """Return placed boxes as one box without connecting them; all their wires stay open."""
 
     def all_of(name: str) -> tuple:
         return tuple(part for box in boxes for part in getattr(box, name))
@@ -211,7 +211,7 @@ def together(boxes: Sequence[Box], entry: float, exit: float) -> Box:
 
 
 def in_line(boxes: Sequence[Box]) -> Box:
-    """Return boxes from left to right, each at the height where the one before it ends."""
+    """Return boxes in a line from left to right; each begins at the y where the one before ends."""
     down, x, y = [], 0.0, 0.0
     for box in boxes:
         down.append(y - box.entry)
@@ -225,7 +225,7 @@ def in_line(boxes: Sequence[Box]) -> Box:
 
 
 def tidy(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Return a line without the points that change nothing.
+    """Return a line without repeated points and points on a straight segment.
 
     >>> tidy([(0, 0), (1, 0), (1, 0), (2, 0), (2, 5)])
     ((0, 0), (2, 0), (2, 5))

@@ -1,4 +1,4 @@
-"""The places of all that is drawn enter; a matplotlib figure is filled."""
+"""Draw a finished layout into a matplotlib figure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OUTPUT = "#f7d2d2"
 _INK = "#303030"
 _FAINT = "#8a8a8a"
 _ROUNDING = 0.09
-_MOST_CELLS = 20  # units of the output that are drawn one by one
+_MOST_CELLS = 20  # up to so many units of the output are drawn one by one
 
 
 def draw(figure: Figure, layout: Box, steps: Sequence[Step]) -> None:
@@ -60,10 +60,10 @@ def _draw_wire(axes: Axes, points: Sequence[Point]) -> None:
 
 
 def _rounded(points: Sequence[Point]) -> Path:
-    """Return a line whose corners are round."""
+    """Return a line with rounded corners."""
     vertices, codes = [points[0]], [Path.MOVETO]
-    for before, corner, behind in zip(points, points[1:], points[2:], strict=False):
-        vertices += [_towards(corner, before), corner, _towards(corner, behind)]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        vertices += [_towards(corner, before), corner, _towards(corner, after)]
         codes += [Path.LINETO, Path.CURVE3, Path.CURVE3]
     return Path([*vertices, points[-1]], [*codes, Path.LINETO])
 
@@ -104,7 +104,7 @@ def _draw_body(axes: Axes, body: Body, step: Step) -> None:
 
 
 def _draw_view(axes: Axes, wire: Wire, bodies: dict[int, Body], steps: Sequence[Step]) -> None:
-    """Draw what a number of the next map sees, where the two stand beside each other."""
+    """Draw what a number of the next map sees, if the two maps are direct neighbours."""
     source, target = bodies[wire.source], bodies[wire.target]
     if len(wire.points) != 2 or source.x > target.x:
         return

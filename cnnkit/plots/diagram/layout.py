@@ -1,4 +1,4 @@
-"""Steps enter; the places of all that is drawn leave, in inches."""
+"""Decide the place of everything in a drawing, in inches."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from cnnkit.plots.diagram.tangle import tangled
 from cnnkit.plots.diagram.tree import Item, Parallel, Repeat, Series, Tangle, steps_in, tree_of
 
 _WIDEST = 20.0
-_FORK = 0.24  # from the left of parallel lanes to the first of them
+_FORK = 0.24  # from the left edge of parallel lanes to their first step
 _ROOM_FOR_SYMBOL = 0.7
 _BETWEEN_LANES = 0.14
 _BETWEEN_LINES = 0.4
-_RETURN = 0.16  # at both sides of lines, for the wire from one to the next
+_RETURN = 0.16  # on both sides of the lines, for the wire from one line to the next
 _FRAME = 0.14
 _MARGIN = 0.15
 
 
 def layout_of(steps: Sequence[Step]) -> Box:
-    """Return the drawing: every body, text, frame and wire in its place."""
+    """Return the layout: every body, text, frame and wire in its place."""
     tree = tree_of(steps)
     box = _Layout(steps, _scale(steps, tree)).series(tree, _WIDEST).moved(_MARGIN, _MARGIN)
     return replace(box, width=box.width + _MARGIN, height=box.height + _MARGIN)
@@ -68,14 +68,14 @@ def _most_lanes(series: Series) -> int:
 
 
 class _Layout:
-    """Lays out parts of a tree at one scale; `room` is the width that a part should not pass."""
+    """Lay out parts of a tree at one scale; `room` is the width that a part should not exceed."""
 
     def __init__(self, steps: Sequence[Step], scale: Scale) -> None:
         self.steps = steps
         self.scale = scale
 
     def series(self, series: Series, room: float) -> Box:
-        """Return what stands behind each other, in lines where it is too wide."""
+        """Return items one after the other, broken into lines if they are too wide."""
         boxes = [self._item(item, room) for item in series]
         lines = [in_line(_levelled(line)) for line in _lines(boxes, room)]
         return lines[0] if len(lines) == 1 else _below_each_other(lines)
@@ -92,7 +92,7 @@ class _Layout:
         return symbol(item, step) if step.symbol else cell(item, step, self.scale)
 
     def _parallel(self, item: Parallel, room: float) -> Box:
-        """Return lanes below each other, shortcuts on top, and the symbol where they meet."""
+        """Return lanes below each other, shortcuts at the top, and the symbol where they meet."""
         lanes = sorted(item.lanes, key=lambda lane: not self._is_shortcut(lane, item))
         boxes = [self._lane(lane, self._is_shortcut(lane, item), room) for lane in lanes]
         wide = max(box.width for box in boxes)
@@ -121,7 +121,7 @@ class _Layout:
         return self.series(lane, room)
 
     def _is_shortcut(self, lane: Series, item: Parallel) -> bool:
-        """Tell whether a lane is drawn as an arc: it is empty, or a projection and no more."""
+        """Return whether a lane is drawn as an arc: it is empty, or only a projection."""
         if item.merge is None or self.steps[item.merge].symbol == "concat":
             return False
         if len(lane) != 1 or not isinstance(lane[0], int):
@@ -133,7 +133,7 @@ class _Layout:
 
 
 def _widened(lane: Box, width: float) -> Box:
-    """Return a lane as wide as the others; what is named on an arc stands in its middle."""
+    """Return a lane as wide as the others; a name on an arc is put in its middle."""
     if not lane.bodies:
         return bare_wire(width)
     named = len(lane.bodies) == 1 and lane.bodies[0].form == "pill"
@@ -141,12 +141,12 @@ def _widened(lane: Box, width: float) -> Box:
 
 
 def _led_from(lane: Box, entry: float) -> Box:
-    """Return a lane that starts where all lanes start."""
+    """Return a lane whose wires start at the common start of all lanes."""
     return lane.led([(_FORK / 2, entry), (_FORK / 2, lane.entry)], [])
 
 
 def _joined(lanes: Sequence[Box], entry: float, leaving: float) -> Box:
-    """Return lanes that meet in the next step."""
+    """Return lanes that meet at the next step."""
     right = max(lane.width for lane in lanes)
     join = right + JOIN / 2
     led = [lane.led([], [(join, lane.exit), (join, leaving)]) for lane in lanes]
@@ -154,7 +154,7 @@ def _joined(lanes: Sequence[Box], entry: float, leaving: float) -> Box:
 
 
 def _merged(lanes: Sequence[Box], entry: float, leaving: float, meeting: Box) -> Box:
-    """Return lanes that meet in a symbol."""
+    """Return lanes that meet at a symbol."""
     meeting = meeting.moved(max(lane.width for lane in lanes), leaving - meeting.entry)
     body = meeting.bodies[0]
     wired = [_wired(lane, body) for lane in lanes]
@@ -163,7 +163,7 @@ def _merged(lanes: Sequence[Box], entry: float, leaving: float, meeting: Box) ->
 
 
 def _wired(lane: Box, body: Body) -> Box:
-    """Return a lane with its wires led into a symbol: from the left, from above or from below."""
+    """Return a lane with its wires led to a symbol: from the left, from above or from below."""
     middle, above = body.x + body.width / 2, lane.exit < body.axis
     if body.form == "gate" or abs(lane.exit - body.axis) < 1e-6:
         end = [(body.x, lane.exit)]
@@ -177,7 +177,7 @@ def _wired(lane: Box, body: Body) -> Box:
 
 
 def _framed(inside: Box, count: int) -> Box:
-    """Return a part with a frame that says how often it is repeated."""
+    """Return a part with a frame that shows how often it is repeated."""
     times = text([f"x {count}"], "count")
     inside = inside.moved(_FRAME * 1.5, times.height + SPACE)
     right, bottom = inside.width + _FRAME, inside.height + _FRAME
@@ -193,7 +193,7 @@ def _framed(inside: Box, count: int) -> Box:
 
 
 def _lines(boxes: Sequence[Box], room: float) -> list[list[Box]]:
-    """Return the boxes in as few lines as there is room for, and these about equally wide."""
+    """Return the boxes in as few lines as possible, all of about the same width."""
     best = _filled(boxes, room)
     widest = max(box.width for box in boxes)
     while room > widest:
@@ -218,7 +218,10 @@ def _filled(boxes: Sequence[Box], room: float) -> list[list[Box]]:
 
 
 def _levelled(line: Sequence[Box]) -> list[Box]:
-    """Return a line with the operations of neighbouring maps below the lowest of these maps."""
+    """Return a line in which the operations of neighbouring maps are at the same height.
+
+    They are below the lowest of these maps.
+    """
     levelled: list[Box] = []
     for alone, group in itertools.groupby(line, lambda box: len(box.bodies) == 1):
         run = list(group)
@@ -228,7 +231,7 @@ def _levelled(line: Sequence[Box]) -> list[Box]:
 
 
 def _words_below(box: Box) -> float:
-    """Return how far the words of a single map are below its axis."""
+    """Return how far the lower end of a single map is below its axis."""
     body = box.bodies[0]
     return body.y + body.height + body.depth - body.axis
 
@@ -241,7 +244,7 @@ def _with_words(box: Box, lower: float) -> Box:
 
 
 def _below_each_other(lines: Sequence[Box]) -> Box:
-    """Return lines in the order of text: a wire leads from the end of each to the next."""
+    """Return lines in reading order, with a wire from the end of each line to the next one."""
     right = max(line.width for line in lines) + _RETURN
     placed: list[Box] = []
     top = 0.0
@@ -249,7 +252,7 @@ def _below_each_other(lines: Sequence[Box]) -> Box:
         line = line.moved(_RETURN, top)
         before = [(_RETURN / 3, top - _BETWEEN_LINES / 2), (_RETURN / 3, line.entry)]
         below = line.height + _BETWEEN_LINES / 2
-        behind = [(right + _RETURN / 2, line.exit), (right + _RETURN / 2, below)]
-        placed.append(line.led(before if placed else [], behind if number < len(lines) else []))
+        after = [(right + _RETURN / 2, line.exit), (right + _RETURN / 2, below)]
+        placed.append(line.led(before if placed else [], after if number < len(lines) else []))
         top = line.height + _BETWEEN_LINES
     return replace(connected(placed), width=right + _RETURN)

@@ -1,4 +1,4 @@
-"""One step enters; its map, bar or symbol leaves with its words and its open wires."""
+"""Make the smallest pieces of a drawing: the map, bar or symbol of one step, with its words."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from cnnkit.plots.diagram.boxes import Body, Box, Open, Text
 from cnnkit.plots.diagram.steps import Step
 from cnnkit.plots.diagram.words import lines_of, size_words
 
-LETTERS = {"size": 8.0, "operation": 7.0, "pill": 7.0, "count": 11.0}  # points
+LETTERS = {"size": 8.0, "operation": 7.0, "pill": 7.0, "count": 11.0}  # size in points by role
 SPACE = 0.08  # around texts
 JOIN = 0.2  # before a symbol
 
-_LETTER_WIDTH = 0.6  # of the size of a letter, on the safe side
+_LETTER_WIDTH = 0.6  # as a share of the size; a little too wide, so that texts do not touch
 _LINE_HEIGHT = 1.25
 _ARROW = 0.34  # from a map to the next one
 _CIRCLE = 0.3
 _GATE = 0.17
 _GATE_LENGTH = 0.6
 _BAR = 0.11
-_SMALLEST = 0.16  # side of a map, of the largest one
+_SMALLEST = 0.16  # smallest side of a map, as a share of the largest map
 _MOST_SHEETS = 14
-_SHIFT = 0.028  # from sheet to sheet, of the largest map
+_SHIFT = 0.028  # from sheet to sheet, as a share of the largest map
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Scale:
 
     Args:
         unit: side of the largest map, in inches.
-        largest: height or width of it, in numbers.
+        largest: height or width of the largest map, in numbers.
     """
 
     unit: float
     largest: float
 
     def body(self, position: int, step: Step) -> Body:
-        """Return what is drawn for a step that is no symbol, at 0, 0."""
+        """Return what is drawn for a step that is not a symbol, placed at (0, 0)."""
         if step.shape is None:
             return Body(position, "unknown", 0, 0, 0.4 * self.unit, 0.4 * self.unit)
         if len(step.shape) == 1:
@@ -55,14 +55,14 @@ class Scale:
 
 
 def sides(step: Step) -> tuple[float, ...]:
-    """Return height and width of a map, nothing for another step; a sequence is a thin column."""
+    """Return (height, width) of a map, () for other steps; a sequence is a thin column."""
     if step.shape is None or len(step.shape) == 1 or step.symbol:
         return ()
     return (step.shape[0], 1.0) if len(step.shape) == 2 else step.shape[-3:-1]
 
 
 def _sheets(channels: int) -> int:
-    """Return how many sheets stand for so many channels: 6 for 6, 10 for 64, 14 for 1024."""
+    """Return how many sheets are drawn for the channels: 6 for 6, 10 for 64, 14 for 1024."""
     if channels <= 6:
         return max(1, channels)
     return min(_MOST_SHEETS, round(6 + 1.1 * math.log2(channels / 6)))
@@ -85,12 +85,12 @@ def cell(position: int, step: Step, scale: Scale) -> Box:
 
 
 def symbol(position: int, step: Step, reach: float = 0.0) -> Box:
-    """Return where ways meet, the words behind it at its right.
+    """Return the symbol where branches meet, with the words of what follows on its right.
 
     Args:
-        position: of the step.
-        step: with a symbol.
-        reach: from the highest to the lowest way, which a gate is to cover.
+        position: position of the step.
+        step: a step with a symbol.
+        reach: height from the highest to the lowest branch, which a gate has to cover.
     """
     words = text(lines_of(step.words), "operation")
     if step.symbol == "concat":
@@ -106,12 +106,12 @@ def symbol(position: int, step: Step, reach: float = 0.0) -> Box:
 
 
 def bare_wire(width: float = 0.4) -> Box:
-    """Return a way on which nothing happens."""
+    """Return a wire on which nothing happens."""
     return Box(width, 0.16, 0.08, 0.08, through=(((0.0, 0.08), (width, 0.08)),))
 
 
 def named_wire(position: int, step: Step) -> Box:
-    """Return a way with its operation as a name on it."""
+    """Return a wire with an operation written on it."""
     words = text(lines_of(step.words, 40), "pill")
     body = Body(position, "pill", 0.3, 0.02, words.width + 0.12, words.height + 0.08)
     words = replace(words, x=body.x + body.width / 2, y=body.axis)
@@ -119,7 +119,7 @@ def named_wire(position: int, step: Step) -> Box:
 
 
 def text(lines: Sequence[str], role: str) -> Text:
-    """Return lines around 0, 0 with the room that they need."""
+    """Return lines centred on (0, 0), with the width and height that they need."""
     letter = LETTERS[role] / 72
     width = max(map(len, lines), default=0) * letter * _LETTER_WIDTH
     return Text(tuple(lines), 0, 0, width, len(lines) * letter * _LINE_HEIGHT, role)

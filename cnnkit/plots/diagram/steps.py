@@ -1,4 +1,4 @@
-"""Rows of layers enter; the steps leave that a drawing shows, layers that keep the map merged."""
+"""Group layers into the steps that a drawing shows: a layer with those that keep its map."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _KEEPING = (
 
 @dataclass(frozen=True)
 class Step:
-    """What a drawing shows at one place: a map or a row of numbers, or the meeting of several.
+    """What a drawing shows at one place: a map, a row of numbers, or a symbol where branches meet.
 
     Args:
-        words: the operation that leads here, or the one behind a symbol.
-        shape: of what leaves; None where it is unknown.
-        inputs: positions of the steps that it takes.
-        rows: positions of the rows that it stands for.
+        words: the operation that leads here, or for a symbol the one that follows.
+        shape: output shape; None if it is unknown.
+        inputs: positions of the steps whose outputs it takes.
+        rows: positions of the rows of the layer table that it represents.
         kind: image, conv, pool, dense, other, or merge.
-        symbol: of a merge: +, concat, ...; a merge has no map.
-        window: (height, width) of what slides over the map before.
-        output: whether it is the last one.
-        shortcut: whether it stands in the shortcut of a residual block.
+        symbol: symbol of a merge, such as + or concat; a merge has no map.
+        window: (height, width) of the window that slides over the map before it.
+        output: whether it is the last step.
+        shortcut: whether it is in the shortcut of a residual block.
     """
 
     words: str
@@ -64,7 +64,7 @@ def steps_of(rows: Sequence[LayerRow], input_shape: Shape) -> list[Step]:
 
 
 def _groups(rows: Sequence[LayerRow]) -> list[list[int]]:
-    """Return the rows of each step: an operation, and what keeps its map behind or before it."""
+    """Return the rows of each step: an operation, and the layers around it that keep its map."""
     takers = _takers(rows)
     group_of: dict[int, list[int]] = {}
     groups: list[list[int]] = []
@@ -82,7 +82,7 @@ def _groups(rows: Sequence[LayerRow]) -> list[list[int]]:
 
 
 def _leads(rows: Sequence[LayerRow], group: Sequence[int]) -> bool:
-    """Tell whether a group has no operation of its own yet, and so leads the next one."""
+    """Return whether a group has no operation yet, so that the next one can join it."""
     return all(rows[position].kind in _KEEPING for position in group)
 
 

@@ -1,4 +1,4 @@
-"""Steps whose connections cross enter; they leave in one line, with arcs above it."""
+"""Lay out steps whose connections cross: in one line, with arcs above it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from cnnkit.plots.diagram.boxes import Box, Open, Point, Wire, tidy, together
 from cnnkit.plots.diagram.steps import Step
 from cnnkit.plots.diagram.tree import Tangle
 
-_GAP = 0.4  # between two steps, for the ends of arcs
-_LEVEL = 0.12  # from one arc to the next one above it
+_GAP = 0.4  # inches between two steps, for the ends of arcs
+_LEVEL = 0.12  # inches from one arc to the next one above it
 
 
 def tangled(tangle: Tangle, cells: Sequence[Box], steps: Sequence[Step]) -> Box:
-    """Return the cells of the members in one line, wired as their steps are.
+    """Return the cells of the members in one line, connected like their steps.
 
     Args:
-        tangle: its members are in the order of the data.
-        cells: one a member.
-        steps: of the whole drawing.
+        tangle: the tangle; its members are in the order of the data.
+        cells: one per member.
+        steps: the steps of the whole drawing.
     """
     axis = max(cell.entry for cell in cells)
     placed: list[Box] = []
@@ -59,7 +59,10 @@ def tangled(tangle: Tangle, cells: Sequence[Box], steps: Sequence[Step]) -> Box:
 
 
 def _spans(tangle: Tangle, steps: Sequence[Step]):
-    """Yield (place, place, source) of each connection; -1 is before the line, its length behind."""
+    """Yield (start, end, source step) of each connection, as places in the line.
+
+    -1 is before the line, and its length is after it.
+    """
     place = {step: number for number, step in enumerate(tangle.members)}
     for step in tangle.members:
         for source in steps[step].inputs:
@@ -72,7 +75,7 @@ def _spans(tangle: Tangle, steps: Sequence[Step]):
 
 
 def _levels(spans: Sequence[tuple[int, int]]) -> list[int | None]:
-    """Return a level for each arc, so that none runs along another; None for neighbours."""
+    """Return a level for each arc so that arcs do not overlap; None between neighbours."""
     kept: list[tuple[int, int, int]] = []
     levels: list[int | None] = []
     for first, last in spans:
@@ -87,7 +90,7 @@ def _levels(spans: Sequence[tuple[int, int]]) -> list[int | None]:
 
 
 def _arc(begin: Point, end: Point, up: float, down: float, level: int) -> list[Point]:
-    """Return the way up behind the one step, along its level, and down before the other."""
+    """Return a line up after the first step, along its level, and down before the last step."""
     spread = 0.03 * (level % 4)
     height = -_LEVEL * (level + 1)
     rise, fall = up + 0.05 + spread, down + _GAP / 2 + spread

@@ -1,7 +1,7 @@
-"""Steps enter; what stands behind each other and what beside each other leaves, as a tree.
+"""Find out which steps of a drawing follow each other and which are in parallel, as a tree.
 
-Every step through which all data must pass divides its line. What lies between two of them falls
-into lanes that do not touch each other, and each lane is divided in the same way.
+Every step through which all data must pass divides its line. The steps between two of them form
+lanes that are not connected to each other, and each lane is divided in the same way.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from cnnkit.plots.diagram.steps import Step
 
-_MOST_UNFOLDED = 24  # steps
-_MOST_EQUAL = 3  # single steps in a row that are drawn one by one
+_MOST_UNFOLDED = 24  # steps; in a longer drawing equal parts are drawn once
+_MOST_EQUAL = 3  # equal single steps in a row are drawn one by one up to this number
 
 
 @dataclass(frozen=True)
 class Parallel:
-    """Lanes that start at the same step; the merge joins them, None where the next step does."""
+    """Lanes that start at the same step; `merge` joins them, or the next step if it is None."""
 
     lanes: tuple[Series, ...]
     merge: int | None = None
@@ -25,12 +25,12 @@ class Parallel:
 
 @dataclass(frozen=True)
 class Tangle:
-    """Steps whose connections cross: in one line, with arcs between those that are not neighbours.
+    """Steps whose connections cross, drawn in one line with arcs between distant steps.
 
     Args:
-        members: in the order of the data.
+        members: the steps, in the order of the data.
         start: the step before them.
-        end: the step behind them.
+        end: the step after them.
     """
 
     members: tuple[int, ...]
@@ -44,7 +44,7 @@ class Repeat:
 
     Args:
         series: the first of them.
-        count: how often.
+        count: number of equal parts.
         folded: the steps that are not drawn.
     """
 
@@ -58,13 +58,16 @@ Series = tuple["Item", ...]
 
 
 def tree_of(steps: Sequence[Step]) -> Series:
-    """Return the tree of a drawing; equal parts of a long one are folded."""
+    """Return the tree of a drawing; in a long one, equal parts are folded."""
     tree = (0, *_Graph(steps).series(0, range(1, len(steps)), len(steps)))
     return fold(tree, steps) if len(steps) > _MOST_UNFOLDED else tree
 
 
 class _Graph:
-    """Which steps take what each step gives; a step behind all takes what nobody else does."""
+    """Which steps take the output of each step.
+
+    An imaginary step after all others takes the outputs that no other step takes.
+    """
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.inputs = [step.inputs for step in steps]
@@ -77,7 +80,7 @@ class _Graph:
             takers[:] = takers or [len(steps)]
 
     def series(self, start: int, inside: Sequence[int], end: int) -> Series:
-        """Return what lies between two steps; a direct way between them is not part of it."""
+        """Return what is between two steps; a direct connection of the two is not part of it."""
         items: list[Item] = []
         stretch: list[int] = []
         last, reach, before = start, 0, start
@@ -88,7 +91,7 @@ class _Graph:
                 stretch.append(step)
                 continue
             direct = self.takers[last].count(step) if (last, step) != (start, end) else 0
-            joins = step != end and self.symbols[step]  # those of the end are joined around here
+            joins = step != end and self.symbols[step]  # the caller joins the lanes of the end
             items += self._stretch(last, stretch, step, direct, step if joins else None)
             if step != end and not _is_merged(items, step):
                 items.append(step)
@@ -122,7 +125,7 @@ class _Graph:
         yield Parallel(tuple(lane for _, lane in lanes), merge)
 
     def _parts(self, inside: Sequence[int]) -> list[list[int]]:
-        """Return the steps that hang together, without those at both ends."""
+        """Return the groups of steps that are connected without the steps at both ends."""
         part_of = {step: [step] for step in inside}
         for step in inside:
             for taker in self.takers[step]:
@@ -138,7 +141,7 @@ def _is_merged(items: Sequence[Item], step: int) -> bool:
 
 
 def fold(series: Series, steps: Sequence[Step]) -> Series:
-    """Return the series with runs of equal parts drawn once."""
+    """Return the series with each run of equal parts replaced by one `Repeat`."""
     items: list[Item] = []
     rest = tuple(_fold_inside(item, steps) for item in series)
     seen = [_looks(item, steps) for item in rest]
@@ -146,7 +149,7 @@ def fold(series: Series, steps: Sequence[Step]) -> Series:
     while position < len(rest):
         length, count = _run(rest, seen, position)
         while count > 1 and _run(rest, seen, position + 1) == (length, count):
-            items.append(rest[position])  # of several ways to cut the run, the last one
+            items.append(rest[position])  # if the run can be cut in several ways, take the last one
             position += 1
         end = position + length * count
         if count == 1:
@@ -166,7 +169,7 @@ def _fold_inside(item: Item, steps: Sequence[Step]) -> Item:
 
 
 def _run(rest: Sequence[Item], seen: Sequence[object], start: int) -> tuple[int, int]:
-    """Return the length and count of the equal parts that begin here and fold the most."""
+    """Return (length, count) of the equal parts that begin here and save the most steps."""
     best = (1, 1)
     for length in range(1, (len(rest) - start) // 2 + 1):
         part = seen[start : start + length]
@@ -182,7 +185,7 @@ def _run(rest: Sequence[Item], seen: Sequence[object], start: int) -> tuple[int,
 
 
 def steps_in(item: Item | Series) -> Iterator[int]:
-    """Yield every step of a part of the tree, those that are folded included."""
+    """Yield every step of a part of the tree, including folded ones."""
     if isinstance(item, int):
         yield item
     elif isinstance(item, Tangle):
@@ -199,7 +202,7 @@ def steps_in(item: Item | Series) -> Iterator[int]:
 
 
 def _looks(item: Item, steps: Sequence[Step]) -> object:
-    """Return what of an item can be seen, to compare it with others."""
+    """Return everything that a drawing shows of an item, to compare it with other items."""
     if isinstance(item, int):
         return (steps[item].symbol, steps[item].words, steps[item].shape)
     if isinstance(item, Parallel):

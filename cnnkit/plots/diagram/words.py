@@ -1,4 +1,4 @@
-"""A layer enters; the words leave that a drawing writes beside its arrow and its map."""
+"""The words that a drawing writes next to a layer: its operation and its size."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WORD_ENDS = re.compile("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def operation_words(row: LayerRow) -> str:
-    """Return what a layer does: `conv 5 x 5, stride 2, relu`."""
+    """Return what a layer does, for example `conv 5 x 5, stride 2, relu`."""
     return ", ".join(part for part in _parts(row) if part)
 
 
@@ -42,11 +42,13 @@ def size_words(shape: Shape | None) -> str:
 
 
 def lines_of(words: str, most: int = 21) -> list[str]:
-    """Break words into lines between the parts and, where one part is too long, inside it.
+    """Break words into lines between the parts, and inside a part that is too long for a line.
 
     >>> lines_of("average pool 3 x 3, stride 1, relu")
     ['average pool 3 x 3,', 'stride 1, relu']
     """
+    # What must stay on one line is joined: numbers such as 3 x 3 with their word by no-break
+    # spaces, and the words of one part by \x1f, which the first wrapping does not break.
     kept = re.sub(r"(?<=\d) x (?=\d)|(?<=stride) |(?<=conv) (?=\d)", "\xa0", words)
     kept = re.sub(r"(\d)\xa0(?=\d)", "\\1\xa0x\xa0", kept)
     parts = [part.replace(" ", "\x1f") for part in kept.split(", ")]
@@ -71,7 +73,7 @@ def _parts(row: LayerRow) -> Iterator[str]:
 
 
 def activation_words(arguments: Mapping[str, Any]) -> str:
-    """Return the activation among arguments, empty where there is none."""
+    """Return the activation among the arguments; "" if there is none or it is linear."""
     found = arguments.get("activation")
     return found if isinstance(found, str) and found != "linear" else ""
 

@@ -1,4 +1,4 @@
-// The page of `cnnkit features`: choose a layer and a channel, point at a number, see its sum.
+// The page of `cnnkit features`. Choose a layer and a channel and point at a number to see its sum.
 
 const stages = data.stages;
 const state = { stage: 0, channel: 0, row: 0, column: 0, below: null };
@@ -65,7 +65,7 @@ function isRow(stage) { return stage.shape[0] === 1 && stage.shape[1] === 1; }
 
 // ---- where a number comes from ------------------------------------------------------------------
 
-// The positions of the window, null where it lies outside (padding).
+// The positions of the window; `outside` marks padding.
 function windowCells(stage, row, column) {
   const below = stages[stage.parents[0]].shape;
   const cells = [];
@@ -86,7 +86,7 @@ function frameOf(cells) {
   return [Math.min(...rows), Math.min(...columns), Math.max(...rows), Math.max(...columns)];
 }
 
-// What a weighted sum adds up: one part for each channel below that the filter sees.
+// The parts of a weighted sum: one for each channel below that the filter sees.
 function parts(stage, row, column, channel) {
   const below = stages[stage.parents[0]];
   const cells = windowCells(stage, row, column);
@@ -108,11 +108,11 @@ function parts(stage, row, column, channel) {
 
 function explain(stage, row, column, channel) {
   const value = at(stage, row, column, channel);
-  if (!whole(stage)) return { value, text: "its exact numbers are left out of this page" };
+  if (!whole(stage)) return { value, text: "the exact numbers of this layer are left out of this page" };
   if (stage.kind === "image") return { value, text: "a level of the image, 0 to 255" };
   const parents = stage.parents.map((index) => stages[index]);
   if (!parents.length || !parents.every(whole)) {
-    return { value, text: "what it comes from is not on this page" };
+    return { value, text: "the numbers it is computed from are not on this page" };
   }
   const below = parents[0];
   switch (stage.kind) {
@@ -171,7 +171,7 @@ function explain(stage, row, column, channel) {
       const there = parents.filter((parent) => parent.shape.join() === stage.shape.join());
       const text = there.map((parent) =>
         `${parent.name} has ${number(at(parent, row, column, channel))} there`).join(", ");
-      return { value, text: text || `made by ${stage.title}`, same: there.length > 0 };
+      return { value, text: text || `computed by ${stage.title}`, same: there.length > 0 };
     }
   }
 }
@@ -204,10 +204,10 @@ function build() {
   const controls = element("div", { className: "controls" },
     element("label", {}, "Layer ", layerSelect), element("label", {}, "Channel ", channelSelect),
     element("span", { className: "quiet" },
-      "Point at a number of the map, or focus the map and use the arrow keys."));
+      "Point at a number of the map, or click the map and use the arrow keys."));
   const windowLabel = element("label", { id: "below-choice" }, "channel ", belowSelect);
   page.replaceChildren(answer, ...notes, controls,
-    element("div", { className: "panels" }, panel("image", "Image: what it sees"),
+    element("div", { className: "panels" }, panel("image", "Image: what the number sees"),
       panel("below", "Layer below: its window", windowLabel), panel("map", "Map")),
     element("div", { className: "sum", id: "sum" }),
     element("section", {}, element("h2", {}, "All channels of this layer"),
@@ -248,7 +248,7 @@ function listen(canvas) {
   });
 }
 
-// A row of numbers is drawn as lines of cells, a cell a channel.
+// A row of numbers is drawn as lines of cells, one cell per channel.
 function rowWidth(stage) {
   const count = channelsOf(stage).length;
   return count <= 16 ? count : Math.ceil(Math.sqrt(count));
@@ -364,7 +364,7 @@ function show() {
   }
 }
 
-// The channel below that is drawn: the one that was chosen, or the one that adds most.
+// The channel below that is drawn: the chosen one, or else the one that contributes most.
 function belowChannel(stage, explained) {
   if (explained.same) return state.channel;
   if (!explained.result) return 0;
@@ -403,7 +403,7 @@ function drawImage(stage, explained, row, column) {
   document.getElementById("image-title").textContent = "Image: what the number sees";
   document.getElementById("image-legend").textContent = seen
     ? `rows ${top} to ${bottom}, columns ${left} to ${right} of ${stages[0].shape.slice(0, 2).join(" x ")}`
-    : "padding alone";
+    : "only padding";
 }
 
 function drawSum(stage, explained, row, column) {
@@ -468,7 +468,7 @@ function windowTable(stage, below, cells, part) {
   return table;
 }
 
-// A window of one position: a line for each channel below.
+// For a window of one position: one line per channel below.
 function termTable(stage, below, sorted) {
   const table = element("table", {}, element("caption", {}, `the largest of ${stage.depth} products`));
   const { row, column, outside } = windowCells(stage, isRow(stage) ? 0 : state.row,

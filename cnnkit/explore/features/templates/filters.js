@@ -1,4 +1,4 @@
-// The page of `cnnkit filters`: choose a layer and a channel, see its kernel and what excites it.
+// The page of `cnnkit filters`. Choose a layer and a channel to see its kernel and what excites it.
 
 const layers = data.layers;
 const page = document.getElementById("page");
@@ -36,7 +36,7 @@ function show() {
   const layer = layers[Number(layerSelect.value)];
   const channel = layer.channels[Number(channelSelect.value)];
   showKernel(layer, channel.kernel);
-  climbedBox.replaceChildren(figure(channel.climbed, 224, "of the size of the model's images"));
+  climbedBox.replaceChildren(figure(channel.climbed, 224, "as large as the images of the model"));
   patchBox.replaceChildren(...channel.patches.map((patch) => {
     const [top, left, bottom, right] = patch.box;
     const label = patch.label ? `${patch.label}, ` : "";
@@ -57,25 +57,25 @@ function showKernel(layer, kernel) {
   const value = (slice, row, column) => weights[(slice * height + row) * width + column];
   const reach = kernel.reach || 1;
   const some = kernel.slices.length < depth
-    ? ` The ${kernel.slices.length} of ${depth} channels below with the largest weights.` : "";
+    ? ` Shown are the ${kernel.slices.length} of ${depth} channels below with the largest weights.` : "";
   const rest = `Weights from -${number(reach)} to ${number(reach)}.${some} Point at a weight.`;
   weightLine.textContent = rest;
   const grids = kernel.slices.map((slice, index) => {
     const pixel = (row, column) => colour(value(index, row, column), -reach, reach);
-    const text = `from channel ${slice}`;
+    const text = `channel ${slice} below`;
     return grid(height, width, pixel, text, (row, column) =>
       `channel ${slice} below, row ${row}, column ${column}: weight ${value(index, row, column)}`);
   });
   if (layer.coloured) {
     const level = (slice, row, column) => 127.5 * (1 + value(slice, row, column) / reach);
     const pixel = (row, column) => [0, 1, 2].map((slice) => level(slice, row, column));
-    grids.unshift(grid(height, width, pixel, "in colour, grey is 0", (row, column) => "red, green, blue: " +
+    grids.unshift(grid(height, width, pixel, "in colour; grey is 0", (row, column) => "red, green, blue: " +
       [0, 1, 2].map((slice) => number(value(slice, row, column))).join(", ")));
   }
   kernelBox.replaceChildren(...grids);
 }
 
-// A kernel as squares; pointing or moving with the arrow keys tells a weight.
+// A kernel as squares. Pointing at a square, or moving with the arrow keys, shows its weight.
 function grid(height, width, pixel, caption, tell) {
   const times = Math.max(4, Math.min(CELL, Math.floor(140 / width)));
   const canvas = element("canvas", { tabIndex: 0, "aria-label": `kernel ${caption}`, role: "img" });

@@ -1,4 +1,4 @@
-// What both pages share: decoding numbers, drawing them, making elements.
+// Shared by both pages: decode numbers, draw them, make elements.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 
@@ -17,7 +17,7 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-// Seven digits tell a 32-bit number; small ones need no more than four places to be read.
+// Few enough digits to be read easily; 32-bit floats have no more than seven.
 function number(value) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
@@ -25,7 +25,8 @@ function number(value) {
   return String(Number(value.toFixed(size < 1 ? 5 : size < 100 ? 4 : 3)));
 }
 
-// Of both signs: blue over white (zero) to red. Else dark to light, as far as `high`.
+// If there are negative numbers: from blue over white (zero) to red. Otherwise from dark (zero) to
+// light (`high`).
 const DARK_TO_LIGHT = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
 const BLUE_TO_RED = [[5, 48, 97], [67, 147, 195], [247, 247, 247], [214, 96, 77], [103, 0, 31]];
 
@@ -39,7 +40,7 @@ function colour(value, low, high) {
   return stops[start].map((from, i) => from + (stops[start + 1][i] - from) * (place - start));
 }
 
-// Draws one pixel a number; `pixel(row, column)` gives [red, green, blue].
+// Draw one pixel per number; `pixel(row, column)` returns [red, green, blue].
 function paint(canvas, height, width, pixel, times = 1) {
   const small = element("canvas", { width, height });
   const image = new ImageData(width, height);
@@ -58,7 +59,7 @@ function paint(canvas, height, width, pixel, times = 1) {
   return canvas;
 }
 
-// A frame around positions top..bottom, left..right (inside), on a canvas painted `times` larger.
+// Frame the positions top..bottom, left..right (inclusive) on a canvas painted `times` larger.
 function frame(canvas, times, [top, left, bottom, right]) {
   const context = canvas.getContext("2d");
   const side = [left * times, top * times, (right - left + 1) * times, (bottom - top + 1) * times];

@@ -1,4 +1,4 @@
-"""The shipped configs, and the one in the README, reach what is said of them."""
+"""The shipped configs, and the one in the README, do what their heads and the README promise."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_keras_builds_every_shipped_config_as_we_count_it(least, most):
         keras.backend.clear_session()
 
 
-def test_every_config_says_what_it_is_and_checks():
+def test_every_config_describes_itself_and_has_no_mistakes():
     assert sorted(config_files().values()) == sorted(CONFIGS.glob("*.yaml"))
     for name, path in config_files().items():
         assert "x-model:" in path.read_text(), name
@@ -99,7 +99,7 @@ def test_models_prints_the_list_and_a_config(tmp_path):
     assert (backbone.exit_code, "MobileNetV2 is a backbone" in backbone.stderr) == (2, True)
 
 
-def test_a_printed_config_stands_alone(tmp_path):
+def test_a_printed_config_works_in_any_folder(tmp_path):
     printed = CliRunner().invoke(main, ["models", "resnet18"]).stdout
     shipped = (CONFIGS / "resnet18.yaml").read_text()
     assert printed.partition("x-model")[2] == shipped.partition("x-model")[2]

@@ -1,4 +1,4 @@
-"""The documentation: its configs load, its tables are complete, its links lead somewhere."""
+"""The documentation: configs load, tables and commands are complete, and links lead somewhere."""
 
 from __future__ import annotations
 

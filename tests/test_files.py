@@ -169,7 +169,7 @@ def test_the_list_on_stdin_is_not_replaced(photos, trained_run):
 
 
 @pytest.mark.parametrize("new", [False, True], ids=["a photo", "a new name"])
-def test_a_pattern_that_the_shell_expands_behind_o_destroys_nothing(photos, trained_run, new):
+def test_a_pattern_that_the_shell_expands_after_o_destroys_nothing(photos, trained_run, new):
     expanded = sorted(map(str, photos.glob("cat/*.png")))
     if new:
         expanded.insert(0, "new.png")

@@ -49,13 +49,13 @@ def photos(tmp_path):
 
 
 def environment(**more):
-    """Return the environment with the tested interpreter's commands in front."""
+    """Return the environment with the commands of the tested interpreter first in PATH."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**os.environ, "PATH": path, **more}
 
 
 def run(folder, *command, **more):
-    """Run a command in a folder and return what came of it."""
+    """Run a command in a folder and return the finished process."""
     words = [str(word) for word in command]
     if words[0].endswith(".py"):
         words.insert(0, sys.executable)
@@ -96,7 +96,7 @@ def test_a_folder_without_broken_images_ends_with_exit_code_0(work, photos):
     assert (done.returncode, len(rows(output))) == (0, 4)
 
 
-def test_a_killed_prediction_goes_on_without_doing_parts_again(work, photos):
+def test_a_killed_prediction_continues_without_repeating_parts(work, photos):
     whole, output = predict_folder(work, photos, CHUNK="1")
     expected = output.read_text()
     output.unlink()
@@ -128,13 +128,13 @@ def kill_after_the_first_part(work, photos, output, model="runs/tiny"):
     return parts
 
 
-@pytest.mark.parametrize("change", ["an image more", "another model", "another option"])
-def test_a_prediction_of_something_else_does_not_go_on(work, photos, change):
+@pytest.mark.parametrize("change", ["one more image", "another model", "another option"])
+def test_an_interrupted_prediction_of_something_else_is_not_continued(work, photos, change):
     output, model = photos.parent / "answers.csv", photos.parent / "my model.tflite"
     shutil.copy(work / "runs" / "tiny" / "model.tflite", model)
     kill_after_the_first_part(work, photos, output, model)
     options = []
-    if change == "an image more":
+    if change == "one more image":
         (photos / "new.png").write_bytes(b"")
     elif change == "another model":
         model.write_bytes(model.read_bytes() + b" ")  # still a model, but not the same

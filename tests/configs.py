@@ -1,4 +1,4 @@
-"""A smallest config and one that names every key, for several test files."""
+"""The smallest config and one with many keys, for several test files."""
 
 SMALL = "data: {source: digits, image_size: 32}\nmodel: {layers: [flatten]}\n"
 FULL = """\
@@ -48,4 +48,16 @@ training:
   seed: 3
   deterministic: false
   tensorboard: false
+"""
+WITH_BACKBONE = """\
+data: {source: photos, image_size: 64, classes: [a, b, c]}
+augmentation: [random_flip, random_resized_crop: {scale: [0.1, 1]}, mixup: 0.2]
+model:
+  backbone: {name: MobileNetV2, alpha: 0.35, layer: block_13_expand}
+  head: [global_pool, dropout: 0.2, dense: {units: 3, kernel_regularizer: {l2: 0.1}}]
+training:
+  phases:
+    - {train: head, epochs: 3, data: {source: shapes, shapes: {num_images: 3}}}
+    - {train: {last_layers: 3}, optimizer: adam, schedule: {step: 3}, warmup_epochs: 1}
+    - {train: {gradual: 3}, early_stopping: {patience: 2}, layer_decay: 0.9, batch_norm: training}
 """

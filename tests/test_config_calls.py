@@ -1,4 +1,4 @@
-"""Layers, optimizers and schedules: every spelling, and what Keras gets."""
+"""Layers, optimizers and schedules: every way to write them, and the arguments for Keras."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def test_a_layer_means_a_keras_class_and_its_arguments(
         ),
     ],
 )
-def test_a_call_writes_itself_in_one_form(value: object, written: object) -> None:
+def test_a_call_is_always_written_in_the_same_form(value: object, written: object) -> None:
     assert layer(value).to_yaml() == written
     assert layer(written) == layer(value)
 
 
-def test_a_block_holds_its_layers_and_no_keras_class() -> None:
+def test_a_residual_block_has_its_layers_and_no_keras_class() -> None:
     call = layer({"residual": ["flatten"]})
     assert call.arguments == {"layers": (Call("flatten"),)}
     assert call.keras_name is None
@@ -82,7 +82,7 @@ def test_a_block_holds_its_layers_and_no_keras_class() -> None:
     assert call.full_arguments["activation"] is None
 
 
-def test_full_arguments_hold_keras_defaults() -> None:
+def test_full_arguments_have_the_defaults_of_keras() -> None:
     full = full_arguments("Conv2D", {"filters": 2, "kernel_size": 3, "padding": "same"})
     assert full["filters"] == 2
     assert full["padding"] == "same"
@@ -111,7 +111,7 @@ def test_a_schedule_has_all_its_arguments() -> None:
     assert schedule == Call("plateau", {"patience": 5, "factor": 0.1, "min_learning_rate": 0.0})
 
 
-def test_names_of_different_families_do_not_meet() -> None:
+def test_no_name_belongs_to_two_families() -> None:
     names = [
         n for f in ("layers", "augmentation", "optimizers", "schedules") for n in call_names(f)
     ]

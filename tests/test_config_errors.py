@@ -1,14 +1,26 @@
-"""Wrong configs: whole messages, their places and their order."""
+"""Wrong configs: the messages in full, their places and their order."""
 
 from __future__ import annotations
 
+import json
+import random
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from wrong_configs import DATA, MODEL, PROBE, TABLE, backbone, layer
 
-from cnnkit.config import check_config, config_from_text, load_config
+from cnnkit.config import (
+    check_config,
+    config_as_dict,
+    config_from_text,
+    dump_config,
+    load_config,
+)
 from cnnkit.errors import ConfigError, UsageError
+from configs import FULL, WITH_BACKBONE
 
 
 @pytest.mark.parametrize(("text", "lines"), TABLE)
@@ -18,7 +30,7 @@ def test_a_wrong_config_gives_exactly_these_lines(text: str, lines: list[str]) -
     assert str(error.value).splitlines() == [f"a.yaml:{line}" for line in lines]
 
 
-def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
+def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file() -> None:
     text = "training: {epochs: 0}\ndata: {source: digits, image_size: 0}\nmodel: {layer: []}\n"
     with pytest.raises(ConfigError) as error:
         config_from_text(text, filename="a.yaml")
@@ -26,14 +38,14 @@ def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
     assert places == ["a.yaml:1:20", "a.yaml:2:36", "a.yaml:3:9"]
 
 
-def test_a_merged_mistake_is_shown_where_it_was_written() -> None:
+def test_a_mistake_in_a_merged_mapping_is_reported_where_it_is_written() -> None:
     text = "x-conv: &conv {filters: 0}\n" + layer("conv: {<<: *conv, kernel_size: 3}")
     with pytest.raises(ConfigError) as error:
         config_from_text(text, filename="a.yaml")
     assert [problem.location for problem in error.value.problems] == ["a.yaml:1:25"]
 
 
-def test_a_stack_that_collapses_the_image_is_refused_at_its_layer() -> None:
+def test_a_stack_that_shrinks_the_image_to_nothing_is_reported_at_its_layer() -> None:
     text = f"{DATA}model:\n  layers:\n    - pool: 16\n    - residual:\n        - pool: 4\n"
     with pytest.raises(ConfigError) as error:
         config_from_text(text, filename="a.yaml")
@@ -43,7 +55,7 @@ def test_a_stack_that_collapses_the_image_is_refused_at_its_layer() -> None:
     assert "32" in problem.message
 
 
-def test_an_image_size_of_the_command_line_is_refused_there() -> None:
+def test_a_wrong_image_size_of_the_command_line_is_reported_there() -> None:
     with pytest.raises(ConfigError) as error:
         config_from_text(backbone("name: VGG16", "32"), ["data.image_size=31"])
     assert [problem.location for problem in error.value.problems] == ["--set data.image_size=31"]
@@ -59,11 +71,11 @@ def test_an_image_size_of_the_command_line_is_refused_there() -> None:
         ("run: other", "8"),
     ],
 )
-def test_backbones_that_fit_load(text: str, size: str) -> None:
+def test_a_backbone_with_arguments_that_fit_loads(text: str, size: str) -> None:
     config_from_text(backbone(text, size))
 
 
-def test_a_probe_stands_behind_layers_without_weights() -> None:
+def test_a_probe_may_follow_layers_without_weights() -> None:
     head = (
         "  head: [LayerNormalization: {scale: false, center: false}, global_pool, dropout: 0.2]\n"
     )
@@ -91,7 +103,7 @@ def test_a_folder_in_place_of_a_config_is_refused(tmp_path: Path) -> None:
         load_config(tmp_path)
 
 
-def test_a_file_that_is_not_utf8_is_refused_at_the_byte(tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf8_is_reported_at_its_byte(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(b"data:\n  source: caf\xe9\n")
     with pytest.raises(ConfigError) as error:
@@ -154,3 +166,36 @@ def test_a_phase_shorter_than_its_warm_up_is_refused(
         assert str(error).splitlines() == [f"a.yaml:{line}" for line in lines]
     else:
         assert lines == []
+
+
+JUNK = [
+    None, 0, -1, 2.5, float("nan"), True, "", "x", "relu", "$n", "${NOT_SET}", [], {}, [1, 2, 3],
+    [None], {"a": 1}, {"x": {"y": 1}}, [[1, 2], [3, 4]], [{"dense": 2}], 10**7,
+]  # fmt: skip
+
+
+def places_in(data: Any) -> list[tuple[Any, Any]]:
+    """Return (mapping or list, key or index) of every value in plain data."""
+    keys = list(data) if isinstance(data, dict) else range(len(data))
+    inner = [data[key] for key in keys if isinstance(data[key], dict | list)]
+    return [(data, key) for key in keys] + [place for each in inner for place in places_in(each)]
+
+
+@pytest.mark.parametrize("text", [FULL, WITH_BACKBONE])
+def test_any_value_at_any_place_is_accepted_or_reported(text: str) -> None:
+    draws = random.Random(0)
+    good = config_as_dict(config_from_text(text))
+    outcomes = set()
+    for _ in range(60):
+        data = json.loads(json.dumps(good))
+        holder, key = draws.choice(places_in(data))
+        holder[key] = draws.choice(JUNK)
+        try:
+            config = config_from_text(yaml.safe_dump(data))
+        except ConfigError as error:
+            assert all(re.match(r"config:\d+:\d+$", each.location) for each in error.problems)
+            outcomes.add("reported")
+        else:
+            assert config_from_text(dump_config(config)) == config
+            outcomes.add("accepted")
+    assert outcomes == {"accepted", "reported"}

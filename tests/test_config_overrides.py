@@ -17,7 +17,7 @@ def loaded(*overrides: str, text: str = SMALL) -> Config:
     return config_from_text(text, overrides, filename="a.yaml")
 
 
-def test_an_override_replaces_a_value_or_opens_its_section() -> None:
+def test_an_override_replaces_a_value_or_creates_its_section() -> None:
     assert loaded("training.epochs=3").training.epochs == 3
     assert loaded("training.early_stopping.patience=3").training.early_stopping.patience == 3
     assert loaded("augmentation=[]", text=FULL).augmentation == ()
@@ -80,13 +80,13 @@ def test_override_values_follow_the_yaml_rules() -> None:
          "the whole training has only 20. Shorten the warm-up or train longer."),
     ],
 )  # fmt: skip
-def test_a_wrong_override_is_shown_as_it_was_typed(override: str, line: str) -> None:
+def test_a_wrong_override_is_reported_as_it_was_typed(override: str, line: str) -> None:
     with pytest.raises(ConfigError) as error:
         loaded(override)
     assert str(error.value) == f"--set {override}  {line}"
 
 
-def test_mistakes_of_file_and_overrides_come_together() -> None:
+def test_mistakes_in_the_file_and_in_overrides_are_reported_together() -> None:
     with pytest.raises(ConfigError) as error:
         loaded("training.seed=x", text=SMALL + "training: {epochs: 0}")
     locations = [problem.location for problem in error.value.problems]

@@ -1,4 +1,4 @@
-"""`repeat`, `block` and `$name`: what they stand for, and where mistakes in them are reported."""
+"""`repeat`, `block` and `$name`: the layers they stand for, and where mistakes are reported."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_repeat_writes_its_layers_out_round_by_round():
     assert _layers(text) == [convs[0], *residuals[0], convs[1], *residuals[1], "flatten"]
 
 
-def test_blocks_take_values_and_hold_other_blocks():
+def test_blocks_have_values_and_contain_other_blocks():
     text = _yaml(
         "blocks:",
         "  twice: [{block: {name: once, units: $units}}, {block: {name: once, units: 3}}]",
@@ -57,7 +57,7 @@ def test_blocks_take_values_and_hold_other_blocks():
     assert _layers(text) == [*expected, {"branches": [[dense[2], "batch_norm"], []]}]
 
 
-def test_what_a_run_saves_has_everything_written_out_and_reads_as_the_same():
+def test_a_saved_config_has_everything_written_out_and_loads_as_the_same():
     text = _yaml(
         "blocks: {head: [flatten, {dense: 4}]}",
         "layers: [{repeat: {times: 2, layers: [pool]}}, {block: head}]",
@@ -227,7 +227,7 @@ def test_a_mistake_is_reported_where_it_is_written(text, lines):
     assert _refused(text) == lines
 
 
-def test_a_repeat_of_repeats_ends():
+def test_a_repeat_in_a_repeat_ends():
     layers = "[pool]"
     for _ in range(4):
         layers = f"[{{repeat: {{times: 1000, layers: {layers}}}}}]"
@@ -243,14 +243,14 @@ def test_blocks_that_double_end_at_once(innermost):
     assert "repeats and blocks turn this into more than 10,000 layers." in lines[-1]
 
 
-def test_only_layers_count_not_the_numbers_of_their_arguments():
+def test_only_layers_are_counted_not_the_numbers_in_their_arguments():
     conv = "{conv: {filters: 1, kernel_size: [1, 1], strides: [1, 1], dilation_rate: [1, 1]}}"
     inner = f"{{repeat: {{times: 30, layers: [{conv}]}}}}"
     layers = _layers(_yaml(f"layers: [{{repeat: {{times: 100, layers: [{inner}]}}}}, flatten]"))
     assert len(layers) == 3001
 
 
-def test_a_block_receives_a_stack_to_repeat():
+def test_a_block_can_repeat_a_stack_that_is_given_to_it():
     text = _yaml(
         "blocks: {thrice: [{repeat: {times: 3, layers: $inner}}]}",
         "layers: [flatten, {block: {name: thrice, inner: [{dense: 4}, batch_norm]}}]",
@@ -263,7 +263,7 @@ def test_a_block_receives_a_stack_to_repeat():
     assert "there is no value $iner. Did you mean $inner?" in line
 
 
-def test_mistakes_elsewhere_are_reported_at_once_with_those_of_a_repeat():
+def test_mistakes_elsewhere_are_reported_together_with_those_in_a_repeat():
     text = _yaml("layers: [{repeat: {layers: [pool]}}]") + "training: {epochs: 0}\n"
     assert [line.split("  ")[1] for line in _refused(text)] == [
         "model.layers[0].repeat",

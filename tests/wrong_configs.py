@@ -1,4 +1,4 @@
-"""Wrong configs, and the whole of the messages each of them gives."""
+"""Wrong configs, each with all of its messages in full."""
 
 DATA = "data: {source: digits, image_size: 32}\n"
 MODEL = "model: {layers: [flatten]}\n"
@@ -15,17 +15,17 @@ SIZE = "a whole number of at least 1 or a pair of them"
 
 
 def data(text: str) -> str:
-    """Return a config whose data section has one more line, line 4."""
+    """Return a config whose data section has one more line: line 4."""
     return f"data:\n  source: digits\n  image_size: 32\n  {text}\n{MODEL}"
 
 
 def layer(text: str) -> str:
-    """Return a config whose only layer stands in line 4, column 7."""
+    """Return a config whose only layer is in line 4, column 7."""
     return f"{DATA}model:\n  layers:\n    - {text}\n"
 
 
 def training(text: str) -> str:
-    """Return a config with one line of training, line 4."""
+    """Return a config with one line of training: line 4."""
     return f"{DATA}{MODEL}training:\n  {text}\n"
 
 

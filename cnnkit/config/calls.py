@@ -115,6 +115,7 @@ def layer_signature(name: str) -> Signature:
     if name == "pool":
         size = keras_signature("layers", "MaxPooling2D")
         types = {"type": Argument(choice(*POOLS["pool"]), "max")}
+        # Both types of pool have the same arguments, except for the default of pool_size.
         return types | dict(size) | {"pool_size": Argument(size["pool_size"].type, POOL_SIZE)}
     if name == "global_pool":
         types = {"type": Argument(choice(*POOLS["global_pool"]), "average")}
@@ -210,7 +211,7 @@ def _arguments(family: str, name: str, given: Any) -> dict[str, Any]:
     arguments = read_arguments(signature, given, name)
     if family == "schedules":
         return {k: arguments.get(k, argument.default) for k, argument in signature.items()}
-    if family == "optimizers":
+    if family == "optimizers":  # the default is written into the config: it is what people look for
         return {"learning_rate": signature["learning_rate"].default} | arguments
     if "pad" in arguments:
         check_pad(arguments)

@@ -70,7 +70,7 @@ def _augmentation_mistakes(config: Config) -> Iterator[Mistake]:
     if misplaced:
         index, message = misplaced
         yield Mistake(("augmentation", index), message)
-    if config.data.batch_size > 1:
+    if config.data.batch_size > 1:  # an image can only be mixed with others of its batch
         return
     for index, call in enumerate(config.augmentation):
         if call.name in MIXING:
@@ -179,7 +179,7 @@ def _backbone_mistakes(config: Config) -> Iterator[Mistake]:
 
 def _size_mistakes(config: Config) -> Iterator[Mistake]:
     name, (height, width) = config.model.backbone.name, config.data.image_size
-    least = NETWORKS[name].minimum_size if name is not None else 0
+    least = NETWORKS[name].minimum_size if name is not None else 0  # others: known when built
     if min(height, width) < least:
         message = (
             f"{name} needs images of at least {least} x {least} pixels, but these are {height} x "

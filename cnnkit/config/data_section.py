@@ -21,7 +21,7 @@ from cnnkit.config.values import (
     Whole,
 )
 
-LARGEST_SIZE = 10_000  # height or width in pixels
+LARGEST_SIZE = 10_000  # height or width in pixels; catches a zero too many
 BUILT_IN_SOURCES = (  # cnnkit.data.sources says what they are
     "digits",
     "shapes",

@@ -21,7 +21,7 @@ from cnnkit.config.signatures import Argument, Signature, read_arguments
 from cnnkit.config.values import Expected, Whole
 from cnnkit.errors import KeyPath, dotted, nearest_name, suggested
 
-MAX_LAYERS = 10_000  # of a stack with everything written out; resnet50 has about 200
+MAX_LAYERS = 10_000  # of a stack with everything written out; resnet50.yaml has 157
 STACKS = ("layers", "head")  # of the model section
 NAME = re.compile(r"\$([A-Za-z_]\w*)\Z")
 
@@ -64,7 +64,7 @@ class _Scope:
 
     values: Mapping[str, Any] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
-    words: str = ""
+    words: str = ""  # what a message adds: the round or the block that we are in
     block: str = ""  # the one we are in
     call: KeyPath = ()  # the path of the `block` that uses it
 
@@ -82,6 +82,7 @@ class Expansion:
         self._blocks: Mapping[str, Any] = {}
         self._open: list[str] = []  # the blocks we are inside of
         self._used: set[str] = set()  # the blocks we have been inside of
+        # Path of a layer in the expanded config -> its path in the file, and the words to add.
         self._origins: dict[KeyPath, tuple[KeyPath, str]] = {}
         self._num_written = 0
 
@@ -95,7 +96,7 @@ class Expansion:
                 yield replace(each, path=source, message=each.message + words)
 
     def _origin(self, path: KeyPath) -> tuple[KeyPath, str]:
-        for end in range(len(path), 0, -1):
+        for end in range(len(path), 0, -1):  # from the inside out: the nearest layer counts
             if path[:end] in self._origins:
                 source, words = self._origins[path[:end]]
                 return (*source, *path[end:]), words
@@ -122,14 +123,17 @@ class Expansion:
 
     def write_out(self, key: str, layers: list[Any]) -> list[Any]:
         """Return the layers of a key with everything written out; report the mistakes in them."""
-        path = ("model", key)
-        return self._list(layers, path, path, _Scope())
+        return self._value(layers, ("model", key), ("model", key), _Scope())
+
+    # `source` is the path of a value in the file, `target` its path in the expanded config.
 
     def _value(self, value: Any, source: KeyPath, target: KeyPath, scope: _Scope) -> Any:
         if isinstance(value, str) and value.startswith("$"):
             return self._named(value, source, scope)
         if isinstance(value, list):
-            return self._list(value, source, target, scope)
+            found: list[Any] = []
+            self._fill(found, value, source, target, scope)
+            return found
         if not isinstance(value, Mapping):
             return value
         return {
@@ -156,13 +160,6 @@ class Expansion:
         self._report(source, message, suggestion=near)
         return None
 
-    def _list(
-        self, entries: list[Any], source: KeyPath, target: KeyPath, scope: _Scope
-    ) -> list[Any]:
-        found: list[Any] = []
-        self._fill(found, entries, source, target, scope)
-        return found
-
     def _fill(
         self, found: list[Any], entries: list[Any], source: KeyPath, target: KeyPath, scope: _Scope
     ) -> None:
@@ -181,7 +178,7 @@ class Expansion:
                         self.mistakes.append(replace(each, path=(*here, word, *each.path)))
                 continue
             place = (*target, len(found))
-            if place != here or scope.words:
+            if place != here or scope.words:  # else the path in the file is the same
                 self._origins[place] = (here, scope.words)
             found.append(self._value(entry, here, place, scope))
 
@@ -220,7 +217,7 @@ class Expansion:
             inner = replace(scope, values=values, used=used, words=words)
             if len(self.mistakes) == num_before:  # one round with mistakes is enough
                 self._fill(found, arguments["layers"], (*here, "layers"), target, inner)
-        scope.used.update(used - set(each))
+        scope.used.update(used - set(each))  # values of the block around this repeat
         self._refuse_unused(set(each) - used, (*here, "each"), num_before)
 
     def _block(

@@ -33,6 +33,7 @@ _Factor = described(Number | list_of(Number, 2), "a number or a pair of numbers 
 _Numbers = described(Number | list_of(Number), "a number or a list of numbers")
 _Bits = Annotated[Whole, Ge(1), Le(8)]
 _Resizing = choice("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
+# Arguments with one number per axis, or one number for all axes.
 _SIZES = {"kernel_size", "strides", "pool_size", "dilation_rate", "size", "output_size"}
 _SIZES |= {"tile_grid_size"}
 
@@ -121,7 +122,7 @@ def argument_type(keras_name: str, argument: str, default: Any) -> Any:
         return choice("nearest", "bilinear")
     if argument == "fill_mode":
         return choice("reflect", "wrap", "constant", "nearest")
-    if argument.endswith("_factor") and "loss" not in argument:
+    if argument.endswith("_factor") and "loss" not in argument:  # not loss_scale_factor
         return _Factor
     return _BY_NAME.get(argument) or _like_default(argument, default)
 

@@ -94,12 +94,14 @@ def _config(document: Document, overrides: Iterable[str], folder: Path) -> Confi
     data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
     mistakes = fill_in_paths(data, folder)
     expansion = expand(data)
-    mistakes += dict.fromkeys(expansion.mistakes)
+    mistakes += dict.fromkeys(
+        expansion.mistakes
+    )  # a block that is used twice has its mistakes twice
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
         mistakes += expansion.as_written(mistakes_of(error, Config, data))
-    else:
+    else:  # values are compared only if each of them is right
         mistakes += expansion.as_written(mistakes_between(config))
     if mistakes:
         raise ConfigError(located(mistakes, document))

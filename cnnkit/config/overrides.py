@@ -10,6 +10,7 @@ from cnnkit.config.problems import shown
 from cnnkit.config.yaml_reader import Document, read_yaml
 from cnnkit.errors import ConfigError, KeyPath, Problem, dotted
 
+# Names with dots between them, each with any number of indices: model.layers[0].conv.filters.
 _KEY = re.compile(r"[^.\[\]=\s][^.\[\]=]*(?:\[[0-9]+\])*(?:\.[^.\[\]=]+(?:\[[0-9]+\])*)*\Z")
 _PART = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 
@@ -33,7 +34,7 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> None:
         except _RefusedError as error:
             problems.append(Problem(str(error), option))
         else:
-            document.options.pop(path, None)
+            document.options.pop(path, None)  # so that the last option for a path is the last one
             document.options[path] = option
     if problems:
         raise ConfigError(problems)

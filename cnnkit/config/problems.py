@@ -94,6 +94,7 @@ def shown(value: Any) -> str:
 
 
 def _error(kind: Any, message: str, suggestion: str = "") -> PydanticCustomError:
+    # The message is filled in as a value, because it may contain braces itself.
     return PydanticCustomError(kind, "{message}", {"message": message, "suggestion": suggestion})
 
 
@@ -130,7 +131,7 @@ class Errors:
             return read(value)
         except PydanticCustomError as error:
             self.add(path, error)
-        except ValidationError as error:
+        except ValidationError as error:  # of parts of the value, already in our words
             for row in error.errors(include_url=False):
                 self.add((*path, *row["loc"]), _error(row["type"], **row["ctx"]))
         return None
@@ -152,7 +153,7 @@ def read_value(kind: Any, value: Any) -> Any:
         return adapter(kind).validate_python(value)
     except ValidationError as error:
         if all(row["type"] in _POINTS_AT for row in error.errors(include_url=False)):
-            raise
+            raise  # our own validators have said it, with the paths of the parts
         raise mismatch(kind, value, error) from None
 
 
@@ -175,6 +176,7 @@ def mistakes_of(
         section: what was validated; not needed if our own validators raised all errors.
         data: what was given.
     """
+    # A dict, not a set, keeps the order. Several of pydantic's errors may become the same mistake.
     found = dict.fromkeys(_reworded(row, section, data) for row in error.errors(include_url=False))
     meant = {(*each.path[:-1], each.suggestion) for each in found if each.points_at == "key"}
     return [each for each in found if each.points_at != "section" or each.path not in meant]
@@ -219,7 +221,7 @@ def _declared(
     yield (), kind, data
     for depth, part in enumerate(path):
         inner = section_in(kind)
-        data = data[part] if _has(data, part) else None
+        data = data[part] if _has(data, part) else None  # for a value that is not what it should be
         if isinstance(part, int) and inner is not None:
             kind = inner  # one entry of a list of sections
         elif inner is not None and part in inner.model_fields:
@@ -260,7 +262,7 @@ def _place(mistake: Mistake, document: Document) -> tuple[tuple[int, int, int], 
     """Return a sort key and the location to show."""
     path = mistake.path
     for number, (option_path, option) in reversed(list(enumerate(document.options.items()))):
-        if path[: len(option_path)] == option_path:
+        if path[: len(option_path)] == option_path:  # the last option for a path wins
             return (1, number, 0), option
         if path == option_path[: len(path)] and path not in document.key_positions:
             return (1, number, 0), option  # a section that only the option has opened

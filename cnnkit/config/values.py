@@ -48,7 +48,7 @@ class MismatchError(ValueError):
     """A value is not of a type, raised by our own validators.
 
     Args:
-        hint: what the message says at its end, beginning with a blank.
+        hint: what the message adds at its end; begins with a blank.
         nearest: the allowed name that is most like the value.
     """
 
@@ -255,7 +255,7 @@ def _is_bound(metadata: Any) -> bool:
 def _base_and_metadata(kind: Any) -> tuple[Any, tuple[Any, ...]]:
     if get_origin(kind) is not Annotated:
         return kind, ()
-    base, *metadata = get_args(kind)  # nested Annotated types are flat
+    base, *metadata = get_args(kind)  # Python itself flattens nested Annotated types
     return base, tuple(metadata)
 
 

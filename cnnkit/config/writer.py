@@ -17,9 +17,9 @@ def dump_config(config: Config) -> str:
         config_as_dict(config),
         Dumper=_Dumper,
         sort_keys=False,
-        default_flow_style=None,
+        default_flow_style=None,  # innermost mappings and lists on one line
         allow_unicode=True,
-        width=1000,
+        width=1000,  # one layer per line, however long
     )
 
 
@@ -59,10 +59,11 @@ class _Dumper(yaml.SafeDumper):
     """PyYAML's writer, which also quotes what YAML 1.2 would not read as text."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        return True
+        return True  # write equal values in full, not as &id001 and *id001
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    # `012` or `1e-4` as text would be read as a number, and a plain << as a merge key.
     quoted = "'" if not isinstance(read_scalar(text), str) or text == "<<" else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=quoted)
 

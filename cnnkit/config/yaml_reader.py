@@ -106,6 +106,7 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}
 
 
+# Tag, pattern, and the first characters of the scalars to try it on (PyYAML asks for them).
 _RESOLVERS = (
     ("null", re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""]),
     ("bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")),
@@ -176,7 +177,7 @@ class _Constructor:
 
     def construct(self, node: yaml.Node, path: KeyPath) -> Any:
         self._count += 1
-        if self._count > MAX_NODES:
+        if self._count > MAX_NODES:  # ten short lines of aliases can stand for a billion values
             raise _TooManyNodesError
         self.document.positions[path] = _position(node)
         if len(path) > MAX_DEPTH:
@@ -220,7 +221,7 @@ class _Constructor:
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.refuse(key_node, "a key must be a name, not a list or a mapping.")
-            elif key_node.value == "<<" and key_node.style is None:
+            elif key_node.value == "<<" and key_node.style is None:  # a quoted "<<" is a name
                 merges.append(value_node)
             elif key_node.value in own:
                 lines = f"{_position(own[key_node.value][0])[0]} and {_position(key_node)[0]}"

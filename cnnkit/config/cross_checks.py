@@ -15,6 +15,7 @@ from cnnkit.arithmetic import (
     name_problems,
     nodes_of,
 )
+from cnnkit.config.model_section import BackboneConfig
 from cnnkit.config.own_calls import MIXING, misplaced_mixing
 from cnnkit.config.problems import Mistake
 from cnnkit.config.schema import Config
@@ -35,7 +36,7 @@ def mistakes_between(config: Config) -> Iterator[Mistake]:
     if config.model.backbone is None:
         yield from _layers_mistakes(config)
     else:
-        yield from _backbone_mistakes(config)
+        yield from _backbone_mistakes(config, config.model.backbone)
     yield from _name_mistakes(config)
 
 
@@ -160,11 +161,11 @@ def _name_mistakes(config: Config) -> Iterator[Mistake]:
 # --- a model with a backbone
 
 
-def _backbone_mistakes(config: Config) -> Iterator[Mistake]:
+def _backbone_mistakes(config: Config, backbone: BackboneConfig) -> Iterator[Mistake]:
     model, training = config.model, config.training
-    for each in model.backbone.mistakes():
+    for each in backbone.mistakes():
         yield replace(each, path=("model", "backbone", *each.path))
-    yield from _size_mistakes(config)
+    yield from _size_mistakes(config, backbone.name)
     yield from _probe_mistakes(config)
     yield from _phase_mistakes(config)
     if model.layers is not None:
@@ -177,8 +178,8 @@ def _backbone_mistakes(config: Config) -> Iterator[Mistake]:
         yield Mistake(("training", "fine_tune"), message)
 
 
-def _size_mistakes(config: Config) -> Iterator[Mistake]:
-    name, (height, width) = config.model.backbone.name, config.data.image_size
+def _size_mistakes(config: Config, name: str | None) -> Iterator[Mistake]:
+    height, width = config.data.image_size
     least = NETWORKS[name].minimum_size if name is not None else 0  # others: known when built
     if min(height, width) < least:
         message = (

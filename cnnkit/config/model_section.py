@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 from cnnkit.config.calls import HeadLayers, Layers
 from cnnkit.config.problems import Mistake, shown
 from cnnkit.config.values import REFERENCE, Expected, Flag, Number, Section, Text, Whole
-from cnnkit.networks import NETWORKS
+from cnnkit.networks import NETWORKS, NetworkRow
 
 # --- model.backbone
 
@@ -102,10 +102,9 @@ class BackboneConfig(Section):
             message = f"goes only with {owners}, but {given[0]} is given. Remove {key}."
             yield Mistake((key,), message, "key")
         if self.name is not None:
-            yield from self._argument_mistakes()
+            yield from self._argument_mistakes(NETWORKS[self.name])
 
-    def _argument_mistakes(self) -> Iterator[Mistake]:
-        row = NETWORKS[self.name]
+    def _argument_mistakes(self, row: NetworkRow) -> Iterator[Mistake]:
         imagenet = self.weights == "imagenet"
         for key, value in self.arguments.items():
             if key not in row.arguments:

@@ -29,6 +29,9 @@ from cnnkit.errors import KeyPath, Problem, dotted, nearest_name, suggested
 SHOWN_LENGTH = 60  # characters of a received value in a message
 
 
+_Target = Literal["value", "key", "section"]
+
+
 @dataclass(frozen=True)
 class Mistake:
     """One mistake, before its line is known.
@@ -43,7 +46,7 @@ class Mistake:
 
     path: KeyPath
     message: str
-    points_at: Literal["value", "key", "section"] = "value"
+    points_at: _Target = "value"
     suggestion: str = ""
 
 
@@ -160,11 +163,15 @@ def read_value(kind: Any, value: Any) -> Any:
 # --- from pydantic's errors to mistakes
 
 # The errors that are worded here, and what each points at.
-_POINTS_AT = {"bad_value": "value", "unknown_key": "key", "missing_key": "section"}
+_POINTS_AT: dict[str, _Target] = {
+    "bad_value": "value",
+    "unknown_key": "key",
+    "missing_key": "section",
+}
 
 
 def mistakes_of(
-    error: ValidationError, section: type[BaseModel] | None = None, data: Any = None
+    error: ValidationError, section: type[BaseModel] = BaseModel, data: Any = None
 ) -> list[Mistake]:
     """Return every mistake that a validation found, in our words.
 
@@ -182,14 +189,12 @@ def mistakes_of(
     return [each for each in found if each.points_at != "section" or each.path not in meant]
 
 
-def _reworded(row: ErrorDetails, section: type[BaseModel] | None, data: Any) -> Mistake:
-    path, ours = row["loc"], row
-    if row["type"] not in _POINTS_AT:
+def _reworded(row: ErrorDetails, section: type[BaseModel], data: Any) -> Mistake:
+    path, kind, context = row["loc"], row["type"], row.get("ctx", {})
+    if kind not in _POINTS_AT:
         path, error = _in_our_words(row, section, data)
-        ours = {"type": error.type, "ctx": error.context}
-    return Mistake(
-        path, ours["ctx"]["message"], _POINTS_AT[ours["type"]], ours["ctx"]["suggestion"]
-    )
+        kind, context = error.type, error.context or {}
+    return Mistake(path, context["message"], _POINTS_AT[kind], context["suggestion"])
 
 
 def _in_our_words(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -132,10 +132,8 @@ def read_arguments(signature: Signature, given: Any, owner: str) -> dict[str, An
     given = _by_name(signature, given, owner)
     for name, value in given.items():
         if name in signature:
-            kind = signature[name].type
-            values[name] = errors.read(
-                (name,), lambda part, kind=kind: read_value(kind, part), value
-            )
+            read = partial(read_value, signature[name].type)
+            values[name] = errors.read((name,), read, value)
         else:
             errors.add((name,), unknown_key(owner, name, signature, "argument"))
     for name, argument in signature.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Le
 from pydantic import Field
@@ -29,7 +29,8 @@ from cnnkit.config.values import (
 from cnnkit.errors import nearest_name
 
 TRAINED_PARTS = ("head", "all", "linear_probe")
-MONITORS = ("val_loss", "val_accuracy", "train_loss", "train_accuracy")
+Monitor = Literal["val_loss", "val_accuracy", "train_loss", "train_accuracy"]
+MONITORS: tuple[str, ...] = get_args(Monitor)
 _WEIGHT_RULES = ("auto", "effective_number")
 
 
@@ -202,7 +203,7 @@ class TrainingConfig(Section):
     early_stopping: EarlyStopping | None = Field(
         None, description="When training ends before its last epoch; null for never."
     )
-    monitor: Literal[MONITORS] = Field(
+    monitor: Monitor = Field(
         "val_loss",
         description="The column of history.csv that decides about the best weights, early_stopping "
         "and plateau.",

@@ -207,14 +207,14 @@ class _Constructor:
         except ValueError:
             return self.refuse(node, f'the tag !!{kind} does not fit "{node.value}". Remove it.')
 
-    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+    def _mapping(self, node: yaml.Node, path: KeyPath) -> dict[str, Any]:
         data = {}
         for key, (key_node, value_node) in self._entries(node).items():
             self.document.key_positions[(*path, key)] = _position(key_node)
             data[key] = self.construct(value_node, (*path, key))
         return data
 
-    def _entries(self, node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    def _entries(self, node: yaml.Node) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         """Return key -> (key node, value node); the mapping's own entries win over merged ones."""
         own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merges: list[yaml.Node] = []

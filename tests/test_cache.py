@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,13 +31,26 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a cache with pixels of two sizes and a built-in; tests must not change it."""
+    folder = tmp_path_factory.mktemp("made")
+    photos = write_classes(folder / "photos", {"cat": 5, "owl": 5})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNNKIT_CACHE", str(folder / "cache"))
+        for size in (8, 16):
+            load_dataset(data_config(photos, image_size=(size, size)))
+        builtin_folder("digits", ShapesConfig())
+    for class_folder in (folder / "cache" / "builtin" / "digits-v1").glob("*/"):
+        for image in sorted(class_folder.iterdir())[3:]:  # the copies are quicker without
+            image.unlink()
+    return folder / "cache"
+
+
 @pytest.fixture
-def filled(cache, tmp_path):
-    """Return a cache with pixels of two sizes, a built-in and a download, and things of others."""
-    photos = write_classes(tmp_path / "photos", {"cat": 5, "owl": 5})
-    for size in (8, 16):
-        load_dataset(data_config(photos, image_size=(size, size)))
-    builtin_folder("digits", ShapesConfig())
+def filled(cache, made):
+    """Return a copy of that cache, with a download and things of others too."""
+    shutil.copytree(made, cache)
     (cache / "downloads").mkdir()
     (cache / "downloads" / "mnist.npz").write_bytes(bytes(1000))
     (cache / "downloads" / "mine.zip").touch()

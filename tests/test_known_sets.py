@@ -6,13 +6,13 @@ import hashlib
 import json
 import pickle
 import re
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from images import data_config
 from known_files import (
     cifar10_archive,
@@ -28,6 +28,7 @@ from PIL import Image
 from places import DOCS
 from web import Web, serve
 
+from cnnkit.cli import main
 from cnnkit.config import BUILT_IN_SOURCES, ShapesConfig
 from cnnkit.data.dataset import load_dataset
 from cnnkit.data.sources.builtin import builtin_class_names, builtin_folder
@@ -276,40 +277,34 @@ model: {layers: [{conv: {filters: 2, kernel_size: 3}}, global_pool]}
 training: {epochs: 1, tensorboard: false}
 """
 
-# The table's own hash cannot fit a tiny archive, so the command is run with another row.
-_RUN = """
-import sys
-from dataclasses import replace
-from cnnkit.data.sources.known_sets import KNOWN_SETS
-url, size, sha256 = sys.argv[1:4]
-known = KNOWN_SETS["cifar10"]
-file = replace(known.files[0], url=url, size=int(size), sha256=sha256)
-KNOWN_SETS["cifar10"] = replace(known, files=(file,))
-from cnnkit.cli import main
-main(sys.argv[4:])
-"""
+
+@pytest.fixture
+def command(cache, tmp_path, monkeypatch):
+    """Return a function that calls cnnkit where cifar10 is another file.
+
+    The table's own hash cannot fit a tiny archive.
+    """
+    (tmp_path / "a.yaml").write_text(_CIFAR10)
+    monkeypatch.chdir(tmp_path)
+
+    def cnnkit(url, content, *words):
+        known = KNOWN_SETS["cifar10"]
+        digest = hashlib.sha256(content).hexdigest()
+        file = replace(known.files[0], url=url, size=len(content), sha256=digest)
+        monkeypatch.setitem(KNOWN_SETS, "cifar10", replace(known, files=(file,)))
+        return CliRunner().invoke(main, words, catch_exceptions=False)
+
+    return cnnkit
 
 
-def _cnnkit(url, content, *words, folder):
-    digest = hashlib.sha256(content).hexdigest()
-    return subprocess.run(
-        [sys.executable, "-c", _RUN, url, str(len(content)), digest, *words],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        check=False,
-    )
-
-
-def test_train_and_evaluate_on_cifar10_from_the_network(cache, tmp_path):
+def test_train_and_evaluate_on_cifar10_from_the_network(command, cache, tmp_path):
     train, test = random_part(60, (32, 32, 3), 10, 0), random_part(20, (32, 32, 3), 10, 1)
     content = cifar10_archive(train, test)
-    (tmp_path / "a.yaml").write_text(_CIFAR10)
     with serve(Web(content)) as web:
-        done = _cnnkit(web.url, content, "train", "a.yaml", folder=tmp_path)
-        assert done.returncode == 0, done.stderr
-        scored = _cnnkit(web.url, content, "evaluate", "--json", folder=tmp_path)
-        assert scored.returncode == 0, scored.stderr
+        done = command(web.url, content, "train", "a.yaml")
+        assert done.exit_code == 0, done.stderr
+        scored = command(web.url, content, "evaluate", "--json")
+        assert scored.exit_code == 0, scored.stderr
         assert web.asked == [None]
     info = json.loads((tmp_path / "runs" / "a" / "run.json").read_text())
     assert info["data"]["source"] == "cifar10"
@@ -318,11 +313,10 @@ def test_train_and_evaluate_on_cifar10_from_the_network(cache, tmp_path):
     assert json.loads(scored.stdout)["num_images"] == 20
 
 
-def test_without_a_network_the_error_says_where_to_put_the_file(cache, tmp_path):
-    (tmp_path / "a.yaml").write_text(_CIFAR10)
+def test_without_a_network_the_error_says_where_to_put_the_file(command, cache, tmp_path):
     url = "http://no-such-server.invalid/cifar-10-python.tar.gz"
-    done = _cnnkit(url, b"content", "train", "--dry-run", "a.yaml", folder=tmp_path)
-    assert done.returncode == 1
+    done = command(url, b"content", "train", "--dry-run", "a.yaml")
+    assert done.exit_code == 1
     assert done.stderr.endswith(
         f"{url} could not be downloaded: the server's name cannot be looked up (is there a "
         "network?).\nTo put the file there by hand, download it on another machine, save it as\n"
@@ -331,8 +325,7 @@ def test_without_a_network_the_error_says_where_to_put_the_file(cache, tmp_path)
     )
 
 
-def test_a_summary_of_a_known_set_needs_no_download(cache, tmp_path):
-    (tmp_path / "a.yaml").write_text(_CIFAR10)
-    done = _cnnkit("http://127.0.0.1:1", b"x", "summary", "--json", "a.yaml", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_a_summary_of_a_known_set_needs_no_download(command, cache, tmp_path):
+    done = command("http://127.0.0.1:1", b"x", "summary", "--json", "a.yaml")
+    assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["num_classes"] == 10

@@ -16,6 +16,8 @@ import pytest
 from conftest import write_tiny_images
 from places import SCRIPTS
 
+import cnnkit
+
 CONFIG = """
 data: {source: tiny images, image_size: 16, split: {validation: 0.25, test: 0.25}}
 model: {layers: [flatten]}
@@ -31,8 +33,7 @@ def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scripts")
     write_tiny_images(folder / "tiny images")
     (folder / "tiny.yaml").write_text(CONFIG)
-    done = run(folder, "cnnkit", "train", "tiny.yaml")
-    assert done.returncode == 0, done.stderr
+    cnnkit.train(folder / "tiny.yaml", runs_folder=folder / "runs")
     return folder
 
 

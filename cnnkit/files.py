@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, TypedDict
 
 from cnnkit.errors import UsageError
 from cnnkit.text import shown
@@ -51,8 +51,17 @@ _PICTURE_BYTES = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II\*\0|MM\0\*|RIFF.{4}WEBP|.{4}ftyp(avif|hei)",
     re.S,
 )
+
+
+class Encoding(TypedDict):
+    """The arguments of `open` and `decode` that say which bytes a text has."""
+
+    encoding: str
+    errors: str
+
+
 # A file name need not be UTF-8; read and written like this, its bytes stay what they are.
-PATHS_AS_THEY_ARE = {"encoding": "utf-8", "errors": "surrogateescape"}
+PATHS_AS_THEY_ARE: Encoding = {"encoding": "utf-8", "errors": "surrogateescape"}
 # Without O_NONBLOCK, opening a pipe would wait until another process writes into it.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = (
@@ -149,12 +158,12 @@ def naming(path: Path, temporary: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def atomic_write(path: Path, mode: str = "w") -> Iterator[IO]:
+def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a temporary file in the folder of `path`, and rename it to `path` if the block succeeds.
 
     A link is followed. A pipe or a device, such as /dev/stdout, is written to directly.
     """
-    text = {} if "b" in mode else {"newline": "", **PATHS_AS_THEY_ARE}
+    text: dict[str, Any] = {} if "b" in mode else {"newline": "", **PATHS_AS_THEY_ARE}
     if path.exists() and not path.is_file():
         with naming(path), path.open(mode, **text) as file:
             yield file
@@ -242,7 +251,7 @@ def is_path(file: object) -> bool:
     return isinstance(file, str | os.PathLike)
 
 
-def why_unreadable(path: str | os.PathLike) -> tuple[str, str] | None:
+def why_unreadable(path: str | os.PathLike[str]) -> tuple[str, str] | None:
     """Return (kind of fault, reason) if a path does not lead to a regular file, else None.
 
     The kinds are those of `cnnkit.data.check`. The file is not opened.

@@ -113,14 +113,13 @@ def all_metrics(
     )
     by_class = class_metrics(matrix)
     present = by_class["support"] > 0
-    given = {"labels": labels, "probabilities": probabilities}
     result: dict[str, Any] = {
         "num_images": len(labels),
-        "accuracy": accuracy(**given),
+        "accuracy": accuracy(labels=labels, probabilities=probabilities),
         "balanced_accuracy": float(by_class["recall"][present].mean()),
         "macro_f1": float(by_class["f1"][present].mean()),
-        "log_loss": log_loss(**given),
-        "ece": calibration_error(**given),
+        "log_loss": log_loss(labels=labels, probabilities=probabilities),
+        "ece": calibration_error(labels=labels, probabilities=probabilities),
         "per_class": {
             name: {key: values[label].item() for key, values in by_class.items()}
             for label, name in enumerate(class_names)
@@ -128,7 +127,7 @@ def all_metrics(
         "confusion_matrix": matrix.tolist(),
     }
     if len(class_names) > 5:
-        result["top5_accuracy"] = top_k_accuracy(**given, k=5)
+        result["top5_accuracy"] = top_k_accuracy(labels=labels, probabilities=probabilities, k=5)
     return result
 
 

@@ -9,7 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 Advance = Callable[[int, int], None]
 
@@ -80,7 +84,8 @@ class BarReport(LineReport):
 
         super().__init__()
         self._console = Console(stderr=True, highlight=False)
-        self._bar = self._task = None
+        self._bar: Progress | None = None  # while epochs are trained
+        self._task: TaskID | None = None
         self._begin = self._drawn = 0.0
         self._epoch = 0
 
@@ -113,6 +118,8 @@ class BarReport(LineReport):
     def batch_done(self, images_done: int, logs: Mapping[str, float]) -> None:
         """Move the bar, at most ten times a second."""
         now = time.perf_counter()
+        if self._bar is None or self._task is None:
+            return
         if now - self._drawn < 0.1:  # a small network does hundreds of batches per second
             return
         self._drawn = now
@@ -150,7 +157,7 @@ def epoch_line(row: Mapping[str, float], epochs: int, num_images: int, *, is_bes
     return "  ".join(parts + ["best"] * is_best)
 
 
-def _epoch_bar(console: object) -> object:
+def _epoch_bar(console: Console) -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     return Progress(

@@ -170,7 +170,7 @@ class Run:
         return "\n".join(lines)
 
     @contextmanager
-    def _reading(self, path: Path) -> Iterator[IO]:
+    def _reading(self, path: Path) -> Iterator[IO[str]]:
         """Open one of the run's text files; turn what goes wrong into an error that names it."""
         try:
             with path.open(newline="", **PATHS_AS_THEY_ARE) as file:

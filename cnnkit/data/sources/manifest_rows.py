@@ -35,16 +35,13 @@ class ManifestText:
             content = manifest.read_bytes()
         except OSError as error:
             raise DataError(f"{manifest} cannot be read: {error.strerror or error}.") from error
-        self.text = content.removeprefix(b"\xef\xbb\xbf").decode(**_DECODING)
+        self.text = content.removeprefix(b"\xef\xbb\xbf").decode(**PATHS_AS_THEY_ARE)
         try:
             content.decode()
         except UnicodeDecodeError as error:
             self.wrong_byte: int | None = error.start
         else:
             self.wrong_byte = None
-
-
-_DECODING = {key: PATHS_AS_THEY_ARE[key] for key in ("encoding", "errors")}
 
 
 class _BadRow(NamedTuple):

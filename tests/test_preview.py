@@ -18,7 +18,7 @@ from cnnkit.data.order import epoch_order
 from cnnkit.errors import DataError
 from cnnkit.explore import preview
 from cnnkit.explore.preview import preview_rows
-from cnnkit.training.image_batches import Feed
+from cnnkit.training.image_batches import ImageBatches
 
 AUGMENTATION = ["random_flip", {"random_rotation": 0.2}, {"random_contrast": 0.5}, "mixup"]
 
@@ -39,10 +39,10 @@ def test_the_versions_are_the_pixels_of_training(tiny_images):
     config = config_of(tiny_images, AUGMENTATION[:3], split={"validation": 0, "test": 0})
     rows = {row.path: row for row in rows_of(config, num_images=24, epoch=2)}
     dataset = load_dataset(data_config(tiny_images, split=config.data.split))
-    feed = Feed(config, dataset)
+    batches = ImageBatches(config, dataset)
     for column, epoch in enumerate((1, 2, 3), start=1):
-        batches = [images.numpy() for images, _ in feed.training(epoch)]
-        shown = {image.tobytes() for image in np.concatenate(batches)}
+        images = [images.numpy() for images, _ in batches.training(epoch)]
+        shown = {image.tobytes() for image in np.concatenate(images)}
         assert {row.pictures[column][1].tobytes() for row in rows.values()} == shown
         assert {row.pictures[column][0] for row in rows.values()} == {f"epoch {epoch + 1}"}
 
@@ -72,8 +72,8 @@ def test_images_are_mixed_as_training_would_mix_a_batch_of_the_rows(tiny_images)
     rows = {r.path: r for r in rows_of(config, num_images=24, note=notes.append)}
     assert "mixed" in notes[0] and "partners are different" in notes[0]
     dataset = load_dataset(data_config(tiny_images, split=config.data.split))
-    feed = Feed(config, dataset)
-    ((images, targets),) = [(i.numpy(), t.numpy()) for i, t in feed.training(0)]
+    batches = ImageBatches(config, dataset)
+    ((images, targets),) = [(i.numpy(), t.numpy()) for i, t in batches.training(0)]
     assert {title.split()[0] for row in rows.values() for title, _ in row.pictures[-1:]} == {
         "mixed:"
     }

@@ -1,8 +1,7 @@
-"""Trainings that are killed or interrupted, and go on to the weights that they would have had."""
+"""Trainings that are killed or interrupted, and resumed to the weights they would have had."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import shutil
@@ -50,7 +49,7 @@ training:
     - {train: head, epochs: 3}
 """
 
-# Trains, and kills itself where it is told to.
+# Trains, and kills itself at a given place.
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -71,12 +70,12 @@ def batch_done(*_):
     if place == "in an epoch" and ended == int(epoch):
         die()
 report.epoch_done, report.batch_done = epoch_done, batch_done
-written = checkpoint.Weights._write_models
-def write_models(self):
-    if place == "behind the backup" and len(self._history.rows) >= int(epoch):
+saved = checkpoint.Checkpoint._save_models
+def save_models(self):
+    if place == "after the backup" and len(self._history.rows) >= int(epoch):
         die()
-    written(self)
-checkpoint.Weights._write_models = write_models
+    saved(self)
+checkpoint.Checkpoint._save_models = save_models
 train(load_config(Path(path)), name="killed", runs_folder=Path(folder), report=report)
 """
 
@@ -120,16 +119,16 @@ def _assert_same(run, whole):
 
 
 @pytest.mark.parametrize(
-    ("config", "place", "epoch", "goes_on_after"),
+    ("config", "place", "epoch", "continues_after"),
     [
         ("plain", "epoch end", 3, 3),
-        ("phases", "behind the backup", 3, 3),  # between two phases
+        ("phases", "after the backup", 3, 3),  # between two phases
         # at the end of all
-        pytest.param("phases", "behind the backup", 8, 10, marks=pytest.mark.slow),
+        pytest.param("phases", "after the backup", 8, 10, marks=pytest.mark.slow),
     ],
 )
-def test_a_killed_training_goes_on_to_the_same_weights(
-    folder, tmp_path, config, place, epoch, goes_on_after
+def test_a_killed_training_is_resumed_to_the_same_weights(
+    folder, tmp_path, config, place, epoch, continues_after
 ):
     arguments = [folder / f"{config}.yaml", tmp_path, place, str(epoch)]
     done = subprocess.run([sys.executable, "-c", _KILLED, *arguments], stderr=subprocess.PIPE)
@@ -139,7 +138,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     run = cnnkit.resume(runs_folder=tmp_path)
     assert run == killed
     _assert_same(run, find_run(config, folder / "runs"))
-    assert run.info().get("resumed", [0]) == [goes_on_after]
+    assert run.info().get("resumed", [0]) == [continues_after]
 
 
 def test_a_head_that_was_not_written_yet_is_trained_again_and_a_backbone_may_move(folder, tmp_path):
@@ -156,13 +155,14 @@ def test_a_head_that_was_not_written_yet_is_trained_again_and_a_backbone_may_mov
     killed.config.write_text(killed.config.read_text().replace(str(start), str(tmp_path / "moved")))
     report = _Interrupted()
     _assert_same(resume(killed.folder, report=report), find_run("phases", folder / "runs"))
-    assert f"run: {killed.folder}, goes on after epoch 7; the 2 behind are trained again" in (
-        report.notes
+    assert (
+        f"run: {killed.folder}, continues after epoch 7; 2 finished epochs are trained again"
+        in (report.notes)
     )
 
 
 class _Interrupted(Report):
-    """Presses Ctrl-C in the second batch behind some epochs."""
+    """Presses Ctrl-C in the second batch after some epochs."""
 
     def __init__(self, *epochs):
         self.epochs, self.ended, self.notes = list(epochs), 0, []
@@ -180,16 +180,36 @@ class _Interrupted(Report):
 
 
 def _interrupted(config, tmp_path, *epochs):
-    """Return a run that was interrupted in epochs behind these, and went on each time but one."""
+    """Return a run that was interrupted after these epochs, resumed in between, and its texts."""
     from cnnkit.training import resume, train
 
     report = _Interrupted(*epochs)
-    with contextlib.suppress(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as caught:
         train(load_config(config), name="cut", runs_folder=tmp_path, report=report)
+    texts = [str(caught.value)]
     while report.epochs:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as caught:
             resume("cut", runs_folder=tmp_path, report=report)
-    return find_run("cut", tmp_path), report
+        texts.append(str(caught.value))
+    return find_run("cut", tmp_path), texts
+
+
+def _assert_predicts_with_best_weights(run, images):
+    """Compare what predict and the golden samples say with the model of best.keras."""
+    from cnnkit.data.pixels import read_pixels
+    from cnnkit.model.loading import load_keras_model
+    from cnnkit.runtimes import load_predictor
+
+    paths = [str(path) for path in sorted(images.glob("*/*.png"))]
+    predictor = load_predictor(run.folder, run.folder.parent)
+    pixels = np.stack([read_pixels(path, predictor.info.pixels) for path in paths])
+    model = load_keras_model(run.best)
+    answers = [answer.probabilities for answer in cnnkit.load_run(run.folder).predict(paths)]
+    assert np.allclose(answers, model(pixels, training=False), atol=1e-5)
+    golden = np.load(run.golden)
+    outputs = model(golden["pixels"], training=False)
+    assert np.allclose(golden["probabilities"], outputs, atol=1e-6)
+    return np.array(answers)
 
 
 @pytest.mark.parametrize(
@@ -197,11 +217,18 @@ def _interrupted(config, tmp_path, *epochs):
     [pytest.param("plain", (2, 5), marks=pytest.mark.slow), ("phases", (1, 4, 9))],
 )
 def test_ctrl_c_again_and_again_changes_nothing(folder, tmp_path, config, epochs):
-    run, report = _interrupted(folder / f"{config}.yaml", tmp_path, *epochs)
+    run, texts = _interrupted(folder / f"{config}.yaml", tmp_path, *epochs)
     seconds = run.info()["seconds"]
     assert len(_history(run)) == epochs[-1]
-    assert f"To go on: cnnkit train --resume {run.folder}" in report.notes
-    assert cnnkit.load_run(run.folder).class_names  # it answers in between
+    assert [text.splitlines()[0] for text in texts] == [
+        f"Interrupted after epoch {epoch}." for epoch in epochs
+    ]
+    assert texts[-1].splitlines()[1:] == [
+        f"The best weights so far are kept: {run.best}",
+        f"They can be used now: cnnkit predict IMAGE --model {run.folder}",
+        f"To continue: cnnkit train --resume {run.folder}",
+    ]
+    _assert_predicts_with_best_weights(run, folder / "images")
     started = run.info()["started"]
     cnnkit.resume(run.folder)
     _assert_same(run, find_run(config, folder / "runs"))
@@ -209,10 +236,53 @@ def test_ctrl_c_again_and_again_changes_nothing(folder, tmp_path, config, epochs
     assert run.info()["started"] == started and run.info()["seconds"] > seconds
 
 
-def test_a_training_that_kept_nothing_begins_anew(folder, tmp_path):
-    run, report = _interrupted(folder / "plain.yaml", tmp_path, 0)
+def test_better_weights_answer_after_a_second_interruption(cut, tmp_path):
+    from cnnkit.training import resume
+
+    before = _assert_predicts_with_best_weights(cut, tmp_path / "images")
+    with pytest.raises(KeyboardInterrupt):
+        resume(cut.folder, report=_Interrupted(6))
+    losses = [float(row["val_loss"]) for row in _history(cut)]
+    assert min(losses) < min(losses[:2])  # it has improved
+    after = _assert_predicts_with_best_weights(cut, tmp_path / "images")
+    assert np.abs(after - before).max() > 1e-3
+
+
+def test_a_killed_resumption_leaves_no_model_of_earlier_weights(cut):
+    code = _KILLED.replace('train(load_config(Path(path)), name="killed", ', "resume(path, ")
+    code = code.replace("import checkpoint, train", "import checkpoint, resume")
+    arguments = [cut.folder, cut.folder.parent, "epoch end", "6"]
+    assert cut.tflite.exists() and cut.golden.exists()
+    done = subprocess.run([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert not cut.tflite.exists() and not cut.golden.exists()
+    with pytest.raises(UsageError, match=r"Use its best weights with --model .*best.keras"):
+        cnnkit.load_run(cut.folder)
+
+
+def test_a_second_ctrl_c_while_the_model_is_written_still_says_how_to_continue(cut, monkeypatch):
+    from cnnkit.training import resume
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cnnkit.training.results.write_tflite", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        resume(cut.folder, report=_Interrupted(3))
+    assert str(caught.value).splitlines()[2:] == [
+        f"They can be used now: cnnkit predict IMAGE --model {cut.best}",
+        f"To continue: cnnkit train --resume {cut.folder}",
+    ]
+    assert not cut.tflite.exists()
+
+
+def test_a_training_without_a_finished_epoch_starts_again(folder, tmp_path):
+    run, texts = _interrupted(folder / "plain.yaml", tmp_path, 0)
     assert not run.backup.exists()
-    assert "there are no weights to keep" in " ".join(report.notes)
+    assert texts == [
+        "Interrupted before the first epoch ended: there are no weights to keep.\n"
+        f"To start again: cnnkit train --resume {run.folder}"
+    ]
     _assert_same(cnnkit.resume(runs_folder=tmp_path), find_run("plain", folder / "runs"))
 
 
@@ -233,7 +303,7 @@ def test_an_interrupt_is_held_back_once_and_never_lost():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-# --- what cannot go on
+# --- what cannot be resumed
 
 
 def test_a_finished_run_and_no_run_cannot_be_resumed(folder, tmp_path):
@@ -247,7 +317,7 @@ def test_a_finished_run_and_no_run_cannot_be_resumed(folder, tmp_path):
 
 @pytest.fixture(scope="module")
 def interrupted_once(folder, tmp_path_factory):
-    """Return a run that was cut behind its second epoch; tests must not change it."""
+    """Return a run that was interrupted after its second epoch; tests must not change it."""
     return _interrupted(folder / "plain.yaml", tmp_path_factory.mktemp("cut"), 2)[0]
 
 
@@ -269,12 +339,12 @@ def test_other_images_are_refused(cut, tmp_path):
     with pytest.raises(DataError, match=r"1 gone \(red/0.png\)"):
         cnnkit.resume(cut.folder)
     shutil.copyfile(red / "1.png", red / "0.png")
-    with pytest.raises(DataError, match=r"with other pixels or in another split \(red/0.png"):
+    with pytest.raises(DataError, match=r"with other content or in another split \(red/0.png"):
         cnnkit.resume(cut.folder)
     assert cut.info()["status"] == "interrupted" and cut.backup.exists()
 
 
-def test_a_run_goes_on_elsewhere_and_tells_of_other_versions(cut, folder):
+def test_a_run_is_resumed_elsewhere_and_other_versions_are_reported(cut, folder):
     from cnnkit.training import resume
 
     info = cut.info()
@@ -282,16 +352,16 @@ def test_a_run_goes_on_elsewhere_and_tells_of_other_versions(cut, folder):
     (cut.folder / "run.json").write_text(json.dumps(info))
     report = _Interrupted()
     _assert_same(resume(cut.folder, report=report), find_run("plain", folder / "runs"))
-    assert any("It began with keras 3.0.0" in note for note in report.notes)
+    assert any("The run was started with keras 3.0.0" in note for note in report.notes)
 
 
 def test_a_changed_config_is_refused(cut):
     cut.config.write_text(cut.config.read_text().replace("epochs: 7", "epochs: 9"))
-    with pytest.raises(UsageError, match="has changed since .*: now epochs: 9, then epochs: 7"):
+    with pytest.raises(UsageError, match="has changed since .*: now epochs: 9, before epochs: 7"):
         cnnkit.resume(cut.folder)
 
 
-def test_a_damaged_backup_is_told(cut):
+def test_a_damaged_backup_is_reported(cut):
     content = bytearray(cut.backup.read_bytes())
     content[len(content) // 2] ^= 255
     cut.backup.write_bytes(content)
@@ -316,11 +386,11 @@ def test_two_processes_do_not_train_one_run(cut):
         cnnkit.resume(cut.folder)
 
 
-def test_the_command_line_goes_on_and_takes_nothing_else(cut, tmp_path):
+def test_the_command_line_resumes_a_run_and_takes_nothing_else(cut, tmp_path):
     command = [sys.executable, "-m", "cnnkit", "train", "--runs-folder", tmp_path, "--resume"]
     wrong = subprocess.run([*command, "cut", "--epochs", "3"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "it takes no CONFIG, --set, --epochs" in wrong.stderr
     done = subprocess.run([*command, "--json"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "goes on after epoch 2" in done.stderr
+    assert "continues after epoch 2" in done.stderr
     assert json.loads(done.stdout)["resumed"] == [2]

@@ -88,7 +88,7 @@ def test_a_backbone_that_does_not_learn_stays_bit_for_bit(folder, transfer):
     for layer in ("first", "norm", "second"):
         assert not any(_changed(run, folder, layer))
     assert run.info()["metrics"]["test"]["accuracy"] == 1.0
-    assert any("phase 1/1, head: 21 parameters learn, from kept features" in n for n in notes)
+    assert any("phase 1/1, head: 21 parameters learn from cached features" in n for n in notes)
     again = []
     same = transfer("{epochs: 20, optimizer: {adam: {learning_rate: 0.1}}}", notes=again)
     assert not any("new" in note for note in again if note.startswith("phase"))
@@ -203,15 +203,15 @@ def test_weight_decay_has_the_multiple_of_its_layer():
 def test_layers_further_from_the_output_learn_more_slowly(folder):
     from cnnkit.config import Config
     from cnnkit.model.build_model import build_model
-    from cnnkit.training.phases import phases_of, rate_multiples, set_trainable
+    from cnnkit.training.learning_layers import learning_layers
+    from cnnkit.training.phases import phases_of
 
     phase = "{train: all, epochs: 1, backbone_multiplier: 0.1, layer_decay: 0.5}"
     text = f"{_DATA}\nmodel: {{backbone: {{run: runs/start}}}}\ntraining: {{phases: [{phase}]}}"
     config: Config = config_from_text(text, folder=folder)
     model = build_model(config, 3)
     (phase,) = phases_of(config)
-    set_trainable(model, phase)
-    found = rate_multiples(model, phase)
+    found = learning_layers(model, phase).rate_multiples()
     by_layer = {path.split("/")[-2]: value for path, value in found.items()}
     assert by_layer == pytest.approx({"second": 0.1, "first": 0.025})  # norm lies between
 
@@ -263,7 +263,7 @@ def test_features_are_kept_by_content_and_computed_once(folder, transfer, tmp_pa
     notes = []
     transfer("{epochs: 1}", notes=notes)
     (line,) = [note for note in notes if note.startswith("phase")]
-    assert line.endswith("from kept features, 30 of them new")  # 36 images, 6 of them test
+    assert line.endswith("from cached features, 30 of them new")  # 36 images, 6 of them test
     arrays = [np.load(each / "features.npy") for each in _kept(tmp_path / "cache")]
     assert sorted(array.shape for array in arrays) == [(6, 6), (24, 6)]
     more = tmp_path / "more"
@@ -271,7 +271,7 @@ def test_features_are_kept_by_content_and_computed_once(folder, transfer, tmp_pa
     (more / "red" / "0.png").write_bytes((folder / "others" / "red" / "0.png").read_bytes())
     transfer("{epochs: 1}", data=_DATA.replace("images,", f"{more},"), notes=notes)
     (line,) = [note for note in notes if note.startswith("phase")][1:]
-    assert line.endswith((", 1 of them new", "from kept features"))
+    assert line.endswith((", 1 of them new", "from cached features"))
 
 
 def test_kept_features_are_listed_and_cleared(transfer, tmp_path, monkeypatch):
@@ -325,15 +325,15 @@ def test_a_probe_and_a_head_have_the_same_features(transfer, tmp_path, monkeypat
     phases = "[{train: linear_probe}, {train: head, epochs: 1}]"
     transfer(f"{{phases: {phases}}}", ", head: [dropout: 0.5]", notes=notes)
     probe, head = [note for note in notes if note.startswith("phase")]
-    assert probe.endswith("from kept features, 30 of them new")
-    assert head.endswith("from kept features")
+    assert probe.endswith("from cached features, 30 of them new")
+    assert head.endswith("from cached features")
 
 
 def test_mixing_that_does_not_act_on_features_is_told(transfer):
     notes = []
     data = _DATA + "\naugmentation: [mixup: 0.2]"
     transfer("{epochs: 1}", data=data, notes=notes)
-    assert sum("mixup mixes pixels, so it does not act" in note for note in notes) == 1
+    assert sum("mixup mixes pixels, so it does nothing" in note for note in notes) == 1
     assert not any("feature_views" in note for note in notes)
 
 
@@ -342,7 +342,7 @@ def test_features_of_another_model_are_found_out(folder, transfer, tmp_path, mon
 
     monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
     assert transfer("{epochs: 1}").info()["feature_difference"] < 1e-5
-    monkeypatch.setattr("cnnkit.training.feature_batches._fingerprint", lambda *_: "all alike")
+    monkeypatch.setattr("cnnkit.training.backbone_features._fingerprint", lambda *_: "all alike")
     transfer("{epochs: 1}")
     other = load_keras_model(folder / "runs/start/weights/best.keras")
     other.set_weights([2 * value for value in other.get_weights()])
@@ -350,7 +350,7 @@ def test_features_of_another_model_are_found_out(folder, transfer, tmp_path, mon
     config = tmp_path / "other.yaml"
     data = _DATA.replace("images", str(folder / "images"))
     config.write_text(f"{data}\nmodel: {{backbone: {{file: other.keras}}}}\n")
-    with pytest.raises(CnnkitError, match="other probabilities than the whole model"):
+    with pytest.raises(CnnkitError, match="gives other probabilities than the whole model"):
         cnnkit.train(config, runs_folder=tmp_path, overrides=["training.epochs=1"])
 
 
@@ -369,10 +369,13 @@ def test_views_are_augmented_and_take_turns(transfer, tmp_path, monkeypatch):
     data = _DATA + "\naugmentation: [random_flip: horizontal, random_contrast: 0.5]"
     notes = []
     transfer("{epochs: 4, feature_views: 2}", data=data, notes=notes)
-    assert any("from kept features of 2 views, 54 of them new" in n for n in notes), notes
+    assert any("from cached features of 2 views, 54 of them new" in n for n in notes), notes
     plain = []
     transfer("{epochs: 1}", data=data, notes=plain)
-    assert any("features of the images as they are" in note for note in plain)
+    assert any(
+        "its features are computed once, from the images without augmentation" in note
+        for note in plain
+    )
 
 
 # --- files
@@ -478,7 +481,7 @@ def test_the_validation_loss_has_no_penalties_so_that_phases_compare(folder, tmp
 
 
 def test_more_last_layers_than_there_are_is_refused_before_the_run_begins(transfer, tmp_path):
-    with pytest.raises(UsageError, match="last_layers: 9, but the backbone has 3 layers with"):
+    with pytest.raises(UsageError, match="last_layers is 9, but the backbone has 3 layers with"):
         transfer("{phases: [{train: {last_layers: 9}}]}")
 
 

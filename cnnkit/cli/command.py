@@ -61,10 +61,10 @@ class Command(click.Command):
             place = error.filename or _standard_output()
             click.echo(f"{place}: {error.strerror}" if place else error.strerror, err=True)
             sys.exit(CnnkitError.exit_code)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:  # a training says what is kept and how to continue
             if debug:
                 raise
-            click.echo("Interrupted.", err=True)
+            click.echo(str(error) or "Interrupted.", err=True)
             sys.exit(INTERRUPTED)
 
 

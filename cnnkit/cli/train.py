@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ import click
 
 from cnnkit.cli.command import Command, show
 from cnnkit.cli.options import json_option, runs_option, set_option, short_options, with_short
+from cnnkit.runs import RUNS_FOLDER
 
 if TYPE_CHECKING:
     from cnnkit.runs import Run
@@ -53,13 +56,52 @@ def train(
     continues after the last finished epoch and gives the same weights as without the interruption.
     """
     overrides = with_short(overrides, epochs, batch_size, seed)
-    if resume is not None:
-        result = _resumed(resume, runs_folder, given=[path, *overrides, name, dry_run or None])
-    elif path is None:
-        raise click.UsageError("Missing argument 'CONFIG' (or --resume).")
-    else:
-        result = _trained(path, overrides, name or path.stem, runs_folder, dry_run)
+    again = _command(path, overrides, name, runs_folder, dry_run, resume)
+    with _naming_command_if_interrupted(again):
+        if resume is not None:
+            result = _resumed(resume, runs_folder, given=[path, *overrides, name, dry_run or None])
+        elif path is None:
+            raise click.UsageError("Missing argument 'CONFIG' (or --resume).")
+        else:
+            result = _trained(path, overrides, name or path.stem, runs_folder, dry_run)
     show(result, as_json)
+
+
+@contextmanager
+def _naming_command_if_interrupted(command: str) -> Iterator[None]:
+    """Let Ctrl-C before the training begins say which command starts it again.
+
+    Later on the interrupt has a text already: what is kept, and how to continue.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if str(interrupt):
+            raise
+        raise KeyboardInterrupt(
+            f"Interrupted before the first epoch: nothing was trained.\nTo start again: {command}"
+        ) from interrupt
+
+
+def _command(
+    path: Path | None,
+    overrides: Sequence[str],
+    name: str | None,
+    runs_folder: Path,
+    dry_run: bool,
+    resume: str | None,
+) -> str:
+    """Return the command again, so that it can be pasted into a shell."""
+    words = ["cnnkit", "train"] if path is None else ["cnnkit", "train", str(path)]
+    for option, value in (
+        *(("--set", override) for override in overrides),
+        ("--name", name),
+        ("--resume", resume),
+        ("--runs-folder", None if runs_folder == Path(RUNS_FOLDER) else runs_folder),
+    ):
+        # An option without its value is --resume alone.
+        words += [] if value is None else [option, str(value)] if value else [option]
+    return shlex.join([*words, *(["--dry-run"] if dry_run else [])])
 
 
 def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run:

@@ -35,6 +35,11 @@ class Run:
         return self.folder.name
 
     @property
+    def argument(self) -> str:
+        """The folder as a word of a shell command."""
+        return quoted(self.folder)
+
+    @property
     def config(self) -> Path:
         """The config with every default filled in."""
         return self.folder / "config.yaml"
@@ -162,7 +167,7 @@ class Run:
                 f"({metrics['num_images']} images)"
             )
         lines += [f"run         {self.folder}", f"curves      {self.plot('curves')}"]
-        folder = shlex.quote(str(self.folder))
+        folder = self.argument
         lines.append(f"next        cnnkit predict IMAGE --model {folder}")
         if "test" in info["metrics"]:
             lines.append(f"            cnnkit evaluate {folder}")
@@ -226,6 +231,16 @@ def create_run(name: str, runs_folder: Path) -> Run:
     (folder / "weights").mkdir()
     (folder / "plots").mkdir()
     return Run(folder)
+
+
+def quoted(path: Path) -> str:
+    """Return a path as a word that can be pasted into a shell, never taken for an option.
+
+    >>> quoted(Path("my runs/a")), quoted(Path("-a"))
+    ("'my runs/a'", './-a')
+    """
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def check_folder_name(name: str) -> None:

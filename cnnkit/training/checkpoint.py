@@ -1,111 +1,203 @@
-"""A model that learns enters; its best and last weights leave, and what the next epoch needs."""
+"""What is saved during a training, when, and what a resumed one restores."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 import time
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from cnnkit.errors import CnnkitError
+from cnnkit.files import atomic_write
 from cnnkit.model.build_model import without_optimizer
 from cnnkit.runs import Run
-from cnnkit.training.backup import Backup, assign, values_of
 from cnnkit.training.history import History
 
-_LONGEST_UNWRITTEN = 30  # seconds
+_MOST_UNSAVED_SECONDS = 30  # this much work at most is lost when the process is killed
+_PARTS = ("model", "optimizer", "best")  # names of arrays in the backup: model_0, model_1, ...
 
 
-class Weights:
-    """Writes weights/best.keras, weights/last.keras and, before these, the backup.
+@dataclass(frozen=True)
+class Backup:
+    """Everything that the next epoch depends on, except for the config and the images.
+
+    Args:
+        rows: of history.csv, one for each finished epoch.
+        model: values of `model.variables`, including the states of random numbers.
+        optimizer: values of the optimizer's variables.
+        best: the best weights, as from `get_weights`, if weights/best.keras may not have them yet.
+        facts: about the training that the backup belongs to; compared when it is resumed.
+    """
+
+    rows: Sequence[dict[str, float]]
+    model: Sequence[np.ndarray]
+    optimizer: Sequence[np.ndarray]
+    best: Sequence[np.ndarray] | None
+    facts: dict[str, Any]
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        facts = {"rows": self.rows, "facts": self.facts, "has_best": self.best is not None}
+        arrays = {
+            f"{part}_{number}": value
+            for part, values in zip(
+                _PARTS, (self.model, self.optimizer, self.best or ()), strict=True
+            )
+            for number, value in enumerate(values)
+        }
+        with atomic_write(path, "wb") as file:
+            np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
+
+    @classmethod
+    def read(cls, path: Path) -> Backup | None:
+        """Return what was written, None if there is no file.
+
+        Raises:
+            CnnkitError: the file is damaged.
+        """
+        if not path.exists():
+            return None
+        try:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+                facts = json.loads(str(file["facts"]))
+                parts = {
+                    part: [file[name] for name in file.files if name.startswith(f"{part}_")]
+                    for part in _PARTS
+                }
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise CnnkitError(
+                f"{path} is damaged, so this training cannot be resumed. Its best weights are in "
+                "weights/best.keras. Start a new training with cnnkit train CONFIG."
+            ) from error
+        best = parts.pop("best")
+        rows, facts, has_best = facts["rows"], facts["facts"], facts["has_best"]
+        return cls(rows, **parts, best=best if has_best else None, facts=facts)
+
+
+class Checkpoint:
+    """Saves the best weights, the last weights and the backup of a run.
+
+    The backup is written before the other two: it contains everything that they do, so whenever
+    the process is killed, the run can be resumed.
 
     Args:
         model: the whole model.
-        run: whose files they are.
-        history: of the training.
-        facts: of the training, for the backup.
+        run: the run that the files belong to.
+        history: of the training; its rows become part of the backup.
+        facts: about the training, for the backup.
     """
 
     def __init__(self, model: Any, run: Run, history: History, facts: dict[str, Any]) -> None:
         self._model, self._run = model, run
         self._history, self._facts = history, facts
-        self._rows: list[dict[str, float]] = []  # of the epochs that the weights have seen
-        self._learner: Any = None
-        self._best: list[Any] | None = None  # that are not yet written
-        self._best_is_last = self._unwritten = False
-        self._epoch_end: list[Any] = []  # of what learns, where that is not yet written
-        self._written_at = time.monotonic()
+        self._rows: list[dict[str, float]] = []  # of the epochs that the weights are from
+        self._trained: Any = None
+        self._best: list[Any] | None = None  # the best weights, if they are not saved yet
+        self._best_is_last = self._unsaved = False
+        self._epoch_end: list[Any] = []  # values that were trained, if they are not saved yet
+        self._saved_at = time.monotonic()
 
-    def begin_phase(self, learner: Any) -> None:
-        """Let a compiled model, the whole one or its head, change the weights from here on."""
-        self._learner = learner
+    def begin_phase(self, trained: Any) -> None:
+        """Note which compiled model changes the weights from now on: the whole one or its head."""
+        self._trained = trained
 
-    def keep(self, *, is_best: bool, at_once: bool) -> None:
-        """Take the weights of an epoch that has ended, behind its row of the history.
+    def epoch_done(self, *, is_best: bool, save_now: bool) -> None:
+        """Take the weights of an epoch that has ended; its row is in the history already.
 
         Args:
             is_best: whether they are the best so far.
-            at_once: write them now. Else they may wait for half a minute: an epoch of a head alone
-                takes less time than writing its backbone.
+            save_now: False lets them wait for up to half a minute: an epoch of a head alone can
+                take less time than writing its backbone.
         """
-        self._unwritten, self._best_is_last = True, is_best
+        self._unsaved, self._best_is_last = True, is_best
         self._rows = list(self._history.rows)
         if is_best:
             self._best = self._model.get_weights()
-        self._epoch_end = [] if at_once else values_of(self._changing)
-        if at_once or time.monotonic() - self._written_at > _LONGEST_UNWRITTEN:
-            self.write()
+        self._epoch_end = [] if save_now else values_of(self._trained_variables)
+        if save_now or time.monotonic() - self._saved_at > _MOST_UNSAVED_SECONDS:
+            self.save()
 
-    def write(self) -> None:
-        """Write what is not written yet: the backup first, which has all that the others have."""
-        if not self._unwritten:
+    def save(self) -> None:
+        """Write what is not saved yet, the backup first."""
+        if not self._unsaved:
             return
         Backup(
             self._rows,
             model=values_of(self._model.variables),
-            optimizer=values_of(self._learner.optimizer.variables),
+            optimizer=values_of(self._trained.optimizer.variables),
             best=self._best,
             facts=self._facts,
         ).write(self._run.backup)
-        self._write_models()
-        self._best, self._unwritten, self._written_at = None, False, time.monotonic()
+        self._save_models()
+        self._best, self._unsaved, self._saved_at = None, False, time.monotonic()
 
     def close(self) -> None:
-        """Write what the last finished epoch left, whatever an unfinished one has changed since."""
-        if self._unwritten and self._epoch_end:
-            assign(self._changing, self._epoch_end)
-        self.write()
+        """Save the weights of the last finished epoch, even in the middle of the next one."""
+        if self._unsaved and self._epoch_end:
+            assign(self._trained_variables, self._epoch_end)
+        self.save()
 
-    def take_best(self) -> None:
-        """Let the model have the best weights so far."""
-        self.write()
+    def load_best(self) -> None:
+        """Give the model the best weights so far."""
+        self.save()
         without_optimizer(self._model).load_weights(self._run.best)
 
     def restore(self, backup: Backup) -> None:
-        """Let the model and its files have the weights of a backup."""
+        """Give the model and the run's files the weights of a backup."""
         assign(self._model.variables, backup.model)
         self._best, self._best_is_last = backup.best, False
-        self._write_models()
+        self._save_models()
         self._best = None
 
     @property
-    def _changing(self) -> list[Any]:
-        return [*self._learner.variables, *self._learner.optimizer.variables]
+    def _trained_variables(self) -> list[Any]:
+        return [*self._trained.variables, *self._trained.optimizer.variables]
 
-    def _write_models(self) -> None:
+    def _save_models(self) -> None:
         run, last = self._run, self._model.get_weights()
         with tempfile.TemporaryDirectory(dir=run.last.parent, prefix=".new-") as folder:
-            fresh, best = Path(folder) / "last.keras", Path(folder) / "best.keras"
-            without_optimizer(self._model).save(fresh)
+            new_last, new_best = Path(folder) / "last.keras", Path(folder) / "best.keras"
+            without_optimizer(self._model).save(new_last)
             if self._best_is_last:
-                shutil.copyfile(fresh, best)
+                shutil.copyfile(new_last, new_best)
             elif self._best is not None:
                 try:
                     self._model.set_weights(self._best)
-                    without_optimizer(self._model).save(best)
+                    without_optimizer(self._model).save(new_best)
                 finally:
                     self._model.set_weights(last)
-            if best.exists():
-                os.replace(best, run.best)
-            os.replace(fresh, run.last)
+            if new_best.exists():
+                # An earlier interruption left files that were made from the former best weights.
+                # They go first, so that predict never answers with old weights.
+                run.tflite.unlink(missing_ok=True)
+                run.golden.unlink(missing_ok=True)
+                os.replace(new_best, run.best)
+            os.replace(new_last, run.last)
+
+
+def values_of(variables: Sequence[Any]) -> list[np.ndarray]:
+    """Return the values of Keras variables."""
+    return [variable.numpy() for variable in variables]
+
+
+def assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
+    """Set Keras variables to saved values.
+
+    Raises:
+        CnnkitError: the values are from another model.
+    """
+    if [tuple(variable.shape) for variable in variables] != [value.shape for value in values]:
+        raise CnnkitError(
+            "The backup of the run is from another model: it has other layers, or comes from "
+            "another version of Keras. Start a new training with cnnkit train CONFIG."
+        )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -1,4 +1,4 @@
-"""The numbers of each epoch enter; history.csv, the best epoch and when to stop leave."""
+"""The history of a training: its rows in history.csv, and which epoch is the best."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from pathlib import Path
 from cnnkit.files import write_csv
 from cnnkit.schedules import best_epoch, is_better
 
-COLUMNS = (
-    "epoch",
-    "phase",
-    "train_loss",
-    "val_loss",
-    "train_accuracy",
-    "val_accuracy",
-    "learning_rate",
-    "seconds",
-)
+# The columns that come from Keras, with its names for them. `val_loss` is its metric
+# `cross_entropy`, not its loss: see `compile_model` for why.
+_FROM_KERAS = {
+    "train_loss": "loss",
+    "val_loss": "val_cross_entropy",
+    "train_accuracy": "accuracy",
+    "val_accuracy": "val_accuracy",
+}
+COLUMNS = ("epoch", "phase", *_FROM_KERAS, "learning_rate", "seconds")
 
 
 class History:
     """The rows of history.csv; each is on disk before the next epoch begins.
 
     Args:
-        path: the CSV file, made anew with the first row.
+        path: the CSV file; the first row replaces an older file.
         monitor: the column that decides which epoch is the best.
-        rows: of the epochs that are done, where a training goes on.
+        rows: of the finished epochs, if a training is resumed.
     """
 
     def __init__(self, path: Path, monitor: str, rows: Sequence[Mapping[str, float]] = ()) -> None:
@@ -36,16 +35,43 @@ class History:
         self.monitor = monitor
         self.larger_is_better = monitor.endswith("accuracy")
         self.rows = [dict(row) for row in rows]
+        self.phase = 1
         self._phase_start = 0
         if rows:
             write_csv(path, COLUMNS, self.rows)
 
     def begin_phase(self, number: int) -> None:
-        """Let `phase_values` and `epochs_since_best` count the epochs of this phase."""
+        """Let `phase_values` and `epochs_since_best` count from the first epoch of this phase.
+
+        Args:
+            number: of the phase, from 1.
+        """
+        self.phase = number
         self._phase_start = sum(row["phase"] < number for row in self.rows)
 
+    def next_row(
+        self, logs: Mapping[str, float], *, learning_rate: float, seconds: float
+    ) -> dict[str, float]:
+        """Return the row of the epoch that has just ended; `append` adds it.
+
+        Args:
+            logs: losses and accuracies under Keras's names.
+            learning_rate: of the last step.
+            seconds: of training and validation.
+        """
+        numbers = {
+            column: float(logs[name]) for column, name in _FROM_KERAS.items() if name in logs
+        }
+        return {
+            "epoch": len(self.rows) + 1,
+            "phase": self.phase,
+            **numbers,
+            "learning_rate": learning_rate,
+            "seconds": round(seconds, 3),
+        }
+
     def append(self, row: Mapping[str, float]) -> bool:
-        """Add a row of COLUMNS, flush it to disk, and return whether it is the best so far."""
+        """Add a row, write it to disk, and return whether the epoch is the best so far."""
         earlier = self.values
         self.rows.append(dict(row))
         with self.path.open("w" if len(self.rows) == 1 else "a", newline="") as file:
@@ -77,5 +103,5 @@ class History:
 
     @property
     def epochs_since_best(self) -> int:
-        """How many epochs of this phase have passed without a new best value of the training."""
+        """The number of epochs of this phase since the best epoch of the whole training."""
         return len(self.rows) - max(self.rows.index(self.best) + 1, self._phase_start)

@@ -1,4 +1,4 @@
-"""A config and its dataset enter; the batches of each epoch leave."""
+"""The batches of images that a phase learns from and is validated on."""
 
 from __future__ import annotations
 
@@ -12,52 +12,55 @@ from cnnkit.data.dataset import ImageDataset
 from cnnkit.training.class_weights import class_weights
 
 
-class Feed:
+class ImageBatches:
     """The batches of each epoch.
 
     Args:
-        config: augmentation, batch size, class weights and seed are read.
-        dataset: its train split is fed.
-        held_out: whose validation split is fed; by default of the same dataset.
+        config: its augmentation, batch size, class weights and seed are used.
+        dataset: whose train split is learned from.
+        validation_dataset: whose validation split is used; by default the same data set's.
 
     Raises:
         UsageError: a class weight or an augmentation does not fit the data.
     """
 
+    description = ""  # of the features, in messages: there are none here
+
     def __init__(
-        self, config: Config, dataset: ImageDataset, held_out: ImageDataset | None = None
+        self, config: Config, dataset: ImageDataset, validation_dataset: ImageDataset | None = None
     ) -> None:
         self.config = config
-        self.dataset, self.held_out = dataset, held_out or dataset
+        self.dataset, self.validation_dataset = dataset, validation_dataset or dataset
         self.augment = build_augmentation(config.augmentation, dataset.settings)
+        self.batch_size = config.data.batch_size
         self._training = dataset.select("train")
+        self._validation = self.validation_dataset.select("validation")
         self.class_weights = class_weights(
             config.training.class_weights, dataset.labels[self._training], dataset.class_names
         )
-        self._validation = self.held_out.select("validation")
         self.num_images = len(self._training)
-        self.steps = math.ceil(self.num_images / config.data.batch_size)
-
-    words = ""  # nothing to add to what a phase says of itself
+        self.steps = math.ceil(self.num_images / self.batch_size)
 
     def training(self, epoch: int) -> Any:
-        """Return the training batches of an epoch."""
-        return self.batches_of(self.dataset, epoch, self.augment)
+        """Return the training batches of an epoch, which counts from 0 over all phases."""
+        return self.training_from(self.dataset, epoch, self.augment)
 
     def validation(self) -> Any:
-        """Return the validation batches, or None where there are none."""
-        return self.held_out_of(self.held_out) if len(self._validation) else None
+        """Return the validation batches, or None if there are no validation images."""
+        if not len(self._validation):
+            return None
+        return self.in_order(self.validation_dataset, "validation")
 
-    def batches_of(self, images: Any, epoch: int, augment: Augmentation | None) -> Any:
-        """Return the training batches of an epoch.
+    def training_from(self, source: Any, epoch: int, augment: Augmentation | None) -> Any:
+        """Return the training batches of an epoch, with pixels or features.
 
         Args:
-            images: the dataset, or what stands for its pixels.
-            epoch: counted from 0 over the whole training.
+            source: the data set, or an object that has features where a data set has pixels.
+            epoch: from 0, over all phases; the order and the augmentation depend on it.
             augment: changes the images.
         """
         return training_batches(
-            images,
+            source,
             self._training,
             epoch=epoch,
             seed=self.config.training.seed,
@@ -67,14 +70,11 @@ class Feed:
             **self._common,
         )
 
-    def held_out_of(self, images: Any, split: str = "validation") -> Any:
-        """Return the batches of a split, in order; `images` as for `batches_of`."""
+    def in_order(self, source: Any, split: str) -> Any:
+        """Return the batches of `train` or `validation` in the order of the images, unchanged."""
         indices = self._validation if split == "validation" else self._training
-        return evaluation_batches(images, indices, **self._common)
+        return evaluation_batches(source, indices, **self._common)
 
     @property
     def _common(self) -> dict[str, Any]:
-        return {
-            "batch_size": self.config.data.batch_size,
-            "sigmoid": self.config.model.output == "sigmoid",
-        }
+        return {"batch_size": self.batch_size, "sigmoid": self.config.model.output == "sigmoid"}

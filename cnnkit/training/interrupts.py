@@ -1,4 +1,4 @@
-"""Ctrl-C enters while TensorFlow works; it leaves as KeyboardInterrupt at a moment that is safe."""
+"""Turn Ctrl-C into a KeyboardInterrupt at a moment when TensorFlow can be stopped."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupts_held_back() -> Iterator[Callable[[], None]]:
-    """Give a function that raises KeyboardInterrupt where Ctrl-C or SIGTERM came in the block.
+    """Hold back Ctrl-C and SIGTERM in the block; yield a function that raises them.
 
-    TensorFlow cannot go on, not even to save weights, where an interrupt leaves a graph half made.
-    A second one is not held back. At the end of the block the function is called too.
+    The function raises KeyboardInterrupt if one came. It is also called at the end of the block.
+    TensorFlow cannot continue, not even to save weights, after an interrupt in the middle of
+    building a graph. A second Ctrl-C is not held back.
     """
     came = False
 
@@ -27,15 +28,16 @@ def interrupts_held_back() -> Iterator[Callable[[], None]]:
         if came:
             raise KeyboardInterrupt
 
-    held = []
-    if threading.current_thread() is threading.main_thread():
+    replaced = []
+    if threading.current_thread() is threading.main_thread():  # only it may set handlers
         for number in (signal.SIGINT, signal.SIGTERM):
+            # A program that uses cnnkit may have handlers of its own: these stay.
             if signal.getsignal(number) is signal.default_int_handler:
-                held.append(number)
+                replaced.append(number)
                 signal.signal(number, handle)
     try:
         yield check
     finally:
-        for number in held:
+        for number in replaced:
             signal.signal(number, signal.default_int_handler)
     check()

@@ -1,4 +1,4 @@
-"""A schedule's section and the history so far enter; the learning rate of a step leaves."""
+"""The learning rate of each step of a phase: base rate, warm-up and schedule."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from cnnkit.training.phases import Phase
 
 @dataclass(frozen=True)
 class LearningRate:
-    """The learning rate as a function of the epoch, the step in it, and the finished epochs."""
+    """The learning rate as a function of the epoch, the step in it, and the finished epochs.
+
+    Args:
+        phase: whose optimizer, schedule and warm-up are used.
+        steps_per_epoch: number of batches in an epoch.
+        history: of the training; a plateau schedule looks at it.
+    """
 
     phase: Phase
     steps_per_epoch: int
@@ -20,7 +26,7 @@ class LearningRate:
     def at(self, epoch: int, step: int) -> float:
         """Return the learning rate of a step; epochs and steps count from 0 in each phase.
 
-        Warm-up multiplies the schedule, and a cosine spans what is left after it.
+        Warm-up multiplies the schedule, and a cosine spans the steps that are left after it.
         """
         epoch += self.phase.schedule_offset
         position = epoch * self.steps_per_epoch + step
@@ -46,4 +52,4 @@ class LearningRate:
             self.history.phase_values, larger_is_better=self.history.larger_is_better, **arguments
         )
         base = self.phase.optimizer.arguments["learning_rate"]
-        return max(factor, min(floor / base, 1.0))
+        return max(factor, min(floor / base, 1.0))  # a floor above the base rate changes nothing

@@ -1,168 +1,191 @@
-"""A model and its images enter; the best and the last weights and the history leave."""
+"""Train phase by phase and epoch by epoch, until the last epoch or early stopping."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from cnnkit.backend import tf
 from cnnkit.config.own_calls import MIXING
 from cnnkit.progress import Report
 from cnnkit.runs import Run
-from cnnkit.training.backup import Backup
-from cnnkit.training.checkpoint import Weights
-from cnnkit.training.feature_batches import FeatureFeed
+from cnnkit.training.checkpoint import Backup, Checkpoint, assign
+from cnnkit.training.feature_batches import CachedFeatureBatches
 from cnnkit.training.history import History
 from cnnkit.training.interrupts import interrupts_held_back
 from cnnkit.training.learning_rate import LearningRate
-from cnnkit.training.phases import Phase, phases_of
-from cnnkit.training.plan import Plan
+from cnnkit.training.phases import Phase
+from cnnkit.training.plan import Plan, PlannedPhase
+from cnnkit.training.probe import probe_epoch
 from cnnkit.training.resuming import facts_of
-from cnnkit.training.step import Learner, keeps_features, learner_of
+from cnnkit.training.step import train_epoch
 
 
-def run_epochs(plan: Plan, run: Run, report: Report, backup: Backup | None = None) -> History:
-    """Train phase by phase, each from its feed until its last epoch or until early stopping.
-
-    A phase begins with the best weights so far; behind one with other images, with its last ones:
-    what these taught cannot be seen in the validation images. History and weights are written as
-    they come.
+def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = None) -> History:
+    """Train all phases and return the history. Weights and history are saved along the way.
 
     Args:
-        plan: the model and what it learns from.
-        run: where history and weights are written.
-        report: is told of each epoch.
-        backup: from which the training goes on.
+        plan: the model, and its phases with their batches.
+        run: whose files are written.
+        report: shows the progress.
+        backup: from which the training is resumed; None to start at the beginning.
 
     Raises:
-        CnnkitError: the loss is no number any more.
+        CnnkitError: the loss became NaN or infinite.
+        KeyboardInterrupt: Ctrl-C; what the finished epochs trained is saved.
     """
-    model, config = plan.model, plan.config
-    history = History(run.history, config.training.monitor, backup.rows if backup else ())
-    board = _board(run) if config.training.tensorboard else None
-    phases = phases_of(config)
-    weights = Weights(model, run, history, facts_of(plan))
+    history = History(run.history, plan.config.training.monitor, backup.rows if backup else ())
+    checkpoint = Checkpoint(plan.model, run, history, facts_of(plan))
+    loop = _Loop(plan, run, report, history, checkpoint, _event_writer(plan, run))
     if backup is not None:
-        weights.restore(backup)
-    _note_views(plan, phases, report)
+        checkpoint.restore(backup)
+    _note_augmentation(plan, report)
     try:
-        for number, (phase, feed) in enumerate(zip(phases, plan.feeds, strict=True), 1):
+        for number, planned in enumerate(plan.phases, 1):
             history.begin_phase(number)
-            if _is_over(phase, number, history):
-                continue
-            goes_on = bool(history.phase_values)
-            if number > 1 and not goes_on and phases[number - 2].data is None:
-                weights.take_best()
-            learner = learner_of(model, config, phase, feed, report)
-            if goes_on:
-                learner.restore_optimizer(backup.optimizer)
-            weights.begin_phase(learner.model)
-            if config.model.backbone is not None:
-                report.note(f"phase {number}/{len(phases)}, {phase.label}: {learner.describe()}")
-            with interrupts_held_back() as interrupt_if_asked:
-                for row in _phase_rows(
-                    learner, phases, number, history, report, interrupt_if_asked
-                ):
-                    is_best = history.append(row)
-                    weights.keep(is_best=is_best, at_once=phase.backbone_learns)
-                    _write_events(board, row)
-                    report.epoch_done(row, is_best=is_best)
-                    interrupt_if_asked()
-                weights.write()
-            if history.epochs_since_best >= phase.patience:
-                report.note(
-                    f"Stopped early: {history.monitor} has not improved for {phase.patience} "
-                    f"epochs (best: epoch {history.best['epoch']})."
-                )
-            elif number > 1 and history.epochs_since_best == len(history.phase_values):
-                report.note(
-                    f"Phase {number} has not improved {history.monitor}: the best weights are "
-                    f"still those of epoch {history.best['epoch']}."
-                )
-            if isinstance(learner.feed, FeatureFeed):
-                run.update(feature_difference=learner.check_features(model))
+            if not _is_over(planned.phase, history):
+                loop.train_phase(number, planned, backup.optimizer if backup else ())
     finally:
-        with tf.init_scope():  # Ctrl-C may leave TensorFlow in the middle of a graph
-            weights.close()
+        with tf.init_scope():  # Ctrl-C may have come while TensorFlow was building a graph
+            checkpoint.close()
     report.close()
     return history
 
 
-def _is_over(phase: Phase, number: int, history: History) -> bool:
-    """Tell whether a phase has had all of its epochs; it may have been before a resumption."""
-    if not history.rows or history.rows[-1]["phase"] < number:
+@dataclass(frozen=True)
+class _Loop:
+    """What the phases of a training share."""
+
+    plan: Plan
+    run: Run
+    report: Report
+    history: History
+    checkpoint: Checkpoint
+    events: Any  # a writer of TensorBoard events, or None
+
+    def train_phase(
+        self, number: int, planned: PlannedPhase, optimizer_state: Sequence[np.ndarray]
+    ) -> None:
+        """Train a phase, or what is left of it.
+
+        Args:
+            number: of the phase, from 1.
+            planned: the phase.
+            optimizer_state: if the phase is resumed after some of its epochs.
+        """
+        phase, history = planned.phase, self.history
+        is_resumed = bool(history.phase_values)
+        if number > 1 and not is_resumed and self.plan.phases[number - 2].phase.data is None:
+            # Not after a phase with other images: what these taught cannot be judged by the
+            # validation images, so the last weights are passed on.
+            self.checkpoint.load_best()
+        model, batches = planned.start(self.plan.model, self.report)
+        if is_resumed:
+            model.optimizer.build(model.trainable_variables)
+            assign(model.optimizer.variables, optimizer_state)
+        self.checkpoint.begin_phase(model)
+        self._note_start(number, phase, model, batches.description)
+        learning_rate = LearningRate(phase, batches.steps, history)
+        with interrupts_held_back() as stop_if_interrupted:
+            while not _is_over(phase, history):
+                self._begin_epoch(batches.num_images)
+                if phase.is_probe:
+                    row = probe_epoch(model, batches, history, self.report, stop_if_interrupted)
+                else:
+                    row = train_epoch(
+                        model, batches, learning_rate, history, self.report, stop_if_interrupted
+                    )
+                self._end_epoch(row, save_now=phase.backbone_learns)
+                stop_if_interrupted()
+            self.checkpoint.save()
+        self._note_end(number, phase)
+        if isinstance(batches, CachedFeatureBatches):
+            self.run.update(feature_difference=batches.check(self.plan.model, model))
+
+    def _begin_epoch(self, num_images: int) -> None:
+        finished = len(self.history.rows)
+        phases = [planned.phase for planned in self.plan.phases[self.history.phase - 1 :]]
+        left = sum(phase.epochs for phase in phases) - len(self.history.phase_values)
+        self.report.epoch_begins(finished + 1, finished + left, num_images)
+
+    def _end_epoch(self, row: dict[str, float], *, save_now: bool) -> None:
+        # The row first: the checkpoint reads it, and a kill in between costs one epoch at most.
+        is_best = self.history.append(row)
+        self.checkpoint.epoch_done(is_best=is_best, save_now=save_now)
+        _write_events(self.events, row)
+        self.report.epoch_done(row, is_best=is_best)
+
+    def _note_start(self, number: int, phase: Phase, model: Any, description: str) -> None:
+        if self.plan.config.model.backbone is None:
+            return
+        learn = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+        self.report.note(
+            f"phase {number}/{len(self.plan.phases)}, {phase.label}: {learn:,} parameters learn"
+            f"{description}"
+        )
+
+    def _note_end(self, number: int, phase: Phase) -> None:
+        history = self.history
+        best = history.best["epoch"]
+        if len(history.phase_values) < phase.epochs:
+            self.report.note(
+                f"Stopped early: {history.monitor} has not improved for {phase.patience} epochs "
+                f"(best: epoch {best})."
+            )
+        elif number > 1 and history.epochs_since_best == len(history.phase_values):
+            self.report.note(
+                f"Phase {number} has not improved {history.monitor}: the best weights are still "
+                f"those of epoch {best}."
+            )
+
+
+def _is_over(phase: Phase, history: History) -> bool:
+    """Return whether the current phase has ended; a resumed training may find it so."""
+    if not history.rows or history.rows[-1]["phase"] < history.phase:
         return False
-    if history.rows[-1]["phase"] > number:
+    if history.rows[-1]["phase"] > history.phase:
         return True
     done = len(history.phase_values)
     return done >= phase.epochs or history.epochs_since_best >= phase.patience
 
 
-def _note_views(plan: Plan, phases: Sequence[Phase], report: Report) -> None:
+def _note_augmentation(plan: Plan, report: Report) -> None:
+    """Say which augmentation does nothing while cached features are used."""
     config, training = plan.config, plan.config.training
     if not (training.feature_cache and config.augmentation):
         return
-    if not any(keeps_features(plan.model, config, phase) for phase in phases):
+    if not any(planned.caches_features for planned in plan.phases):
         return
     mixing = [call.name for call in config.augmentation if call.name in MIXING]
     if mixing:
         report.note(
-            f"{' and '.join(mixing)} mixes pixels, so it does not act while the features of a "
-            "backbone are kept. training.feature_cache: false computes them anew in every epoch."
+            f"{' and '.join(mixing)} mixes pixels, so it does nothing while cached features of "
+            "the backbone are used. With training.feature_cache: false it does, and the features "
+            "are computed in every epoch."
         )
     if not training.feature_views and len(mixing) < len(config.augmentation):
         report.note(
-            "While the backbone does not learn, its features of the images as they are, not "
-            "augmented, are computed once. training.feature_views: 4 keeps those of four augmented "
-            "views of each; training.feature_cache: false computes them anew in every epoch."
+            "While the backbone does not learn, its features are computed once, from the images "
+            "without augmentation. training.feature_views: 4 caches those of four augmented "
+            "versions of each image; training.feature_cache: false computes them in every epoch."
         )
 
 
-def _phase_rows(
-    learner: Learner,
-    phases: Sequence[Phase],
-    number: int,
-    history: History,
-    report: Report,
-    interrupt_if_asked: Callable[[], None],
-) -> Iterator[dict[str, float]]:
-    """Run what is left of a phase; yield each one's row of history.csv."""
-    phase = phases[number - 1]
-    learning_rate = LearningRate(phase, learner.feed.steps, history)
-    done = len(history.phase_values)
-    planned = len(history.rows) - done + sum(later.epochs for later in phases[number - 1 :])
-    while not _is_over(phase, number, history):
-        past, epoch = len(history.rows), len(history.phase_values)
-        report.epoch_begins(past + 1, planned, learner.feed.num_images)
-        begin = time.perf_counter()
-        logs = learner.learn(past, epoch, learning_rate, report, interrupt_if_asked)
-        yield {
-            "epoch": past + 1,
-            "phase": number,
-            **{column: logs[name] for column, name in _COLUMNS.items() if name in logs},
-            "learning_rate": learner.last_rate(learning_rate, epoch),
-            "seconds": round(time.perf_counter() - begin, 3),
-        }
-
-
-_COLUMNS = {
-    "train_loss": "loss",
-    "val_loss": "val_cross_entropy",
-    "train_accuracy": "accuracy",
-    "val_accuracy": "val_accuracy",
-}
-
-
-def _board(run: Run) -> Any:
+def _event_writer(plan: Plan, run: Run) -> Any:
+    if not plan.config.training.tensorboard:
+        return None
     return tf.summary.create_file_writer(str(run.folder / "tensorboard"))
 
 
-def _write_events(board: Any, row: dict[str, float]) -> None:
-    if board is None:
+def _write_events(events: Any, row: dict[str, float]) -> None:
+    if events is None:
         return
-    with board.as_default(step=row["epoch"]):
+    with events.as_default(step=row["epoch"]):
         for name, value in row.items():
             if name != "epoch":
                 tf.summary.scalar(name, value)
-    board.flush()
+    events.flush()

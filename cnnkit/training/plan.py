@@ -1,4 +1,4 @@
-"""A config enters; a plan leaves: its checked data, its model, and what feeds each phase."""
+"""Prepare a training: check the data, build the model, and plan every phase."""
 
 from __future__ import annotations
 
@@ -7,24 +7,92 @@ from typing import Any
 
 from cnnkit.backend import keras, tf
 from cnnkit.config import Config, DataConfig
+from cnnkit.config.training_section import PhaseDataConfig
 from cnnkit.data.dataset import ImageDataset, load_dataset
 from cnnkit.data.sources.builtin import make_builtin
 from cnnkit.errors import UsageError
-from cnnkit.model.build_model import build_model, build_optimizer
+from cnnkit.model.build_model import build_model, build_optimizer, compile_model
 from cnnkit.progress import Report
 from cnnkit.text import first_few
-from cnnkit.training.image_batches import Feed
-from cnnkit.training.phases import Phase, phases_of, set_trainable
+from cnnkit.training.backbone_features import split_model
+from cnnkit.training.feature_batches import (
+    CachedFeatureBatches,
+    ComputedFeatureBatches,
+    PhaseBatches,
+)
+from cnnkit.training.image_batches import ImageBatches
+from cnnkit.training.learning_layers import LearningLayers, learning_layers
+from cnnkit.training.phases import Phase, phases_of
+
+
+@dataclass(frozen=True)
+class PlannedPhase:
+    """A phase with all that it needs.
+
+    Args:
+        phase: what the config says of it.
+        layers: the layers of the backbone that learn.
+        optimizer: of Keras, not used before.
+        images: the batches of images.
+    """
+
+    phase: Phase
+    layers: LearningLayers
+    optimizer: Any
+    images: ImageBatches
+
+    @property
+    def trains_head_only(self) -> bool:
+        """Whether the model has a backbone that does not learn in this phase."""
+        return self.layers.backbone is not None and not self.phase.backbone_learns
+
+    @property
+    def caches_features(self) -> bool:
+        """Whether the features of the backbone are computed once, not in every epoch."""
+        cached = self.phase.is_probe or self.images.config.training.feature_cache
+        return self.trains_head_only and cached
+
+    def start(self, model: Any, report: Report) -> tuple[Any, PhaseBatches]:
+        """Compile what is trained, and return it with its batches.
+
+        That is the whole model on images; or its head on features, if the backbone does not learn.
+        Features that are to be cached are computed here, because they depend on the weights that
+        the backbone has now.
+
+        Args:
+            model: the whole model.
+            report: shows the progress of computing features.
+
+        Raises:
+            DataError: the cache folder has no room for the features.
+        """
+        config = self.images.config
+        self.layers.set_trainable()
+        if not self.trains_head_only:
+            compile_model(model, config, self.optimizer)
+            return model, self.images
+        extractor, head = split_model(model, before_output=self.phase.is_probe)
+        compile_model(head, config, self.optimizer)
+        if self.caches_features:
+            return head, CachedFeatureBatches(self.images, extractor, report)
+        return head, ComputedFeatureBatches(self.images, extractor)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training would do: the config, its checked data, its model, the feed of each phase."""
+    """What a training will do.
+
+    Args:
+        config: of the training.
+        dataset: its images, all of which can be read.
+        model: the untrained `keras.Model`.
+        phases: in order.
+    """
 
     config: Config
     dataset: ImageDataset
     model: Any
-    feeds: tuple[Feed, ...]
+    phases: tuple[PlannedPhase, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `train --dry-run --json` prints."""
@@ -47,10 +115,14 @@ class Plan:
 
 
 def prepare(config: Config, report: Report) -> Plan:
-    """Check the data, build and compile the model. Nothing is written but the pixel cache.
+    """Check the data, build the model, and plan the phases. Only the pixel cache is written.
+
+    Args:
+        config: of the training.
+        report: shows what happens.
 
     Raises:
-        CnnkitError: the data or the model cannot be trained on as they are.
+        CnnkitError: the data or the model cannot be trained as they are.
     """
     dataset = _load(config.data, report)
     if config.training.monitor.startswith("val_") and not len(dataset.select("validation")):
@@ -62,12 +134,15 @@ def prepare(config: Config, report: Report) -> Plan:
         tf.config.experimental.enable_op_determinism()
     keras.backend.clear_session()
     model = build_model(config, len(dataset.class_names))
-    feeds = []
+    batches: dict[PhaseDataConfig | None, ImageBatches] = {}
+    phases = []
     for phase in phases_of(config):
-        build_optimizer(phase.optimizer)
-        set_trainable(model, phase)
-        feeds.append(_feed(config, phase, dataset, report))
-    return Plan(config, dataset, model, tuple(feeds))
+        layers = learning_layers(model, phase)
+        optimizer = build_optimizer(phase.optimizer, layers.rate_multiples())
+        if phase.data not in batches:
+            batches[phase.data] = _batches(config, phase.data, dataset, report)
+        phases.append(PlannedPhase(phase, layers, optimizer, batches[phase.data]))
+    return Plan(config, dataset, model, tuple(phases))
 
 
 def _load(data_config: DataConfig, report: Report) -> ImageDataset:
@@ -76,20 +151,22 @@ def _load(data_config: DataConfig, report: Report) -> ImageDataset:
         return load_dataset(data_config, progress=progress, note=report.note)
 
 
-def _feed(config: Config, phase: Phase, dataset: ImageDataset, report: Report) -> Feed:
-    """Return the feed of a phase, from its own images where it has some.
+def _batches(
+    config: Config, data: PhaseDataConfig | None, dataset: ImageDataset, report: Report
+) -> ImageBatches:
+    """Return the batches of a phase, from its own images if it has any.
 
     Raises:
-        UsageError: their classes are others.
+        UsageError: these have other classes.
     """
-    if phase.data is None:
-        return Feed(config, dataset)
-    changes = {"source": phase.data.source, "shapes": phase.data.shapes}
-    others = _load(config.data.model_copy(update=changes), report)
-    if others.class_names != dataset.class_names:
-        differing = sorted(set(others.class_names) ^ set(dataset.class_names))
+    if data is None:
+        return ImageBatches(config, dataset)
+    changes = {"source": data.source, "shapes": data.shapes}
+    own = _load(config.data.model_copy(update=changes), report)
+    if own.class_names != dataset.class_names:
+        differing = sorted(set(own.class_names) ^ set(dataset.class_names))
         raise UsageError(
-            f"training.phases: {phase.data.source} has other classes than data.source "
-            f"({first_few(differing)}). data.classes chooses those of both."
+            f"training.phases: {data.source} has other classes than data.source "
+            f"({first_few(differing)}). Choose those that both have with data.classes."
         )
-    return Feed(config, others, dataset)
+    return ImageBatches(config, own, dataset)

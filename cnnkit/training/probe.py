@@ -1,49 +1,83 @@
-"""A head on features enters; its output layer leaves as logistic regression finds it."""
+"""Find the output layer on fixed features by logistic regression: a linear probe."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cnnkit.progress import Report
+from cnnkit.training.feature_batches import CachedFeatureBatches
+from cnnkit.training.history import History
 
-if TYPE_CHECKING:
-    from cnnkit.training.feature_batches import FeatureFeed
-
-# Inverse strengths of the penalty that are tried, from strong to weak.
+# scikit-learn's C, the inverse strength of the L2 penalty: from a strong one to a weak one.
 _STRENGTHS = tuple(10.0**power for power in range(-4, 4))
-_MOST_STEPS = 1000
+_MOST_ITERATIONS = 1000
+
+
+def probe_epoch(
+    head: Any,
+    batches: CachedFeatureBatches,
+    history: History,
+    report: Report,
+    stop_if_interrupted: Callable[[], None],
+) -> dict[str, float]:
+    """Fit the output layer, evaluate it, and return the row of history.csv.
+
+    It stands in for `train_epoch` in a phase with `train: linear_probe`.
+
+    Args:
+        head: a compiled model of which only the output layer has weights.
+        batches: of the features.
+        history: of the epochs before this one.
+        report: is given the strength of the penalty that was chosen.
+        stop_if_interrupted: raises KeyboardInterrupt if Ctrl-C came since the last call.
+    """
+    begin = time.perf_counter()
+    fit_probe(head, batches, report, stop_if_interrupted)
+    logs = dict(head.evaluate(batches.training_in_order(), verbose=0, return_dict=True))
+    validation = batches.validation()
+    if validation is not None:
+        found = head.evaluate(validation, verbose=0, return_dict=True)
+        logs |= {f"val_{name}": value for name, value in found.items()}
+    seconds = time.perf_counter() - begin
+    return history.next_row(logs, learning_rate=0.0, seconds=seconds)  # there are no steps
 
 
 def fit_probe(
-    head: Any, feed: FeatureFeed, report: Report, interrupt_if_asked: Callable[[], None]
+    head: Any,
+    batches: CachedFeatureBatches,
+    report: Report,
+    stop_if_interrupted: Callable[[], None],
 ) -> None:
-    """Give the output layer of a head the weights of scikit-learn's logistic regression.
+    """Give the output layer the weights that scikit-learn's logistic regression finds.
 
-    Features are brought to mean 0 and deviation 1 first; that is worked into the weights. Of eight
-    strengths of the L2 penalty the one with the smallest validation loss is taken, 1 where there
-    are no validation images.
+    The features are scaled to mean 0 and standard deviation 1 first; the weights take that back.
+    Of eight strengths of the L2 penalty the one with the smallest validation loss is used; without
+    validation images it is 1.
 
     Args:
-        head: the output layer, the only one with weights.
-        feed: of the features that enter it.
-        report: is told which strength was taken.
-        interrupt_if_asked: called between two strengths.
+        head: a model of which only the output layer has weights.
+        batches: of the features.
+        report: is given the strength that was chosen.
+        stop_if_interrupted: called before each strength.
     """
     output = head.layers[-1]
-    features, labels = feed.arrays("train")
+    features, labels = batches.arrays("train")
     features = features.astype(np.float64)
     mean, deviation = features.mean(axis=0), features.std(axis=0)
-    deviation[deviation < 1e-6] = 1.0
+    deviation[deviation < 1e-6] = 1.0  # a feature that is always the same
     scaled = (features - mean) / deviation
-    held_out = feed.arrays("validation") if feed.validation() is not None else None
+    held_out = batches.arrays("validation") if batches.validation() is not None else None
     if held_out is not None:
         held_out = ((held_out[0] - mean) / deviation, held_out[1])
-    with threadpool_limits(1, "blas"):  # threads wait for each other where other work goes on
-        found, strength = _best(scaled, labels, held_out, feed, interrupt_if_asked)
+    # With more threads, those of BLAS wait for each other when the machine has other work.
+    with threadpool_limits(1, "blas"):
+        weights = batches.label_weights()
+        found, strength = _best(scaled, labels, weights, held_out, stop_if_interrupted)
     report.note(f"linear probe: C = {strength:g}")
     kernel, bias = _of_all_classes(found, output)
     kernel = kernel / deviation[:, None]
@@ -53,22 +87,23 @@ def fit_probe(
 def _best(
     features: np.ndarray,
     labels: np.ndarray,
-    held_out: Any,
-    feed: FeatureFeed,
-    interrupt_if_asked: Callable[[], None],
-) -> Any:
+    class_weights: np.ndarray | None,
+    held_out: tuple[np.ndarray, np.ndarray] | None,
+    stop_if_interrupted: Callable[[], None],
+) -> tuple[Any, float]:
+    """Return the best logistic regression and its strength."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
-    weights = feed.label_weights()
+    sample_weights = None if class_weights is None else class_weights[labels]
     best = (np.inf, None, 1.0)
     for strength in _STRENGTHS if held_out is not None else (1.0,):
-        interrupt_if_asked()
-        found = LogisticRegression(C=strength, max_iter=_MOST_STEPS)
-        found.fit(features, labels, sample_weight=None if weights is None else weights[labels])
+        stop_if_interrupted()
+        found = LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS)
+        found.fit(features, labels, sample_weight=sample_weights)
         loss = 0.0
         if held_out is not None:
-            known = np.isin(held_out[1], found.classes_)
+            known = np.isin(held_out[1], found.classes_)  # a class may have no training image
             probabilities = found.predict_proba(held_out[0][known])
             loss = log_loss(held_out[1][known], probabilities, labels=found.classes_)
         if loss < best[0]:

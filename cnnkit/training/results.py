@@ -1,8 +1,7 @@
-"""A trained run enters; its curves, its model for `predict` and its metrics leave."""
+"""Write what a run has at the end: curves, model.tflite, the metrics of its splits."""
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 import numpy as np
@@ -13,28 +12,28 @@ from cnnkit.export import check_parity, golden_samples, write_tflite
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.plots import plot_curves
-from cnnkit.progress import Report
-from cnnkit.runs import Run
+from cnnkit.runs import Run, quoted
 from cnnkit.runtimes import load_predictor
 from cnnkit.training.history import History
 from cnnkit.training.plan import Plan
 
-_GOLDEN_COUNT = 16
+_GOLDEN_COUNT = 16  # images that every export of the run is checked with
 
 
 def write_results(run: Run, plan: Plan, history: History) -> None:
-    """Write what a run has when its training is over; its metrics go to run.json."""
+    """Write all results of a finished training; the metrics also go to run.json."""
     plot_curves(history.rows, run.plot("curves"), best_epoch=history.best["epoch"])
-    _write_tflite(run, plan)
+    write_best_model(run, plan)
     metrics = {
-        split: evaluate_split(run, plan.dataset, split)
+        split: _evaluate_split(run, plan.dataset, split, split)
         for split in ("validation", "test")
         if len(plan.dataset.select(split))
     }
-    for number, feed in enumerate(plan.feeds, 1):
-        if feed.dataset is not plan.dataset and len(feed.dataset.select("test")):
+    for number, planned in enumerate(plan.phases, 1):
+        dataset = planned.images.dataset
+        if dataset is not plan.dataset and len(dataset.select("test")):
             name = f"phase{number}_test"
-            metrics[name] = evaluate_split(run, feed.dataset, "test", name)
+            metrics[name] = _evaluate_split(run, dataset, "test", name)
     summary = {
         split: {key: value for key, value in values.items() if isinstance(value, int | float)}
         for split, values in metrics.items()
@@ -42,15 +41,13 @@ def write_results(run: Run, plan: Plan, history: History) -> None:
     run.update(epochs=len(history.rows), best_epoch=history.best["epoch"], metrics=summary)
 
 
-def evaluate_split(
-    run: Run, dataset: ImageDataset, split: str, name: str | None = None
-) -> dict[str, Any]:
-    """Score the run's model.tflite on a split of a dataset and write evaluation/<name>/."""
+def _evaluate_split(run: Run, dataset: ImageDataset, split: str, name: str) -> dict[str, Any]:
+    """Score the run's model.tflite on a split of a data set and write evaluation/<name>/."""
     indices = dataset.select(split)
     predictor = load_predictor(run.tflite, run.folder.parent)
-    chunks = np.array_split(indices, max(1, len(indices) // 64))
+    chunks = np.array_split(indices, max(1, len(indices) // 64))  # bounds the memory for pixels
     evaluation = Evaluation(
-        folder=run.evaluation(name or split),
+        folder=run.evaluation(name),
         paths=[dataset.samples[index].path for index in indices],
         labels=dataset.labels[indices],
         probabilities=np.concatenate([predictor(dataset.pixels(chunk)) for chunk in chunks]),
@@ -60,7 +57,9 @@ def evaluate_split(
     return evaluation.metrics
 
 
-def _write_tflite(run: Run, plan: Plan) -> None:
+def write_best_model(run: Run, plan: Plan) -> None:
+    """Write model.tflite from the best weights, and golden.npz to check exports with."""
+    run.tflite.unlink(missing_ok=True)  # it may be of earlier weights, if we are interrupted
     model = load_keras_model(run.best)
     info = ModelInfo(plan.dataset.class_names, plan.dataset.settings, plan.config.model.output)
     golden = golden_samples(model, info, plan.dataset, count=_GOLDEN_COUNT)
@@ -69,14 +68,27 @@ def _write_tflite(run: Run, plan: Plan) -> None:
     check_parity(load_predictor(run.tflite, run.folder.parent), golden, allow_constant=True)
 
 
-def keep_best(run: Run, plan: Plan, report: Report) -> None:
-    """Let the best weights of an interrupted training answer, and say so."""
+def interruption_text(run: Run, *, is_trained: bool) -> str:
+    """Return what the user of an interrupted training should know: what is kept, what to type.
+
+    Args:
+        run: the run, with the files that it has now.
+        is_trained: whether all epochs were finished.
+    """
+    resume = f"cnnkit train --resume {run.argument}"
+    epochs = run.num_epochs()
     if not run.best.exists():
-        report.note("Interrupted before the first epoch ended: there are no weights to keep.")
-        return
-    report.note(f"The best weights so far are kept: {run.best}")
-    if not run.tflite.exists():
-        _write_tflite(run, plan)
-    folder = shlex.quote(str(run.folder))
-    report.note(f"They answer already: cnnkit predict IMAGE --model {folder}")
-    report.note(f"To go on: cnnkit train --resume {folder}")
+        when = "before the first epoch ended"
+        if epochs:  # a second Ctrl-C came before they were saved
+            when = f"after epoch {epochs}, before any weights were saved"
+        return f"Interrupted {when}: there are no weights to keep.\nTo start again: {resume}"
+    during = ", the last one, while the results were being written" if is_trained else ""
+    usable = run.argument if run.tflite.exists() else quoted(run.best)
+    return "\n".join(
+        [
+            f"Interrupted after epoch {epochs}{during}.",
+            f"The best weights so far are kept: {run.best}",
+            f"They can be used now: cnnkit predict IMAGE --model {usable}",
+            f"To continue: {resume}",
+        ]
+    )

@@ -1,9 +1,10 @@
-"""A run that did not finish enters; whether its training can go on leaves."""
+"""Decide which training can be resumed, and refuse if its config or its images have changed."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,34 +13,94 @@ from cnnkit.config import Config, dump_config
 from cnnkit.config.file_paths import BACKBONE_PATHS
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.errors import DataError, UsageError
-from cnnkit.locks import held
-from cnnkit.runs import Run, find_run, unfinished_runs
+from cnnkit.locks import held, is_held
+from cnnkit.runs import Run, find_run, quoted, unfinished_runs
 from cnnkit.text import first_few
-from cnnkit.training.backup import Backup
+from cnnkit.training.checkpoint import Backup
 from cnnkit.training.plan import Plan
 
 
-def unfinished_run(run: str | os.PathLike | None, runs_folder: Path) -> Run:
-    """Return a run that did not finish; of None the newest one.
+def run_to_resume(
+    run: str | os.PathLike | None, runs_folder: Path, note: Callable[[str], Any]
+) -> Run:
+    """Return the run that is meant, or the newest one that can be resumed.
+
+    Args:
+        run: its folder or name; None chooses one.
+        runs_folder: where names are looked up, and where one is chosen.
+        note: called with one sentence for each unfinished run that had to be skipped.
 
     Raises:
-        UsageError: there is none, or this one is finished, or it has no config.
+        UsageError: there is no such run, it is finished, or nothing can be resumed.
     """
     if run is None:
-        found = unfinished_runs(runs_folder)[0]
-    else:
-        found = find_run(run, runs_folder)
-        if found.info()["status"] == "finished":
-            raise UsageError(
-                f"{found.folder} is finished: there is nothing to resume. To train on from its "
-                f"weights, begin a run whose model.backbone is {{run: {found.folder}}}."
-            )
-    if not found.config.exists():
+        return _newest(runs_folder, note)
+    found = find_run(run, runs_folder)
+    if found.info()["status"] == "finished":
         raise UsageError(
-            f"{found.folder} was interrupted before it had a config.yaml. Begin a new training "
-            "with cnnkit train CONFIG."
+            f"{found.folder} is finished: there is nothing to resume. To train its weights "
+            f"further, start a new run with model.backbone: {{run: {found.folder}}}."
         )
+    if fault := _what_is_missing(found):
+        raise UsageError(f"{found.folder} cannot be resumed: {fault}")
     return found
+
+
+def _newest(runs_folder: Path, note: Callable[[str], Any]) -> Run:
+    unfinished = unfinished_runs(runs_folder, note)
+    in_training = []
+    for run in unfinished:
+        if _is_in_training(run):
+            in_training.append(f"{run.folder} is being trained by {_trainer(run)}")
+            note(f"Skipped {run.folder}: it is being trained by {_trainer(run)}.")
+        elif fault := _what_is_missing(run):
+            note(f"Skipped {run.folder}: {fault}")
+        else:
+            return run
+    if in_training:
+        raise UsageError(
+            f"No run in {runs_folder}/ can be resumed: {first_few(in_training)}. Wait until that "
+            "ends, or stop it with Ctrl-C."
+        )
+    if unfinished:
+        raise UsageError(
+            f"No run in {runs_folder}/ can be resumed. Start a new one: cnnkit train CONFIG."
+        )
+    raise UsageError(f"There is no run in {runs_folder}/ that did not finish.")
+
+
+def _what_is_missing(run: Run) -> str | None:
+    """Return why a run has not what resuming it needs, None if it has."""
+    if not run.config.exists():
+        return (
+            "it was interrupted before it had a config.yaml. Start a new training: cnnkit train "
+            "CONFIG."
+        )
+    if run.best.exists() and not run.backup.exists():  # there is a backup before there are weights
+        return (
+            f"it has weights, but {run.backup} is missing. Its weights stay as they are; start a "
+            f"new training: cnnkit train {quoted(run.config)}."
+        )
+    return None
+
+
+def _is_in_training(run: Run) -> bool:
+    """Return whether another process trains a run.
+
+    The lock tells more than the process number in run.json, which another process may have got
+    after a restart of the machine.
+    """
+    is_locked = is_held(run.folder)
+    return run.info()["status"] == "running" if is_locked is None else is_locked
+
+
+def _trainer(run: Run) -> str:
+    """Return what is known of the process that trains a run."""
+    info = run.info()
+    if info["status"] != "running" or "pid" not in info:  # it is still reading the images
+        return "another process"
+    here = info.get("host") in (None, socket.gethostname())
+    return f"process {info['pid']}" if here else f"process {info['pid']} on {info['host']}"
 
 
 @contextmanager
@@ -47,42 +108,29 @@ def only_training(run: Run) -> Iterator[None]:
     """Let no other process train a run while the block runs.
 
     Raises:
-        UsageError: one does.
+        UsageError: another process is training it.
     """
     with ExitStack() as stack:
         try:
             stack.enter_context(held(run.lock))
         except TimeoutError:
             raise UsageError(
-                f"{run.folder} is being trained by another process ({run.info().get('pid')}). "
-                "Wait for it, or end it with Ctrl-C."
+                f"{run.folder} is being trained by {_trainer(run)}. Wait until that ends, or stop "
+                "it with Ctrl-C."
             ) from None
         yield
 
 
 def facts_of(plan: Plan) -> dict[str, Any]:
-    """Return what must be the same where a training goes on."""
+    """Return what must not have changed when a training is resumed."""
     return {
         "config": _config_lines(plan.config),
-        "data": [feed.dataset.fingerprint for feed in plan.feeds],
+        "data": [planned.images.dataset.fingerprint for planned in plan.phases],
     }
 
 
-def check_nothing_is_lost(run: Run) -> None:
-    """Refuse to begin anew over weights: whoever has them had a backup before.
-
-    Raises:
-        UsageError: the run has weights.
-    """
-    if run.best.exists():
-        raise UsageError(
-            f"{run.folder} has weights, but {run.backup} is missing, which is needed to go on. "
-            f"They stay as they are; begin a new training with cnnkit train {run.config}."
-        )
-
-
 def check_unchanged(run: Run, plan: Plan, backup: Backup) -> None:
-    """Refuse to go on with another config or other images.
+    """Refuse to resume a training with another config or other images.
 
     Raises:
         UsageError: the config has changed.
@@ -93,21 +141,23 @@ def check_unchanged(run: Run, plan: Plan, backup: Backup) -> None:
         changed = [line.strip() for line in lines if line not in before]
         gone = [line.strip() for line in before if line not in lines]
         raise UsageError(
-            f"{run.config} has changed since the training began: now {first_few(changed)}, then "
-            f"{first_few(gone)}. Put it back, or begin a new training with cnnkit train "
-            f"{run.config}."
+            f"{run.config} has changed since the training was started: now {first_few(changed)}, "
+            f"before {first_few(gone)}. Undo that, or start a new training: cnnkit train "
+            f"{quoted(run.config)}."
         )
     _check_images(run, plan.dataset)
-    for number, (seen, feed) in enumerate(zip(backup.facts["data"], plan.feeds, strict=True), 1):
-        if feed.dataset.fingerprint != seen:
+    for number, (seen, planned) in enumerate(
+        zip(backup.facts["data"], plan.phases, strict=True), 1
+    ):
+        if planned.images.dataset.fingerprint != seen:
             raise DataError(
-                f"The images of phase {number} have changed since the training began. Put them "
-                "back, or begin a new training."
+                f"The images of phase {number} have changed since the training was started. "
+                "Restore them, or start a new training."
             )
 
 
 def _config_lines(config: Config) -> list[str]:
-    """Return a config as text, without paths: what lies there may have moved.
+    """Return a config as text, without paths: files may have been moved.
 
     Images are compared by their contents, and the weights of a backbone are in the backup.
     """
@@ -134,15 +184,15 @@ def _check_images(run: Run, dataset: ImageDataset) -> None:
     parts = {
         "gone": sorted(before.keys() - now.keys()),
         "new": sorted(now.keys() - before.keys()),
-        "with other pixels or in another split": sorted(
+        "with other content or in another split": sorted(
             path for path in before.keys() & now.keys() if before[path] != now[path]
         ),
     }
     found = [f"{len(paths)} {word} ({first_few(paths)})" for word, paths in parts.items() if paths]
     if found:
         raise DataError(
-            f"The images are not those that the training began with ({run.split}): "
-            f"{', '.join(found)}. Put them back, or begin a new training."
+            f"The images are not those that the training was started with ({run.split}): "
+            f"{', '.join(found)}. Restore them, or start a new training."
         )
 
 
@@ -160,6 +210,6 @@ def split_rows(dataset: ImageDataset) -> list[dict[str, str]]:
 
 
 def earlier_seconds(run: Run, backup: Backup) -> float:
-    """Return how long a run was trained before; of a killed one, how long its epochs took."""
+    """Return how long a run was trained before; if it was killed, the time of its epochs."""
     ended = run.info().get("seconds")
     return ended if ended is not None else sum(row["seconds"] for row in backup.rows)

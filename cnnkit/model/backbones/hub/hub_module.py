@@ -71,7 +71,7 @@ class HubModule(keras.layers.Layer):
                 for variable, learns in zip(endpoint.variables, endpoint.trainable, strict=True)
             ]
         if trainable:
-            self._check_can_train()
+            self.check_can_train()
         # Last, because the setter passes the value on to the variables.
         self.trainable = trainable
 
@@ -93,7 +93,7 @@ class HubModule(keras.layers.Layer):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         if value:
-            self._check_can_train()
+            self.check_can_train()
         keras.layers.Layer.trainable.fset(self, value)
 
     def call(self, images: Any, training: bool | None = None) -> Any:
@@ -109,7 +109,12 @@ class HubModule(keras.layers.Layer):
                 self.add_loss(loss())
         return features
 
-    def _check_can_train(self) -> None:
+    def check_can_train(self) -> None:
+        """Refuse to learn if the module has only a function for inference.
+
+        Raises:
+            UsageError: it has.
+        """
         if not self.endpoint.can_train:
             raise UsageError(
                 "model.backbone.hub: this module cannot learn, because only its signature "

@@ -1,0 +1,167 @@
+"""Train a model from a config, or resume a training, and return the finished run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from cnnkit.backend import tf
+from cnnkit.config import Config, dump_config, load_config
+from cnnkit.files import write_csv, write_text
+from cnnkit.progress import Report
+from cnnkit.runs import RUNS_FOLDER, Run, create_run
+from cnnkit.training.checkpoint import Backup
+from cnnkit.training.loop import train_phases
+from cnnkit.training.plan import Plan, prepare
+from cnnkit.training.results import interruption_text, write_best_model, write_results
+from cnnkit.training.resuming import (
+    check_unchanged,
+    earlier_seconds,
+    only_training,
+    run_to_resume,
+    split_rows,
+)
+from cnnkit.version import VERSION
+
+
+def train(
+    config: Config,
+    *,
+    name: str,
+    runs_folder: Path = Path(RUNS_FOLDER),
+    report: Report | None = None,
+) -> Run:
+    """Train a model from a config and return its run.
+
+    Args:
+        config: the config.
+        name: of the run; if it exists, name-2, name-3, ... is used.
+        runs_folder: where the run folder is created.
+        report: shows the progress; None for no one.
+
+    Raises:
+        CnnkitError: an expected failure; its text says what to do.
+        KeyboardInterrupt: Ctrl-C; the best weights so far are kept, and the text says where.
+    """
+    report = report or Report()
+    plan = prepare(config, report)
+    run = create_run(name, runs_folder)
+    with only_training(run):
+        report.note(f"run: {run.folder}")
+        return _run(plan, run, report, None)
+
+
+def resume(
+    run: str | os.PathLike | None = None,
+    *,
+    runs_folder: Path = Path(RUNS_FOLDER),
+    report: Report | None = None,
+) -> Run:
+    """Continue an unfinished training after its last finished epoch, and return its run.
+
+    On the same machine, with the same versions, it ends with the weights that it would have had
+    without the interruption.
+
+    Args:
+        run: folder or name; None means the newest run that can be resumed.
+        runs_folder: where run names are looked up.
+        report: shows the progress; None for no one.
+
+    Raises:
+        CnnkitError: there is no such run, another process is training it, or its config or its
+            images have changed.
+        KeyboardInterrupt: Ctrl-C; the best weights so far are kept, and the text says where.
+    """
+    report = report or Report()
+    found = run_to_resume(run, runs_folder, report.note)
+    with only_training(found):
+        backup = Backup.read(found.backup)
+        plan = prepare(load_config(found.config), report)
+        if backup is not None:
+            check_unchanged(found, plan, backup)
+        report.note(f"run: {found.folder}, {_where_it_continues(found, backup)}")
+        started_with = found.info().get("versions", _versions())
+        if started_with != _versions():
+            report.note(_other_versions(started_with))
+        return _run(plan, found, report, backup)
+
+
+def _run(plan: Plan, run: Run, report: Report, backup: Backup | None) -> Run:
+    """Train, from the beginning or from a backup, and write the results."""
+    is_trained = False
+    with run.recording(earlier=None if backup is None else earlier_seconds(run, backup)):
+        if backup is None:
+            _write_inputs(run, plan)
+        else:
+            run.update(resumed=[*run.info().get("resumed", []), len(backup.rows)])
+        try:
+            history = train_phases(plan, run, report, backup)
+            is_trained = True
+            write_results(run, plan, history)
+        except KeyboardInterrupt as interrupt:
+            report.close()
+            _keep_best_model(run, plan)
+            raise KeyboardInterrupt(interruption_text(run, is_trained=is_trained)) from interrupt
+        finally:
+            report.close()
+    shutil.rmtree(run.backup.parent, ignore_errors=True)
+    return run
+
+
+def _keep_best_model(run: Run, plan: Plan) -> None:
+    """Write model.tflite after Ctrl-C, unless there are no weights or a second Ctrl-C comes."""
+    # The interrupt may have come while TensorFlow was building a graph: init_scope leaves it.
+    with contextlib.suppress(KeyboardInterrupt), tf.init_scope():
+        if run.best.exists():
+            write_best_model(run, plan)
+
+
+def _where_it_continues(run: Run, backup: Backup | None) -> str:
+    done = 0 if backup is None else len(backup.rows)
+    again = run.num_epochs() - done  # epochs of a head, of which the weights were not saved yet
+    again_text = f"; {again} finished epochs are trained again" if again > 0 else ""
+    where = f"continues after epoch {done}" if done else "starts again from the beginning"
+    return f"{where}{again_text}"
+
+
+def _other_versions(started_with: Mapping[str, str]) -> str:
+    others = [f"{name} {value}" for name, value in started_with.items() - _versions().items()]
+    return (
+        f"The run was started with {', '.join(sorted(others))}: it may end with other weights than "
+        "it would have had with these."
+    )
+
+
+def _write_inputs(run: Run, plan: Plan) -> None:
+    """Write what the training starts from: config, class names, split, versions, seed."""
+    dataset = plan.dataset
+    write_text(run.config, dump_config(plan.config))
+    write_text(run.classes, "".join(f"{name}\n" for name in dataset.class_names))
+    write_csv(run.split, ("path", "label", "split", "sha256"), split_rows(dataset))
+    run.update(
+        versions=_versions(),
+        seed=plan.config.training.seed,
+        data={
+            "source": plan.config.data.source,
+            "fingerprint": dataset.fingerprint,
+            "counts": dataset.counts(),
+            "skipped": [{"path": path, "reason": reason} for path, reason in dataset.skipped],
+        },
+        parameters=plan.model.count_params(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    packages = ("tensorflow", "keras", "numpy", "pillow")
+    return {
+        "cnnkit": VERSION,
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+        "platform": f"{sys.platform} {platform.machine()}",
+    }

@@ -386,6 +386,71 @@ def test_two_processes_do_not_train_one_run(cut):
         cnnkit.resume(cut.folder)
 
 
+# Holds a run as its training does, until it is killed.
+_TRAINING = """
+import sys, time
+from pathlib import Path
+from cnnkit.locks import held
+from cnnkit.runs import Run
+
+run = Run(Path(sys.argv[1]))
+with held(run.lock), run.recording():
+    print("training", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def in_training(cut):
+    """Return a copy of `cut` that another process trains, newer than it, and that process."""
+    run = Run(cut.folder.parent / "newer")
+    shutil.copytree(cut.folder, run.folder)
+    command = [sys.executable, "-c", _TRAINING, run.folder]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        yield run, process
+        process.kill()
+
+
+def test_without_a_name_the_newest_run_that_nobody_trains_is_resumed(cut, in_training):
+    from cnnkit.training.resuming import run_to_resume
+
+    run, process = in_training
+    training = f"{run.folder} is being trained by process {process.pid}"
+    notes = []
+    assert run_to_resume(None, cut.folder.parent, notes.append) == cut
+    assert notes == [f"Skipped {run.folder}: it is being trained by process {process.pid}."]
+    shutil.rmtree(cut.folder)
+    with pytest.raises(UsageError, match=f"No run in .* can be resumed: {training}. Wait until"):
+        run_to_resume(None, cut.folder.parent, notes.append)
+    with pytest.raises(UsageError, match=training):
+        cnnkit.resume(run.folder)
+    process.kill()
+    process.wait()
+    assert run_to_resume(None, cut.folder.parent, notes.append) == run
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("config.yaml", "before it had a config.yaml"), ("backup/training.npz", "npz is missing")],
+)
+def test_without_a_name_a_run_that_lacks_a_file_is_skipped(cut, name, reason):
+    from cnnkit.training.resuming import run_to_resume
+
+    broken = Run(cut.folder.parent / "broken")
+    shutil.copytree(cut.folder, broken.folder)
+    (broken.folder / name).unlink()
+    broken.update(started="2999-01-01")
+    notes = []
+    assert run_to_resume(None, cut.folder.parent, notes.append) == cut
+    assert notes[0].startswith(f"Skipped {broken.folder}: it ") and reason in notes[0]
+    with pytest.raises(UsageError, match=f"{broken.folder} cannot be resumed: it .*{reason}"):
+        run_to_resume(broken.folder, cut.folder.parent, notes.append)
+    shutil.rmtree(cut.folder)
+    with pytest.raises(UsageError, match="No run in .* can be resumed. Start a new one"):
+        run_to_resume(None, cut.folder.parent, notes.append)
+
+
 def test_the_command_line_resumes_a_run_and_takes_nothing_else(cut, tmp_path):
     command = [sys.executable, "-m", "cnnkit", "train", "--runs-folder", tmp_path, "--resume"]
     wrong = subprocess.run([*command, "cut", "--epochs", "3"], capture_output=True, text=True)

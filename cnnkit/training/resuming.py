@@ -88,9 +88,9 @@ def _is_in_training(run: Run) -> bool:
     """Return whether another process trains a run.
 
     The lock tells more than the process number in run.json, which another process may have got
-    after a restart of the machine.
+    after a restart of the machine. Without a lock file, only the number is left.
     """
-    is_locked = is_held(run.folder)
+    is_locked = is_held(run.lock) if run.lock.exists() else None
     return run.info()["status"] == "running" if is_locked is None else is_locked
 
 

@@ -1,4 +1,4 @@
-"""Image classification from one YAML file: the verbs of the command line, for Python.
+"""Image classification from one YAML file: the commands of cnnkit, for Python.
 
 >>> import cnnkit
 >>> run = cnnkit.train("configs/digits_lenet5.yaml")        # doctest: +SKIP
@@ -18,7 +18,7 @@ __all__ = ["TrainedModel", "__version__", "load_config", "load_run", "resume", "
 
 
 def __getattr__(name: str) -> Any:
-    """Import a verb when it is first used, so that `import cnnkit` costs nothing."""
+    """Import a function when it is first used, so that `import cnnkit` takes no time."""
     if name in __all__:
         from cnnkit import api
 

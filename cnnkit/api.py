@@ -1,4 +1,4 @@
-"""The command line's verbs for Python: paths and configs enter, runs and predictions leave."""
+"""The commands for Python: train, resume, load a run, and predict."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from cnnkit.runtimes import Predictor, load_predictor
 
 
 class TrainedModel:
-    """A run, or a model file, that answers.
+    """The model of a run, or a model file, ready to predict.
 
     Args:
-        model: run folder or name, `.tflite`, `.onnx`, `.keras`, SavedModel folder; None means the
-            newest finished run.
-        runs_folder: where run names are looked for.
+        model: a run folder or name, a `.tflite`, `.onnx` or `.keras` file, or a SavedModel folder;
+            None means the newest finished run.
+        runs_folder: where run names are looked up.
+
+    Raises:
+        UsageError: there is no such model.
     """
 
     def __init__(
@@ -33,9 +36,12 @@ class TrainedModel:
         return self.predictor.info.class_names
 
     def predict(self, images: Iterable[str | Path | bytes]) -> list[Prediction]:
-        """Return one prediction an image: paths, folders, globs, or bytes of image files.
+        """Return one prediction per image.
 
-        A prediction of a file that cannot be read has `error` set and no probabilities.
+        If a file cannot be read, its prediction has an `error` and no probabilities.
+
+        Args:
+            images: paths, folders, globs, or the bytes of image files.
         """
         if isinstance(images, str | Path | bytes):
             images = [images]
@@ -48,7 +54,11 @@ class TrainedModel:
 def load_run(
     run: str | os.PathLike | None = None, runs_folder: str | os.PathLike = RUNS_FOLDER
 ) -> TrainedModel:
-    """Return the model of a run; without a name, of the newest finished one.
+    """Return the model of a run, by default of the newest finished one.
+
+    Args:
+        run: the run folder or name.
+        runs_folder: where run names are looked up.
 
     Raises:
         UsageError: there is no such run.
@@ -63,16 +73,17 @@ def train(
     name: str | None = None,
     runs_folder: str | os.PathLike = RUNS_FOLDER,
 ) -> Run:
-    """Train from a config file, or a loaded config, and return the run.
+    """Train from a config file or a loaded config, and return the run.
 
     Args:
-        config: path of a YAML file, or the Config that `load_config` gave.
-        overrides: as `--set`: `["training.epochs=3"]`.
-        name: the run's name; by default the config file's.
-        runs_folder: where the run folder is made.
+        config: the path of a YAML file, or a Config from `load_config`.
+        overrides: as for `--set`: `["training.epochs=3"]`.
+        name: the name of the run; by default that of the config file.
+        runs_folder: where the run folder is created.
 
     Raises:
         CnnkitError: an expected failure; its text says what to do.
+        KeyboardInterrupt: Ctrl-C; its text says what is kept and how to continue.
     """
     from cnnkit.training import train as train_config
 
@@ -87,14 +98,15 @@ def train(
 def resume(
     run: str | os.PathLike | None = None, *, runs_folder: str | os.PathLike = RUNS_FOLDER
 ) -> Run:
-    """Let a training go on that was interrupted, from its last finished epoch, and return its run.
+    """Continue an unfinished training after its last finished epoch, and return its run.
 
     Args:
-        run: folder or name; None is the newest run that did not finish.
-        runs_folder: where run names are looked for.
+        run: the run folder or name; None means the newest run that can be resumed.
+        runs_folder: where run names are looked up.
 
     Raises:
         CnnkitError: an expected failure; its text says what to do.
+        KeyboardInterrupt: Ctrl-C; its text says what is kept and how to continue.
     """
     from cnnkit.training import resume as resume_run
 

@@ -1,7 +1,7 @@
-"""Steps, epochs and past values enter; factors of the learning rate leave. Pure functions.
+"""Factors of the learning rate: warm-up, cosine, steps and plateau, as pure functions.
 
-Everything is a function of the position in training and of the history, so that nothing has to
-be restored when a training goes on.
+Each depends only on the position in the training and on its history, so that a resumed training
+has nothing to restore.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def cosine(step: int, *, total_steps: int, final_fraction: float = 0.0) -> float
 
 
 def step_decay(epoch: int, *, every_epochs: int, factor: float) -> float:
-    """Return `factor` to the power of the completed stretches of `every_epochs` epochs.
+    """Return `factor` multiplied once for every `every_epochs` completed epochs.
 
     >>> [step_decay(epoch, every_epochs=2, factor=0.5) for epoch in range(5)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
@@ -45,13 +45,13 @@ def step_decay(epoch: int, *, every_epochs: int, factor: float) -> float:
 def plateau(
     values: Sequence[float], *, patience: int, factor: float, larger_is_better: bool
 ) -> float:
-    """Return `factor` once for every `patience` epochs in a row without a new best value.
+    """Return `factor` multiplied once for every `patience` epochs without a new best value.
 
-    After each reduction the wait begins anew, as in `keras.callbacks.ReduceLROnPlateau`.
+    After each reduction the count starts again, as in `keras.callbacks.ReduceLROnPlateau`.
 
     Args:
         values: the monitored value of every finished epoch.
-        patience: epochs without a new best value before the learning rate is reduced.
+        patience: number of epochs without a new best value before the learning rate is reduced.
         factor: what the learning rate is multiplied by.
         larger_is_better: True for an accuracy, False for a loss.
 

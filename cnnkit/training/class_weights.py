@@ -1,4 +1,4 @@
-"""`training.class_weights` and the training labels enter; one weight a class leaves."""
+"""Compute the weight of each class in the loss."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnkit.errors import UsageError, did_you_mean
 
-_BETA = 0.999
+_BETA = 0.999  # the value of the paper for about 1,000 images per class
 
 
 def class_weights(
@@ -16,18 +16,20 @@ def class_weights(
 ) -> np.ndarray | None:
     """Return the weight of each class in label order, None for no weights.
 
-    Both rules give an average of 1 over the training images, so that the learning rate keeps its
-    meaning. `auto` is inverse frequency, n / (classes * m), scikit-learn's "balanced", of n images
-    in all and m in the class. `effective_number` is in proportion to (1 - b) / (1 - b ** m) with
-    b = 0.999: nearly `auto` for classes far below 1,000 images, nearly equal weights far above.
+    Both rules give an average of 1 over the training images, so that a learning rate that was good
+    without weights stays good. With n images in total and m in the class, `auto` is the inverse
+    frequency n / (classes * m), the same as "balanced" in scikit-learn. `effective_number` is
+    proportional to (1 - b) / (1 - b ** m) with b = 0.999: close to `auto` for classes far below
+    1,000 images, and close to equal weights far above.
 
     Args:
-        wanted: a weight by name (1 where none is given), `auto`, `effective_number` or None.
+        wanted: a weight by class name (1 for a class that is not named), `auto`,
+            `effective_number` or None.
         labels: (num_images,) integers, of the training images.
         class_names: in label order.
 
     Raises:
-        UsageError: a weight is given for a class that the data does not have.
+        UsageError: a weight is given for a class that is not in the data.
 
     Source: Cui et al. 2019, Class-Balanced Loss Based on Effective Number of Samples,
     arXiv:1901.05555.
@@ -39,6 +41,7 @@ def class_weights(
         return None
     if isinstance(wanted, Mapping):
         return _by_name(wanted, class_names)
+    # A class may have no training image: one avoids dividing by zero.
     counts = np.maximum(np.bincount(labels, minlength=len(class_names)), 1)
     weights = 1 / counts if wanted == "auto" else (1 - _BETA) / (1 - _BETA**counts)
     return weights * counts.sum() / (weights * counts).sum()
@@ -48,7 +51,7 @@ def _by_name(wanted: Mapping[str, float], class_names: Sequence[str]) -> np.ndar
     for name in wanted:
         if name not in class_names:
             raise UsageError(
-                f"training.class_weights names the class {name!r}, which the data does not have."
+                f"training.class_weights names the class {name!r}, which is not in the data."
                 f"{did_you_mean(name, class_names)} Classes: {', '.join(class_names)}."
             )
     return np.array([wanted.get(name, 1.0) for name in class_names])

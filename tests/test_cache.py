@@ -20,8 +20,9 @@ from cnnkit.data.cache.folder import cache_folder, folder_made_whole, lock_of
 from cnnkit.data.cache_entries import KINDS
 from cnnkit.data.dataset import load_dataset
 from cnnkit.data.sources.builtin import builtin_folder
+from cnnkit.data.sources.download import lock_of_download
 from cnnkit.errors import DataError
-from cnnkit.locks import held
+from cnnkit.locks import held, only_one_process
 
 
 @pytest.fixture
@@ -227,11 +228,28 @@ def test_what_a_killed_process_left_is_removed_what_is_being_made_stays(filled):
     assert sorted(unfinished) == [False] * 4 + [True] * 2
     with held(lock_of(running)):
         done = run("clear", "--yes")
-    assert f"{running} is left: another process seems to make it just now." in done.stderr
+    assert f"{running} was not removed: another process is writing it." in done.stderr
     assert done.stdout.startswith("Removed 5, ")
     assert running.exists()
     assert not killed.exists()
     assert run("clear", "--yes").stdout.startswith("Removed 1, ")
+
+
+def test_a_download_that_goes_on_stays_and_one_that_was_killed_is_removed(filled):
+    part = filled / "downloads" / "cifar-10-python.tar.gz.part"
+    part.write_bytes(bytes(500))
+    with only_one_process(lock_of_download(part.with_suffix("")), waiting=print):
+        assert "another process is writing it" in run("clear", "downloads", "--yes").stderr
+    assert part.exists()
+    assert run("clear", "downloads", "--yes").stdout.startswith("Removed 1, ")
+    assert not part.exists()
+
+
+def test_locks_are_neither_listed_nor_counted(filled):
+    before = listed()
+    lock_of_download(filled / "downloads" / "mnist.npz").write_bytes(bytes(500))
+    (filled / "builtin" / ".partial-0.lock").write_bytes(bytes(500))
+    assert listed() == before
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
@@ -245,7 +263,7 @@ def test_a_pack_that_was_ended_can_be_cleared_at_once(tmp_path, cache, name):
     while not list((cache / "pixels").glob(".partial-*")):
         assert process.poll() is None
         time.sleep(0.02)
-    assert run("clear", "--yes").stderr.count("is left: another process") == 1
+    assert run("clear", "--yes").stderr.count("was not removed: another process") == 1
     process.send_signal(getattr(signal, name))
     _, said = process.communicate()
     left = [path for path in (cache / "pixels").glob(".partial-*") if path.is_dir()]

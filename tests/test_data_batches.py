@@ -335,7 +335,7 @@ def test_an_image_that_vanished_is_named(tmp_path):
     folder = write_classes(tmp_path, {"cat": 4, "dog": 4}, seed=500)  # that no cache has
     dataset = load_dataset(data_config(folder, cache="off"))
     (folder / "cat" / "00.png").unlink()
-    with pytest.raises(tf.errors.OpError, match=r"cat/00.png could be read before, but no longer"):
+    with pytest.raises(tf.errors.OpError, match=r"cat/00.png can no longer be read"):
         drawn(evaluation_batches(dataset, np.arange(8), batch_size=8))
 
 

@@ -302,7 +302,7 @@ def test_features_that_were_not_used_for_longest_make_way(transfer, tmp_path, mo
         first = first or kept
         assert sum(file.stat().st_size for each in kept for file in each.iterdir()) < 5000
     assert kept and not kept & first
-    assert any("not used for longest" in note and "features" in note for note in notes)
+    assert any("least recently used" in note and "features" in note for note in notes)
 
 
 def test_a_damaged_file_of_features_is_computed_again(transfer, tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
-"""The cache folder enters; a list of what cnnkit keeps in it leaves, and parts of it are removed.
+"""List what is in the cache folder, and remove parts of it.
 
-Only what cnnkit makes is listed and removed, known by its name: a folder that is named as the cache
-by mistake loses nothing else. Links are never followed.
+Only what cnnkit makes is listed and removed, recognised by its name: if another folder is given as
+the cache by mistake, it loses nothing. Links are never followed.
 """
 
 from __future__ import annotations
@@ -16,15 +16,22 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.data.cache.feature_rows import FEATURES, FEATURES_NAME, about_features
-from cnnkit.data.cache.folder import PARTIAL, Extent, cache_folder, is_being_made, remove_folder
+from cnnkit.data.cache.folder import (
+    PARTIAL,
+    STILL_SECONDS,
+    Extent,
+    cache_folder,
+    is_being_made,
+    remove_folder,
+)
 from cnnkit.data.cache.pixels.pack import last_used, pack_folders, read_index
+from cnnkit.data.sources.download import lock_of_download
 from cnnkit.data.sources.known_sets import KNOWN_SETS
 from cnnkit.errors import UsageError
+from cnnkit.locks import is_held
 
 _BUILTIN_NAME = re.compile(r"[a-z0-9_]+-v\d+(-.+)?")
 KINDS = ("pixels", FEATURES, "builtin", "downloads")
-# A process that downloads a file writes all the time; one that was killed does not.
-_STILL_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -35,11 +42,11 @@ class CacheEntry:
         kind: one of KINDS.
         path: a folder, or a file in `downloads`.
         num_bytes: size of all its files.
-        last_used: in seconds since 1970; of what is not pixels, when it was made.
-        images: how many; None where that is not known.
-        settings: how pixels were made; None for other things.
-        features: what features are of, and their shape; None for other things.
-        unfinished: a process fills it, or was killed while it did.
+        last_used: in seconds since 1970; for anything but pixels, when it was made.
+        images: how many; None if that is not known.
+        settings: how pixels were made; None for other kinds.
+        features: the backbone and the shape of features; None for other kinds.
+        unfinished: a process is filling it, or was killed while it did.
     """
 
     kind: str
@@ -53,17 +60,20 @@ class CacheEntry:
 
     @property
     def name(self) -> str:
-        """What `cache clear` calls it, or the beginning of it."""
+        """The name for `cache clear`, which may be shortened."""
         return self.path.name
 
     @property
     def is_being_made(self) -> bool:
-        """Whether a process seems to fill it now."""
+        """Whether a living process is filling it."""
         if not self.unfinished:
             return False
         if self.path.is_dir():
             return is_being_made(self.path)
-        return time.time() - self.last_used < _STILL_SECONDS
+        is_downloading = is_held(lock_of_download(self.path.with_suffix("")))
+        if is_downloading is None:  # no locks on this file system
+            return time.time() - self.last_used < STILL_SECONDS
+        return is_downloading
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -81,7 +91,7 @@ class CacheEntry:
 
 
 def list_cache() -> list[CacheEntry]:
-    """Return what is in the cache, by kind, the last used first."""
+    """Return what is in the cache, by kind, the most recently used first."""
     folders = [path for kind in ("pixels", FEATURES, "builtin") for path in _folders(kind)]
     entries = [
         *_entries(pack_folders(), _pack),
@@ -94,14 +104,14 @@ def list_cache() -> list[CacheEntry]:
 
 
 def choose_entries(entries: Sequence[CacheEntry], what: str) -> list[CacheEntry]:
-    """Return the entries that the user means.
+    """Return the entries that the user chooses.
 
     Args:
-        entries: all of the cache.
-        what: `all`, one of KINDS, or how the name of one entry begins.
+        entries: all entries of the cache.
+        what: `all`, one of KINDS, or the beginning of the name of one entry.
 
     Raises:
-        UsageError: no entry, or more than one, has such a name.
+        UsageError: no entry has such a name, or several have.
     """
     if what == "all":
         return list(entries)
@@ -112,22 +122,26 @@ def choose_entries(entries: Sequence[CacheEntry], what: str) -> list[CacheEntry]
         return found
     names = ", ".join(entry.name for entry in found)
     raise UsageError(
-        (f"{what} is the beginning of {len(found)} names: {names}." if found else "")
+        (
+            f"{what} is the beginning of {len(found)} names: {names}. Give more of one."
+            if found
+            else ""
+        )
         or f"Nothing in {cache_folder()} has a name that begins with {what!r}. "
         f"Allowed: all, {', '.join(KINDS)}, or the beginning of a name in `cnnkit cache list`."
     )
 
 
 def remove_entries(entries: Iterable[CacheEntry]) -> tuple[int, list[str]]:
-    """Remove entries; a training that reads one of them goes on.
+    """Remove entries. A training that is reading one of them goes on.
 
     Returns:
-        How many bytes they had, and a sentence for each that was left.
+        The number of bytes that were freed, and a sentence for each entry that was not removed.
     """
     freed, left = 0, []
     for entry in entries:
         if entry.is_being_made:
-            left.append(f"{entry.path} is left: another process seems to make it just now.")
+            left.append(f"{entry.path} was not removed: another process is writing it.")
             continue
         try:
             remove_folder(entry.path) if entry.path.is_dir() else entry.path.unlink()
@@ -139,7 +153,7 @@ def remove_entries(entries: Iterable[CacheEntry]) -> tuple[int, list[str]]:
 
 
 def _entries(paths: Iterable[Path], entry_of: Callable[[Path], CacheEntry]) -> Iterator[CacheEntry]:
-    """Yield the entries of paths; another process may have removed or renamed one meanwhile."""
+    """Yield the entries of paths; skip what another process has just removed or renamed."""
     for path in paths:
         if not _is_linked(path):
             with contextlib.suppress(FileNotFoundError):
@@ -202,6 +216,6 @@ def _is_builtin(path: Path) -> bool:
 
 
 def _is_linked(path: Path) -> bool:
-    """Tell whether a link between the cache folder and this path leads elsewhere."""
+    """Return whether the path, or a folder between it and the cache folder, is a link."""
     below = [path, *path.parents]
     return any(part.is_symlink() for part in below[: below.index(cache_folder())])

@@ -1,1 +1,1 @@
-"""What is kept between runs in the cache folder: pixels, features, built-in and known data sets."""
+"""What is kept in the cache folder between runs: decoded pixels and features of backbones."""

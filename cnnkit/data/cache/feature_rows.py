@@ -1,8 +1,7 @@
-"""Contents of images and a way to compute their features enter; rows of features leave.
+"""Keep the features of images in the cache folder, and compute only those that are missing.
 
-They are kept in the cache folder, in `features/<key>-<images>/`: `features.npy` is a memory-mapped
-array with a row for each content, `contents.bin` has their sha256 in this order, and `about.json`
-says what they are of.
+They are in `features/<key>-<images>/`: `features.npy` is a memory-mapped array with one row per
+content, `contents.bin` has the sha256 of each row's content, and `about.json` describes them.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ from cnnkit.data.reading import Progress
 FEATURES = "features"
 FEATURES_NAME = re.compile("[0-9a-f]{32}-[0-9a-f]{16}")
 _ARRAY, _CONTENTS, _ABOUT = "features.npy", "contents.bin", "about.json"
-_BATCH = 32
+_BATCH = 32  # images whose features are computed at once
 _CHECKED_BYTES = 16 << 20
 
-# Positions of images enter, int64; their features leave, float32 (len(positions), ...).
+# From positions of images, int64, to their features, float32 (len(positions), ...).
 Compute = Callable[[np.ndarray], np.ndarray]
 
 
@@ -40,7 +39,7 @@ class FeatureRows:
     Args:
         array: float32 (num_contents, ...), in memory or mapped from a file.
         rows: the row of each image, int64 (num_images,).
-        num_computed: how many contents an earlier process had not kept.
+        num_computed: how many contents were not in the cache.
     """
 
     array: np.ndarray
@@ -63,16 +62,16 @@ def feature_rows(
     note: Callable[[str], None],
     progress: Progress | None = None,
 ) -> FeatureRows:
-    """Return the features of images: read what was kept with the key, and compute the rest.
+    """Return the features of images: read those that were kept under the key, compute the others.
 
     Args:
-        key: 32 hexadecimal digits, of all that features depend on but the images.
+        key: 32 hexadecimal digits, a hash of all that the features depend on, except the images.
         hashes: sha256 of each image in hex; copies are computed once.
-        compute: gives the features of some of the images.
+        compute: returns the features of some of the images.
         about: facts that `cnnkit cache list` shows.
-        on_disk: whether to keep them; else they are in memory alone.
-        limit_gb: room for all features in the cache folder.
-        note: called with one sentence where others make way.
+        on_disk: whether to keep them in the cache; else they are only in memory.
+        limit_gb: for all features in the cache folder.
+        note: called with one sentence if other features are removed to make room.
         progress: called with (images done, images in all).
 
     Raises:
@@ -102,7 +101,7 @@ def feature_rows(
 
 
 def feature_folders() -> list[Path]:
-    """Return the folders of features that are complete."""
+    """Return the complete folders of features."""
     return [
         path
         for path in (cache_folder() / FEATURES).glob("*-*")
@@ -111,7 +110,7 @@ def feature_folders() -> list[Path]:
 
 
 def _kept(key: str) -> Iterator[tuple[Path, np.ndarray, SortedContents]]:
-    """Yield the folders of a key that are whole, with their arrays and contents."""
+    """Yield the undamaged folders of a key, with their arrays and contents."""
     for folder in sorted((cache_folder() / FEATURES).glob(f"{key}-*")):
         try:
             array = np.load(folder / _ARRAY, mmap_mode="r")
@@ -123,11 +122,11 @@ def _kept(key: str) -> Iterator[tuple[Path, np.ndarray, SortedContents]]:
         if whole:
             yield folder, array, SortedContents(contents)
         else:
-            remove_folder(folder)  # damaged: it is computed again
+            remove_folder(folder)  # damaged: the features are computed again
 
 
 def about_features(folder: Path) -> dict[str, Any] | None:
-    """Return the facts of a folder of features, None where they are damaged."""
+    """Return the facts of a folder of features, None if they are damaged."""
     try:
         facts = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         return facts if {"backbone", "shape", "crc32"} <= set(facts) else None
@@ -143,7 +142,8 @@ def _made(
     compute: Compute,
     progress: Progress | None,
 ) -> tuple[np.ndarray, int]:
-    """Return the array of the contents and how many of them were computed."""
+    """Return the features of the contents, and how many of them were computed."""
+    # Per content: the number of a kept folder and the row there, -1 if it must be computed.
     known = np.full((len(contents), 2), -1, np.int64)
     for number, (_, _, there) in enumerate(kept):
         places = there.places(contents)
@@ -171,7 +171,8 @@ def _empty(file: Path | None, shape: tuple[int, ...]) -> np.ndarray:
     if file is None:
         return np.empty(shape, np.float32)
     array = np.lib.format.open_memmap(file, "w+", np.float32, shape)
-    if hasattr(os, "posix_fallocate"):  # a full disk is an error here, and kills us later
+    # Writing to a mapped file on a full disk kills the process; this raises an error before.
+    if hasattr(os, "posix_fallocate"):
         with file.open("r+b") as opened:
             os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
     return array

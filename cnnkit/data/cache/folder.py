@@ -24,10 +24,10 @@ _LOCK = ".lock"
 
 
 def cache_folder() -> Path:
-    """Return the cache folder, which may not exist yet: $CNNKIT_CACHE or the platform's place.
+    """Return the cache folder, which may not exist yet: $CNNKIT_CACHE or the system's usual place.
 
     Raises:
-        UsageError: it would be in a home folder that there is not.
+        UsageError: it would be in a home folder that does not exist.
     """
     named = os.environ.get("CNNKIT_CACHE")
     try:
@@ -131,12 +131,12 @@ def lock_of(partial: Path) -> Path:
 
 
 class Extent:
-    """Number, size and last change of the files in a folder; links in it count as nothing.
+    """Number, size and last change of the files in a folder.
 
-    Files that go away meanwhile are not counted.
+    Links are not counted, nor are files that disappear while they are counted.
 
     Raises:
-        FileNotFoundError: the folder itself is gone.
+        FileNotFoundError: there is no such folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -178,14 +178,14 @@ def remove_unused(
     note: Callable[[str], None],
     last_used: Callable[[Path], float],
 ) -> None:
-    """Remove the folders that were not used for longest until all have room.
+    """Remove the least recently used folders until the rest is within a limit.
 
     Args:
-        folders: of one kind, beside each other.
-        limit_gb: room for all of them together.
-        keep: this one stays, whatever its size.
-        note: called with one sentence where some were removed.
-        last_used: gives the time of a folder's last use.
+        folders: of one kind, in the same folder.
+        limit_gb: for all of them together.
+        keep: is never removed, whatever its size.
+        note: called with one sentence if some were removed.
+        last_used: returns the time of a folder's last use.
     """
     sizes = {folder: _bytes(folder) for folder in folders}
     total = sum(sizes.values())
@@ -201,7 +201,7 @@ def remove_unused(
         removed.append(f"{folder.name} ({size_text(sizes[folder])})")
     if removed:
         note(
-            f"Removed from {keep.parent} what was not used for longest, to stay within "
+            f"Removed the least recently used from {keep.parent}, to stay within "
             f"data.cache_limit_gb: {limit_gb:g}: {', '.join(removed)}."
         )
 

@@ -1,4 +1,4 @@
-"""Image files enter; the pixels of each different content leave, from disk, memory or anew."""
+"""Decode each image once, and keep its pixels on disk or in memory for epochs and later runs."""
 
 from cnnkit.data.cache.pixels.opening import open_pixels
 from cnnkit.data.cache.pixels.store import PixelStore

@@ -1,4 +1,4 @@
-"""sha256 digests enter, as bytes or hex; sorted arrays of them, and places in these, leave."""
+"""Arrays of sha256 digests, and fast look-up in them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# NumPy compares such items as 32 unsigned bytes, zeros at the end included.
+# NumPy compares items of this type as 32 unsigned bytes, also if the last ones are zero.
 DIGEST = np.dtype("S32")
 
 
 def from_bytes(digests: bytes | bytearray) -> np.ndarray:
-    """Return DIGEST (num_digests,) of digests that are written one behind the other."""
+    """Return DIGEST (num_digests,) from the bytes of all digests in a row."""
     return np.frombuffer(digests, DIGEST)
 
 
 def from_hex(hashes: Sequence[str]) -> np.ndarray:
-    """Return DIGEST (len(hashes),) of digests in hex."""
+    """Return DIGEST (len(hashes),) from digests in hex."""
     return from_bytes(bytes.fromhex("".join(hashes)))
 
 
@@ -36,7 +36,7 @@ class SortedContents:
         return place < len(self._sorted) and self._sorted[place : place + 1].tobytes() == digest
 
     def places(self, wanted: np.ndarray) -> np.ndarray:
-        """Return where each of DIGEST (num_wanted,) is in the contents, int64; -1 for nowhere."""
+        """Return the place of each of DIGEST (num_wanted,) in the contents, int64, or -1."""
         if not len(self._sorted):
             return np.full(len(wanted), -1, np.int64)
         nearest = np.minimum(self._sorted.searchsorted(wanted), len(self._sorted) - 1)

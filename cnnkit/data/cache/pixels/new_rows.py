@@ -1,4 +1,4 @@
-"""New rows of pixels enter one by one; a pack on disk or an array in memory leaves."""
+"""Collect new rows of pixels in a pack on disk, in memory, or not at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cnnkit.errors import DataError
 
 
 class NoRows:
-    """Keeps nothing: files are decoded each time. The others are of its form."""
+    """Keep nothing: files are decoded each time. The other classes have the same methods."""
 
     contents = from_bytes(b"")
 
@@ -24,17 +24,17 @@ class NoRows:
         """Forget a row."""
 
     def finish(self) -> tuple[np.ndarray, Pack | np.ndarray | None]:
-        """Return the contents in the order of their rows, and what has the rows."""
+        """Return the contents in the order of their rows, and the array or pack with the rows."""
         return self.contents, None
 
 
 class MemoryRows(NoRows):
-    """Keeps rows in memory, which the system gives when it is written to.
+    """Keep rows in memory; the system reserves a page of it only when it is written to.
 
     Args:
-        settings: how the pixels are made.
+        settings: how files become pixels.
         most: the largest number of rows.
-        place: says whether there is enough memory.
+        place: knows whether there is enough memory.
     """
 
     def __init__(self, settings: PixelSettings, most: int, place: Place) -> None:
@@ -65,12 +65,12 @@ class MemoryRows(NoRows):
 
 
 class DiskRows(NoRows):
-    """Writes rows into a new pack. Nothing is made before the first row comes.
+    """Write rows into a new pack, which is created with the first row.
 
     Args:
-        settings: how the pixels are made.
-        place: says whether the disk can be used at all.
-        stack: closes and removes what is not finished.
+        settings: how files become pixels.
+        place: knows whether the disk can be used.
+        stack: closes and removes an unfinished pack.
     """
 
     def __init__(self, settings: PixelSettings, place: Place, stack: ExitStack) -> None:
@@ -96,9 +96,9 @@ class DiskRows(NoRows):
         self._writer.add(content, pixels, crc32)
 
     def finish(self) -> tuple[np.ndarray, Pack]:
-        """Complete the pack, or take that of a process which was first.
+        """Complete the pack, or use the same pack of another process that was first.
 
-        Its rows may be in another order, so the contents returned are those of the pack.
+        The rows of that pack may be in another order, so the contents returned are those of it.
         """
         final = packs_folder() / self._writer.finish()
         finish_folder(self._folder, final)
@@ -106,7 +106,7 @@ class DiskRows(NoRows):
             pack = open_pack(final, self._settings)
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{final} was removed or changed as soon as it was made ({error}). "
+                f"{final} was removed or changed right after it was made ({error}). "
                 "Run the command again."
             ) from error
         return pack.contents, pack
@@ -114,11 +114,11 @@ class DiskRows(NoRows):
 
 @contextmanager
 def new_rows(place: Place, settings: PixelSettings, most: int) -> Iterator[NoRows]:
-    """Give what keeps new rows in a place; an unfinished pack is removed at the end.
+    """Yield the collector of new rows for a place; an unfinished pack is removed at the end.
 
     Args:
-        place: where to.
-        settings: how the pixels are made.
+        place: where the rows go.
+        settings: how files become pixels.
         most: the largest number of rows.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Image files enter; each is read once, and a store of their pixels leaves, with their hashes."""
+"""Read each image file once and return its hash, with a store of all pixels."""
 
 from __future__ import annotations
 
@@ -36,24 +36,25 @@ def open_pixels(
 ) -> tuple[PixelStore, list[str | None], dict[int, str]]:
     """Read every file once, decode what no earlier pack has, and keep the pixels.
 
-    A pack that has all contents is used as it is. Else a new one is made, with the rows of earlier
-    packs where they have them.
+    If an earlier pack has all contents, it is used. Otherwise a new one is made, with the rows of
+    earlier packs as far as they have them.
 
     Args:
         files: all files of a data set. Copies of one content are decoded and kept once.
         settings: size, colour mode, resize policy and background.
-        cache: `disk` packs into the cache folder; `memory` keeps new pixels in memory; `off` keeps
-            none: all is decoded now to find broken files, and then on demand; `auto` chooses.
-        limit_gb: room in the cache folder for all packs; the ones not used for longest make way.
+        cache: `disk` keeps pixels in the cache folder, `memory` keeps new pixels in memory, `off`
+            keeps none (all files are decoded now to find broken ones, and again on demand), and
+            `auto` chooses.
+        limit_gb: for all packs in the cache folder; the least recently used ones are removed.
         progress: called with (files read, files in all), not for each single file.
         note: called with one sentence on what `auto` chose, and on anything unusual.
 
     Returns:
-        The store; the sha256 of each file in hex, None where it cannot be read; and, by position,
-        the reason for each file that cannot be read or decoded.
+        The store; the sha256 of each file in hex, None if it cannot be read; and, by position, the
+        reason for each file that cannot be read or decoded.
 
     Raises:
-        DataError: the wished place has no room or cannot be written.
+        DataError: there is no room where `cache` wants the pixels, or it cannot be written.
     """
     note = note or (lambda sentence: None)
     place = choose_place(len(files), settings, cache, limit_gb)
@@ -82,7 +83,7 @@ def open_pixels(
 
 
 class _Listing:
-    """What became of every file."""
+    """The hash of every file, or why it cannot be read or decoded."""
 
     def __init__(self) -> None:
         self.hashes: list[str | None] = []
@@ -90,7 +91,7 @@ class _Listing:
         self._errors: dict[str, str] = {}
 
     def add(self, found: ReadFile) -> None:
-        """Append one file."""
+        """Add the next file."""
         digest = None if found.content is None else found.content.hex()
         if digest is None:
             self.reasons[len(self.hashes)] = found.reason
@@ -99,9 +100,10 @@ class _Listing:
         self.hashes.append(digest)
 
     def decodable(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the contents that can be decoded, and the place of a file with each.
+        """Return the contents that can be decoded, and for each the place of a file with it.
 
-        Copies of what cannot be decoded get their reasons here: the first of them may come last.
+        Copies of a content that cannot be decoded get their reasons here: threads may have decoded
+        a later copy than the first.
         """
         for position, digest in enumerate(self.hashes if self._errors else ()):
             if digest in self._errors:
@@ -133,7 +135,7 @@ def _read_all(
 
 
 def _copy(pack: Pack, contents: np.ndarray, originals: Originals, rows: NoRows, note: Note) -> None:
-    """Copy what is still missing of the contents from a pack, some rows at a time."""
+    """Copy the contents that are still missing from a pack, some rows at a time."""
     missing = contents[SortedContents(rows.contents).places(contents) < 0]
     chosen = np.sort(pack.rows(missing))
     chosen = chosen[chosen >= 0]
@@ -147,7 +149,7 @@ def _copy(pack: Pack, contents: np.ndarray, originals: Originals, rows: NoRows, 
 
 
 def _choice(store: PixelStore, num_images: int, place: Place) -> str:
-    """Return how many pixels there are, where they are kept, and why not elsewhere."""
+    """Return a sentence on the number and size of images, where they are kept, and why there."""
     height, width, channels = store.settings.shape
     size = size_text(num_images * height * width * channels)
     if store.pack is not None:

@@ -1,7 +1,7 @@
-"""Rows of pixels enter one by one; a folder with all of them leaves, which is verified on opening.
+"""Write and open packs: folders in the cache with the decoded pixels of a data set.
 
-A pack has `pixels.npy`, one row for each content, and `index.bin`: a line of JSON, the contents,
-the CRC-32 of each row, and a checksum of all that.
+A pack has `pixels.npy` with one row per content, and `index.bin` with a line of JSON, the contents
+(sha256), the CRC-32 of each row, and a checksum of all this.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _PIXELS, _INDEX, _USED = "pixels.npy", "index.bin", "used"
 _DIGEST_BYTES = 32
 _BUFFER_BYTES = 1 << 20
 _CRC = np.dtype("<u4")
-_NAME = re.compile(r"[0-9a-f]{32}(-v\d+)?")  # those of the first version end in nothing
+_NAME = re.compile(r"[0-9a-f]{32}(-v\d+)?")  # names of the first version have no ending
 
 
 def packs_folder() -> Path:
-    """Return the folder that packs lie in, which may not exist yet."""
+    """Return the folder of all packs, which may not exist yet."""
     return cache_folder() / "pixels"
 
 
 def pack_folders() -> list[Path]:
-    """Return the complete packs of any version, known by their names."""
+    """Return the complete packs of any version, recognised by their names."""
     if not packs_folder().is_dir():
         return []
     return [
@@ -56,11 +56,11 @@ class Pack:
 
     Args:
         folder: where it is.
-        contents: DIGEST (num_rows,), the sha256 of the file that each row is from.
+        contents: DIGEST (num_rows,), the sha256 of the image file of each row.
         crc32: uint32 (num_rows,), of the pixels of each row.
         pixels: uint8 (num_rows, height, width, channels), memory-mapped.
-        mapping: what they are mapped by.
-        first_byte: of the pixels in their file.
+        mapping: the memory map of the pixels.
+        first_byte: where the pixels begin in their file.
     """
 
     folder: Path
@@ -71,23 +71,23 @@ class Pack:
     first_byte: int
 
     def rows(self, wanted: np.ndarray) -> np.ndarray:
-        """Return the row of each of DIGEST (num_wanted,), int64; -1 where there is none."""
+        """Return the row of each of DIGEST (num_wanted,), int64; -1 if there is none."""
         return SortedContents(self.contents).places(wanted)
 
     def touch(self) -> None:
-        """Note that the pack is used now; a folder that cannot be written keeps its old time."""
+        """Record that the pack is used now, unless its folder cannot be written."""
         try:
             (self.folder / _USED).touch()
         except OSError:
             return
 
     def release(self) -> None:
-        """Give the memory of mapped pixels back; the system keeps them as long as it has room."""
+        """Free the memory of mapped pixels; the system's file cache still has them."""
         if hasattr(mmap, "MADV_DONTNEED"):
             self.mapping.madvise(mmap.MADV_DONTNEED)
 
     def repair(self, row: int, pixels: np.ndarray) -> bool:
-        """Write the pixels of a damaged row again; return whether that worked."""
+        """Rewrite the pixels of a damaged row, and return whether that worked."""
         try:
             with open(self.folder / _PIXELS, "r+b") as stream:
                 stream.seek(self.first_byte + row * pixels.nbytes)
@@ -97,16 +97,16 @@ class Pack:
         return self.is_whole(row)
 
     def is_whole(self, row: int) -> bool:
-        """Tell whether a row has the pixels that were written."""
+        """Return whether a row still has the pixels that were written."""
         return zlib.crc32(self.pixels[row]) == self.crc32[row]
 
 
 class PackWriter:
-    """Fills a folder that becomes a pack.
+    """Fill a folder that becomes a pack.
 
     Args:
-        folder: empty.
-        settings: how the pixels were made.
+        folder: is empty.
+        settings: how files become pixels.
     """
 
     def __init__(self, folder: Path, settings: PixelSettings) -> None:
@@ -127,9 +127,10 @@ class PackWriter:
         self._stream.write(pixels.data)
 
     def finish(self) -> str:
-        """Write what is missing and return the pack's name.
+        """Write the header and the index, and return the name of the pack.
 
-        Nothing waits for the disk: what a power failure takes is found by the checksums.
+        Nothing waits until the data is on the disk: if a power failure destroys some of it, the
+        checksums show that.
         """
         contents = self.contents
         with self._stream as stream:
@@ -151,9 +152,9 @@ class PackWriter:
 
 
 def open_packs(settings: PixelSettings, note: Callable[[str], None]) -> list[Pack]:
-    """Open all packs of these settings, the smallest first; damaged ones are removed, with a note.
+    """Open all packs with these settings, the smallest first; remove damaged ones, with a note.
 
-    A row is not verified here but when it is read.
+    Rows are not verified here, but when they are read.
     """
     found = []
     for folder in pack_folders():
@@ -162,7 +163,7 @@ def open_packs(settings: PixelSettings, note: Callable[[str], None]) -> list[Pac
         try:
             pack = open_pack(folder, settings)
         except (OSError, ValueError) as error:
-            if folder.exists():  # else another process removed it just now
+            if folder.exists():  # else another process has just removed it
                 note(f"The cached pixels in {folder} are damaged ({error}) and are removed.")
                 _remove(folder, note)
             continue
@@ -172,7 +173,7 @@ def open_packs(settings: PixelSettings, note: Callable[[str], None]) -> list[Pac
 
 
 def open_pack(folder: Path, settings: PixelSettings) -> Pack | None:
-    """Open a pack; None where it has pixels of other settings.
+    """Open a pack; None if its pixels have other settings.
 
     Raises:
         OSError: a file of it cannot be read.
@@ -224,7 +225,7 @@ def _facts(settings: PixelSettings) -> dict[str, Any]:
 
 
 def _header(shape: tuple[int, ...]) -> bytes:
-    """Return how a .npy file begins; NumPy makes it as long for any number of rows."""
+    """Return the header of a .npy file; it has the same length for every number of rows."""
     stream = io.BytesIO()
     facts = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, facts)

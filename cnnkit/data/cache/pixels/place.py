@@ -1,4 +1,4 @@
-"""A number of images and the config's wish enter; where their pixels are kept, and why, leaves."""
+"""Decide where decoded pixels are kept: on disk, in memory or nowhere."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import DataError
 from cnnkit.text import size_text
 
-_SHARE = 2  # `auto` takes at most a half of what is free
+_SHARE = 2  # `auto` uses at most half of what is free: other programs need some of it too
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where pixels that are not there yet are put.
+    """Where new pixels are kept.
 
     Args:
         kind: `disk`, `memory`, or `off` for nowhere.
-        why: what kept `auto` from the places it prefers; empty where nothing did.
-        obstacle: what makes the wished place impossible; empty where nothing does.
+        why: why `auto` did not choose a better place; empty if it did.
+        obstacle: why the place that the config names cannot be used; empty if it can.
     """
 
     kind: str
@@ -32,14 +32,14 @@ class Place:
     obstacle: str = ""
 
     def check(self) -> None:
-        """Raise DataError where the place cannot be used."""
+        """Raise DataError if the place cannot be used."""
         if not self.obstacle:
             return
         way_out = "Set data.cache: auto, or a smaller data.image_size."
         if self.kind == "disk":
             way_out = (
                 "Make room (`cnnkit cache clear`, data.cache_limit_gb), or set CNNKIT_CACHE to "
-                "another folder. With data.cache: auto, a training keeps them elsewhere."
+                "another folder. With data.cache: auto, a training keeps them somewhere else."
             )
         where = "on disk" if self.kind == "disk" else "in memory"
         raise DataError(f"The decoded pixels cannot be kept {where}: {self.obstacle}. {way_out}")
@@ -49,11 +49,11 @@ def choose_place(num_images: int, settings: PixelSettings, cache: str, limit_gb:
     """Choose by an upper bound of the size, before anything is decoded.
 
     Args:
-        num_images: copies of one content included, as they are not known yet.
-        settings: say how large an image is.
-        cache: `disk`, `memory`, `off`, or `auto` for the first of them that half of the free disk
-            or half of the free memory has room for.
-        limit_gb: room for all packs together.
+        num_images: with copies of one content, because these are not known yet.
+        settings: gives the size of an image.
+        cache: `disk`, `memory`, `off`, or `auto` for the first of these that fits into half of the
+            free disk space or half of the free memory.
+        limit_gb: for all packs together.
     """
     needed = num_images * int(np.prod(settings.shape))
     if cache == "disk":
@@ -72,7 +72,7 @@ def choose_place(num_images: int, settings: PixelSettings, cache: str, limit_gb:
 
 
 def _no_disk(needed: int, limit_gb: float, share: int) -> str:
-    """Return why the pixels cannot be kept on disk, an empty string where they can."""
+    """Return why the pixels cannot be kept on disk, an empty string if they can."""
     folder = packs_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Image files enter; each one's content hash and, where it is new, its pixels leave. Read once."""
+"""Read image files once: hash each of them, and decode those with a new content."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _BATCH_BYTES, _BATCH_FILES = 2 << 20, 256
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """What became of one file. It has neither pixels nor a reason where its content is not new.
+    """One file after reading. If its content is not new, it has neither pixels nor a reason.
 
     Args:
-        content: its sha256; None where it cannot be read.
+        content: its sha256; None if it cannot be read.
         pixels: uint8 (height, width, channels).
         crc32: of the pixels.
         reason: why it cannot be read or decoded.
@@ -38,13 +38,13 @@ class ReadFile:
 def read_files(
     files: Sequence[ImageFile], settings: PixelSettings, is_known: Callable[[bytes], bool]
 ) -> Iterator[list[ReadFile]]:
-    """Read each file once, in threads; yield what came in order, some at a time.
+    """Read each file once, in threads, and yield the results in order, some at a time.
 
     Args:
         files: what to read.
-        settings: how to decode.
-        is_known: tells of a sha256 whether its pixels are there already. Of several files with one
-            content, one is decoded.
+        settings: how files become pixels.
+        is_known: whether the pixels of a sha256 exist already. If several files have the same
+            content, one of them is decoded.
     """
     decoder_of: dict[bytes, int] = {}
 
@@ -54,7 +54,7 @@ def read_files(
         except ImageError as error:
             return ReadFile(None, reason=str(error))
         content = hashlib.sha256(data).digest()
-        # setdefault is one step for all threads: the first file of a content gets it.
+        # setdefault is atomic among threads: the first file of a content is the one to decode.
         if is_known(content) or decoder_of.setdefault(content, position) != position:
             return ReadFile(content)
         try:

@@ -1,4 +1,4 @@
-"""The contents of a data set enter; batches of their pixels leave, each row verified once."""
+"""Give batches of the pixels of a data set; each row on disk is verified once."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from cnnkit.data.records import ImageFile
 from cnnkit.errors import DataError, ImageError
 
 _MOST_MAPPED_BYTES = 128 << 20
-_FAULT_BYTES = 64 << 10  # the system maps that much around what is read, Linux by default
+_FAULT_BYTES = 64 << 10  # Linux maps that much around each byte that is read
 
 
 class Originals:
-    """The files of a data set, by their contents.
+    """The files of a data set, found by their contents.
 
     Args:
         files: all files.
-        settings: how to decode them.
-        contents: DIGEST (num_contents,), different ones.
-        file_of: int64 (num_contents,), the place in `files` of one file with this content.
+        settings: how files become pixels.
+        contents: DIGEST (num_contents,), all different.
+        file_of: int64 (num_contents,), for each content the place of a file with it in `files`.
     """
 
     def __init__(
@@ -39,34 +39,34 @@ class Originals:
         self._files, self._contents, self._file_of = files, SortedContents(contents), file_of
 
     def decode(self, content: np.ndarray) -> np.ndarray:
-        """Return uint8 (height, width, channels) of DIGEST (1,), read from the file anew.
+        """Read the file of DIGEST (1,) again and return uint8 (height, width, channels).
 
         Raises:
-            DataError: the file is gone or has changed.
+            DataError: the file is missing or has changed.
         """
         file = self._files[self._file_of[self._contents.places(content)[0]]]
         try:
             data = read_file(file)
         except ImageError as error:
-            raise DataError(f"{file} could be read before, but no longer: {error}.") from error
+            raise DataError(f"{file} can no longer be read: {error}.") from error
         if hashlib.sha256(data).digest() != content.tobytes():
             raise DataError(f"{file} has changed since it was first read. Run the command again.")
         try:
             return read_pixels(data, self.settings)
         except ImageError as error:
-            raise DataError(f"{file} could be decoded before, but no longer: {error}.") from error
+            raise DataError(f"{file} can no longer be decoded: {error}.") from error
 
 
 class PixelStore:
     """The pixels of distinct contents.
 
     Args:
-        originals: what to decode where there are no pixels, or damaged ones.
+        originals: the files, to decode what is not kept or is damaged.
         contents: DIGEST (num_rows,), the content of each row.
-        kept: uint8 (num_rows, height, width, channels) in memory, or the pack on disk, whose rows
-            these are; None where files are decoded each time.
-        note: called with one sentence where a row of the pack turns out to be damaged.
-        is_new: whether the pixels were made just now.
+        kept: the rows, as uint8 (num_rows, height, width, channels) in memory or as a pack on disk;
+            None if files are decoded each time.
+        note: called with one sentence if a row of the pack is damaged.
+        is_new: whether the pixels were made by this process.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class PixelStore:
 
     @property
     def place(self) -> str:
-        """Where pixels are between epochs: `disk`, `memory`, or `off` for nowhere."""
+        """Where the pixels are between epochs: `disk`, `memory`, or `off` for nowhere."""
         if self.pack is not None:
             return "disk"
         return "off" if self._pixels is None else "memory"
@@ -101,7 +101,7 @@ class PixelStore:
         """Return uint8 (len(rows), height, width, channels).
 
         Raises:
-            DataError: a file has to be decoded again but is gone or has changed.
+            DataError: a file has to be decoded again, but it is missing or has changed.
         """
         if self._pixels is None:
             return self._decoded(rows)
@@ -115,20 +115,20 @@ class PixelStore:
         return found
 
     def _bound_memory(self, num_rows: int) -> None:
-        """Keep mapped pixels from counting as memory of this process, however many there are."""
+        """Free mapped pixels now and then, so that they do not add up to the size of the pack."""
         self._mapped_bytes += num_rows * max(_FAULT_BYTES, int(np.prod(self.settings.shape)))
         if self.pack is not None and self._mapped_bytes > _MOST_MAPPED_BYTES:
             self._mapped_bytes = 0
             self.pack.release()
 
     def _verify(self, row: int) -> None:
-        """Compare a row with its CRC-32; write a damaged one again where that is possible."""
+        """Compare a row with its CRC-32; rewrite it if it is damaged and that is possible."""
         if not self.pack.is_whole(row):
             if not self._noted:
                 self._noted = True
                 self._note(
-                    f"Cached pixels in {self.pack.folder} are damaged (row {row} to begin with); "
-                    "the images concerned are decoded again."
+                    f"Cached pixels in {self.pack.folder} are damaged (row {row} is the first); "
+                    "the damaged images are decoded again."
                 )
             if not self.pack.repair(row, self._decoded(np.array([row]))[0]):
                 return

@@ -214,7 +214,7 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a CSV file whole or not at all."""
     with atomic_write(path) as file:
         writer = csv.DictWriter(file, header, lineterminator="\n")
@@ -244,11 +244,6 @@ def open_regular(path: str, *, buffering: int = -1) -> BinaryIO:
         os.close(descriptor)
         raise OSError(errno.EINVAL, f"it is {_kind(mode)}, not a file", path)
     return open(descriptor, "rb", buffering=buffering)
-
-
-def is_path(file: object) -> bool:
-    """Tell whether this is the path of a file, not a part of a file."""
-    return isinstance(file, str | os.PathLike)
 
 
 def why_unreadable(path: str | os.PathLike[str]) -> tuple[str, str] | None:

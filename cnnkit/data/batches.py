@@ -14,6 +14,7 @@ from cnnkit.data.order import epoch_order
 
 if TYPE_CHECKING:
     from cnnkit.augmentation import Augmentation
+    from cnnkit.augmentation.mixing import Mixing
 
 _PREFETCHED_BATCHES = 4
 
@@ -60,9 +61,6 @@ def training_batches(
         keys = augment.keys(seed, epoch, hashes, occurrences)
         return augment.on_host(images, keys), keys
 
-    def mix(images: np.ndarray, targets: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
-        return augment.mixing(images, targets, seed=seed, epoch=epoch, step=int(step))
-
     def batch(step: tf.Tensor, shown: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
         samples, occurrences, labels = shown
         types = (dataset.dtype, tf.uint64)
@@ -72,8 +70,9 @@ def training_batches(
         targets = _targets(labels, len(dataset.class_names), sigmoid)
         if augment is not None:
             images = augment.in_graph(images, keys)
-        if augment is not None and augment.mixing is not None:
-            images, targets = _same_shapes(mix, images, targets, step)
+            if augment.mixing is not None:
+                mix = _mixer(augment.mixing, seed, epoch)
+                images, targets = _same_shapes(mix, images, targets, step)
         if class_weights is None:
             return images, targets
         return images, targets, _weights(targets, class_weights, sigmoid)
@@ -106,6 +105,15 @@ def evaluation_batches(
     batches = tf.data.Dataset.from_tensor_slices(shown).batch(batch_size)
     batches = batches.map(batch, num_parallel_calls=_num_threads(), deterministic=True)
     return batches.prefetch(_PREFETCHED_BATCHES).with_options(_options())
+
+
+def _mixer(mixing: Mixing, seed: int, epoch: int) -> Callable[..., Any]:
+    """Return a function that mixes the images of a batch, and their targets, by its number."""
+
+    def mix(images: np.ndarray, targets: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+        return mixing(images, targets, seed=seed, epoch=epoch, step=int(step))
+
+    return mix
 
 
 def _targets(labels: tf.Tensor, num_classes: int, sigmoid: bool) -> tf.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
@@ -64,7 +64,7 @@ def compute_all(
 
 def in_threads(
     function: Callable[[int, Item], Result], items: Sequence[Item], longest_batch: int
-) -> Iterator[list[Result]]:
+) -> Generator[list[Result], None, None]:
     """Yield the results of a function in order, in lists of what a thread computes in one go.
 
     Handing over a batch costs as much as handing over a single call. No thread waits for the
@@ -91,7 +91,7 @@ def in_threads(
 
 def _in_processes(
     function: Callable[[Item], Result], items: Sequence[Item], num_processes: int
-) -> Iterator[list[Result]]:
+) -> Generator[list[Result], None, None]:
     """Yield the results of a function in order; each thread here waits for one process."""
     pool = WorkerPool(function, num_processes)
 
@@ -110,7 +110,7 @@ def _in_order(
     num_threads: int,
     longest_batch: int,
     stop: Callable[[], None],
-) -> Iterator[list[Result]]:
+) -> Generator[list[Result], None, None]:
     """Yield what threads compute of batches, in order.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import threading
 import warnings
@@ -17,7 +18,6 @@ from cnnkit.data.reading import read_file
 from cnnkit.data.records import ImageFile, LocalFile
 from cnnkit.data.resizing import Transpose, resize_upright
 from cnnkit.errors import ImageError
-from cnnkit.files import is_path
 
 if TYPE_CHECKING:
     from cnnkit.config import DataConfig
@@ -132,7 +132,7 @@ def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.
     if isinstance(source, bytes):
         data = source
     else:
-        data = read_file(LocalFile(source) if is_path(source) else source)
+        data = read_file(LocalFile(source) if isinstance(source, str | os.PathLike) else source)
     if not data:
         raise ImageError("the file is empty", kind="empty_file")
     _silence_pillow_warnings()

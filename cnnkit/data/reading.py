@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from cnnkit.data.parallel import in_threads
 from cnnkit.data.records import ImageFile
 from cnnkit.errors import ImageError
-from cnnkit.files import is_path, why_unreadable
+from cnnkit.files import why_unreadable
 
 Progress = Callable[[int, int], None]
 
@@ -59,7 +60,7 @@ def read_file(file: ImageFile) -> bytes:
         return file.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         # The operating system's error would be misleading if the path leads to a pipe or nowhere.
-        found = why_unreadable(file) if is_path(file) else None
+        found = why_unreadable(file) if isinstance(file, str | os.PathLike) else None
         kind, reason = found or ("unreadable_file", f"it cannot be opened: {_cause(error)}")
         raise ImageError(reason, kind=kind) from error
 

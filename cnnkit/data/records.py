@@ -7,11 +7,12 @@ import gc
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from cnnkit.files import open_regular
 
-Function = TypeVar("Function", bound=Callable)
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 SPLITS = ("train", "validation", "test")
 _SPLIT_NAMES = {
@@ -86,14 +87,14 @@ class Source:
     empty_classes: tuple[tuple[str, str], ...] = ()
 
 
-def without_collection(function: Function) -> Function:
+def without_collection(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Pause garbage collection while a function runs that makes many small objects and keeps them.
 
     With 100,000 files, the collector takes as long as the work itself and finds nothing.
     """
 
     @functools.wraps(function)
-    def paused(*args: object, **kwargs: object) -> object:
+    def paused(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         was_enabled = gc.isenabled()
         gc.disable()
         try:

@@ -45,8 +45,8 @@ def resize_upright(
     if settings.resize == "crop":
         kept = width / max(scales), height / max(scales)
         return _scaled(picture, (width, height), _middle(extent, kept, turn), turn)
-    inner = min(width, _at_least_one(shown[0] * min(scales)))
-    inner = inner, min(height, _at_least_one(shown[1] * min(scales)))
+    inner_width = min(width, _at_least_one(shown[0] * min(scales)))
+    inner = inner_width, min(height, _at_least_one(shown[1] * min(scales)))
     background = (settings.background,) * len(picture.getbands())
     canvas = Image.new(picture.mode, (width, height), background)
     place = round((width - inner[0]) / 2), round((height - inner[1]) / 2)

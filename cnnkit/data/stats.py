@@ -112,7 +112,7 @@ def data_stats(
             assign_splits(records, hashes, data_config.split, allow_missing_classes=allow)[0]
         )
     height, width = settings.image_size
-    facts = {
+    values = {
         "source": source.name,
         "counts": counts_by_split(records, splits, ordered_classes(source, data_config.classes)),
         "summary": summary_of(facts),
@@ -122,7 +122,7 @@ def data_stats(
         "left_aside": [*source.notes, *_empty_notes(source)],
         "pixels": f"{settings.color_mode}, 0 to 255, at {height} x {width}",
     }
-    return DataStats(facts)
+    return DataStats(values)
 
 
 def _empty_notes(source: Source) -> list[str]:

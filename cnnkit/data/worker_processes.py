@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import IO, Any, cast
 
 from cnnkit.errors import DataError
 
@@ -79,6 +79,9 @@ class _Worker:
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
+        # Both are open, because they were asked for above.
+        self._requests = cast(IO[bytes], self._process.stdin)
+        self._answers = cast(IO[bytes], self._process.stdout)
         self._function: Callable[[Any], Any] | None = function
 
     def call(self, items: Sequence[Any]) -> list[Any]:
@@ -87,13 +90,13 @@ class _Worker:
                 self._send(self._function)
                 self._function = None
             self._send(items)
-            return pickle.load(self._process.stdout)
+            return pickle.load(self._answers)
         except (EOFError, OSError, pickle.UnpicklingError) as error:
             raise self._ended(items) from error
 
     def _send(self, value: Any) -> None:
-        pickle.dump(value, self._process.stdin, pickle.HIGHEST_PROTOCOL)
-        self._process.stdin.flush()
+        pickle.dump(value, self._requests, pickle.HIGHEST_PROTOCOL)
+        self._requests.flush()
 
     def _ended(self, items: Sequence[Any]) -> DataError:
         code = self._process.wait()
@@ -113,8 +116,8 @@ class _Worker:
 
     def close(self) -> None:
         with suppress(BrokenPipeError):  # a request that was sent only in part
-            self._process.stdin.close()
-        self._process.stdout.close()
+            self._requests.close()
+        self._answers.close()
 
 
 def _signal_name(number: int) -> str:

@@ -45,5 +45,6 @@ def _read_zip(stream: BinaryIO, wanted: Callable[[str], bool]) -> Iterator[tuple
 def _read_tar(stream: BinaryIO, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     with tarfile.open(fileobj=stream) as opened:
         for info in opened:
-            if info.isreg() and wanted(info.name):
-                yield info.name, opened.extractfile(info).read()
+            file = opened.extractfile(info) if info.isreg() and wanted(info.name) else None
+            if file is not None:
+                yield info.name, file.read()

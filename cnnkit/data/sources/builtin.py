@@ -142,10 +142,10 @@ def draw_outline(index: int, *, image_size: int, seed: int, by_hand: bool) -> np
     # 1 + by_hand: outlines, sketches and filled shapes of one seed are different pictures.
     random = np.random.default_rng([seed, index, 1 + by_hand])
     side = image_size * _DRAWN_LARGER
-    paper, ink = random.integers(190, 256, size=3), random.integers(0, 90, size=3)
+    paper, ink = _color(random, 190, 256), _color(random, 0, 90)
     if not by_hand:
         paper, ink = (255,) * 3, (0,) * 3
-    canvas = Image.new("RGB", (side, side), tuple(map(int, paper)))
+    canvas = Image.new("RGB", (side, side), paper)
     draw = ImageDraw.Draw(canvas)
     radius = random.uniform(0.2, 0.38) * side
     center = random.uniform(radius, side - radius, size=2)
@@ -154,7 +154,7 @@ def draw_outline(index: int, *, image_size: int, seed: int, by_hand: bool) -> np
         shaken = outline + random.normal(0, 0.05 * by_hand, size=outline.shape)
         points = [tuple(center + radius * corner) for corner in [*shaken, *shaken[:2]]]
         width = int(random.integers(1, 4)) * _DRAWN_LARGER
-        draw.line(points, fill=tuple(map(int, ink)), width=width, joint="curve")
+        draw.line(points, fill=ink, width=width, joint="curve")
     if not by_hand:
         return np.asarray(canvas.resize((image_size, image_size), Image.Resampling.BOX))
     return _scaled_down(canvas, image_size, random)
@@ -165,6 +165,11 @@ def _scaled_down(canvas: Image.Image, image_size: int, random: np.random.Generat
     small = canvas.resize((image_size, image_size), Image.Resampling.BOX)
     noise = random.normal(0, random.uniform(0, 20), size=(image_size, image_size, 3))
     return np.clip(np.rint(np.asarray(small) + noise), 0, 255).astype(np.uint8)
+
+
+def _color(random: np.random.Generator, low: int, high: int) -> tuple[int, ...]:
+    """Draw the three channels of a colour, each at least `low` and below `high`."""
+    return tuple(map(int, random.integers(low, high, size=3)))
 
 
 def _two_colors(random: np.random.Generator) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -183,8 +188,7 @@ def _draw(
     color: tuple[int, ...],
 ) -> None:
     if name == "circle":
-        corners = [*(center - radius), *(center + radius)]
-        draw.ellipse(corners, fill=color)
+        draw.ellipse([*(center - radius), *(center + radius)], fill=color)
         return
     corners = center + radius * _outline(name, angle)
     draw.polygon([tuple(point) for point in corners], fill=color)

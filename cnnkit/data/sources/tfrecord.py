@@ -11,7 +11,7 @@ import os
 import re
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -132,7 +132,7 @@ def encoded_image(features: Any) -> bytes:
     Raises:
         DamagedRecordError: the record has none, or several.
     """
-    values = features[ENCODED].bytes_list.value if ENCODED in features else ()
+    values: Sequence[bytes] = features[ENCODED].bytes_list.value if ENCODED in features else ()
     if len(values) != 1:
         has = ", ".join(sorted(features)) or "none"
         count = f"{len(values)} values" if ENCODED in features else "no feature"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,8 +130,8 @@ def _images(file: str) -> list[_Found]:
 def _found(image: RecordImage, data: bytes) -> _Found:
     features = example_features(data)
     encoded_image(features)
-    text = features[_TEXT].bytes_list.value if _TEXT in features else ()
-    number = features[_NUMBER].int64_list.value if _NUMBER in features else ()
+    text: Sequence[bytes] = features[_TEXT].bytes_list.value if _TEXT in features else ()
+    number: Sequence[int] = features[_NUMBER].int64_list.value if _NUMBER in features else ()
     name = _decoded(text[0]) if len(text) == 1 else ""
     if len(text) > 1 or len(number) > 1 or not (name or number):
         raise DamagedRecordError(

@@ -30,10 +30,9 @@ def deal_units(
     """
     total, _ = class_sizes(units)
     counts: list[Counter[str]] = [Counter() for _ in range(num_folds)]
-    folds = list(kept)
-    for index, fold in enumerate(folds):
-        if fold is not None:
-            counts[fold].update(dict(units[index].counts))
+    fold_of = {index: fold for index, fold in enumerate(kept) if fold is not None}
+    for index, fold in fold_of.items():
+        counts[fold].update(dict(units[index].counts))
     sizes = [sum(count.values()) for count in counts]
 
     def fullness(unit: Unit, fold: int) -> tuple[int, float, int, int]:
@@ -43,13 +42,13 @@ def deal_units(
         return -absent, share, sizes[fold], fold
 
     for index in _large_first(units, seed):
-        if folds[index] is None:
+        if index not in fold_of:
             unit = units[index]
             fold = min(range(num_folds), key=functools.partial(fullness, unit))
             counts[fold].update(dict(unit.counts))
             sizes[fold] += len(unit.contents)
-            folds[index] = fold
-    return folds
+            fold_of[index] = fold
+    return [fold_of[index] for index in range(len(units))]
 
 
 def _large_first(units: Sequence[Unit], seed: int) -> list[int]:

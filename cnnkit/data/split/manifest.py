@@ -86,7 +86,13 @@ def read_manifest(file: Path) -> Manifest:
     folder = os.path.abspath(file.parent)
     return Manifest(
         [
-            Row(os.path.normpath(os.path.join(folder, row["path"])), *map(row.get, Row._fields[1:]))
+            Row(
+                os.path.normpath(os.path.join(folder, row["path"])),
+                row["label"],
+                row["split"],
+                row["sha256"],
+                row.get("group"),
+            )
             for row in rows
         ]
     )

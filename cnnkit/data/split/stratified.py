@@ -51,18 +51,17 @@ def split_units(
 
     Returns:
         The split of each unit, and the classes with too few contents or units to be in every split.
-        These stay in train. If missing classes are not allowed, the splits are not complete.
+        These stay in train. If there are such classes and they are not allowed, no splits.
     """
     targets, too_few = _targets(units, fractions)
     order = draw_order(units, seed)
-    while True:
-        draw = _Draw(units, list(kept or [None] * len(units)), targets, too_few)
-        if too_few and not allow_missing_classes:
-            return draw.splits, too_few
+    while not too_few or allow_missing_classes:
+        draw = _Draw(units, kept or [None] * len(units), targets, too_few)
         lacking = draw.run(order)
         if not lacking:
-            return draw.splits, too_few
+            return draw.splits(), too_few
         too_few |= lacking  # once more, without these classes
+    return [], too_few
 
 
 def _targets(
@@ -70,7 +69,7 @@ def _targets(
 ) -> tuple[dict[str, Counts], set[str]]:
     """Return how many contents of each class a split should have, and the classes too small."""
     contents, holders = class_sizes(units)
-    targets = {
+    targets: dict[str, Counts] = {
         split: {label: max(1, round(fractions[split] * contents[label])) for label in contents}
         for split in _DRAWN_IN_TURN
         if split in fractions
@@ -93,28 +92,32 @@ class _Draw:
     def __init__(
         self,
         units: Sequence[Unit],
-        splits: list[str | None],
+        kept: Sequence[str | None],
         targets: Mapping[str, Counts],
         too_few: set[str],
     ) -> None:
         self._units = units
-        self.splits = splits
+        self._split_of: dict[int, str] = {}  # of each unit that has one so far
         self._targets = targets
         self._too_few = too_few
         self._labels = sorted(set(next(iter(targets.values()), ())) - too_few)
         self._counts: dict[str, Counter[str]] = {split: Counter() for split in ("train", *targets)}
-        for index, split in enumerate(splits):
+        for index, split in enumerate(kept):
             if split is not None:
-                self._count(index, split)
+                self._put(index, split)
+
+    def splits(self) -> list[str]:
+        """Return the split of each unit, after `run`."""
+        return [self._split_of[index] for index in range(len(self._units))]
 
     def run(self, order: Sequence[int]) -> set[str]:
         """Split the units, and return the classes that a split still lacks."""
-        free = [index for index in order if self.splits[index] is None]
+        free = [index for index in order if index not in self._split_of]
         movable = [i for i in free if not self._holds_too_few(i)] if self._too_few else free
         for split in self._targets:
             self._take(split, movable)
         for index in free:
-            if self.splits[index] is None:
+            if index not in self._split_of:
                 self._put(index, "train")
         return {label for split, label in self._lacking() if not self._fill(split, label, movable)}
 
@@ -127,7 +130,7 @@ class _Draw:
         for index in movable:
             if not open_classes:
                 return
-            if self.splits[index] is None and self._misfit_change(split, index, 1) < 0:
+            if index not in self._split_of and self._misfit_change(split, index, 1) < 0:
                 for label, number in self._units[index].counts:
                     if count[label] < target[label] <= count[label] + number:
                         open_classes -= 1
@@ -150,7 +153,7 @@ class _Draw:
         return change
 
     def _put(self, index: int, split: str) -> None:
-        self.splits[index] = split
+        self._split_of[index] = split
         self._count(index, split)
 
     def _count(self, index: int, split: str, sign: int = 1) -> None:
@@ -177,22 +180,22 @@ class _Draw:
         fitting = [
             (self._cost_of_move(i, split), place, i)
             for place, i in enumerate(movable)
-            if self.splits[i] != split and self._may_leave(i) and self._has(i, label)
+            if self._split_of[i] != split and self._may_leave(i) and self._has(i, label)
         ]
         if not fitting:
             return False
         index = min(fitting)[2]
-        self._count(index, self.splits[index], -1)
+        self._count(index, self._split_of[index], -1)
         self._put(index, split)
         return True
 
     def _cost_of_move(self, index: int, split: str) -> int:
-        before = self.splits[index]
+        before = self._split_of[index]
         return self._misfit_change(split, index, 1) + self._misfit_change(before, index, -1)
 
     def _has(self, index: int, label: str) -> bool:
         return any(name == label for name, _ in self._units[index].counts)
 
     def _may_leave(self, index: int) -> bool:
-        count = self._counts[self.splits[index]]
+        count = self._counts[self._split_of[index]]
         return all(count[label] > number for label, number in self._units[index].counts)

@@ -219,7 +219,7 @@ class Pool:
 
     def spread(self, unit_splits: Sequence[str]) -> list[str]:
         """Return the split of each image: what the source says, else that of its unit."""
-        splits = [record.split for record in self._records]
+        splits = [record.split or "train" for record in self._records]
         for i in self._members:
             splits[i] = unit_splits[self._unit_of[self._hashes[i]]]
         return splits

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -30,58 +32,109 @@ _LEVELS = [
 _LEVEL_OF = {name: level for level, names in enumerate(_LEVELS) for name in names}
 
 
-def _files():
-    return sorted(_ROOT.rglob("*.py"))
+def _module_name(path):
+    """Return `cnnkit.data.pixels` of cnnkit/data/pixels.py, `cnnkit.data` of its `__init__.py`."""
+    parts = path.relative_to(_ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _part(path):
-    return path.relative_to(_ROOT).with_suffix("").parts[0]
+_FILES = sorted(_ROOT.rglob("*.py"))
+_MODULES = {_module_name(path): path for path in _FILES}
 
 
-def _imports(path):
-    """Yield (module, is it imported at the top) of every import that is not for types alone."""
+def _imported_names(path):
+    """Yield the full name of everything a file imports, anywhere in it, but for types alone.
+
+    `from cnnkit.data import pixels` gives `cnnkit.data.pixels`, the same as importing from it.
+    """
     tree = ast.parse(path.read_text())
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            for inner in ast.walk(node):
-                inner.skipped = True
-    for node in ast.walk(tree):
-        if getattr(node, "skipped", False):
+        if node in for_types:
             continue
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        for name in names:
-            yield name, node in tree.body
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _module_of(name):
+    """Return the module of ours that a full name is, or is in; None for other packages."""
+    while name and name not in _MODULES:
+        name = name.rpartition(".")[0]
+    return name or None
+
+
+_EDGES = {
+    module: {_module_of(name) for name in _imported_names(path)} - {None, module}
+    for module, path in _MODULES.items()
+}
+
+
+def _place(module):
+    """Return the entry of _LEVEL_OF: `data` of `cnnkit.data.pixels`, `__init__` of `cnnkit`."""
+    return (module.split(".") + ["__init__"])[1]
 
 
 def test_every_module_has_its_level():
-    assert {_part(path) for path in _files()} == set(_LEVEL_OF)
+    assert {_place(module) for module in _MODULES} == set(_LEVEL_OF)
 
 
 def test_imports_only_go_down():
     upward = [
-        f"{path.relative_to(_ROOT)} imports {name}"
-        for path in _files()
-        for name, _ in _imports(path)
-        if name.startswith("cnnkit.") and _LEVEL_OF[name.split(".")[1]] > _LEVEL_OF[_part(path)]
+        f"{module} imports {other}"
+        for module, others in _EDGES.items()
+        for other in others
+        if _LEVEL_OF[_place(other)] > _LEVEL_OF[_place(module)]
     ]
     assert upward == []
+
+
+def test_there_is_no_circle_of_imports_anywhere():
+    # TopologicalSorter names the modules of the first circle that it finds.
+    try:
+        tuple(TopologicalSorter(_EDGES).static_order())
+    except CycleError as error:
+        pytest.fail(f"circle of imports: {' -> '.join(error.args[1])}")
+
+
+def test_a_circle_and_an_import_upward_would_be_found(tmp_path):
+    """The checks above see lazy imports, `from package import module` and edges in a folder."""
+    path = tmp_path / "lazy.py"
+    path.write_text(
+        "from typing import TYPE_CHECKING\n"
+        "from cnnkit import api\n"
+        "if TYPE_CHECKING:\n    from cnnkit.cli import main\n"
+        "def f():\n    from cnnkit.data import pixels, stats\n    import cnnkit.runs\n"
+    )
+    found = {_module_of(name) for name in _imported_names(path)} - {None}
+    assert found == {"cnnkit.api", "cnnkit.data.pixels", "cnnkit.data.stats", "cnnkit.runs"}
+
+
+def test_a_file_name_has_one_meaning_in_the_package():
+    names = Counter(path.name for path in _FILES if not path.name.startswith("__"))
+    assert [name for name, number in names.items() if number > 1] == []
 
 
 def test_only_plots_knows_matplotlib_and_only_the_backend_imports_tensorflow():
     owners = {"matplotlib": "plots", "tensorflow": "backend", "keras": "backend"}
     wrong = [
         f"{path.relative_to(_ROOT)} imports {name}"
-        for path in _files()
-        for name, _ in _imports(path)
-        if name.split(".")[0] in owners and _part(path) != owners[name.split(".")[0]]
+        for module, path in _MODULES.items()
+        for name in _imported_names(path)
+        if name.split(".")[0] in owners and _place(module) != owners[name.split(".")[0]]
     ]
     assert wrong == []
 
 
 def test_no_file_is_too_long_and_each_says_what_it_is():
-    for path in _files():
+    for path in _FILES:
         text = path.read_text()
         assert len(text.splitlines()) <= 300, path
         assert ast.get_docstring(ast.parse(text)), path

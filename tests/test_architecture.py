@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -185,3 +186,24 @@ def test_commands_that_only_read_a_config_import_no_tensorflow(words, tmp_path):
         [sys.executable, "-c", code, *words, str(path)], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+_PAGE = _ROOT.parent / "docs" / "architecture.md"
+
+
+def test_every_place_that_the_documentation_names_exists():
+    """Rows of tables: `folder/file.py`, and names that must be in the last file before them."""
+    for line in _PAGE.read_text().splitlines():
+        if not line.startswith("|"):
+            continue
+        source, folder = None, _ROOT
+        for word in re.findall(r"`([^`]+)`", line.rpartition(" | ")[2 if "?" in line else 0]):
+            if word.startswith("scripts/"):
+                assert (_ROOT.parent / word).exists(), word
+            elif word.endswith((".py", ".json", "/")):
+                path = _ROOT / word if (_ROOT / word).exists() else folder / word
+                assert path.exists(), f"{word} in {_PAGE.name}"
+                source, folder = (path.read_text() if path.is_file() else None), path.parent
+            elif source is not None:
+                defined = rf"^(def {word}\(|class {word}\b|{word}\b)"
+                assert re.search(defined, source, re.MULTILINE), f"{word} in {path}"

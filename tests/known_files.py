@@ -1,4 +1,4 @@
-"""Tiny files with the true layout of the published data sets."""
+"""Tiny files with the layout of the published data sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache folder: folders that appear whole, what lies in it, and how it is cleared."""
+"""The cache folder: folders that appear whole, what is in it, and how it is cleared."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "xdg" / "cnnkit"
 
 
-def test_a_cache_folder_that_cannot_be_made_names_the_way_out(tmp_path):
+def test_a_cache_folder_that_cannot_be_made_is_an_error_with_advice(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot be written.*CNNKIT_CACHE"):
         with folder_made_whole(tmp_path / "file" / "x"):
@@ -106,7 +106,7 @@ def test_a_folder_made_whole_appears_only_when_done(tmp_path):
     assert [path.name for path in (tmp_path / "x").iterdir()] == ["a"]  # the first one stays
 
 
-def test_the_list_says_what_each_thing_is(filled):
+def test_the_list_describes_each_entry(filled):
     document = listed()
     assert document["folder"] == str(filled)
     kinds = [(entry["kind"], entry["images"]) for entry in document["entries"]]
@@ -153,7 +153,7 @@ def test_clear_removes_all_that_cnnkit_made_and_nothing_else(filled):
         ("digits", ["pixels", "pixels", "downloads"]),
     ],
 )
-def test_clear_removes_one_kind_or_one_thing(filled, what, kinds):
+def test_clear_removes_one_kind_or_one_entry(filled, what, kinds):
     assert run("clear", what, "--yes").exit_code == 0
     assert [entry["kind"] for entry in listed()["entries"]] == kinds
     assert all(path.exists() for path in others(filled))
@@ -236,7 +236,7 @@ def test_what_a_killed_process_left_is_removed_what_is_being_made_stays(filled):
     assert run("clear", "--yes").stdout.startswith("Removed 1, ")
 
 
-def test_a_download_that_goes_on_stays_and_one_that_was_killed_is_removed(filled):
+def test_a_running_download_stays_and_a_killed_one_is_removed(filled):
     part = filled / "downloads" / "cifar-10-python.tar.gz.part"
     part.write_bytes(bytes(500))
     with only_one_process(lock_of_download(part.with_suffix("")), waiting=print):
@@ -255,7 +255,7 @@ def test_locks_are_neither_listed_nor_counted(filled):
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
-def test_a_pack_that_was_ended_can_be_cleared_at_once(tmp_path, cache, name):
+def test_the_pack_of_an_ended_process_can_be_cleared_at_once(tmp_path, cache, name):
     photos = write_classes(tmp_path / "photos", {"cat": 150, "owl": 150})
     words = ["data", "pack", str(photos), "--set", "data.image_size=1500"]
     process = subprocess.Popen(

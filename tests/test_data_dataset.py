@@ -1,4 +1,4 @@
-"""From a source to one dataset: decoding, the packed pixels, what is left out, other images."""
+"""From a source to one dataset: decoding, splitting, and what is left out."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_folder_becomes_a_dataset(tiny_images):
 
 
 @pytest.mark.parametrize("cache_policy", ["disk", "memory", "off"])
-def test_pixels_are_those_of_the_one_pixel_path_in_the_asked_order(tiny_images, cache_policy):
+def test_pixels_are_those_of_read_pixels_in_the_requested_order(tiny_images, cache_policy):
     dataset = load_dataset(data_config(tiny_images, image_size=(5, 7), cache=cache_policy))
     chosen = [20, 3, 3, 11]
     expected = [read_pixels(dataset.samples[i].file, dataset.settings) for i in chosen]
@@ -52,7 +52,7 @@ def test_pixels_are_those_of_the_one_pixel_path_in_the_asked_order(tiny_images, 
     assert dataset.pixels([]).shape == (0, 5, 7, 3)
 
 
-def test_the_fingerprint_follows_labels_and_contents_only(tmp_path):
+def test_the_fingerprint_depends_only_on_labels_and_contents(tmp_path):
     first = write_classes(tmp_path / "first", {"cat": 5, "owl": 5})
     original = load_dataset(data_config(first)).fingerprint
     (first / "cat" / "00.png").rename(first / "cat" / "zz.png")
@@ -83,7 +83,7 @@ def test_all_files_that_cannot_be_decoded_are_named_before_training(tiny_images,
         assert "data.on_error: skip" in lines[4]
 
 
-def test_skipped_files_are_told_one_by_one_and_counted(tiny_images):
+def test_skipped_files_are_named_one_by_one_and_counted(tiny_images):
     spoil(tiny_images)
     notes = []
     dataset = load_dataset(data_config(tiny_images, on_error="skip"), note=notes.append)
@@ -97,7 +97,7 @@ def test_skipped_files_are_told_one_by_one_and_counted(tiny_images):
     assert "3 of 27 images cannot be read and are left out." in notes
 
 
-def test_a_long_list_of_bad_files_is_cut_with_a_count(tiny_images):
+def test_a_long_list_of_bad_files_ends_with_a_count(tiny_images):
     for index in range(25):
         (tiny_images / "red" / f"bad{index}.png").write_text(f"text {index}")
     with pytest.raises(DataError, match="and 5 more"):

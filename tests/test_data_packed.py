@@ -1,4 +1,4 @@
-"""Packs: read once, kept, used again, verified, evicted, and built by several or killed ones."""
+"""Packs of pixels: made once, reused, verified, removed, by one process or by several."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_an_equal_or_smaller_set_of_contents_writes_nothing(files, cache):
     )
 
 
-def test_one_more_image_is_decoded_alone_and_the_others_are_copied(files, cache, monkeypatch):
+def test_only_an_additional_image_is_decoded_and_the_others_are_copied(files, cache, monkeypatch):
     pixels_of(files[:10])
     pixels_of(files[8:20])
     decoded = []
@@ -209,7 +209,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_pack_is_made_again_and_said_so(files, cache, damage):
+def test_a_damaged_pack_is_made_again_and_reported(files, cache, damage):
     pixels_of(files)
     damage(packs(cache)[0])
     notes = []
@@ -341,7 +341,7 @@ def test_a_killed_process_leaves_no_pack(files, cache):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_an_interrupted_process_takes_its_half_pack_away(files, cache):
+def test_an_interrupted_process_removes_its_unfinished_pack(files, cache):
     process = build(files)
     assert process.stdout.readline() == "1\n"
     process.send_signal(signal.SIGINT)
@@ -351,7 +351,7 @@ def test_an_interrupted_process_takes_its_half_pack_away(files, cache):
     assert list(cache.iterdir()) == []
 
 
-def test_a_pack_that_is_removed_while_it_is_read_goes_on_being_read(files, cache):
+def test_a_pack_that_is_removed_can_still_be_read(files, cache):
     store, hashes, _ = open_pixels(files, SETTINGS, cache="disk")
     for path in packs(cache)[0].iterdir():
         path.unlink()
@@ -374,9 +374,7 @@ def test_auto_keeps_pixels_on_disk_and_says_so_in_one_note(files, cache):
     assert notes == [f"pixels: 24 images of 16 x 16 x 3, 18.4 kB, read from {packs(cache)[0]}."]
 
 
-def test_auto_keeps_pixels_in_memory_where_the_cache_cannot_be_written(
-    files, tmp_path, monkeypatch
-):
+def test_auto_keeps_pixels_in_memory_if_the_cache_cannot_be_written(files, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "file" / "cache"))
     notes = []
@@ -402,7 +400,7 @@ def test_a_pack_above_the_limit_is_refused_or_kept_in_memory(files, cache):
     assert packs(cache) == []
 
 
-def test_a_pack_that_is_there_is_used_even_where_a_new_one_has_no_room(files, cache):
+def test_an_existing_pack_is_used_even_if_a_new_one_has_no_room(files, cache):
     pixels_of(files)
     for policy in ("disk", "memory", "auto"):
         store, _, _ = open_pixels(files, SETTINGS, cache=policy, limit_gb=1e-9)
@@ -445,7 +443,7 @@ def test_auto_takes_at_most_half_of_what_is_free(cache, monkeypatch):
     assert choose_place(41, SETTINGS, "memory", 50).obstacle
 
 
-def test_packs_not_used_for_longest_make_way_and_the_new_one_stays(files, cache):
+def test_the_least_recently_used_packs_are_removed_and_the_new_one_stays(files, cache):
     for hours, part in ((3, files[:6]), (2, files[6:12]), (1, files[12:18])):
         store, _, _ = open_pixels(part, SETTINGS, cache="disk")
         used = time.time() - 3600 * hours

@@ -1,4 +1,4 @@
-"""Images to score: a run's own split, and other images against the classes of a run."""
+"""Images to score: the split of a run, and other images with the classes of a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _rows(config):
     ]
 
 
-def test_a_run_s_split_is_the_one_it_wrote_whatever_came_later(tmp_path):
+def test_the_split_of_a_run_is_the_one_it_wrote_whatever_was_added(tmp_path):
     config = data_config(write_classes(tmp_path / "x", {"cat": 10, "owl": 10}))
     rows = _rows(config)
     write_classes(tmp_path / "x", {"cat": 30, "yak": 5}, seed=1000)  # replaces cats, adds a class
@@ -91,7 +91,7 @@ def test_one_split_of_other_images_can_be_chosen(tmp_path):
         find_images_for(tmp_path, names, config, split="validation")
 
 
-def test_images_of_classes_that_the_run_s_list_leaves_out_are_left_aside(tmp_path):
+def test_images_of_classes_that_the_run_does_not_list_are_ignored(tmp_path):
     other = write_classes(tmp_path / "other", {"owl": 2, "yak": 1, "emu": 3})
     config = data_config("x", classes=("yak", "owl"))
     found = find_images_for(other, ("yak", "owl"), config)

@@ -42,7 +42,7 @@ def test_each_folder_is_a_class(tmp_path):
     assert source.notes == ()
 
 
-def test_everything_left_aside_is_counted_and_named(tmp_path):
+def test_everything_ignored_is_counted_and_named(tmp_path):
     write_classes(tmp_path, {"cat": 1, "owl": 1})
     write_image(tmp_path / ".ipynb_checkpoints" / "a.png")
     write_image(tmp_path / "cat" / ".hidden.png")
@@ -59,7 +59,7 @@ def test_everything_left_aside_is_counted_and_named(tmp_path):
     )
 
 
-def test_links_that_lead_nowhere_are_left_aside_as_such(tmp_path):
+def test_links_that_lead_nowhere_are_ignored_as_such(tmp_path):
     write_classes(tmp_path, {"cat": 1, "owl": 1})
     (tmp_path / "lost").symlink_to(tmp_path / "nowhere", target_is_directory=True)
     (tmp_path / "cat" / "self").symlink_to(tmp_path / "cat" / "self")
@@ -76,7 +76,7 @@ def test_links_that_go_round_end(tmp_path):
 
 
 @pytest.mark.parametrize("validation", ["validation", "val", "valid", "VAL"])
-def test_split_folders_bring_their_split(tmp_path, validation):
+def test_train_validation_and_test_folders_are_the_split(tmp_path, validation):
     for number, folder in enumerate(("Train", validation, "test")):
         write_classes(tmp_path / folder, {"cat": 1, "owl": 1}, seed=10 * number)
     write_image(tmp_path / "extra" / "a.png")
@@ -102,7 +102,7 @@ def test_two_folders_for_one_split_are_refused(tmp_path):
     assert "two folders for the validation split: val and valid" in refusal(tmp_path)
 
 
-def test_a_missing_source_names_what_is_near(tmp_path):
+def test_a_missing_source_suggests_a_similar_name(tmp_path):
     write_classes(tmp_path / "photos", {"cat": 1, "owl": 1})
     message = refusal(tmp_path / "fotos")
     assert "fotos does not exist. Did you mean photos?" in message
@@ -122,7 +122,7 @@ def test_an_empty_folder_is_refused(tmp_path):
     assert "has no class folders: it contains 0 files" in refusal(tmp_path)
 
 
-def test_every_empty_class_is_named_with_what_it_holds(tmp_path):
+def test_every_empty_class_is_named_with_what_it_contains(tmp_path):
     write_classes(tmp_path, {"cat": 2, "owl": 2, "yak": 0, "emu": 0})
     (tmp_path / "emu" / "notes.txt").write_text("words")
     message = refusal(tmp_path)
@@ -132,7 +132,7 @@ def test_every_empty_class_is_named_with_what_it_holds(tmp_path):
     assert "remove the folders" in message
 
 
-def test_one_class_only_is_refused(tmp_path):
+def test_a_single_class_is_refused(tmp_path):
     write_classes(tmp_path, {"cat": 2})
     assert "only one class (cat)" in refusal(tmp_path)
 
@@ -189,7 +189,7 @@ def test_a_csv_lists_images_with_labels_and_splits(tmp_path):
     )
 
 
-def test_all_bad_rows_of_a_csv_are_told_at_once(tmp_path):
+def test_all_bad_rows_of_a_csv_are_reported_at_once(tmp_path):
     write_classes(tmp_path, {"cat": 3})
     text = (
         "path,label,split\n"
@@ -235,7 +235,7 @@ def test_other_broken_csv_files_are_refused(tmp_path):
     assert "not that of a CSV, JSONL or TFRecord file" in refusal(write_image(tmp_path / "a.png"))
 
 
-def test_a_column_that_stands_twice_is_refused(tmp_path):
+def test_a_column_that_is_given_twice_is_refused(tmp_path):
     message = refusal(table(tmp_path, "path,label,Label,split,note,note\na,b,c,,,\n"))
     assert "has the column label more than once" in message
 

@@ -49,7 +49,7 @@ def test_every_class_is_split_by_the_fractions():
     }
 
 
-def test_a_small_class_gets_one_image_in_each_part():
+def test_a_small_class_gets_one_image_in_each_split():
     found = counted(*images({"cat": 3, "owl": 100}))
     assert [found["cat", part] for part in ("train", "validation", "test")] == [1, 1, 1]
 
@@ -73,7 +73,7 @@ def test_another_seed_splits_differently():
     assert split_of(records, hashes, seed=0) != split_of(records, hashes, seed=1)
 
 
-def test_identical_images_fall_on_the_same_side():
+def test_identical_images_get_the_same_split():
     records, hashes = images({"cat": 40, "owl": 20})
     hashes[:40] = [f"content {i // 4}" for i in range(40)]  # ten contents, four copies each
     splits = split_of(records, hashes, validation=0.2, test=0.2)
@@ -88,7 +88,7 @@ def test_identical_images_fall_on_the_same_side():
     }
 
 
-def test_one_picture_under_two_labels_stays_on_one_side_and_is_told():
+def test_an_image_in_two_classes_gets_one_split_and_is_reported():
     records, hashes = images({"cat": 20, "owl": 20})
     for i in range(10):
         hashes[20 + i] = hashes[i]
@@ -109,19 +109,19 @@ def test_all_classes_that_are_too_small_are_named():
     assert "data.allow_missing_classes: true" in message
 
 
-def test_a_class_that_is_too_small_stays_in_train_where_allowed():
+def test_a_class_that_is_too_small_stays_in_train_if_allowed():
     found = counted(*images({"cat": 2, "owl": 10}), allow_missing_classes=True)
     assert found["cat", "train"] == 2
     assert found["owl", "test"] == 1
 
 
-def test_a_fraction_of_zero_turns_a_part_off():
+def test_a_fraction_of_zero_makes_no_such_split():
     found = counted(*images({"cat": 10, "owl": 10}), validation=0)
     assert {part for _, part in found} == {"train", "test"}
     assert set(split_of(*images({"cat": 1, "owl": 1}), validation=0, test=0).values()) == {"train"}
 
 
-def test_parts_that_the_source_brings_are_kept_and_missing_ones_cut_from_train():
+def test_splits_of_the_source_are_kept_and_missing_ones_taken_from_train():
     train, hashes = images({"cat": 20, "owl": 20}, "train")
     test = [record(f"test/{i}", "cat", "test") for i in range(5)]
     found = counted(train + test, hashes + [f"t{i}" for i in range(5)], validation=0.1, test=0.5)
@@ -134,7 +134,7 @@ def test_parts_that_the_source_brings_are_kept_and_missing_ones_cut_from_train()
     }
 
 
-def test_images_both_in_train_and_in_a_brought_test_split_are_told():
+def test_images_in_train_and_in_the_test_split_of_the_source_are_reported():
     train, hashes = images({"cat": 5, "owl": 5}, "train")
     test = [record("test/a", "cat", "test")]
     config = SplitConfig(validation=0, test=0)
@@ -165,7 +165,7 @@ def sides_of_groups(records, hashes, **options):
     return sides
 
 
-def test_a_group_stays_on_one_side_across_classes():
+def test_a_group_stays_in_one_split_across_classes():
     patients = [f"p{i}" for i in range(10)]
     images = grouped({(c, p): 4 for c in ("ill", "well") for p in patients})
     sides = sides_of_groups(*images, validation=0.2, test=0.1)
@@ -183,7 +183,7 @@ def test_groups_of_different_sizes_come_near_to_the_fractions():
             assert 4 <= found[c, part] <= 16
 
 
-def test_copies_in_two_groups_join_the_groups():
+def test_copies_in_two_groups_connect_the_groups():
     records, hashes = grouped({(c, f"{c}{i}"): 2 for c in ("cat", "owl") for i in range(10)})
     hashes[0] = hashes[2] = hashes[21] = "one picture"  # cat0, cat1 and owl0
     sides = sides_of_groups(records, hashes, validation=0.3, test=0.3)
@@ -191,7 +191,7 @@ def test_copies_in_two_groups_join_the_groups():
     assert len(sides["cat0"]) == 1
 
 
-def test_a_large_group_alone_still_leaves_one_group_for_each_part():
+def test_a_large_group_still_leaves_one_group_for_each_split():
     images = grouped(
         {("cat", "a"): 50, ("cat", "b"): 40, ("cat", "c"): 45, ("owl", "d"): 1}
         | {("owl", f"owl{i}"): 1 for i in range(9)}
@@ -228,7 +228,7 @@ def test_a_pattern_finds_the_group_in_the_path(pattern):
     assert 10 <= counts["test"] <= 14 and 10 <= counts["validation"] <= 14
 
 
-def test_stated_groups_go_before_the_pattern():
+def test_groups_of_the_source_have_priority_over_the_pattern():
     records, hashes = grouped({("cat", f"p{i}"): 2 for i in range(10)})
     assert groups_of(records, "cat") == [r.group for r in records]
     assert groups_of(records, None) == [r.group for r in records]
@@ -240,14 +240,14 @@ def test_a_pattern_that_matches_nothing_is_refused_with_an_example():
         groups_of(records, r"p\d+")
 
 
-def test_a_part_of_the_pattern_that_is_not_there_leaves_the_whole_match():
+def test_the_whole_match_is_the_group_if_the_parentheses_match_nothing():
     names = ["p1-x", "q7", "other"]
     records = [record(name, "cat") for name in names]
     assert groups_of(records, r"(p\d)-|q\d") == ["p1", "q7", None]
     assert groups_of(records, r"^p?") == ["p", None, None]
 
 
-def test_groups_in_two_brought_splits_are_told():
+def test_groups_in_two_splits_of_the_source_are_reported():
     records = [
         ImageRecord(f"{part}/{g}", Path("x"), "cat", part, g)
         for part, g in [("train", "a"), ("test", "a"), ("train", "b"), ("validation", "c")]
@@ -267,7 +267,7 @@ def test_kept_images_stay_and_new_ones_fill_up():
     assert counts["cat", "validation"] == counts["owl", "validation"] == 2
 
 
-def test_what_would_join_two_kept_sides_is_named():
+def test_what_would_connect_two_kept_splits_is_named():
     records, hashes = grouped({("cat", f"p{i}"): 2 for i in range(8)})
     kept = [None] * 16
     kept[0], kept[1] = "train", "test"  # now of one group
@@ -284,7 +284,7 @@ def test_what_would_join_two_kept_sides_is_named():
     ]
 
 
-def test_a_hundred_thousand_images_are_divided_whatever_the_groups():
+def test_a_hundred_thousand_images_in_groups_are_split():
     records = [
         ImageRecord(f"{i}", Path("x"), f"c{i % 10}", group=f"{i // 70}") for i in range(10**5)
     ]

@@ -64,7 +64,7 @@ def test_a_redirect_is_followed(web, tmp_path):
     assert fetch(_file(web, path="/old"), tmp_path).read_bytes() == _CONTENT
 
 
-def test_a_cut_connection_goes_on_where_it_stopped(web, tmp_path):
+def test_a_broken_connection_continues_where_it_stopped(web, tmp_path):
     web.cut_after = [300_000, 0, 0, 200_000, 0, 0]  # more than three attempts, but not in vain
     notes = []
     assert fetch(_file(web), tmp_path, note=notes.append).read_bytes() == _CONTENT
@@ -75,7 +75,7 @@ def test_a_cut_connection_goes_on_where_it_stopped(web, tmp_path):
     )
 
 
-def test_what_came_before_a_failure_is_kept_for_the_next_run(web, tmp_path):
+def test_what_was_received_before_a_failure_is_kept_for_the_next_run(web, tmp_path):
     web.cut_after = [300_000, 0, 0, 0]
     with pytest.raises(DataError, match="The 300,000 bytes received so far are kept") as caught:
         fetch(_file(web), tmp_path)
@@ -87,13 +87,13 @@ def test_what_came_before_a_failure_is_kept_for_the_next_run(web, tmp_path):
     assert _names(tmp_path) == ["set.tgz"]
 
 
-def test_a_server_that_knows_no_ranges_sends_everything_again(web, tmp_path):
+def test_a_server_without_ranges_sends_everything_again(web, tmp_path):
     web.cut_after, web.ranges = [300_000], False
     assert fetch(_file(web), tmp_path).read_bytes() == _CONTENT
     assert web.sent == 1_300_000
 
 
-def test_a_server_that_says_no_length_is_cut_off_by_size(web, tmp_path):
+def test_the_length_of_the_answer_is_optional(web, tmp_path):
     web.length, web.cut_after = False, [300_000]
     assert fetch(_file(web), tmp_path).read_bytes() == _CONTENT
 
@@ -119,13 +119,13 @@ def test_a_lasting_refusal_says_where_to_put_the_file_by_hand(web, tmp_path, sta
     assert len(web.asked) == 1
 
 
-def test_a_server_that_is_not_there_is_named(tmp_path):
+def test_an_unreachable_server_is_named(tmp_path):
     file = RemoteFile("http://127.0.0.1:1/set.tgz", 10, "0" * 64, "set.tgz")
     with pytest.raises(DataError, match="could not be downloaded: Connection refused"):
         fetch(file, tmp_path)
 
 
-def test_a_name_that_nobody_knows_is_not_tried_again(tmp_path):
+def test_an_unknown_server_name_is_not_tried_again(tmp_path):
     file = RemoteFile("http://no-such-server.invalid/set.tgz", 10, "0" * 64, "set.tgz")
     notes = []
     with pytest.raises(DataError, match="name cannot be looked up .is there a network"):
@@ -165,18 +165,18 @@ def test_other_content_is_refused_with_both_hashes_and_removed(web, tmp_path, re
 
 
 @pytest.mark.parametrize("left", [b"x" * 500_000, b"x" * 1_000_000, b"x" * 2_000_000])
-def test_a_damaged_rest_of_an_earlier_run_is_replaced(web, tmp_path, left):
+def test_a_damaged_part_of_an_earlier_run_is_replaced(web, tmp_path, left):
     (tmp_path / "set.tgz.part").write_bytes(left)
     assert fetch(_file(web), tmp_path).read_bytes() == _CONTENT
 
 
-def test_a_file_put_by_hand_is_taken_without_a_server(tmp_path):
+def test_a_file_put_there_by_hand_is_used_without_a_server(tmp_path):
     (tmp_path / "set.tgz").write_bytes(b"content")
     file = RemoteFile("http://127.0.0.1:1/", 7, hashlib.sha256(b"content").hexdigest(), "set.tgz")
     assert fetch(file, tmp_path) == tmp_path / "set.tgz"
 
 
-def test_a_wrong_file_put_by_hand_is_an_error_and_stays(web, tmp_path):
+def test_a_wrong_file_put_there_by_hand_is_an_error_and_stays(web, tmp_path):
     (tmp_path / "set.tgz").write_bytes(b"half")
     with pytest.raises(DataError) as caught:
         fetch(_file(web), tmp_path)
@@ -190,7 +190,7 @@ def test_a_wrong_file_put_by_hand_is_an_error_and_stays(web, tmp_path):
     assert web.asked == []
 
 
-def test_what_keras_downloaded_is_taken_and_another_file_there_is_ignored(web, tmp_path):
+def test_the_file_that_keras_downloaded_is_used_and_a_wrong_one_is_ignored(web, tmp_path):
     keras = tmp_path / "keras" / "datasets"
     keras.mkdir(parents=True)
     (keras / "set.tgz").write_bytes(b"other")
@@ -202,7 +202,7 @@ def test_what_keras_downloaded_is_taken_and_another_file_there_is_ignored(web, t
     assert web.asked == []
 
 
-def test_two_that_want_one_file_download_it_once(web, tmp_path):
+def test_threads_that_need_the_same_file_download_it_once(web, tmp_path):
     web.slow = 0.3
     notes, file = [], _file(web)
     others = [

@@ -1,4 +1,4 @@
-"""JSONL manifests: the rows of a CSV, one JSON object a line."""
+"""JSONL manifests: the rows of a CSV, as one JSON object per line."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_line_is_an_image(tmp_path, name):
     assert records[1].file.read_bytes() == (tmp_path / "cat" / "01.png").read_bytes()
 
 
-def test_a_number_as_label_or_group_is_the_text_that_was_written(tmp_path):
+def test_a_number_as_label_or_group_keeps_its_text(tmp_path):
     write_classes(tmp_path, {"cat": 4})
     labels = ["1", "1.50", "1e-4", '"01"']
     lines = [
@@ -60,7 +60,7 @@ def test_a_number_as_label_or_group_is_the_text_that_was_written(tmp_path):
     assert {r.group for r in records} == {"1.0"}
 
 
-def test_all_bad_lines_are_told_at_once(tmp_path):
+def test_all_bad_lines_are_reported_at_once(tmp_path):
     write_classes(tmp_path, {"cat": 3})
     path = manifest(
         tmp_path,

@@ -1,4 +1,4 @@
-"""The known data sets by name, from tiny files with the true layout."""
+"""The known data sets, from tiny files with the layout of the published ones."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_the_config_the_table_and_the_page_have_the_same_names():
 
 
 @pytest.mark.parametrize("name", KNOWN_SETS)
-def test_a_row_says_what_there_is_to_fetch(name):
+def test_each_row_of_the_table_is_complete(name):
     known = KNOWN_SETS[name]
     for file in known.files:
         assert re.fullmatch(r"https://\S+", file.url)
@@ -234,7 +234,7 @@ def test_broken_photographs_of_cats_and_dogs_are_reported_as_in_any_folder(cache
 # --- fetching
 
 
-def test_a_set_is_downloaded_and_told_once(cache, monkeypatch):
+def test_a_set_is_downloaded_once_with_its_licence(cache, monkeypatch):
     train, test = random_part(30, (28, 28), 10, 0), random_part(12, (28, 28), 10, 1)
     content = npz_bytes(train, test)
     told = []

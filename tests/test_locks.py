@@ -85,13 +85,13 @@ def test_a_killed_process_frees_its_lock(tmp_path):
     assert not lock.exists()
 
 
-def test_where_no_lock_can_be_made_nothing_is_held_and_nothing_is_known(tmp_path):
+def test_if_no_lock_can_be_made_nothing_is_held_and_nothing_is_known(tmp_path):
     with held(tmp_path):  # a folder cannot be a lock file
         assert is_held(tmp_path) is None
     assert tmp_path.is_dir()
 
 
-def test_what_a_maker_writes_deep_inside_counts_where_locks_do_not_work(tmp_path, monkeypatch):
+def test_without_locks_recent_writes_deep_inside_count_as_being_made(tmp_path, monkeypatch):
     monkeypatch.setattr("cnnkit.data.cache.folder.is_held", lambda lock: None)
     inside = tmp_path / "images" / "cat"
     inside.mkdir(parents=True)
@@ -110,7 +110,7 @@ def test_a_folder_that_is_gone_is_not_being_made(tmp_path, monkeypatch):
     assert not is_being_made(tmp_path / "gone")
 
 
-def test_a_folder_is_filled_under_a_lock_that_is_no_part_of_it(tmp_path):
+def test_the_lock_of_a_folder_that_is_filled_is_not_inside_it(tmp_path):
     with folder_made_whole(tmp_path / "done") as temporary:
         (temporary / "1.png").touch()
         assert is_being_made(temporary)
@@ -169,7 +169,7 @@ def test_the_cache_is_listed_while_another_process_writes_and_removes(tmp_path, 
 
 
 @pytest.mark.parametrize("words", [["cache", "list"], ["cache", "clear", "--yes"]])
-def test_a_cache_in_the_home_of_nobody_is_an_error(monkeypatch, words):
+def test_a_cache_in_an_unknown_home_folder_is_an_error(monkeypatch, words):
     monkeypatch.setenv("CNNKIT_CACHE", "~nosuchuser/x")
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 2

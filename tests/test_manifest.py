@@ -40,7 +40,7 @@ def photos(tmp_path):
     return write_classes(tmp_path / "photos", {"cat": 20, "owl": 10})
 
 
-def test_a_manifest_says_what_a_training_would_do(photos, tmp_path):
+def test_a_manifest_has_the_split_that_a_training_would_make(photos, tmp_path):
     made, notes = split_to(tmp_path / "photos.csv", photos)
     assert made.counts == {
         "train": {"cat": 16, "owl": 8},
@@ -59,7 +59,7 @@ def test_a_manifest_says_what_a_training_would_do(photos, tmp_path):
     assert read.fingerprint == straight.fingerprint
 
 
-def test_images_keep_their_side_whatever_happens_to_the_folder(photos, tmp_path):
+def test_images_keep_their_split_whatever_happens_to_the_folder(photos, tmp_path):
     file = tmp_path / "photos.csv"
     split_to(file, photos)
     before, rows = sides(file), rows_of(file)
@@ -84,7 +84,7 @@ def test_images_keep_their_side_whatever_happens_to_the_folder(photos, tmp_path)
     assert made.counts["validation"] == {"cat": 4, "owl": 1, "yak": 1}
 
 
-def test_what_joins_two_sides_is_refused_and_the_manifest_stays(photos, tmp_path):
+def test_what_connects_two_splits_is_refused_and_the_manifest_stays(photos, tmp_path):
     file = tmp_path / "photos.csv"
     split_to(file, photos)
     text, place_of = file.read_bytes(), {row["split"]: row["path"] for row in rows_of(file)}
@@ -98,7 +98,7 @@ def test_what_joins_two_sides_is_refused_and_the_manifest_stays(photos, tmp_path
     assert file.read_bytes() == text
 
 
-def test_a_copy_goes_where_its_content_is(photos, tmp_path):
+def test_a_copy_gets_the_split_of_its_content(photos, tmp_path):
     file = tmp_path / "photos.csv"
     split_to(file, photos)
     for row in rows_of(file):
@@ -147,7 +147,7 @@ def test_groups_of_a_manifest_are_not_forgotten(tmp_path):
     assert len({row["split"] for row in rows_of(file) if row["group"] == "p05"}) == 1
 
 
-def test_an_image_in_another_class_is_told(photos, tmp_path):
+def test_an_image_in_another_class_is_reported(photos, tmp_path):
     split_to(tmp_path / "photos.csv", photos)
     (photos / "cat" / "03.png").rename(photos / "owl" / "moved.png")
     made, notes = split_to(tmp_path / "photos.csv", photos)
@@ -155,7 +155,7 @@ def test_an_image_in_another_class_is_told(photos, tmp_path):
     assert "1 image has another class than before (owl/moved.png)." in notes[0]
 
 
-def test_a_manifest_moves_with_its_images_and_may_lie_elsewhere(photos, tmp_path):
+def test_a_manifest_moves_with_its_images_and_may_be_in_another_folder(photos, tmp_path):
     elsewhere = tmp_path / "a" / "b" / "photos.csv"
     split_to(elsewhere, photos)
     assert rows_of(elsewhere)[0]["path"] == "../../photos/cat/00.png"
@@ -180,7 +180,7 @@ def test_file_names_that_are_not_utf_8_survive(photos, tmp_path):
     assert (made.kept, made.new) == (30, 0)
 
 
-def test_images_that_changed_since_are_told(photos, tmp_path):
+def test_images_that_have_changed_are_reported(photos, tmp_path):
     file = tmp_path / "photos.csv"
     split_to(file, photos)
     write_image(photos / "cat" / "03.png", seed=999)
@@ -189,7 +189,7 @@ def test_images_that_changed_since_are_told(photos, tmp_path):
     assert "1 image has changed since the manifest was written (photos/cat/03.png)." in notes
 
 
-def test_what_the_source_brings_goes_before_the_manifest(tmp_path):
+def test_the_split_of_the_source_has_priority_over_the_manifest(tmp_path):
     for number, part in enumerate(("train", "test")):
         write_classes(tmp_path / "x" / part, {"cat": 10, "owl": 10}, seed=100 * number)
     file = tmp_path / "x.csv"
@@ -245,7 +245,7 @@ def test_folds_share_nothing_and_cover_all(photos, tmp_path):
     assert load_dataset(data_config(made[1].file)).counts() == made[1].counts
 
 
-def test_folds_stay_when_images_come(photos, tmp_path):
+def test_folds_stay_when_images_are_added(photos, tmp_path):
     made, _ = folds_of(tmp_path, photos)
     before = [sides(d.file) for d in made]
     for i in range(6):
@@ -272,7 +272,7 @@ def test_folds_keep_groups_together(tmp_path):
         assert division.counts["test"] == {"cat": 6, "owl": 6}
 
 
-def test_folds_that_cannot_be_are_refused(photos, tmp_path):
+def test_impossible_folds_are_refused(photos, tmp_path):
     with pytest.raises(DataError, match=r"1 class has too few images to split into 11 folds: owl"):
         folds_of(tmp_path, photos, 11)
     folds_of(tmp_path, photos, 3)
@@ -285,7 +285,7 @@ def test_folds_that_cannot_be_are_refused(photos, tmp_path):
     assert fold_file(tmp_path / "a.b.csv", 2) == tmp_path / "a.b.fold2.csv"
 
 
-def test_the_command_writes_beside_the_source_and_names_the_next_step(photos, tmp_path):
+def test_the_command_writes_next_to_the_source_and_names_the_next_step(photos, tmp_path):
     done = CliRunner().invoke(main, ["data", "split", str(photos)])
     assert done.exit_code == 0, done.output
     file = tmp_path / "photos.split.csv"
@@ -311,7 +311,7 @@ def test_the_command_writes_beside_the_source_and_names_the_next_step(photos, tm
     assert f"--set data.source={os.path.join('..', 'b.fold2.csv')}" in done.stderr
 
 
-def test_dividing_needs_no_tensorflow(photos, tmp_path):
+def test_data_split_needs_no_tensorflow(photos, tmp_path):
     code = (
         "import sys; from pathlib import Path; from cnnkit.cli.data_argument import data_section\n"
         "from cnnkit.data.split.division import divide\n"

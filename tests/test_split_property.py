@@ -1,4 +1,4 @@
-"""What holds for every split: exact, disjoint, complete, closed under groups, stable."""
+"""Properties of every split: exact, disjoint, complete, stable, and groups are not divided."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def owners_of(records, hashes):
 
 @FEW
 @given(collections(groups=False), FRACTIONS, st.integers(0, 5))
-def test_without_groups_each_class_has_exactly_its_share(images, fractions, seed):
+def test_without_groups_each_class_has_exactly_its_fraction(images, fractions, seed):
     records, hashes = images
     splits = divided(records, hashes, fractions, seed)
     side_of = dict(zip(hashes, splits, strict=True))
@@ -68,7 +68,7 @@ def test_without_groups_each_class_has_exactly_its_share(images, fractions, seed
 
 @FEW
 @given(collections(), FRACTIONS, st.integers(0, 5))
-def test_contents_and_groups_never_straddle_and_every_image_has_a_side(images, fractions, seed):
+def test_contents_and_groups_are_never_divided_and_every_image_has_a_split(images, fractions, seed):
     records, hashes = images
     splits = divided(records, hashes, fractions, seed)
     assert set(splits) <= {"train", "validation", "test"}
@@ -80,7 +80,7 @@ def test_contents_and_groups_never_straddle_and_every_image_has_a_side(images, f
 
 @FEW
 @given(collections(), FRACTIONS)
-def test_every_class_is_in_every_part_or_all_small_ones_are_named(images, fractions):
+def test_every_class_is_in_every_split_or_all_small_ones_are_named(images, fractions):
     records, hashes = images
     try:
         splits = divided(records, hashes, fractions, allow=False)
@@ -94,7 +94,7 @@ def test_every_class_is_in_every_part_or_all_small_ones_are_named(images, fracti
 
 @FEW
 @given(st.dictionaries(st.integers(0, 40), st.integers(1, 12), min_size=3), FRACTIONS)
-def test_groups_of_one_class_miss_the_share_by_less_than_the_largest(sizes, fractions):
+def test_groups_of_one_class_miss_the_fraction_by_less_than_the_largest(sizes, fractions):
     records = [
         ImageRecord(f"{group}-{i}", Path("x"), label, group=f"{label}{group}")
         for label in ("cat", "owl")
@@ -129,7 +129,7 @@ def test_order_and_names_of_files_do_not_matter(images, fractions, chance):
 
 @FEW
 @given(collections(groups=False), st.sampled_from([0.1, 0.3]), st.sampled_from([0.0, 0.1, 0.4]))
-def test_the_test_images_do_not_depend_on_the_share_of_validation(images, test, validation):
+def test_the_test_images_do_not_depend_on_the_fraction_of_validation(images, test, validation):
     records, hashes = images
     owners = owners_of(records, hashes)
     sizes = Counter(owners.values())
@@ -141,7 +141,7 @@ def test_the_test_images_do_not_depend_on_the_share_of_validation(images, test, 
 
 @FEW
 @given(collections(), FRACTIONS, FRACTIONS, st.data())
-def test_images_keep_their_side_when_others_come_and_go(images, fractions, later, data):
+def test_images_keep_their_split_when_others_come_and_go(images, fractions, later, data):
     records, hashes = images
     first = data.draw(st.lists(st.booleans(), min_size=len(records), max_size=len(records)))
     old = [i for i, chosen in enumerate(first) if chosen]
@@ -163,7 +163,7 @@ def test_images_keep_their_side_when_others_come_and_go(images, fractions, later
 
 @FEW
 @given(collections(), st.integers(2, 5), st.integers(0, 5))
-def test_folds_are_closed_and_balanced(images, num_folds, seed):
+def test_folds_divide_no_group_and_are_balanced(images, num_folds, seed):
     records, hashes = images
     owners = owners_of(records, hashes)
     units = units_of(owners, ((d, r.group) for d, r in zip(hashes, records, strict=True)))
@@ -182,7 +182,7 @@ def test_folds_are_closed_and_balanced(images, num_folds, seed):
 
 @FEW
 @given(collections(groups=False), st.integers(2, 5), st.data())
-def test_folds_stay_when_images_come(images, num_folds, data):
+def test_folds_stay_when_images_are_added(images, num_folds, data):
     records, hashes = images
     owners = owners_of(records, hashes)
     units = units_of(owners, ())
@@ -194,7 +194,7 @@ def test_folds_stay_when_images_come(images, num_folds, data):
 
 @FEW
 @given(collections(), FRACTIONS, st.integers(0, 3))
-def test_the_order_of_units_does_not_matter_to_the_cut(images, fractions, seed):
+def test_the_order_of_units_does_not_change_the_split(images, fractions, seed):
     records, hashes = images
     units = units_of(
         owners_of(records, hashes), ((d, r.group) for d, r in zip(hashes, records, strict=True))

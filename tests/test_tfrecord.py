@@ -86,7 +86,7 @@ def test_a_file_is_listed_with_its_images(write):
     assert source.notes == ()
 
 
-def test_numbers_name_the_classes_where_texts_do_not(write):
+def test_numbers_are_the_class_names_if_texts_cannot_be(write):
     path = write("a.record", [example(0, number=7), example(1, number=-1)])
     assert [label for _, label, _ in listed(path)] == ["7", "-1"]
     path = write("b.record", [example(0, number=7, text="cat"), example(1, number=3)])
@@ -100,7 +100,7 @@ def test_numbers_name_the_classes_where_texts_do_not(write):
         read_tfrecords(path)
 
 
-def test_shards_bring_the_split_that_their_names_say(write, tmp_path):
+def test_the_names_of_shards_give_the_split(write, tmp_path):
     for number, name in enumerate(
         (
             "train-00000-of-00003",
@@ -140,7 +140,7 @@ def test_the_split_may_be_one_word_of_the_name(write, tmp_path, names, splits):
     assert {r.split for r in read_tfrecords(tmp_path / "x").records} == splits
 
 
-def test_names_of_which_some_say_a_split_say_none(write, tmp_path):
+def test_splits_in_only_some_of_the_names_are_ignored(write, tmp_path):
     for number, name in enumerate(("train.tfrecord", "more.tfrecord")):
         write(f"x/{name}", [example(10 * number + i, "ab"[i]) for i in range(2)])
     source = read_tfrecords(tmp_path / "x")
@@ -165,7 +165,7 @@ def test_every_damaged_byte_is_found(write):
             read_tfrecords(path)
 
 
-def test_what_is_no_image_record_is_named(write, tf, tmp_path):
+def test_a_record_without_an_image_is_named(write, tf, tmp_path):
     cases = [
         ({"image": b"x", "label": 3}, "no feature; features: image, label"),
         ({"image/encoded": [b"x", b"y"], "image/class/label": 3}, "it has 2 values"),
@@ -220,7 +220,7 @@ def test_reading_needs_no_tensorflow(write):
     assert done.stdout == "2 False\n"
 
 
-def test_a_run_trains_on_records_and_finds_them_again(write, tmp_path):
+def test_a_run_trains_on_records_and_is_evaluated_on_them(write, tmp_path):
     import cnnkit
 
     for part, first in (("train", 0), ("test", 100)):

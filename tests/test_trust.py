@@ -192,7 +192,7 @@ def test_data_that_cannot_be_trained_on_says_why(project, prepare, words):
     assert "Traceback" not in done.stderr
 
 
-def test_one_class_only_is_refused(project):
+def test_a_single_class_is_refused(project):
     write_tiny_images(project.images)
     for name in ("red", "green"):
         shutil.rmtree(project.images / name)

@@ -1,4 +1,4 @@
-"""A web server on this machine that behaves as told: resumes, cuts, refuses, redirects."""
+"""A web server on this machine that can resume, break off, refuse and redirect on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List the images of a source, whatever its kind, and check that their classes fit together."""
+"""List the images of a source of any kind, and check that their classes fit together."""
 
 from __future__ import annotations
 

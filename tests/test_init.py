@@ -105,7 +105,7 @@ def test_broken_files_and_tiny_classes_do_not_stop_the_first_training(tmp_path):
     (tmp_path / "set" / "cat" / "broken.png").write_text("hello")
     text, config = proposal(tmp_path / "set")
     assert config.data.on_error == "skip"
-    assert "1 image of those that were opened cannot be decoded" in text
+    assert "1 of the opened images cannot be decoded" in text
     assert config.data.allow_missing_classes
     small = "Too few images for three splits, so all are used for training: owl."
     assert small in text.replace("\n  # ", " ")
@@ -124,7 +124,7 @@ def test_few_photographs_start_from_a_pretrained_network(tmp_path, monkeypatch):
     text, config = proposal(tmp_path / "set")
     assert config.model.backbone.name == "MobileNetV2"
     assert [phase.train for phase in config.training.phases] == ["linear_probe", "all"]
-    assert "images are few, so start from a network that was trained on a million" in text
+    assert "images are few, so the model starts from a network that was trained on" in text
     monkeypatch.chdir(tmp_path)
     assert run_init("set", "--from-scratch").exit_code == 0
     assert "backbone" not in (tmp_path / "set.yaml").read_text()

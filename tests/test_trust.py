@@ -98,7 +98,7 @@ def test_pipes_and_devices_among_the_images_are_named_and_never_read(project, wo
     project.config()
     done = project.process(*words)
     if words[0] == "init":
-        assert "2 images of those that were opened cannot be decoded" in " ".join(
+        assert "2 of the opened images cannot be decoded" in " ".join(
             (project.folder / "images.yaml").read_text().replace("#", "").split()
         )
         return

@@ -238,6 +238,7 @@ def _field_formulas(rows: Sequence[LayerRow], row: LayerRow) -> list[Formula]:
     found = slides(row.input_shapes[0], row.arguments)
     parts = list(zip(sizes, found, strides, row.receptive_field, strict=True))
     axes: tuple[str, ...] = ("receptive field height", "receptive field width")
+    # One formula is enough if nothing in it differs between the two axes.
     if parts[0] == parts[1] or (sizes[0], strides[0], found[0].window) == (
         sizes[1], strides[1], found[1].window):  # fmt: skip
         axes, parts = ("receptive field",), parts[:1]
@@ -247,6 +248,7 @@ def _field_formulas(rows: Sequence[LayerRow], row: LayerRow) -> list[Formula]:
     ]
 
 
+# The layers whose window makes the receptive field larger.
 _SLIDING = {"Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling"}
 _FORMULAS: dict[str, Callable[[LayerRow], list[Formula]]] = {
     "Conv": _conv,

@@ -104,6 +104,7 @@ def read_keras_file(path: Path) -> tuple[Shape, list[LayerRow]]:
     except OSError as error:
         raise KerasFileError(f"it cannot be read: {error.strerror or error}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError):
+        # RuntimeError: the ZIP is encrypted; KeyError: it has no config.json
         raise KerasFileError("it is not a .keras file, or it is damaged") from None
     try:
         shape, nodes = _nodes_of_model(model)
@@ -141,6 +142,7 @@ def _lay_out(config: Mapping[str, Any], use: _Use, nodes: list[Node]) -> int:
     shapes, end = _shapes_of(layers), use.entering[0]
     positions = dict(zip(_inputs_of(config), use.entering, strict=False))
     for call in _in_order(_calls_of(layers), set(positions)):
+        # The first layer of a sequential model may have no input written down.
         taken = tuple(positions[tensor] for tensor in call.takes) or (end,)
         end = _append(call, replace(use, entering=taken), shapes.get(call.gives), nodes)
         positions[call.gives] = end
@@ -200,6 +202,8 @@ def _node(layer: Mapping[str, Any], use: _Use, shape: Shape | None) -> Node:
     config, kind = dict(layer["config"]), layer["class_name"]
     operation = str(layer.get("module", "")).startswith(_OPERATIONS)
     border = _border(config) if operation and kind == "Pad" else None
+    # The arithmetic of a kind is that of a layer over channels_last maps. Anything else gets a name
+    # that the arithmetic does not know, so that its numbers are shown as unknown.
     if border:
         kind, config = f"Padding{len(border)}D", {**config, "padding": border}
     elif operation:

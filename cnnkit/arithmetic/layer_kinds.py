@@ -65,7 +65,7 @@ def _flatten(shape: Shape, arguments: Arguments) -> Effect:
 
 
 def _dense(shape: Shape, arguments: Arguments) -> Effect:
-    units = arguments["units"]
+    units = arguments["units"]  # applied to the last axis, at each position of a map
     return Effect(
         (*shape[:-1], units),
         (shape[-1] + arguments["use_bias"]) * units,
@@ -92,11 +92,13 @@ def _over(shape: Shape, axis: int | list[int]) -> str | None:
 
 def _batch_norm(shape: Shape, arguments: Arguments) -> Effect:
     size = math.prod(shape[axis] for axis in _axes(shape, arguments["axis"]))
+    # gamma and beta are trained; the moving mean and variance are not
     return Effect(shape, size * (arguments["scale"] + arguments["center"]), 2 * size)
 
 
 def _layer_norm(shape: Shape, arguments: Arguments) -> Effect:
     size = math.prod(shape[axis] for axis in _axes(shape, arguments["axis"]))
+    # RMSNormalization has neither argument: it always scales and never centers.
     weights = size * (arguments.get("scale", True) + arguments.get("center", False))
     return Effect(shape, weights, window=_over(shape, arguments["axis"]))
 
@@ -149,7 +151,7 @@ def _reshape(shape: Shape, arguments: Arguments) -> Effect:
             f"{times(shape)} has {elements(shape):,} numbers, which cannot be reshaped to "
             f"{times(arguments['target_shape'])}."
         )
-    same = tuple(target) == shape
+    same = tuple(target) == shape  # otherwise, neighbours in the result need not be neighbours here
     return Effect(tuple(target), window=None if same else UNKNOWN)
 
 
@@ -179,14 +181,14 @@ def _center_crop(shape: Shape, arguments: Arguments) -> Effect:
     cut = tuple(n - kept for n, kept in zip(shape, size, strict=False))
     if min(cut) < 0:
         return Effect((*size, shape[2]), window=UNKNOWN)  # Keras enlarges a map that is too small
-    before = tuple(-(part // 2) for part in cut)
+    before = tuple(-(part // 2) for part in cut)  # of an odd number, Keras cuts one more at the end
     return Effect((*size, shape[2]), window=Window((1, 1), (1, 1), before))
 
 
 def _squeeze_excite(shape: Shape, arguments: Arguments) -> Effect:
     need_axes(shape, 2)
     channels, squeezed = shape[2], squeezed_units(shape[2], arguments["ratio"])
-    weights = 2 * channels * squeezed
+    weights = 2 * channels * squeezed  # two dense layers: channels -> squeezed -> channels
     return Effect(shape, weights + squeezed + channels, multiply_adds=weights, window=WHOLE)
 
 

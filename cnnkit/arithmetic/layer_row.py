@@ -64,6 +64,7 @@ def _own(node: Node) -> dict[str, Any]:
 
 def _shown(arguments: Mapping[str, Any]) -> Iterator[str]:
     for name, value in arguments.items():
+        # The commonest arguments are clear without their name.
         if name in ("filters", "units", "activation", "padding", "rate"):
             yield str(value)
         elif name in ("kernel_size", "pool_size"):

@@ -80,6 +80,7 @@ def _strides(start: Shape, end: Shape) -> list[int] | None:
     """Return the strides that lead from one map size to the other; None if there are none."""
     if len(start) != 3 or len(end) != 3:
         return None
+    # With padding: same, a convolution turns size a into ceil(a / stride).
     strides = [math.ceil(a / b) for a, b in zip(start[:2], end[:2], strict=True)]
     reached = [math.ceil(a / s) for a, s in zip(start[:2], strides, strict=True)]
     return strides if reached == list(end[:2]) else None

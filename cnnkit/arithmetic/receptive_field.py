@@ -52,6 +52,7 @@ def _whole(field: Field, shape: Shape) -> Field:
     if len(shape) != 3:
         return field  # all numbers of a row already see the same region
     moves = zip(shape[:2], field.stride, strict=True)
+    # From the first region to the last one; they overlap or touch in any usual network.
     reach = [(positions - 1) * stride for positions, stride in moves]
     return Field((field.size[0] + reach[0], field.size[1] + reach[1]), (0, 0), field.start)
 
@@ -86,8 +87,9 @@ def field_of_all(fields: Sequence[Field | None], shape: Shape) -> Field | None:
     known = [field for field in fields if field is not None]
     if not known or len(known) < len(fields):
         return None
-    if any(field.stride == (0, 0) for field in known):
+    if any(field.stride == (0, 0) for field in known):  # one branch sees everything everywhere
         known = [_whole(field, shape) for field in known]
+    # With different strides, the union of the regions would have another size at each position.
     if len({field.stride for field in known}) > 1 and max(shape[:-1], default=1) > 1:
         return None
     starts = [min(field.start[axis] for field in known) for axis in (0, 1)]

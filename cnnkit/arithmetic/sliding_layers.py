@@ -70,7 +70,7 @@ def slides(shape: Shape, arguments: Arguments) -> tuple[Slide, ...]:
     num_axes = len(shape) - 1
     kernel = spread(arguments.get("kernel_size", arguments.get("pool_size")), num_axes)
     strides = arguments["strides"]
-    strides = kernel if strides is None else spread(strides, num_axes)
+    strides = kernel if strides is None else spread(strides, num_axes)  # pooling: windows touch
     dilation = spread(arguments.get("dilation_rate", 1), num_axes)
     pad = arguments.get("pad")
     added = borders(pad["size"], num_axes) if pad else (None,) * num_axes
@@ -93,9 +93,10 @@ def _slide(
     if added:
         (before, after), padding = added, "explicit"
     elif padding == "same":
+        # Enough for ceil(size / stride) outputs. TensorFlow puts the odd one after the map.
         total = max((math.ceil(size / stride) - 1) * stride + window - size, 0)
         before, after = total // 2, total - total // 2
-    elif padding == "causal":
+    elif padding == "causal":  # an output must not see later steps of a sequence
         before = window - 1
     return Slide(size, kernel, dilation, stride, before, after, padding)
 
@@ -136,6 +137,7 @@ def conv(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
         )
     _check_strides(arguments)
     found = slides(shape, arguments)
+    # A filter sees only the channels of its group. Each weight is used once per output position.
     weights = _kernel(found) * (shape[-1] // groups) * filters
     return Effect(
         (*_size(found), filters),
@@ -200,12 +202,17 @@ def transposed(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
     return Effect(
         (*size, arguments["filters"]),
         weights + arguments["filters"] * arguments["use_bias"],
+        # Each input position is multiplied with the whole kernel and added to the output.
         multiply_adds=weights * elements(shape[:-1]),
         window=UNKNOWN,
     )
 
 
 def _enlarged(size: int, window: int, stride: int, extra: int | None, padding: str) -> int:
+    """Return the output size of a transposed convolution; `extra` is its output_padding.
+
+    Source: Keras, `compute_conv_transpose_output_shape`.
+    """
     if extra is None:
         return size * stride + (max(window - stride, 0) if padding == "valid" else 0)
     return (size - 1) * stride + (window if padding == "valid" else window % 2) + extra

@@ -71,6 +71,7 @@ def walk_nodes(nodes: Sequence[Node], input_shape: Shape) -> list[LayerRow]:
         except UnfitError as unfit:
             first = entering[0]
             text = unfit.explain(node.name, first.shape, first.history)
+            # A shortcut is not written in the config, so its block is named instead.
             path = node.path[:-2] if node.kind == SHORTCUT else node.path
             raise StackError(path, text) from None
     return rows
@@ -99,7 +100,7 @@ def check_stack(layers: Sequence[Call], input_shape: Shape) -> None:
 
 def output_row(rows: Sequence[LayerRow], num_classes: int, *, sigmoid: bool) -> LayerRow:
     """Return the row of the output layer that is added after a stack."""
-    last, units = rows[-1], 1 if sigmoid else num_classes
+    last, units = rows[-1], 1 if sigmoid else num_classes  # `last` also gives the receptive field
     activation = "sigmoid" if sigmoid else "softmax"
     known = last.output_shape is not None
     return replace(
@@ -125,7 +126,7 @@ def _step(node: Node, entering: Sequence[_State], rows: list[LayerRow]) -> _Stat
     shapes = [state.shape for state in entering]
     if node.kind == SHORTCUT:
         if shapes[0] == shapes[1]:
-            return first
+            return first  # the map is passed on as it is, without a row
         entering, node = entering[:1], projection(node, shapes[0], shapes[1])
     if node.kind in MERGES:
         effect = Effect(merged_shape(node, shapes))
@@ -195,7 +196,7 @@ def _row(node: Node, entering: Sequence[_State], effect: Effect, field: Field | 
 
 
 def _history(node: Node, entering: Sequence[_State], shape: Shape) -> History:
-    history = entering[-1].history
+    history = entering[-1].history  # of a residual block, that of the layers inside
     sizes = history.sizes
     if len(shape) > 1 and shape[:-1] != sizes[-1]:
         sizes = (*sizes, shape[:-1])

@@ -7,7 +7,7 @@ from statistics import median
 import yaml
 
 from cnnkit.proposal.findings import Choice, Findings
-from cnnkit.text import count_of, first_few
+from cnnkit.text import first_few
 
 MANY = 20_000  # images
 TRANSFER_SIZE = 160  # MobileNetV2 has ImageNet weights for it; larger takes longer
@@ -85,9 +85,8 @@ def _tolerance(findings: Findings) -> list[Choice]:
     broken = sum(fact.error is not None for fact in findings.facts)
     if broken:
         reason = (
-            f"{count_of(broken, 'image')} of those that were opened cannot be decoded. "
-            "`cnnkit data check` lists every broken image. Repair or remove them, then remove this "
-            "line."
+            f"{broken:,} of the opened images cannot be decoded. `cnnkit data check` lists every "
+            "broken image. Repair or remove them, then remove this line."
         )
         choices.append(Choice("  on_error: skip", reason))
     counts = findings.class_counts

@@ -42,8 +42,8 @@ def model_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
         blocks, layers = block_choices(), layer_choices(findings, size)
         return [Choice("  blocks:"), *blocks, Choice("  layers:"), *layers]
     reason = (
-        f"{count_of(findings.num_images, 'image')} are few, so start from a network that was "
-        "trained on a million photographs. Its weights (2 MB) are downloaded once. "
+        f"{count_of(findings.num_images, 'image')} are few, so the model starts from a network "
+        "that was trained on a million photographs. Its weights (2 MB) are downloaded once. "
         "`cnnkit init --from-scratch` does without it; docs/backbones.md lists larger ones."
     )
     return [Choice("  backbone: {name: MobileNetV2, alpha: 0.35}", reason)]

@@ -122,6 +122,7 @@ def draw_features(
     default = opened.run.folder / "features" / (Path(image).stem or "image")
     folder = wanted_folder(output, default, written, overwrite=overwrite, inputs=[image])
     stages = _stages(image, opened)
+    # Only now: an image that cannot be read must not leave an empty folder.
     folder = folder or make_numbered_folder(default)
     name = printable(os.path.basename(image))
     starts = [i for i, s in enumerate(stages) if s.convolution and s.position in chosen]
@@ -154,6 +155,7 @@ def _finish(
     drawn: list[dict[str, Any]],
 ) -> Features:
     answer = _answer(opened, stages[-1])
+    # With --layer the page has only these layers, so that their numbers fit completely.
     title = f"{name} in {printable(opened.run.name)}"
     overview, page = folder / _OVERVIEW, folder / _PAGE
     kept = _around(stages, only) if only else list(range(len(stages)))

@@ -64,6 +64,7 @@ def _climb(
     pictures = tf.constant(np.repeat(noise, len(channels), axis=0))
     most = [max(1, round(side * _MOVE_SHARE)) for side in shape[:2]]
     for _ in range(_STEPS):
+        # Random shifts: a pattern that excites the channel at one place only is averaged away.
         move = [int(random.integers(-far, far + 1)) for far in most]
         pictures = step(pictures, tf.constant(move), wanted)
     return np.round(np.clip(np.asarray(pictures), 0, 255)).astype(np.uint8)
@@ -79,8 +80,10 @@ def _step(steps: Sequence[Step], position: int) -> Callable[..., Any]:
             moved = tf.roll(pictures, move, axis=[1, 2])
             maps = run_steps(steps, moved, until=position, before=True)[-1]
             means = tf.reduce_mean(tf.cast(maps, tf.float32), axis=[1, 2])
+            # Pictures do not influence each other, so one sum gives the slope of each of them.
             total = tf.reduce_sum(means * wanted)
         slope = _blurred(tape.gradient(total, pictures))
+        # All steps have the same size, no matter how steep the slope is.
         size = tf.sqrt(tf.reduce_mean(slope**2, axis=[1, 2, 3], keepdims=True))
         climbed = pictures + _STEP_LEVELS * tf.math.divide_no_nan(slope, size)
         return tf.clip_by_value(climbed + _PULL * (_GREY - climbed), 0, 255)

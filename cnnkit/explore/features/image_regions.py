@@ -68,6 +68,7 @@ def _along(step: Step, axis: int, below: list[NDArray], shapes: list[tuple[int, 
     positions = step.shape[axis] if len(step.shape) == 3 else 1
     if not below:
         return np.zeros((positions, 2), int)
+    # From the most exact rule to the least: a window, a known move, its own place, everything.
     window = window_of(step, shapes[0])
     if window is not None and len(shapes[0]) == 3 and not _is_global(step):
         parts = (window.size, window.stride, window.dilation, window.before)
@@ -89,6 +90,7 @@ def _sees_its_own_place(step: Step, shapes: list[tuple[int, ...]]) -> bool:
     if all(len(shape) == 1 for shape in shapes) and len(step.shape) == 1:
         return True
     if step.kind in ("LayerNormalization", "UnitNormalization", "Flip", "Softmax"):
+        # Only over the channels; over other axes every number depends on other places.
         axes = np.atleast_1d(getattr(step.operation, "axis", ()))
         return {int(axis) % (len(step.shape) + 1) for axis in axes} == {len(step.shape)}
     return step.kind in _POINTWISE
@@ -115,6 +117,7 @@ def slide(
     >>> slide(own_pixels(5), 3, size=3, stride=2, dilation=1, before=1).tolist()
     [[0, 1], [1, 3], [3, 4]]
     """
+    # Every position outside the map is replaced by the index of this last row.
     padded = np.vstack([below, _PADDING])
     starts = np.arange(positions)[:, None] * stride - before
     seen = starts + np.arange(size)[None] * dilation
@@ -149,6 +152,7 @@ def _take(step: Step, axis: int, below: list[NDArray]) -> NDArray:
         return see_all(below, step.shape[axis - 1])
     if step.operation.axis % (len(step.shape) + 1) != axis:
         return below[0]
+    # The indices are the second argument of keras.ops.take, by position or by name.
     given = (*step.node.arguments.args[1:], *step.node.arguments.kwargs.values())
     return below[0][np.asarray(given[0]).reshape(-1)]
 
@@ -162,7 +166,7 @@ def _pad(step: Step, axis: int, below: list[NDArray]) -> NDArray:
 
 
 def _up_sample(step: Step, axis: int, below: list[NDArray]) -> NDArray:
-    if step.operation.interpolation != "nearest":
+    if step.operation.interpolation != "nearest":  # neighbours are mixed
         return see_all(below, step.shape[axis - 1])
     return np.repeat(below[0], step.operation.size[axis - 1], axis=0)
 

@@ -137,7 +137,7 @@ def layer_data(layer: LayerFilters, *, coloured: bool) -> dict[str, Any]:
 
 def _kernel(weights: NDArray) -> dict[str, Any]:
     """Return the slices with the largest weights, in their own order."""
-    size = np.abs(weights).max(axis=(0, 1))
+    size = np.abs(weights).max(axis=(0, 1))  # of each slice
     kept = np.sort(np.argsort(-size, kind="stable")[:_MOST_SLICES])
     slices = np.moveaxis(weights[..., kept], 2, 0).astype(np.float32)
     return {"slices": kept.tolist(), "weights": encoded(slices), "reach": float(size.max())}

@@ -186,6 +186,7 @@ def _learned(
     seed: int,
     report: Report,
 ) -> dict[int, LayerFilters]:
+    # The channels whose best patch has the largest number come first.
     shown = {
         position: sorted(range(len(found)), key=lambda c, f=found: -f[c][0].value)[:num_channels]
         for position, found in patches.items()
@@ -215,7 +216,7 @@ def _draw(
 ) -> Filters:
     first, names = opened.convolutions()[0], _files(opened)
     kernels = None
-    if first in found and found[first].kernel.shape[2] in (1, 3):
+    if first in found and found[first].kernel.shape[2] in (1, 3):  # it sees the image itself
         kernels = folder / _kernels_name(opened)
         draw_kernels(found[first], kernels)
     layers = list(found.values())

@@ -63,6 +63,7 @@ class Step:
         keys = [id(tensor) for tensor in self.node.input_tensors]
         args, kwargs = self.node.arguments.fill_in(dict(zip(keys, tensors, strict=True)))
         if without_activation and self.activation is not None:
+            # Keras has no way to call a layer without its activation, so it is replaced meanwhile.
             kept, self.operation.activation = self.operation.activation, _LINEAR
             try:
                 result = self.operation(*args, **kwargs)
@@ -150,12 +151,12 @@ def _graph(operation: Any) -> Any:
 
 
 def _nodes(graph: Any) -> Iterator[Any]:
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
+    for depth in sorted(graph._nodes_by_depth, reverse=True):  # Keras counts from the output
         yield from graph._nodes_by_depth[depth]
 
 
 def _lay_out(graph: Any, places: dict[int, int], prefix: str, steps: list[Step]) -> dict[int, int]:
-    """Append the steps of a graph, and return the position of the step behind each tensor.
+    """Append the steps of a graph; return, for each tensor, the position of the step that gives it.
 
     Args:
         graph: a graph whose input tensors are in `places`.
@@ -172,7 +173,7 @@ def _lay_out(graph: Any, places: dict[int, int], prefix: str, steps: list[Step])
         name = f"{prefix}{node.operation.name}" + (f"#{count}" if count > 1 else "")
         entering = tuple(places[id(tensor)] for tensor in node.input_tensors)
         inner = _graph(node.operation)
-        if inner is not None:
+        if inner is not None:  # a model inside the model: lay out its steps in place of the call
             starts = {id(t): place for t, place in zip(inner.inputs, entering, strict=True)}
             inside = _lay_out(inner, starts, f"{name}/", steps)
             ends = [inside[id(tensor)] for tensor in inner.outputs]

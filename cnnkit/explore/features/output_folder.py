@@ -55,7 +55,7 @@ def wanted_folder(
         UsageError: one of the files exists and must not be replaced.
     """
     if output is None and not overwrite:
-        return None
+        return None  # a new folder cannot replace anything
     folder = output or default
     inputs = list(inputs)
     for path in (folder / name for name in files):

@@ -35,6 +35,7 @@ def draw_overview(
     """
     shown = [i for i in kept[1:-1] if _in_overview(stages, i)]
     if len(shown) > _MOST_COLUMNS:
+        # Evenly spaced, with the first and the last stage among them.
         picked = np.linspace(0, len(shown) - 1, _MOST_COLUMNS).round().astype(int)
         title += f" ({_MOST_COLUMNS} of {len(shown)} stages)"
         shown = [shown[i] for i in picked]

@@ -103,12 +103,14 @@ def _what_fits(stages: Sequence[Stage], most_bytes: int) -> tuple[set[int], set[
     kernels. Half of the bytes is for maps, a quarter for kernels and a quarter for previews.
     """
     first = next((i for i, stage in enumerate(stages) if stage.convolution), 0)
+    # Small maps first, because then the largest number of layers can be explained.
     order = sorted(range(len(stages)), key=lambda i: stages[i].values.size if i > first else 0)
     exact: set[int] = set()
     kernels: set[int] = set()
     left = most_bytes // 2
     for i in order:
         derived = stages[i].kind in _DERIVED and stages[i].parents[0] in exact
+        # a 32-bit float has four bytes
         cost = 0 if derived else 4 * stages[i].values.size
         if cost <= left:
             left -= cost
@@ -161,6 +163,7 @@ def _preview(stage: Stage, channels: int) -> dict[str, Any]:
     """Return the most active channels in 256 levels."""
     chosen = np.sort(np.argsort(-stage.activity(), kind="stable")[:channels])
     if stage.is_row:
+        # One number per channel needs little room; the first ones keep the order of the classes.
         chosen = np.arange(min(channels * 64, stage.values.shape[2]))
     maps = np.moveaxis(stage.values[..., chosen], 2, 0)
     low, high = float(maps.min()), float(maps.max())

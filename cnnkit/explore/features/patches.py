@@ -98,6 +98,7 @@ def exciting_patches(
     found = {}
     for position, values in strongest.items():
         check_finite(values.values, steps[position].name)
+        # Stable, so that of images with equal numbers the first ones are taken.
         order = np.argsort(-values.values, axis=0, kind="stable")[:num_patches].T
         found[position] = [
             [

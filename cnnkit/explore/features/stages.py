@@ -87,12 +87,14 @@ def stages_of(steps: Sequence[Step], pixels: NDArray) -> list[Stage]:
         pixels: (height, width, channels) uint8, the image as the model sees it.
     """
     regions = regions_of(steps)
+    # A step may become no stage, one or two; stage_of tells which stage has its output.
     stages = [Stage("image", IMAGE, "image", pixels.astype(np.float32), regions[0])]
     stage_of = {0: 0}
     tensors: list[Any] = [pixels[None]]
     for position, step in enumerate(steps[1:], 1):
         entering = [tensors[i] for i in step.inputs]
         before = step.apply(entering, without_activation=True)
+        # The activation is applied here, so that the layer itself is computed only once.
         after = before if step.activation is None else step.activation(before)
         tensors.append(after)
         if step.kind in _NOTHING_AT_INFERENCE:
@@ -164,6 +166,7 @@ def _scale_and_shift(step: Step, channels: int) -> tuple[NDArray, NDArray] | Non
         ones = np.ones(channels, np.float32)
         return ones * np.asarray(layer.scale), ones * np.asarray(layer.offset)
     if step.kind == "BatchNormalization" and layer.axis in (-1, len(step.shape)):
+        # In inference, normalising with the moving averages is a factor and a summand.
         scale = 1 / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)
         scale = scale * (np.asarray(layer.gamma) if layer.scale else 1)
         shift = -np.asarray(layer.moving_mean) * scale
@@ -196,6 +199,7 @@ def most_active(stages: Sequence[Stage]) -> list[NDArray]:
     All stages of a convolution's path have the order of its last one, so that the same channels
     are shown before and after activation and pooling.
     """
+    # Stable, so that channels of equal activity keep their order.
     orders = [np.argsort(-stage.activity(), kind="stable") for stage in stages]
     for start, stage in enumerate(stages):
         path = path_from(stages, start) if stage.convolution else []

@@ -60,6 +60,7 @@ def window_of(step: Step, below: tuple[int, ...]) -> Window | None:
     if step.kind in ("ZeroPadding2D", "Cropping2D") and layer.data_format == "channels_last":
         edges = layer.padding if step.kind == "ZeroPadding2D" else layer.cropping
         sign = 1 if step.kind == "ZeroPadding2D" else -1
+        # Padding moves every position, cropping moves it the other way.
         return Window(before=(sign * edges[0][0], sign * edges[1][0]))
     return None
 
@@ -128,6 +129,7 @@ def kernel_of(step: Step) -> Kernel | None:
         height, width, channels, multiplier = depthwise.shape
         weights = depthwise.reshape(height, width, 1, channels * multiplier)
         return Kernel(weights, _bias(layer, weights.shape[-1]), channels)
+    # The 1 x 1 kernel mixes the outputs of the depthwise one, channel c and multiplier m.
     depthwise = np.asarray(layer.depthwise_kernel)
     pointwise = np.asarray(layer.pointwise_kernel)[0, 0]
     pointwise = pointwise.reshape(*depthwise.shape[2:], -1)

@@ -170,6 +170,7 @@ def _response(
 ) -> Response:
     stages = run_chain(pixels, operator, chain)
     totals = [kernel.total for kernel in operator.kernels]
+    # Such a result is a picture in grey levels; other results are signed or of any size.
     keeps_brightness = len(totals) == 1 and abs(totals[0] - 1) < 1e-9
     tiles = tuple(_tile(stage, keeps_brightness=keeps_brightness) for stage in stages)
     numbers = tuple(_numbers(stage) for stage in stages)
@@ -248,6 +249,7 @@ def shown_range(values: np.ndarray, *, keeps_brightness: bool) -> tuple[float, f
     if keeps_brightness:
         return 0.0, float(_WHITE)
     strength = np.abs(values)
+    # The quantile is 0 if almost all numbers are; 1 is for a result of zeros only.
     white = float(np.quantile(strength, _UNCLIPPED)) or float(strength.max()) or 1.0
     return (-white if values.min() < 0 else 0.0), white
 

@@ -83,6 +83,7 @@ def _own(name: str, weights: np.ndarray) -> Operator:
 
 
 def _is_file(text: str) -> bool:
+    """Return whether a text is meant as a file, even if no such file exists."""
     path = Path(text)
     return path.suffix.lower() in _ENDINGS or len(path.parts) > 1 or path.is_file()
 

@@ -83,6 +83,7 @@ def all_windows(
 
 
 def _cut(padded: np.ndarray, rows: Slide, columns: Slide) -> np.ndarray:
+    # Windows at every position; the stride keeps some of them, the dilation some numbers of each.
     size = (rows.window, columns.window)
     view = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(0, 1))
     return view[:: rows.stride, :: columns.stride, ..., :: rows.dilation, :: columns.dilation]
@@ -144,4 +145,5 @@ def pool(windows: Windows, kind: str) -> np.ndarray:
         return windows.values.max(axis=(-2, -1))
     counts = windows.is_real.sum(axis=(-2, -1))
     sums = windows.values.sum(axis=(-2, -1))
+    # For a picture, the counts get a channel axis to divide by.
     return sums / counts.reshape(counts.shape + (1,) * (sums.ndim - 2))

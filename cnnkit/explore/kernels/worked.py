@@ -135,7 +135,7 @@ def element_lines(stage: Stage, row: int, column: int) -> list[str]:
     lines = [f"[{row}, {column}]: rows {_reach(rows, row)}, columns {_reach(columns, column)}"]
     windows = stage.windows.values[row, column]
     is_real = stage.windows.is_real[row, column]
-    if windows.ndim == 2:
+    if windows.ndim == 2:  # a matrix; a picture has one window per channel
         return lines + indented(_window_lines(stage, windows, is_real))
     names = ("red", "green", "blue") if len(windows) == 3 else ("grey",)
     for name, window in zip(names, windows, strict=True):
@@ -179,6 +179,7 @@ def _product_lines(window: np.ndarray, is_real: np.ndarray, kernel: Kernel) -> l
         f"{a}   x   {b}   {c.ljust(wide)} = {d.rjust(last)}"
         for a, b, c, d in zip(left, middle, products, sums, strict=True)
     ]
+    # The total is aligned with the sums of the rows above it.
     end = number_text(total).rjust(last)
     if kernel.divisor != 1:
         end += f" / {factor_text(kernel.divisor)} = {number_text(total / kernel.divisor)}"

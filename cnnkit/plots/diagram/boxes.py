@@ -51,6 +51,7 @@ class Body:
     @property
     def left(self) -> Point:
         """The point where a wire to it ends."""
+        # The left edge of a stack of sheets is a diagonal; this is its point at the axis.
         return self.x + max(0.0, (self.depth - self.height) / 2), self.axis
 
     @property

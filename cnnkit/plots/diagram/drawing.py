@@ -34,6 +34,7 @@ def draw(figure: Figure, layout: Box, steps: Sequence[Step]) -> None:
     axes.set_axis_off()
     axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))
     bodies = {body.step: body for body in layout.bodies}
+    # From the back to the front: a zorder puts frames below wires, bodies above them.
     for frame in layout.frames:
         _draw_frame(axes, frame.x, frame.y, frame.width, frame.height)
     for wire in layout.wires:
@@ -81,7 +82,7 @@ def _draw_body(axes: Axes, body: Body, step: Step) -> None:
     middle = (body.x + body.width / 2, body.y + body.height / 2)
     if body.form == "circle":
         axes.add_patch(Circle(middle, body.width / 2, **look))
-        size = 12 if len(step.symbol) == 1 else 5.5
+        size = 12 if len(step.symbol) == 1 else 5.5  # + is drawn larger than mean
         axes.text(*middle, step.symbol, fontsize=size, ha="center", va="center", zorder=3)
         return
     if body.form == "pill":
@@ -125,6 +126,7 @@ def _draw_window(axes: Axes, source: Body, target: Body, seen: Step, step: Step)
     """Draw the window on the front sheet and lines from its corners to one number."""
     rows, columns = seen.shape[-3:-1] if len(seen.shape) > 2 else (seen.shape[0], 1)
     high, wide = step.window[-2:] if len(step.window) > 1 else (step.window[0], 1)
+    # Drawn to scale, but not so small that it cannot be seen.
     height = source.height * min(1, max(high / rows, 0.12))
     width = source.width * min(1, max(wide / columns, 0.12))
     x, y = (

@@ -52,6 +52,7 @@ def layout_of(steps: Sequence[Step]) -> Box:
 def _scale(steps: Sequence[Step], tree: Series) -> Scale:
     """Return the scale: large for few steps, small for many lanes."""
     lanes = _most_lanes(tree)
+    # Inches, chosen by eye so that LeNet-5 and GoogLeNet both fit on a page.
     unit = 0.95 if lanes > 2 else 1.2 if len(steps) > 12 else 1.6
     return Scale(unit, max((size for step in steps for size in sides(step)), default=1.0))
 
@@ -93,6 +94,7 @@ class _Layout:
 
     def _parallel(self, item: Parallel, room: float) -> Box:
         """Return lanes below each other, shortcuts at the top, and the symbol where they meet."""
+        # `sorted` keeps the order of the config among shortcuts and among the other lanes.
         lanes = sorted(item.lanes, key=lambda lane: not self._is_shortcut(lane, item))
         boxes = [self._lane(lane, self._is_shortcut(lane, item), room) for lane in lanes]
         wide = max(box.width for box in boxes)
@@ -197,6 +199,7 @@ def _lines(boxes: Sequence[Box], room: float) -> list[list[Box]]:
     best = _filled(boxes, room)
     widest = max(box.width for box in boxes)
     while room > widest:
+        # Make the room narrower until one more line would be needed.
         room = max(widest, room - 0.25)
         tighter = _filled(boxes, room)
         if len(tighter) > len(best):

@@ -43,6 +43,7 @@ class Scale:
         if step.shape is None:
             return Body(position, "unknown", 0, 0, 0.4 * self.unit, 0.4 * self.unit)
         if len(step.shape) == 1:
+            # The length grows slowly, so that 4,096 units fit next to 10.
             height = self.unit * (0.3 + 0.07 * math.log2(max(1, step.shape[0])))
             return Body(position, "bar", 0, 0, _BAR, height)
         height, width = map(self._length, sides(step))
@@ -51,6 +52,7 @@ class Scale:
         return Body(position, "sheets", 0, 0, width, height, sheets, depth)
 
     def _length(self, size: float) -> float:
+        # The square root keeps small maps visible next to large ones.
         return self.unit * max(_SMALLEST, math.sqrt(size / self.largest))
 
 

@@ -110,6 +110,7 @@ def _steps_of_group(
     symbol = SYMBOLS[main.kind]
     if main.kind != "Concatenate":
         return [Step(text, shape, inputs, tuple(group), "merge", symbol, output=output)]
+    # A concatenation has a new map, so it becomes two steps: the symbol and the map.
     met = Step("", shape, inputs, tuple(group), "merge", symbol)
     return [met, Step(text, shape, (position,), output=output)]
 

@@ -69,8 +69,8 @@ def _spans(tangle: Tangle, steps: Sequence[Step]):
             yield place.get(source, -1), place[step], source
     taken = [step for part in steps for step in part.inputs]
     for step in tangle.members:
-        leaves = tangle.end < len(steps) and step in steps[tangle.end].inputs
-        if leaves or step not in taken:
+        goes_on = tangle.end < len(steps) and step in steps[tangle.end].inputs
+        if goes_on or step not in taken:
             yield place[step], len(tangle.members), step
 
 
@@ -91,7 +91,7 @@ def _levels(spans: Sequence[tuple[int, int]]) -> list[int | None]:
 
 def _arc(begin: Point, end: Point, up: float, down: float, level: int) -> list[Point]:
     """Return a line up after the first step, along its level, and down before the last step."""
-    spread = 0.03 * (level % 4)
+    spread = 0.03 * (level % 4)  # so that the vertical parts of arcs at one step do not coincide
     height = -_LEVEL * (level + 1)
     rise, fall = up + 0.05 + spread, down + _GAP / 2 + spread
     return [begin, (rise, begin[1]), (rise, height), (fall, height), (fall, end[1]), end]

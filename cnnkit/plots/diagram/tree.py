@@ -85,6 +85,7 @@ class _Graph:
         stretch: list[int] = []
         last, reach, before = start, 0, start
         for step in [*inside, end]:
+            # All data passes through a step if no connection reaches beyond it.
             reach = max([reach, *self._inner_takers(before, start, inside, end)])
             before = step
             if reach > step:

@@ -76,7 +76,7 @@ function showKernel(layer, kernel) {
 }
 
 // A kernel as squares. Pointing at a square, or moving with the arrow keys, shows its weight.
-function grid(height, width, pixel, caption, tell) {
+function grid(height, width, pixel, caption, describe) {
   const times = Math.max(4, Math.min(CELL, Math.floor(140 / width)));
   const canvas = element("canvas", { tabIndex: 0, "aria-label": `kernel ${caption}`, role: "img" });
   let place = [0, 0];
@@ -84,7 +84,7 @@ function grid(height, width, pixel, caption, tell) {
     place = [Math.min(Math.max(row, 0), height - 1), Math.min(Math.max(column, 0), width - 1)];
     paint(canvas, height, width, pixel, times);
     frame(canvas, times, [...place, ...place]);
-    weightLine.textContent = tell(...place);
+    weightLine.textContent = describe(...place);
   };
   paint(canvas, height, width, pixel, times);
   canvas.addEventListener("mousemove", (event) => {

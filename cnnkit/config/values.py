@@ -36,7 +36,8 @@ LARGEST_SEED = 2**32 - 1  # of NumPy and scikit-learn
 class Section(BaseModel):
     """One section of the config: it cannot be changed, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Deferred: only `Config` is validated with, so most sections need no validator of their own.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

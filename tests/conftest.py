@@ -15,12 +15,6 @@ from PIL import Image
 from places import ROOT
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# The images and networks of the tests are so small that handing work to a second thread costs more
-# than it saves, and the workers of pytest-xdist already use every core. Must be set before
-# TensorFlow, OpenCV and NumPy are imported; the processes that tests start inherit it.
-THREAD_LIMITS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-for _limit in THREAD_LIMITS:
-    os.environ.setdefault(_limit, "1")
 set_hypothesis_home_dir(ROOT / ".hypothesis")  # its default is in the current folder
 
 CLASS_NAMES = ("blue", "green", "red")

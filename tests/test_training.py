@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from conftest import write_tiny_images
 import cnnkit
 from cnnkit.cli import main
 from cnnkit.errors import CnnkitError, UsageError
+from cnnkit.progress import Report
 from cnnkit.runs import find_run
 
 
@@ -136,19 +138,36 @@ def test_best_weights_are_those_of_the_best_epoch_not_of_the_last(tiny_config, t
     assert history[best]["val_loss"] != pytest.approx(history[-1]["val_loss"], rel=1e-2)
 
 
-def test_early_stopping_waits_its_patience_and_no_longer(tiny_config, tmp_path):
-    run = cnnkit.train(
-        tiny_config,
-        runs_folder=tmp_path,
-        overrides=[
-            "training.optimizer={sgd: {learning_rate: 0.000000001}}",
-            "training.monitor=val_accuracy",
-            "training.early_stopping={patience: 2}",
-            "training.epochs=20",
-        ],
-    )
+class _Notes(Report):
+    """Keeps the sentences for the user."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize(("epochs", "is_early"), [(4, True), (3, False)])
+def test_early_stopping_waits_its_patience_and_is_reported_if_it_is_early(
+    tiny_config, tmp_path, epochs, is_early
+):
+    overrides = [
+        "training.optimizer={sgd: {learning_rate: 0.000000001}}",  # nothing improves
+        "training.monitor=val_accuracy",
+        "training.early_stopping={patience: 2}",
+        f"training.epochs={epochs}",
+    ]
+    from cnnkit.training import train
+
+    report = _Notes()
+    config = cnnkit.load_config(tiny_config, overrides)
+    run = train(config, name="a", runs_folder=tmp_path, report=report)
     assert len(_history(run)) == 3
     assert run.info()["best_epoch"] == 1
+    text = "Stopped early: val_accuracy has not improved for 2 epochs (best: epoch 1)."
+    assert (text in report.notes) == is_early
+    assert any("Stopped early" in note for note in report.notes) == is_early
 
 
 def test_class_weights_make_the_loss_of_that_class_count(tiny_config, tmp_path):
@@ -180,7 +199,7 @@ def test_a_class_weight_for_an_unknown_class_is_refused(tiny_config, tmp_path):
         )
 
 
-def test_a_loss_that_is_no_number_stops_the_training_with_advice(tiny_config, tmp_path):
+def test_a_loss_that_becomes_nan_stops_the_training_with_advice(tiny_config, tmp_path):
     with pytest.raises(CnnkitError, match=r"became NaN or infinite in epoch \d+ at step \d+"):
         cnnkit.train(
             tiny_config,
@@ -280,7 +299,7 @@ def test_sigterm_does_what_ctrl_c_does(tiny_config, tmp_path):
 
 def _assert_best_weights_kept(exit_code, text, run):
     assert exit_code == 130, text
-    assert "The best weights so far are kept" in text
+    assert text.count("Interrupted") == 1 and "The best weights so far are kept" in text
     assert "Traceback" not in text
     assert run.info()["status"] == "interrupted"
     assert cnnkit.load_run(run.folder).class_names == ("blue", "green", "red")
@@ -301,18 +320,48 @@ def _after_three_epochs(tiny_config, folder):
     return process, find_run("tiny", folder)
 
 
-def test_ctrl_c_after_the_last_epoch_keeps_a_model_that_answers(tiny_config, tmp_path, monkeypatch):
-    def interrupted(*arguments, **more):
-        raise KeyboardInterrupt
+def _interrupted(*arguments, **more):
+    raise KeyboardInterrupt
 
-    monkeypatch.setattr(
-        "cnnkit.training.results.plot_curves", interrupted
-    )  # the first thing at the end
-    with pytest.raises(KeyboardInterrupt):
+
+def test_ctrl_c_after_the_last_epoch_keeps_a_model_that_answers(tiny_config, tmp_path, monkeypatch):
+    # The first thing after the last epoch.
+    monkeypatch.setattr("cnnkit.training.results.plot_curves", _interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
         cnnkit.train(tiny_config, runs_folder=tmp_path, overrides=["training.epochs=1"])
     run = find_run("tiny", tmp_path)
     assert run.info()["status"] == "interrupted"
+    assert str(caught.value).splitlines() == [
+        "Interrupted after epoch 1, the last one, while the results were being written.",
+        f"The best weights so far are kept: {run.best}",
+        f"They can be used now: cnnkit predict IMAGE --model {run.folder}",
+        f"To continue: cnnkit train --resume {run.folder}",
+    ]
     assert cnnkit.load_run(run.folder).class_names == ("blue", "green", "red")
+    monkeypatch.undo()
+    assert cnnkit.resume(run.folder).info()["status"] == "finished"
+
+
+def test_ctrl_c_while_images_are_read_names_the_command_that_starts_again(
+    tiny_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("cnnkit.training.plan.load_dataset", _interrupted)
+    config = tmp_path / "my tiny.yaml"
+    config.symlink_to(tiny_config)
+    words = ["train", str(config), "--epochs", "3", "--set", "data.batch_size=4", "--name", "a b"]
+    for _ in range(2):  # the second time with the command that the first one prints
+        done = CliRunner().invoke(main, [*words, "--runs-folder", str(tmp_path / "runs")])
+        assert done.exit_code == 130
+        said, again = done.stderr.splitlines()[-2:]
+        assert said == "Interrupted before the first epoch: nothing was trained."
+        command, *words = shlex.split(again.removeprefix("To start again: "))
+        assert command == "cnnkit"
+        assert words == [
+            "train", str(config), "--set", "data.batch_size=4", "--set", "training.epochs=3",
+            "--name", "a b", "--runs-folder", str(tmp_path / "runs"),
+        ]  # fmt: skip
+        words = words[:-2]
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_killed_training_leaves_whole_files(tiny_config, tmp_path):
@@ -327,7 +376,7 @@ def test_a_killed_training_leaves_whole_files(tiny_config, tmp_path):
     assert cnnkit.load_run(run.best).class_names == ("blue", "green", "red")
 
 
-def test_the_progress_off_a_terminal_is_one_line_an_epoch(tiny_config, tmp_path):
+def test_the_progress_in_a_pipe_is_one_line_per_epoch(tiny_config, tmp_path):
     done = _train_command(tiny_config, "--epochs", 2, "--runs-folder", tmp_path, "--json")
     lines = done.stderr.splitlines()
     assert lines[0].startswith("pixels: 36 images of 16 x 16 x 3, 27.6 kB, ")
@@ -337,7 +386,7 @@ def test_the_progress_off_a_terminal_is_one_line_an_epoch(tiny_config, tmp_path)
     assert json.loads(done.stdout)["status"] == "finished"
 
 
-def test_the_progress_on_a_terminal_moves_and_keeps_one_line_an_epoch(ctrl_c_on_a_terminal):
+def test_the_progress_on_a_terminal_moves_and_keeps_one_line_per_epoch(ctrl_c_on_a_terminal):
     _, text, run = ctrl_c_on_a_terminal
     assert "0/24" in text and "left" in text
     assert text.count("train_loss") == len(_history(run)) >= 3

@@ -130,6 +130,13 @@ def test_a_problem_has_its_path_and_its_suggestion_as_data() -> None:
     below = ("model", "layers", 0, "conv")
     assert found == {(*below, "kernal_size"): "kernel_size", (*below, "padding"): "same"}
     assert error.value.problems[0].key == "model.layers[0].conv.kernal_size"
+    assert error.value.problems[1].as_dict() == {
+        "key": "model.layers[0].conv.padding",
+        "message": 'expected same or valid, received "sam". Did you mean same?',
+        "location": "a.yaml:4:51",
+        "path": [*below, "padding"],
+        "suggestion": "same",
+    }
 
 
 PHASES = "training: {{epochs: 10, warmup_epochs: {warmup}, phases: [{phases}]}}\n"

@@ -14,7 +14,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def found_by_page(page, script, folder):
-    """Run a script in a page that is opened as a file; return what it passes to `tell(value)`.
+    """Run a script in a page that is opened as a file; return what it passes to `report(value)`.
 
     The test is skipped if there is no Chromium. It fails if the page's own script raises an error,
     or if the page has the address of a network resource.
@@ -26,8 +26,8 @@ def found_by_page(page, script, folder):
     assert not re.search(r"https?://", text), "the page would load something from a network"
     watch = "<script>window.faults = []; onerror = (m) => { faults.push(m); };</script>"
     end = (
-        "<script>function tell(value) { const made = document.createElement('pre');"
-        " made.id = 'told'; made.textContent = JSON.stringify({value, faults});"
+        "<script>function report(value) { const made = document.createElement('pre');"
+        " made.id = 'found'; made.textContent = JSON.stringify({value, faults});"
         f" document.body.append(made); }}\n{script}</script>"
     )
     tested = folder / f"tested-{page.name}"
@@ -39,8 +39,8 @@ def found_by_page(page, script, folder):
         text=True,
         timeout=120,
     )
-    found = re.search(r'<pre id="told">(.*?)</pre>', done.stdout, re.DOTALL)
+    found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found, done.stdout[-2000:] + done.stderr[-2000:]
-    told = json.loads(html.unescape(found[1]))
-    assert told["faults"] == []
-    return told["value"]
+    result = json.loads(html.unescape(found[1]))
+    assert result["faults"] == []
+    return result["value"]

@@ -55,9 +55,9 @@ def test_the_numbers_are_those_of_the_keras_layer(trained_run, image, tmp_path):
     layer.activation = keras.activations.linear
     maps = keras.Model(model.input, layer(model.get_layer("rescaling").output))
     values = np.asarray(maps(read_pixels(str(image), PixelSettings((16, 16)))[None]))
-    [told] = json.loads(done.stdout)["layers"]
-    assert told["min"] == pytest.approx(values.min(), abs=1e-5)
-    assert told["max"] == pytest.approx(values.max(), abs=1e-5)
+    [shown] = json.loads(done.stdout)["layers"]
+    assert shown["min"] == pytest.approx(values.min(), abs=1e-5)
+    assert shown["max"] == pytest.approx(values.max(), abs=1e-5)
 
 
 def test_the_table_is_on_stdout_and_the_files_are_in_the_run_by_default(

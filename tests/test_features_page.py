@@ -61,7 +61,7 @@ function pointAt(row, column, height, width) {
     clientX: box.left + (column + 0.5) * box.width / width,
     clientY: box.top + (row + 0.5) * box.height / height }));
 }
-function told() {
+function facts() {
   return { total: find("total").textContent, value: Number(find("total").dataset.value),
     computed: Number(find("total").dataset.computed), how: find("how").textContent,
     seen: find("image-legend").textContent, below: find("below-title").textContent,
@@ -83,14 +83,14 @@ def test_each_number_that_the_pointer_is_at_is_explained(stages, tmp_path):
         drawn = [tuple(int(n) for n in random.integers(0, shape)) for _ in range(3)]
         places += [[index, *place, *shape[:2]] for place in corners + drawn]
     script = f"""{_POINT}
-tell({json.dumps(places)}.map(([layer, row, column, channel, height, width]) => {{
+report({json.dumps(places)}.map(([layer, row, column, channel, height, width]) => {{
   choose("layer", layer);
   choose("channel", channel);
   pointAt(row, column, height, width);
-  return told();
+  return facts();
 }}));"""
-    told = found_by_page(_write(stages, tmp_path), script, tmp_path)
-    for (index, row, column, channel, *_), shown in zip(places, told, strict=True):
+    found = found_by_page(_write(stages, tmp_path), script, tmp_path)
+    for (index, row, column, channel, *_), shown in zip(places, found, strict=True):
         stage = stages[index]
         where = (stage.name, row, column, channel)
         assert f"row {row}, column {column}, channel {channel}:" in shown["total"], where
@@ -110,7 +110,7 @@ tell({json.dumps(places)}.map(([layer, row, column, channel, height, width]) => 
 def test_the_window_is_shown_with_its_products_and_its_padding(stages, tmp_path):
     first = next(i for i, stage in enumerate(stages) if stage.name == "first")
     script = f"{_POINT} choose('layer', {first}); choose('channel', 2);"
-    script += "pointAt(0, 0, 8, 7); tell(told());"
+    script += "pointAt(0, 0, 8, 7); report(facts());"
     shown = found_by_page(_write(stages, tmp_path), script, tmp_path)
     stage, below = stages[first], stages[first - 1].values
     # 15 x 14 by 3 x 3, stride 2: rows are padded before the map, columns after it
@@ -137,12 +137,12 @@ def test_rows_of_numbers_and_the_keyboard(stages, tmp_path):
 const press = (key) => find("map-canvas").dispatchEvent(
   new KeyboardEvent("keydown", {{ key, bubbles: true }}));
 const results = [];
-choose("layer", {dense}); pointAt(1, 2, 4, 5); results.push(told());
-choose("layer", {row}); choose("channel", 3); results.push(told());
+choose("layer", {dense}); pointAt(1, 2, 4, 5); results.push(facts());
+choose("layer", {row}); choose("channel", 3); results.push(facts());
 choose("layer", {both}); choose("channel", 1); pointAt(1, 1, 4, 4);
-press("ArrowRight"); press("ArrowDown"); press("x"); results.push(told());
-press("ArrowRight"); press("ArrowRight"); press("ArrowRight"); results.push(told());
-tell(results);"""
+press("ArrowRight"); press("ArrowDown"); press("x"); results.push(facts());
+press("ArrowRight"); press("ArrowRight"); press("ArrowRight"); results.push(facts());
+report(results);"""
     pointed, flat, moved, edge = found_by_page(_write(stages, tmp_path), script, tmp_path)
     assert "number 7:" in pointed["total"]  # 20 numbers in lines of 5
     assert pointed["computed"] == pytest.approx(stages[dense].values[0, 0, 7], abs=1e-3)
@@ -167,7 +167,7 @@ def test_a_small_limit_leaves_sums_out_and_the_page_says_so(stages, tmp_path):
     index = next(i for i, stage in enumerate(data) if "preview" in stage)
     kept = data[index]["preview"]["channels"][0]
     script = f"{_POINT} choose('layer', {index}); pointAt(1, 2, {stages[index].values.shape[0]},"
-    script += f"{stages[index].values.shape[1]}); tell(told());"
+    script += f"{stages[index].values.shape[1]}); report(facts());"
     shown = found_by_page(page, script, tmp_path)
     assert shown["how"] == "the exact numbers of this layer are left out of this page"
     values = stages[index].values

@@ -92,16 +92,16 @@ def test_the_patch_alone_explains_the_number(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "ways",
+    "branches",
     [
         lambda x: [layers.Conv2D(3, 1, name="short")(x), layers.Conv2D(3, 3, padding="same")(x)],
         lambda x: [layers.Conv2D(3, 3)(x), layers.Conv2D(3, 3)(layers.ReLU()(x))],
     ],
     ids=["projection", "branches"],
 )
-def test_layers_on_parallel_branches_have_the_patches_that_each_has_alone(ways, tmp_path):
+def test_layers_on_parallel_branches_have_the_patches_that_each_has_alone(branches, tmp_path):
     image = keras.Input((20, 20, 3), dtype="uint8")
-    joined = layers.Add()(ways(layers.Rescaling(1 / 255)(image)))
+    joined = layers.Add()(branches(layers.Rescaling(1 / 255)(image)))
     model = keras.Model(image, layers.Dense(2)(layers.Flatten()(joined)))
     records = _records(tmp_path, 4)
     found, positions = _patches(model, records)
@@ -220,22 +220,22 @@ canvas.dispatchEvent(new MouseEvent("mousemove", {
 const pointed = document.getElementById("weight").textContent;
 canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp" }));
 const images = [...document.querySelectorAll("img")];
-Promise.all(images.map((image) => image.decode())).then(() => tell({ pointed,
+Promise.all(images.map((image) => image.decode())).then(() => report({ pointed,
   moved: document.getElementById("weight").textContent,
   sizes: images.map((image) => [image.naturalHeight, image.naturalWidth]),
   frames: images.map((image) => getComputedStyle(image).outlineStyle),
   captions: [...document.querySelectorAll("#patches figure")].map((f) => f.textContent) }));
 """
-    told = found_by_page(out / "filters.html", script, tmp_path)
+    found = found_by_page(out / "filters.html", script, tmp_path)
     channel = answer["layers"][0]["channels"][1]
     kernel = np.asarray(keras.models.load_model(trained_run.best).get_layer("conv_1").kernel)
-    for text, row in ((told["pointed"], 1), (told["moved"], 0)):
+    for text, row in ((found["pointed"], 1), (found["moved"], 0)):
         assert text.startswith(f"channel 1 below, row {row}, column 2: weight ")
         weight = kernel[row, 2, 1, channel["channel"]]
         assert float(text.rpartition(" ")[2]) == pytest.approx(weight, abs=1e-6)
-    assert told["sizes"] == [[16, 16], *([3, 3] for _ in channel["patches"])]
-    assert set(told["frames"]) == {"solid"}  # otherwise a white picture would be invisible
-    for caption, patch in zip(told["captions"], channel["patches"], strict=True):
+    assert found["sizes"] == [[16, 16], *([3, 3] for _ in channel["patches"])]
+    assert set(found["frames"]) == {"solid"}  # otherwise a white picture would be invisible
+    for caption, patch in zip(found["captions"], channel["patches"], strict=True):
         assert patch["path"] in caption and patch["label"] in caption
 
 

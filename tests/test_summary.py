@@ -44,6 +44,19 @@ def test_explain_shows_the_arithmetic():
     assert "parameters: (5*5*1 + 1) * 6 = 156" in text
 
 
+def test_on_a_terminal_each_layer_is_one_line_followed_by_its_formulas(monkeypatch):
+    """A folded row would put formulas below the wrong layer."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    summary = summarize(LENET)
+    lines = summary.text(explain=True).splitlines()
+    assert "\x1b[1m" in lines[0]  # bold: it is drawn for a terminal
+    places = [i for i, line in enumerate(lines) if line.startswith(("conv ", "pool ", "dense "))]
+    assert len(places) == 6
+    formulas = [str(formula) for formula in summary.formulas(0)]
+    assert [line.strip() for line in lines[places[0] + 1 : places[1]]] == formulas
+
+
 def test_memory_is_counted_for_the_batch_and_the_optimizer():
     numbers = 28 * 28 * 6 + 14 * 14 * 6 + 10 * 10 * 16 + 5 * 5 * 16 + 120 + 84 + 10
     for batch_size in (1, 50):
@@ -178,8 +191,8 @@ def _model_of_two_inputs(layers, image):
     from cnnkit.backend import keras
 
     one, two = keras.Input((8, 8, 2)), keras.Input((8, 8, 5))
-    ways = layers.Concatenate()([layers.Conv2D(2, 3)(two), layers.Conv2D(3, 3)(one)])
-    joined = keras.Model([one, two], ways)
+    maps = layers.Concatenate()([layers.Conv2D(2, 3)(two), layers.Conv2D(3, 3)(one)])
+    joined = keras.Model([one, two], maps)
     return joined([layers.Conv2D(2, 1)(image), layers.Conv2D(5, 1)(image)])
 
 

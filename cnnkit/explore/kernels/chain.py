@@ -134,7 +134,7 @@ def run_chain(values: np.ndarray, operator: Operator | None, chain: Chain) -> li
     Raises:
         UsageError: a window does not fit.
     """
-    stages = []
+    stages = []  # the order is that of a CNN: convolution, activation, pooling, flatten
     if operator is not None:
         stages.append(_convolution(values, operator, chain.sliding))
         values = stages[-1].output
@@ -152,7 +152,7 @@ def run_chain(values: np.ndarray, operator: Operator | None, chain: Chain) -> li
 def _convolution(values: np.ndarray, operator: Operator, sliding: Sliding) -> Stage:
     windows = all_windows(values, operator.size, sliding)
     parts = [convolve(windows, kernel) for kernel in operator.kernels]
-    output = np.hypot(*parts) if len(parts) == 2 else parts[0]
+    output = np.hypot(*parts) if len(parts) == 2 else parts[0]  # two: sqrt(x^2 + y^2)
     return Stage("convolution", output, windows, operator)
 
 

@@ -29,7 +29,7 @@ from cnnkit.plots.matrix_pictures import Tile, plot_tiles
 from cnnkit.tables import table_text
 
 _PROBE = PixelSettings((8, 8))  # any size: decoding the file shows whether it is an image
-_COLUMNS = 6
+_COLUMNS = 6  # of the grid: 24 tiles in 4 rows, for the input and the 23 operators
 _WHITE = 255
 _UNCLIPPED = 0.995  # share of the numbers that are drawn in their own shade
 
@@ -152,6 +152,8 @@ def read_picture(path: Path, size: int, *, grayscale: bool) -> np.ndarray:
         DataError: the image cannot be read.
     """
     try:
+        # The size is needed before the pixels can be read. Reading a few pixels first gives the
+        # errors of a broken file.
         read_pixels(str(path), _PROBE)
         with Image.open(path) as image:
             width, height = image.size

@@ -11,7 +11,7 @@ import numpy as np
 from cnnkit.arithmetic import Formula, Slide, size_formula, times
 from cnnkit.explore.kernels.operators import OPERATORS, Operator
 
-_MOST_ROWS = _MOST_COLUMNS = 32
+_MOST_ROWS = _MOST_COLUMNS = 32  # about as much as a terminal shows
 _NOISE = 1e-9  # rounding error, such as what remains of 0.1 + 0.2 - 0.3
 _WHOLE = 2.0**53  # below this, every whole number is exact in 64-bit floats
 

@@ -62,6 +62,8 @@ def _binomial(centre: int, divisor: int) -> Kernel:
     return Kernel(weights, divisor)
 
 
+# x points to the right and y points down, so a result is positive where the picture becomes
+# brighter in that direction.
 _SOBEL_X = _kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 _SOBEL_Y = _kernel([[-1, -2, -1], [0, 0, 0], [1, 2, 1]])
 _SCHARR_X = _kernel([[-3, 0, 3], [-10, 0, 10], [-3, 0, 3]])
@@ -103,7 +105,7 @@ _TABLE = (
     ),
     (
         "unsharp_5x5",
-        [_binomial(-476, -256)],
+        [_binomial(-476, -256)],  # 2 - 36/256 in the centre, written over -256
         "Unsharp masking: twice the picture minus its Gaussian blur.",
         _WIKIPEDIA,
     ),

@@ -251,7 +251,7 @@ def _assert_counted_as_keras_counts(stack, head):
         assume("does not fit" not in error.message and "can mirror at most" not in error.message)
         raise
     ours, theirs = _numbers(rows), _keras_numbers(layers, shape)
-    if any((row.arguments or {}).get("dilation_rate", 1) not in (1, [1, 1]) for row in rows):
+    if any(row.arguments.get("dilation_rate", 1) not in (1, [1, 1]) for row in rows):
         theirs["flops"] = ours["flops"]  # TensorFlow splits a padded map, and counts the padding
     assert ours == theirs
 

@@ -111,7 +111,7 @@ def test_a_built_keras_file_gives_the_same_facts_as_its_config(tmp_path):
         built.dense_parameters == written.dense_parameters == (8 * 2 + 2 + 2 * 8 + 8) + 8 * 10 + 10
     )
     rows = {row.name: row for row in built.rows}
-    of_config = {(row.arguments or {}).get("name"): row for row in written.rows}
+    of_config = {row.arguments.get("name"): row for row in written.rows}
     for name in ("dilated", "grouped", "separable", "last"):
         for fact in ("receptive_field", "field_stride", "field_start", "output_shape"):
             assert getattr(rows[name], fact) == getattr(of_config[name], fact) is not None

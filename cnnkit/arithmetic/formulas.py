@@ -5,10 +5,11 @@ Each expression is valid Python; with `floor`, `ceil` and `max`, it evaluates to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from cnnkit.arithmetic.layer_effect import elements
+from cnnkit.arithmetic.layer_effect import Effect, Shape, elements
 from cnnkit.arithmetic.layer_kinds import effect_of, squeezed_units
 from cnnkit.arithmetic.layer_row import LayerRow
 from cnnkit.arithmetic.sliding_layers import Slide, slides
@@ -28,23 +29,45 @@ class Formula:
         return f"{self.quantity}: {self.expression} = {self.result:,}"
 
 
+@dataclass(frozen=True)
+class _Layer:
+    """A layer whose shapes are all known.
+
+    Args:
+        input_shapes: the shapes of the maps that it takes.
+        output_shape: the shape of its own map.
+        arguments: all arguments.
+        parameters: number of trained weights, also if they are frozen or shared in this stack.
+        non_trainable: number of other weights.
+        multiply_adds: multiply-adds for one image.
+    """
+
+    input_shapes: tuple[Shape, ...]
+    output_shape: Shape
+    arguments: Mapping[str, Any]
+    parameters: int
+    non_trainable: int
+    multiply_adds: int
+
+
 def formulas_of(rows: Sequence[LayerRow], position: int) -> list[Formula]:
     """Return the formulas of one row; the list is empty for a layer that changes no size."""
-    row = rows[position]
-    if row.output_shape is None or None in row.input_shapes:
+    layer = _known(rows[position])
+    if layer is None:
         return []
-    find = _FORMULAS.get(_family(row.kind))
-    found = find(_with_own_weights(row)) if find else []
-    return found + _field_formulas(rows, row)
+    find = _FORMULAS.get(_family(rows[position].kind))
+    return (find(layer) if find else []) + _field_formulas(rows, rows[position], layer)
 
 
-def _with_own_weights(row: LayerRow) -> LayerRow:
-    """Return a row that counts the weights of its layer even if they are frozen or shared."""
+def _known(row: LayerRow) -> _Layer | None:
+    """Return the layer of a row; None if a shape is known to Keras only."""
+    shapes = tuple(shape for shape in row.input_shapes if shape is not None)
+    if row.output_shape is None or len(shapes) < len(row.input_shapes):
+        return None
     function = effect_of(row.kind)
-    if function is None:
-        return row
-    own = function(row.input_shapes[0], row.arguments)
-    return replace(row, parameters=own.parameters, non_trainable=own.non_trainable)
+    own = function(shapes[0], row.arguments) if function else Effect(row.output_shape)
+    costs = own.parameters, own.non_trainable, own.multiply_adds
+    return _Layer(shapes, row.output_shape, row.arguments, *costs)
 
 
 def _family(kind: str) -> str:
@@ -58,124 +81,126 @@ def _product(*numbers: object) -> str:
     return "*".join(map(str, numbers))
 
 
-def _conv(row: LayerRow) -> list[Formula]:
-    found = slides(row.input_shapes[0], row.arguments)
+def _conv(layer: _Layer) -> list[Formula]:
+    found = slides(layer.input_shapes[0], layer.arguments)
     kernel = _product(*(slide.kernel for slide in found))
-    filters, channels = row.output_shape[-1], row.input_shapes[0][-1]
-    groups = row.arguments["groups"]
+    filters, channels = layer.output_shape[-1], layer.input_shapes[0][-1]
+    groups = layer.arguments["groups"]
     per_filter = f"{kernel}*{channels}" if groups == 1 else f"{kernel}*({channels}//{groups})"
-    bias = f"({per_filter} + 1)" if row.arguments["use_bias"] else per_filter
-    size = _product(*row.output_shape)
+    bias = f"({per_filter} + 1)" if layer.arguments["use_bias"] else per_filter
+    size = _product(*layer.output_shape)
     return [
         *_sizes(found),
-        Formula("parameters", f"{bias} * {filters}", row.parameters),
-        Formula("multiply-adds", f"{per_filter} * {size}", row.multiply_adds),
-        _as_dense(row),
+        Formula("parameters", f"{bias} * {filters}", layer.parameters),
+        Formula("multiply-adds", f"{per_filter} * {size}", layer.multiply_adds),
+        _as_dense(layer),
     ]
 
 
-def _depthwise(row: LayerRow) -> list[Formula]:
-    found = slides(row.input_shapes[0], row.arguments)
+def _depthwise(layer: _Layer) -> list[Formula]:
+    found = slides(layer.input_shapes[0], layer.arguments)
     kernel = _product(*(slide.kernel for slide in found))
-    channels = row.output_shape[-1]
-    bias = f"({kernel} + 1)" if row.arguments["use_bias"] else kernel
+    channels = layer.output_shape[-1]
+    bias = f"({kernel} + 1)" if layer.arguments["use_bias"] else kernel
     return [
         *_sizes(found),
-        Formula("parameters", f"{bias} * {channels}", row.parameters),
-        Formula("multiply-adds", f"{kernel} * {_product(*row.output_shape)}", row.multiply_adds),
-        _as_dense(row),
+        Formula("parameters", f"{bias} * {channels}", layer.parameters),
+        Formula(
+            "multiply-adds", f"{kernel} * {_product(*layer.output_shape)}", layer.multiply_adds
+        ),
+        _as_dense(layer),
     ]
 
 
-def _separable(row: LayerRow) -> list[Formula]:
-    found = slides(row.input_shapes[0], row.arguments)
+def _separable(layer: _Layer) -> list[Formula]:
+    found = slides(layer.input_shapes[0], layer.arguments)
     kernel = _product(*(slide.kernel for slide in found))
-    between = row.input_shapes[0][-1] * row.arguments["depth_multiplier"]
-    filters, size = row.output_shape[-1], _product(*row.output_shape[:-1])
+    between = layer.input_shapes[0][-1] * layer.arguments["depth_multiplier"]
+    filters, size = layer.output_shape[-1], _product(*layer.output_shape[:-1])
     weights = f"{kernel}*{between} + {between}*{filters}"
-    bias = f" + {filters}" if row.arguments["use_bias"] else ""
+    bias = f" + {filters}" if layer.arguments["use_bias"] else ""
     return [
         *_sizes(found),
-        Formula("parameters", weights + bias, row.parameters),
-        Formula("multiply-adds", f"({weights}) * {size}", row.multiply_adds),
-        _as_dense(row),
+        Formula("parameters", weights + bias, layer.parameters),
+        Formula("multiply-adds", f"({weights}) * {size}", layer.multiply_adds),
+        _as_dense(layer),
     ]
 
 
-def _transposed(row: LayerRow) -> list[Formula]:
-    kernel = row.arguments["kernel_size"]
-    num_axes = len(row.output_shape) - 1
+def _transposed(layer: _Layer) -> list[Formula]:
+    kernel = layer.arguments["kernel_size"]
+    num_axes = len(layer.output_shape) - 1
     kernel = _product(*([kernel] * num_axes if isinstance(kernel, int) else kernel))
-    filters, channels = row.output_shape[-1], row.input_shapes[0][-1]
-    bias = f"({kernel}*{channels} + 1)" if row.arguments["use_bias"] else f"{kernel}*{channels}"
-    entered = _product(*row.input_shapes[0])
+    filters, channels = layer.output_shape[-1], layer.input_shapes[0][-1]
+    bias = f"({kernel}*{channels} + 1)" if layer.arguments["use_bias"] else f"{kernel}*{channels}"
+    entered = _product(*layer.input_shapes[0])
     return [
-        Formula("parameters", f"{bias} * {filters}", row.parameters),
-        Formula("multiply-adds", f"{kernel}*{filters} * {entered}", row.multiply_adds),
+        Formula("parameters", f"{bias} * {filters}", layer.parameters),
+        Formula("multiply-adds", f"{kernel}*{filters} * {entered}", layer.multiply_adds),
     ]
 
 
-def _pool(row: LayerRow) -> list[Formula]:
-    return _sizes(slides(row.input_shapes[0], row.arguments))
+def _pool(layer: _Layer) -> list[Formula]:
+    return _sizes(slides(layer.input_shapes[0], layer.arguments))
 
 
-def _global_pool(row: LayerRow) -> list[Formula]:
-    positions = row.input_shapes[0][:-1]
+def _global_pool(layer: _Layer) -> list[Formula]:
+    positions = layer.input_shapes[0][:-1]
     return [Formula("numbers pooled in each channel", _product(*positions), elements(positions))]
 
 
-def _flatten(row: LayerRow) -> list[Formula]:
-    return [Formula("units", _product(*row.input_shapes[0]), row.output_shape[0])]
+def _flatten(layer: _Layer) -> list[Formula]:
+    return [Formula("units", _product(*layer.input_shapes[0]), layer.output_shape[0])]
 
 
-def _dense(row: LayerRow) -> list[Formula]:
-    *positions, entered = row.input_shapes[0]
-    units = row.output_shape[-1]
-    bias = f"({entered} + 1)" if row.arguments["use_bias"] else f"{entered}"
+def _dense(layer: _Layer) -> list[Formula]:
+    *positions, entered = layer.input_shapes[0]
+    units = layer.output_shape[-1]
+    bias = f"({entered} + 1)" if layer.arguments["use_bias"] else f"{entered}"
     times_positions = "".join(f"{size}*" for size in positions)
     return [
-        Formula("parameters", f"{bias} * {units}", row.parameters),
-        Formula("multiply-adds", f"{times_positions}{entered} * {units}", row.multiply_adds),
+        Formula("parameters", f"{bias} * {units}", layer.parameters),
+        Formula("multiply-adds", f"{times_positions}{entered} * {units}", layer.multiply_adds),
     ]
 
 
-def _batch_norm(row: LayerRow) -> list[Formula]:
-    size = row.non_trainable // 2
-    trained = row.parameters // size
+def _batch_norm(layer: _Layer) -> list[Formula]:
+    size = layer.non_trainable // 2
+    trained = layer.parameters // size
     return [
-        Formula("trained parameters (gamma, beta)", f"{trained} * {size}", row.parameters),
-        Formula("moving averages (mean, variance)", f"2 * {size}", row.non_trainable),
+        Formula("trained parameters (gamma, beta)", f"{trained} * {size}", layer.parameters),
+        Formula("moving averages (mean, variance)", f"2 * {size}", layer.non_trainable),
     ]
 
 
-def _norm(row: LayerRow) -> list[Formula]:
-    parts = [name for name in ("scale", "center") if row.arguments.get(name, name == "scale")]
+def _norm(layer: _Layer) -> list[Formula]:
+    parts = [name for name in ("scale", "center") if layer.arguments.get(name, name == "scale")]
     if not parts:
         return []
-    size = row.parameters // len(parts)
-    return [Formula("parameters", f"{len(parts)} * {size}", row.parameters)]
+    size = layer.parameters // len(parts)
+    return [Formula("parameters", f"{len(parts)} * {size}", layer.parameters)]
 
 
-def _squeeze_excite(row: LayerRow) -> list[Formula]:
-    channels = row.output_shape[-1]
-    few = squeezed_units(channels, row.arguments["ratio"])
+def _squeeze_excite(layer: _Layer) -> list[Formula]:
+    channels = layer.output_shape[-1]
+    few = squeezed_units(channels, layer.arguments["ratio"])
     return [
-        Formula("units between", f"max(1, {channels}//{row.arguments['ratio']})", few),
+        Formula("units between", f"max(1, {channels}//{layer.arguments['ratio']})", few),
         Formula(
-            "parameters", f"({channels} + 1) * {few} + ({few} + 1) * {channels}", row.parameters
+            "parameters", f"({channels} + 1) * {few} + ({few} + 1) * {channels}", layer.parameters
         ),
-        Formula("multiply-adds", f"{channels}*{few} + {few}*{channels}", row.multiply_adds),
+        Formula("multiply-adds", f"{channels}*{few} + {few}*{channels}", layer.multiply_adds),
     ]
 
 
-def _concatenate(row: LayerRow) -> list[Formula]:
-    channels = [shape[-1] for shape in row.input_shapes]
-    return [Formula("channels", " + ".join(map(str, channels)), row.output_shape[-1])]
+def _concatenate(layer: _Layer) -> list[Formula]:
+    channels = [shape[-1] for shape in layer.input_shapes]
+    return [Formula("channels", " + ".join(map(str, channels)), layer.output_shape[-1])]
 
 
-def _zero_padding(row: LayerRow) -> list[Formula]:
-    axes = _AXES[len(row.output_shape) - 1]
-    sides = zip(axes, row.input_shapes[0], row.output_shape, strict=False)
+def _zero_padding(layer: _Layer) -> list[Formula]:
+    axes = _AXES[len(layer.output_shape) - 1]
+    sides = zip(axes, layer.input_shapes[0], layer.output_shape, strict=False)
     return [Formula(axis, f"{size} + {left - size}", left) for axis, size, left in sides]
 
 
@@ -219,23 +244,25 @@ def _window(slide: Slide) -> str:
     return f"(({slide.kernel} - 1)*{slide.dilation} + 1)"
 
 
-def _as_dense(row: LayerRow) -> Formula:
+def _as_dense(layer: _Layer) -> Formula:
     """Return the weights of a dense layer between the same maps, to show what sharing saves."""
-    entered, left = row.input_shapes[0], row.output_shape
-    bias = " + 1" if row.arguments["use_bias"] else ""
+    entered, left = layer.input_shapes[0], layer.output_shape
+    bias = " + 1" if layer.arguments["use_bias"] else ""
     weights = (elements(entered) + bool(bias)) * elements(left)
     expression = f"({_product(*entered)}{bias}) * {_product(*left)}"
     return Formula("parameters if it were dense", expression, weights)
 
 
-def _field_formulas(rows: Sequence[LayerRow], row: LayerRow) -> list[Formula]:
+def _field_formulas(rows: Sequence[LayerRow], row: LayerRow, layer: _Layer) -> list[Formula]:
     """Return size + (window - 1) * stride so far, for layers that slide a window."""
     if _family(row.kind) not in _SLIDING or row.receptive_field is None:
         return []
-    entering = rows[row.inputs[0]] if row.inputs[0] >= 0 else None
-    sizes = entering.receptive_field if entering else (1, 1)
-    strides = entering.field_stride if entering else (1, 1)
-    found = slides(row.input_shapes[0], row.arguments)
+    before = rows[row.inputs[0]] if row.inputs[0] >= 0 else None
+    sizes = before.receptive_field if before else (1, 1)
+    strides = before.field_stride if before else (1, 1)
+    if sizes is None or strides is None:
+        return []
+    found = slides(layer.input_shapes[0], layer.arguments)
     parts = list(zip(sizes, found, strides, row.receptive_field, strict=True))
     axes: tuple[str, ...] = ("receptive field height", "receptive field width")
     # One formula is enough if nothing in it differs between the two axes.
@@ -250,7 +277,7 @@ def _field_formulas(rows: Sequence[LayerRow], row: LayerRow) -> list[Formula]:
 
 # The layers whose window makes the receptive field larger.
 _SLIDING = {"Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling"}
-_FORMULAS: dict[str, Callable[[LayerRow], list[Formula]]] = {
+_FORMULAS: dict[str, Callable[[_Layer], list[Formula]]] = {
     "Conv": _conv,
     "ConvTranspose": _transposed,
     "DepthwiseConv": _depthwise,

@@ -164,7 +164,8 @@ def _append(call: _LayerCall, use: _Use, shape: Shape | None, nodes: list[Node])
 
 
 def _name(layer: Mapping[str, Any]) -> str:
-    return layer["config"].get("name") or layer.get("name")
+    name: str = layer["config"].get("name") or layer.get("name", "")
+    return name
 
 
 def _inputs_of(config: Mapping[str, Any]) -> list[Tensor]:
@@ -236,12 +237,13 @@ def _border(config: Mapping[str, Any]) -> list[Any] | None:
 
 def _shapes_of(layers: Sequence[Mapping[str, Any]]) -> dict[Tensor, Shape]:
     """Return the output shape of each call of a layer whose output another call takes."""
-    return {
-        tensor: tuple(shape[1:])
-        for layer in layers
-        for tensor, shape in _tensors(layer.get("inbound_nodes") or [])
-        if None not in shape[1:]
-    }
+    found: dict[Tensor, Shape] = {}
+    for layer in layers:
+        for tensor, shape in _tensors(layer.get("inbound_nodes") or []):
+            known = tuple(size for size in shape[1:] if size is not None)
+            if len(known) == len(shape[1:]):
+                found[tensor] = known
+    return found
 
 
 def _tensors(value: Any) -> Iterator[tuple[Tensor, list[int | None]]]:

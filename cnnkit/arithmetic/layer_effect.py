@@ -136,7 +136,8 @@ def borders(value: Any, num_axes: int) -> tuple[tuple[int, int], ...]:
     """
     if num_axes == 1 and not isinstance(value, int) and len(value) == 2:
         return ((value[0], value[1]),)
-    return tuple(spread(part, 2) for part in spread(value, num_axes))
+    pairs = (spread(part, 2) for part in spread(value, num_axes))
+    return tuple((before, after) for before, after in pairs)
 
 
 def times(shape: Sequence[int]) -> str:

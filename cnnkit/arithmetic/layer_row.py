@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cnnkit.arithmetic.layer_effect import Shape, borders, spread, times
@@ -45,7 +45,7 @@ class LayerRow:
     receptive_field: tuple[int, int] | None = None
     field_stride: tuple[int, int] | None = None
     field_start: tuple[int, int] | None = None
-    arguments: Mapping[str, Any] | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 def detail(node: Node) -> str:

@@ -20,8 +20,13 @@ MERGES = ("Add", "Concatenate", "Multiply", "Average", "Maximum", "Minimum", "Su
 class Call(Protocol):
     """What an entry of `model.layers` must offer; see `cnnkit.config.Call`."""
 
-    name: str
-    arguments: dict[str, Any]
+    @property
+    def name(self) -> str:
+        """Its name in the config."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments that the config gives."""
 
     @property
     def keras_name(self) -> str | None:

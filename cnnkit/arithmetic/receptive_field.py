@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnkit.arithmetic.layer_effect import UNKNOWN, WHOLE, Effect, Shape, Window
+from cnnkit.arithmetic.layer_effect import UNKNOWN, Effect, Shape, Window
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ def field_after(field: Field | None, shape: Shape, effect: Effect) -> Field | No
         return None
     if effect.window is None:
         return field
-    if effect.window == WHOLE:
-        return _whole(field, shape)
-    return _through(field, effect.window) if len(effect.window.size) == 2 else None
+    if isinstance(effect.window, Window):
+        return _through(field, effect.window) if len(effect.window.size) == 2 else None
+    return _whole(field, shape)
 
 
 def _whole(field: Field, shape: Shape) -> Field:

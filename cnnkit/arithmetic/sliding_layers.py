@@ -6,6 +6,7 @@ Each function takes the input shape, all arguments and the number of spatial axe
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -73,13 +74,14 @@ def slides(shape: Shape, arguments: Arguments) -> tuple[Slide, ...]:
     strides = kernel if strides is None else spread(strides, num_axes)  # pooling: windows touch
     dilation = spread(arguments.get("dilation_rate", 1), num_axes)
     pad = arguments.get("pad")
-    added = borders(pad["size"], num_axes) if pad else (None,) * num_axes
+    border = borders(pad["size"], num_axes) if pad else ()
+    added = border or (None,) * num_axes
     found = tuple(
         _slide(*parts, arguments["padding"])
         for parts in zip(shape[:-1], kernel, dilation, strides, added, strict=True)
     )
     if pad and pad["mode"] == "reflect":
-        _check_reflection(shape, added)
+        _check_reflection(shape, border)
     if min(slide.output for slide in found) < 1:
         raise CollapsesError(f"of {times([slide.window for slide in found])}")
     return found
@@ -191,9 +193,9 @@ def transposed(shape: Shape, arguments: Arguments, num_axes: int) -> Effect:
     names = ("strides", "dilation_rate")
     strides, dilation = (spread(arguments[name], num_axes) for name in names)
     given = arguments["output_padding"]
-    extra = (None,) * num_axes if given is None else spread(given, num_axes)
-    if given is not None and any(e >= s for e, s in zip(extra, strides, strict=True)):
+    if given is not None and any(map(operator.ge, spread(given, num_axes), strides)):
         raise UnfitError(f"output_padding of {given} must be less than strides on every axis.")
+    extra = (None,) * num_axes if given is None else spread(given, num_axes)
     size = tuple(
         _enlarged(n, (k - 1) * d + 1, s, e, arguments["padding"])
         for n, k, d, s, e in zip(shape[:-1], kernel, dilation, strides, extra, strict=True)

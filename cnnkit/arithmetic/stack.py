@@ -66,14 +66,7 @@ def walk_nodes(nodes: Sequence[Node], input_shape: Shape) -> list[LayerRow]:
     image = _State(IMAGE, input_shape, Field(), History((input_shape[:-1],)))
     for node in nodes:
         entering = [image if position == IMAGE else states[position] for position in node.inputs]
-        try:
-            states.append(_step(node, entering, rows))
-        except UnfitError as unfit:
-            first = entering[0]
-            text = unfit.explain(node.name, first.shape, first.history)
-            # A shortcut is not written in the config, so its block is named instead.
-            path = node.path[:-2] if node.kind == SHORTCUT else node.path
-            raise StackError(path, text) from None
+        states.append(_step(node, entering, rows))
     return rows
 
 
@@ -102,7 +95,7 @@ def output_row(rows: Sequence[LayerRow], num_classes: int, *, sigmoid: bool) -> 
     """Return the row of the output layer that is added after a stack."""
     last, units = rows[-1], 1 if sigmoid else num_classes  # `last` also gives the receptive field
     activation = "sigmoid" if sigmoid else "softmax"
-    known = last.output_shape is not None
+    entered = None if last.output_shape is None else last.output_shape[0]
     return replace(
         last,
         path=("output",),
@@ -112,18 +105,30 @@ def output_row(rows: Sequence[LayerRow], num_classes: int, *, sigmoid: bool) -> 
         inputs=(len(rows) - 1,),
         input_shapes=(last.output_shape,),
         output_shape=(units,),
-        parameters=(last.output_shape[0] + 1) * units if known else None,
+        parameters=None if entered is None else (entered + 1) * units,
         non_trainable=0,
-        multiply_adds=last.output_shape[0] * units if known else None,
+        multiply_adds=None if entered is None else entered * units,
         arguments={"units": units, "use_bias": True, "activation": activation},
     )
 
 
 def _step(node: Node, entering: Sequence[_State], rows: list[LayerRow]) -> _State:
-    first = entering[0]
-    if any(state.shape is None for state in entering):
+    shapes = [state.shape for state in entering if state.shape is not None]
+    if len(shapes) < len(entering):
         return _unknown(node, entering, rows)
-    shapes = [state.shape for state in entering]
+    try:
+        return _known_step(node, entering, shapes, rows)
+    except UnfitError as unfit:
+        text = unfit.explain(node.name, shapes[0], entering[0].history)
+        # A shortcut is not written in the config, so its block is named instead.
+        path = node.path[:-2] if node.kind == SHORTCUT else node.path
+        raise StackError(path, text) from None
+
+
+def _known_step(
+    node: Node, entering: Sequence[_State], shapes: Sequence[Shape], rows: list[LayerRow]
+) -> _State:
+    first = entering[0]
     if node.kind == SHORTCUT:
         if shapes[0] == shapes[1]:
             return first  # the map is passed on as it is, without a row
@@ -135,8 +140,8 @@ def _step(node: Node, entering: Sequence[_State], rows: list[LayerRow]) -> _Stat
         function = effect_of(node.kind)
         if function is None:
             return _unknown(node, entering, rows)
-        effect = function(first.shape, node.arguments)
-        field = field_after(first.field, first.shape, effect)
+        effect = function(shapes[0], node.arguments)
+        field = field_after(first.field, shapes[0], effect)
     effect = _counted(node, effect)
     rows.append(_row(node, entering, effect, field))
     return _State(len(rows) - 1, effect.shape, field, _history(node, entering, effect.shape))
@@ -188,9 +193,9 @@ def _row(node: Node, entering: Sequence[_State], effect: Effect, field: Field | 
         effect.parameters,
         effect.non_trainable,
         effect.multiply_adds,
-        field and field.size,
-        field and field.stride,
-        field and field.start,
+        None if field is None else field.size,
+        None if field is None else field.stride,
+        None if field is None else field.start,
         node.arguments,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cnnkit.data.check.faults import Finding, Pair
 from cnnkit.data.check.image_faults import Facts
-from cnnkit.data.check.same_picture import near_duplicates
+from cnnkit.data.check.same_picture import Picture, near_duplicates
 from cnnkit.data.records import ImageRecord
 
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # is an empty_file
@@ -21,20 +21,25 @@ def copy_findings(records: Sequence[ImageRecord], facts: Sequence[Facts]) -> lis
     """
     members: dict[str, list[int]] = {}
     for index, fact in enumerate(facts):
-        if fact.sha256 not in (None, _EMPTY):
+        if fact.sha256 is not None and fact.sha256 != _EMPTY:
             members.setdefault(fact.sha256, []).append(index)
     exact = [same for same in members.values() if len(same) > 1]
     findings = [found for same in exact for found in _classified("duplicate", records, same)]
     # One image of each content is enough to find the near duplicates of all its copies.
-    compared = [same[0] for same in members.values() if facts[same[0]].look is not None]
-    files, seen = [records[i].file for i in compared], [facts[i] for i in compared]
-    for pairs in near_duplicates(files, seen):
+    pictures: dict[str, Picture] = {}
+    for content, (first, *_) in members.items():
+        look, size = facts[first].look, facts[first].size
+        if look is not None and size is not None:
+            pictures[content] = Picture(records[first].file, look, min(size))
+    contents = list(pictures)
+    paths = [records[members[content][0]].path for content in contents]
+    for pairs in near_duplicates(list(pictures.values())):
         named = tuple(
-            Pair((records[compared[a]].path, records[compared[b]].path), *measured)
-            for a, b, *measured in pairs
+            Pair((paths[a], paths[b]), distance, similarity, mirrored)
+            for a, b, distance, similarity, mirrored in pairs
         )
-        contents = {seen[place].sha256 for pair in pairs for place in pair[:2]}
-        same = sorted(index for content in contents for index in members[content])
+        alike = {contents[place] for pair in pairs for place in pair[:2]}
+        same = sorted(index for content in alike for index in members[content])
         findings += _classified("near_duplicate", records, same, named)
     return findings
 
@@ -45,7 +50,7 @@ def _classified(
     """Return what a group of copies means: across splits, across classes, or neither."""
     paths = tuple(records[i].path for i in same)
     kinds = []
-    splits = sorted({records[i].split for i in same} - {None})
+    splits = sorted({split for i in same if (split := records[i].split) is not None})
     if len(splits) > 1:
         kinds.append((f"{kind}_across_splits", f"in {' and '.join(splits)}"))
     labels = sorted({records[i].label for i in same})

@@ -157,9 +157,9 @@ def _unused_file(path: str, place: str) -> Finding:
         return Finding(kind, (path,), reason)
     if _ending(path) in image_extensions():
         return Finding("unused_image", (path,), "it is next to the class folders")
-    kind = _picture_kind(place)
-    if kind:
-        return Finding("unused_image", (path,), f"{kind} by its content")
+    content = _picture_kind(place)
+    if content:
+        return Finding("unused_image", (path,), f"{content} by its content")
     return Finding("other_file", (path,))
 
 

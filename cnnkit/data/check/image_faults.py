@@ -76,7 +76,7 @@ def _header_faults(name: str, data: bytes) -> tuple[list[tuple[str, str]], tuple
     is_wide = image.mode.startswith("I") or _WIDE_CHANNEL.search(raw_modes)
     is_strip = max(width, height) > _LARGEST_ASPECT * min(width, height)
     found = {
-        "wrong_extension": _wrong_extension(name, image.format),
+        "wrong_extension": _wrong_extension(name, image.format or ""),
         "exif_rotated": f"orientation {orientation}" if orientation > 1 else None,
         "cmyk": "" if image.mode == "CMYK" else None,
         "palette": "" if image.mode in ("P", "PA") else None,
@@ -95,7 +95,7 @@ def _orientation(image: Image.Image, data: bytes) -> int:
     return exif_orientation(image)
 
 
-def _wrong_extension(name: str, content: str | None) -> str | None:
+def _wrong_extension(name: str, content: str) -> str | None:
     ending = os.path.splitext(name)[1].lower()
     if ending not in image_extensions():
         return None
@@ -106,7 +106,8 @@ def _wrong_extension(name: str, content: str | None) -> str | None:
 
 def _frames(image: Image.Image) -> dict[str, str]:
     try:
-        number = image.n_frames if getattr(image, "is_animated", False) else 1
+        is_animated = getattr(image, "is_animated", False)  # only some of Pillow's formats have it
+        number = getattr(image, "n_frames", 1) if is_animated else 1
     except DECODE_ERRORS:  # damage after the first frame, which is the only one that is used
         return {}
     if number == 1:
@@ -119,7 +120,7 @@ def _frames(image: Image.Image) -> dict[str, str]:
 def _is_constant(data: bytes, small: Image.Image, size: tuple[int, int]) -> bool:
     """Tell whether all pixels are the same, also those of a fine pattern that `small` blurs."""
     # Averaging may round one colour to two neighbouring levels.
-    if any(highest - lowest > 1 for lowest, highest in small.getextrema()):
+    if (np.ptp(np.asarray(small), axis=(0, 1)) > 1).any():
         return False
     whole = PixelSettings((min(size[0], _WHOLE), min(size[1], _WHOLE)))
     return not np.ptp(read_pixels(data, whole), axis=(0, 1)).any()

@@ -36,8 +36,7 @@ class Look:
 def look_of(picture: Image.Image) -> Look | None:
     """Return the look of an RGB picture of 64 x 64 pixels; None if it lacks contrast."""
     grey = picture.convert("L")
-    darkest, brightest = grey.getextrema()
-    if brightest - darkest < _FAINT:
+    if np.ptp(np.asarray(grey)) < _FAINT:
         return None
     thumbnail = grey.reduce(SIDE // THUMBNAIL_SIDE)
     return Look(_hashes(grey), np.asarray(thumbnail), _mean_colours(np.asarray(picture)))

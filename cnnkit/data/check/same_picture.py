@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from cnnkit.data.check.alignment import correlation
-from cnnkit.data.check.image_faults import Facts
-from cnnkit.data.check.look import CROP
+from cnnkit.data.check.look import CROP, Look
 from cnnkit.data.check.similar_hashes import Candidates, similar_hashes
 from cnnkit.data.connected import connected_groups, connecting_pairs
 from cnnkit.data.parallel import compute_all
@@ -35,7 +35,15 @@ _PAIRS_AT_ONCE = 512
 MeasuredPair = tuple[int, int, int, float, bool]
 
 
-def near_duplicates(files: Sequence[ImageFile], facts: Sequence[Facts]) -> list[list[MeasuredPair]]:
+class Picture(NamedTuple):
+    """A file, what it looks like, and the shorter side of its picture in pixels."""
+
+    file: ImageFile
+    look: Look
+    side: int
+
+
+def near_duplicates(pictures: Sequence[Picture]) -> list[list[MeasuredPair]]:
     """Return groups of pictures that are copies of each other.
 
     The hashes propose pairs. A pair counts where the thumbnails agree when one is laid over the
@@ -43,25 +51,24 @@ def near_duplicates(files: Sequence[ImageFile], facts: Sequence[Facts]) -> list[
     in one group already are not compared again: a group has as many pairs as connect it.
 
     Args:
-        files: different contents.
-        facts: of each file, all with a look.
+        pictures: of different contents.
 
     Returns:
         A list for each group of (index, index, distance in bits, correlation, mirrored).
     """
-    if len(files) < 2:
+    if len(pictures) < 2:
         return []
-    candidates = similar_hashes(np.stack([fact.look.hashes for fact in facts]))
-    comparison = _Comparison(files, facts)
-    groups = np.arange(len(files))
+    candidates = similar_hashes(np.stack([picture.look.hashes for picture in pictures]))
+    comparison = _Comparison(pictures)
+    groups: np.ndarray = np.arange(len(pictures))
     found: list[MeasuredPair] = []
     for start in range(0, len(candidates.first), _PAIRS_AT_ONCE):
         rows = _rows(candidates, slice(start, start + _PAIRS_AT_ONCE))
         copies = comparison.copies(rows[groups[rows[:, 0]] != groups[rows[:, 1]]])
         if copies:
             found += copies
-            groups = connected_groups(len(files), [pair[:2] for pair in found])
-    needed = connecting_pairs(len(files), [pair[:2] for pair in found])
+            groups = connected_groups(len(pictures), [pair[:2] for pair in found])
+    needed = connecting_pairs(len(pictures), [pair[:2] for pair in found])
     by_group: dict[int, list[MeasuredPair]] = {}
     for pair in sorted(found[position] for position in needed):
         by_group.setdefault(groups[pair[0]], []).append(pair)
@@ -76,11 +83,11 @@ def _rows(candidates: Candidates, part: slice) -> np.ndarray:
 class _Comparison:
     """Compares the pixels of pairs, given as rows of (first, second, variant, distance)."""
 
-    def __init__(self, files: Sequence[ImageFile], facts: Sequence[Facts]) -> None:
-        self._files = files
-        self._grey = np.stack([fact.look.grey for fact in facts])
-        self._colours = np.stack([fact.look.colours for fact in facts])
-        self._sides = np.array([min(fact.size) for fact in facts])
+    def __init__(self, pictures: Sequence[Picture]) -> None:
+        self._files = [picture.file for picture in pictures]
+        self._grey = np.stack([picture.look.grey for picture in pictures])
+        self._colours = np.stack([picture.look.colours for picture in pictures])
+        self._sides = np.array([picture.side for picture in pictures])
 
     def copies(self, rows: np.ndarray) -> list[MeasuredPair]:
         """Return the pairs that show the same picture."""

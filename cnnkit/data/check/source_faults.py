@@ -39,17 +39,17 @@ class ListedSource:
         Args:
             others: what was found so far.
         """
-        if self.refusal is None or self._refused_path() in _paths_of_errors(others):
+        if self.refusal is None:
+            return []
+        if _refused_path(self.refusal, self.source.name) in _paths_of_errors(others):
             return []
         return [Finding("unusable_source", (), str(self.refusal))]
 
-    def _refused_path(self) -> str | None:
-        """Return the file or folder that the refusal is about, as findings show it."""
-        is_ours = isinstance(self.refusal, DataError)
-        path = self.refusal.path if is_ours else self.refusal.filename
-        if path is None:
-            return None
-        return os.path.relpath(path, self.source.name).replace(os.sep, "/")
+
+def _refused_path(refusal: DataError | OSError, folder: str) -> str | None:
+    """Return the file or folder that a refusal is about, as findings show it."""
+    path = refusal.path if isinstance(refusal, DataError) else refusal.filename
+    return None if path is None else os.path.relpath(path, folder).replace(os.sep, "/")
 
 
 def _paths_of_errors(findings: Iterable[Finding]) -> set[str]:

@@ -105,7 +105,7 @@ def _steps_of_group(
         text = ", ".join(words)
         marks = {"window": window_of(main), "output": output, "shortcut": "shortcut" in main.path}
         return [Step(text, shape, inputs, tuple(group), _kind(main), **marks)]
-    words[0] = activation_words(main.arguments or {})
+    words[0] = activation_words(main.arguments)
     text = ", ".join(part for part in words if part)
     symbol = SYMBOLS[main.kind]
     if main.kind != "Concatenate":

@@ -59,7 +59,7 @@ def lines_of(words: str, most: int = 21) -> list[str]:
 
 
 def _parts(row: LayerRow) -> Iterator[str]:
-    arguments = row.arguments or {}
+    arguments = row.arguments
     head, _, tail = row.kind.partition(" ")
     found = re.fullmatch(r"(\w+?)([123])D(Transpose)?", head)
     stem = found[1] + (found[3] or "") if found else head
@@ -81,7 +81,7 @@ def activation_words(arguments: Mapping[str, Any]) -> str:
 def window_of(row: LayerRow) -> tuple[int, ...] | None:
     """Return the height and width of the window that a layer slides over a map."""
     shape = row.input_shapes[0] if row.input_shapes else None
-    return _window(row.arguments or {}, len(shape) - 1) if shape and len(shape) > 1 else None
+    return _window(row.arguments, len(shape) - 1) if shape and len(shape) > 1 else None
 
 
 def _window(arguments: Mapping[str, Any], num_axes: int) -> tuple[int, ...] | None:

@@ -1,12 +1,13 @@
-"""Nothing or photographs enter; the training throughput of cnnkit and of hand-written Keras leaves.
+"""Measure how many images per second cnnkit and hand-written Keras code train on.
 
     python scripts/bench_train.py --photos FOLDER --images 2000 --epochs 4 --repeats 3
 
-JPEGs of about 500 x 375 in two classes are cut out of the photographs, or drawn where there are
-none. On them, `cnnkit` with configs/dogs_vs_cats.yaml, `image_dataset_from_directory` + `fit` of
-the same net, and the same with `.cache()` take turns, each in its own process, all with four fifths
-for training and one for validation, batches of 32, XLA off, and the same determinism and
-augmentation. cnnkit begins with an empty cache, so its first epoch includes decoding and packing.
+JPEGs of about 500 x 375 in two classes are cut out of the photographs, or drawn if there are none.
+Three trainings on them take turns, each in its own process: `cnnkit` with
+configs/dogs_vs_cats.yaml, `image_dataset_from_directory` + `fit` of the same network, and the same
+with `.cache()`. All use four fifths for training and one fifth for validation, batches of 32, no
+XLA, and the same determinism and augmentation. cnnkit starts with an empty cache, so its first
+epoch includes decoding and packing.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ TARGET = 0.95
 
 @dataclass(frozen=True)
 class Training:
-    """What one process did.
+    """What one process achieved.
 
     Args:
         whole: images/s from the first line after the imports to the end of the last epoch.
         later: images/s of all epochs but the first.
-        peak_megabytes: largest resident memory, mapped pages of files included.
+        peak_megabytes: largest resident memory, including mapped pages of files.
         parameters: of the model.
     """
 
@@ -59,26 +60,26 @@ def main() -> None:
                 trainings.append(measured(command, Path(work) / f"cache{repeat}"))
                 print(f"{name}: {trainings[-1]}", file=sys.stderr)
     if len({training.parameters for trainings in results.values() for training in trainings}) > 1:
-        sys.exit("The models differ in their numbers of parameters: nothing is compared.")
+        sys.exit("The models have different numbers of parameters, so they cannot be compared.")
     print(table(results, arguments))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--photos", type=Path, help="folder of photographs to cut images out of")
+    parser.add_argument("--photos", type=Path, help="a folder of photographs to cut images out of")
     parser.add_argument("--images", type=int, default=2000, help="by default 2000")
     parser.add_argument("--epochs", type=int, default=4, help="at least 2, by default 4")
     parser.add_argument("--repeats", type=int, default=3, help="rounds, by default 3")
     for name, text in (
-        ("augmentation", "that of the config, in all (default), or none"),
-        ("deterministic", "bit-equal repetition in all, as cnnkit's default (default), or none"),
+        ("augmentation", "that of the config for all three (default), or none"),
+        ("deterministic", "results that repeat bit for bit, for all three (default), or not"),
     ):
         parser.add_argument(
             f"--{name}", action=argparse.BooleanOptionalAction, default=True, help=text
         )
     arguments = parser.parse_args()
     if arguments.epochs < 2:
-        parser.error("--epochs must be at least 2, to tell the later epochs from the first.")
+        parser.error("--epochs must be at least 2: the later epochs are compared with the first.")
     return arguments
 
 
@@ -103,7 +104,7 @@ def _command(name: str, arguments: argparse.Namespace, images: Path, runs: Path)
 
 
 def measured(command: list[str], cache: Path) -> Training:
-    """Run a contestant in its own process and return what it did."""
+    """Run one training in its own process and return what it achieved."""
     script, *words = command
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
@@ -128,7 +129,7 @@ def measured(command: list[str], cache: Path) -> Training:
 
 
 def table(results: dict[str, list[Training]], arguments: argparse.Namespace) -> str:
-    """Return the markdown table of medians and of cnnkit's ratio to each, round by round."""
+    """Return a markdown table of the medians, and of cnnkit's ratio to each training per round."""
     lines = [
         "| training | images/s, whole | later epochs | peak MB | cnnkit / this, whole | later |",
         "|---|---|---|---|---|---|",
@@ -157,7 +158,7 @@ def table(results: dict[str, list[Training]], arguments: argparse.Namespace) -> 
 
 
 def median_ratio(ours: list[Training], theirs: list[Training], column: str) -> float:
-    """Return the median of the ratios of one round's images/s."""
+    """Return the median over the rounds of the ratio of images/s."""
     pairs = zip(ours, theirs, strict=True)
     return median(getattr(mine, column) / getattr(other, column) for mine, other in pairs)
 

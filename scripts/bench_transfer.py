@@ -1,10 +1,11 @@
-"""A config with a backbone enters; the times of training its head in two ways leave.
+"""Measure how long a head trains with cached features and without.
 
     python scripts/bench_transfer.py photos.yaml --epochs 10
 
-Each time is that of a whole `cnnkit train`. In every round one with `training.feature_cache: true`,
-which computes the features anew, and one with `false`, which has the backbone in the loop, take
-turns. Both read packed pixels. The table has their test accuracies too.
+Each time is that of a whole `cnnkit train`. In every round one training with
+`training.feature_cache: true`, which starts without features in the cache, and one with `false`,
+which computes them in every epoch, take turns. Both read packed pixels. The table has their test
+accuracies too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from statistics import mean, median
 
 from train_and_score import trained
 
-_WAYS = {"kept features": "true", "backbone in the loop": "false"}
+_WAYS = {"cached features": "true", "features computed in every epoch": "false"}
 
 
 def main() -> None:
@@ -50,7 +51,7 @@ def main() -> None:
 
 
 def table(found: dict[str, list[dict]], split: str) -> str:
-    """Return a markdown table: seconds, their ratio to the last way, accuracies."""
+    """Return a markdown table: seconds, how many times as fast as the last way, accuracies."""
     slowest = median(info["minutes"] for info in list(found.values())[-1])
     lines = [
         "| training of the head | seconds | times as fast | accuracies | mean |",

@@ -1,10 +1,11 @@
-"""A config enters; a markdown table of its accuracies and those of a plain Keras net leaves.
+"""Compare the accuracies of a config with those of a plain Keras network.
 
     python scripts/compare_with_keras.py configs/sign_digits.yaml --baseline-size 64 64
 
-Each seed is one `cnnkit train` and then one scripts/contestants/train_baseline.py for each number
-of --baseline-epochs, all timed as whole processes. They get the same images in the same split. More
-epochs than the usual 20 show what the plain net does with the time that the config takes.
+For each seed there is one `cnnkit train`, and one scripts/contestants/train_baseline.py for each
+number in --baseline-epochs, all timed as whole processes. They get the same images in the same
+split. More epochs than the usual 20 show what the plain network does with the time that the config
+takes.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def _arguments() -> argparse.Namespace:
         nargs=2,
         required=True,
         metavar=("HEIGHT", "WIDTH"),
-        help="what the plain net sees, in pixels",
+        help="image size of the plain network, in pixels",
     )
     parser.add_argument(
         "--baseline-epochs", type=int, nargs="+", default=[20], metavar="N", help="default: 20"
@@ -61,12 +62,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     parser.add_argument("--split", default="test", choices=["validation", "test"])
-    parser.add_argument("--runs-folder", type=Path, help="where our runs stay; default: nowhere")
+    parser.add_argument(
+        "--runs-folder",
+        type=Path,
+        help="where to keep the runs of cnnkit; by default they are removed",
+    )
     return parser.parse_args()
 
 
 def write_splits(data_config: Any, folder: Path) -> None:
-    """Write the images as folder/split/class/name, as their files are."""
+    """Copy the image files to folder/split/class/name, unchanged."""
     dataset = load_dataset(data_config)
     for number, sample in enumerate(dataset.samples):
         path = folder / sample.split / dataset.class_names[sample.label]
@@ -76,7 +81,7 @@ def write_splits(data_config: Any, folder: Path) -> None:
 
 
 def baseline(images: Path, *settings: object) -> dict[str, Any]:
-    """Train the plain net and return its metrics with the minutes of the whole process.
+    """Train the plain network and return its metrics, with the minutes of the whole process.
 
     Args:
         images: the folder of the splits.
@@ -96,7 +101,7 @@ def table(
     ours: list[dict[str, Any]],
     theirs: dict[int, list[dict[str, Any]]],
 ) -> str:
-    """Return the header and the rows: accuracy of each seed, mean, range, minutes, parameters."""
+    """Return a markdown table: accuracy of each seed, mean, range, minutes, parameters."""
     seeds = ", ".join(map(str, arguments.seeds))
     header = ["training", f"{arguments.split} accuracy, seeds {seeds}", "mean"]
     header += ["largest - smallest", "minutes", "parameters"]
@@ -104,7 +109,7 @@ def table(
     rows = [header, ["---"] * len(header)]
     rows.append(_cells(arguments.config.name, arguments.split, ours))
     for epochs, trainings in theirs.items():
-        name = f"plain Keras net, {height} x {width}, {epochs} epochs"
+        name = f"plain Keras network, {height} x {width}, {epochs} epochs"
         rows.append(_cells(name, arguments.split, trainings))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

@@ -1,9 +1,9 @@
-"""A config and seeds enter; a markdown table row of the test accuracies leaves.
+"""Train a config with several seeds, and print a markdown table of the accuracies.
 
     python scripts/train_and_score.py configs/digits_lenet5.yaml --seeds 0 1 2
 
-Every seed is one `cnnkit train`, timed as a whole process. The data and its split are the same for
-all seeds; only `training.seed` changes.
+For each seed there is one `cnnkit train`, timed as a whole process. The data and its split are the
+same for all seeds; only `training.seed` changes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def trained(arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
-    """Train with one seed and return run.json with the minutes of the whole command."""
+    """Train with one seed and return run.json, with the minutes that the whole command took."""
     command = [str(Path(sys.executable).with_name("cnnkit")), "train", str(arguments.config)]
     command += ["--seed", str(seed), "--json"]
     for override in arguments.overrides:

@@ -1,10 +1,10 @@
-"""Images and weights enter; a markdown table of what transfer learning brings leaves.
+"""Measure what transfer learning achieves, and print a markdown table.
 
     python scripts/transfer_results.py --datasets data/datasets --weights data/weights
 
-Each accuracy is that of one `cnnkit train` on the test images, each time that of the whole command.
-Every training adds a line to the file of --results, and one that stands there is not repeated: an
-interrupted table goes on.
+Each accuracy is that of one `cnnkit train` on the test images; each time is that of the whole
+command. Every training adds a line to the file of --results. A training that has its line there is
+not repeated, so an interrupted table can be continued.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BACKBONES = {
     "MobileNet 0.25": {"name": "MobileNet", "alpha": 0.25, "weights": _V1_WEIGHTS},
 }
 _SHIFT = {"random_translation": {"height_factor": 0.08, "width_factor": 0.08}}
-# By data set: the section data, the augmentation of fine-tuning and what its phase overrides.
+# For each data set: the section data, and the augmentation and phase settings of fine-tuning.
 _DATASETS: dict[str, tuple[dict, list, dict]] = {
     "clothing_small": (
         {"image_size": 224, "batch_size": 16},
@@ -55,13 +55,13 @@ _METHODS = {"linear probe": [_PROBE], "head": [_HEAD], "fine-tuned": [_PROBE, {"
 
 
 def main() -> None:
-    """Train what is not yet there and print the table."""
+    """Train what is missing and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--datasets", type=Path, required=True, help="has a folder for each")
+    parser.add_argument("--datasets", type=Path, required=True, help="has one folder per data set")
     parser.add_argument("--weights", type=Path, required=True, help="has the two .h5 files")
     parser.add_argument("--results", type=Path, default=Path("transfer_results.jsonl"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 1 2")
-    words = "data sets, backbones and methods; of a kind that is not named, all"
+    words = "data sets, backbones or methods; all of a kind if none of that kind is named"
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=words)
     arguments = parser.parse_args()
     rows = read_rows(arguments.results)
@@ -77,13 +77,13 @@ def main() -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the trainings that a file has, none where there is no such file."""
+    """Return the trainings in a results file; none if there is no such file."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [json.loads(line) for line in lines]
 
 
 def chosen(parser: argparse.ArgumentParser, names: list[str]) -> Iterator[dict[str, str]]:
-    """Yield data set, backbone and method; of each kind those named, or all."""
+    """Yield data set, backbone and method: of each kind those that are named, or all."""
     kinds = [list(_DATASETS), list(_BACKBONES), list(_METHODS)]
     allowed = sum(kinds, [])
     if not set(names) <= set(allowed):
@@ -100,7 +100,7 @@ def chosen(parser: argparse.ArgumentParser, names: list[str]) -> Iterator[dict[s
 def one_training(
     arguments: argparse.Namespace, dataset: str, backbone: str, method: str, seed: int
 ) -> dict[str, float]:
-    """Train once; return the accuracies and the seconds."""
+    """Train once and return the accuracies and the seconds."""
     config = recipe(dataset, backbone, method)
     config["data"]["source"] = str(arguments.datasets.resolve() / dataset)
     weights = arguments.weights.resolve() / _BACKBONES[backbone]["weights"]
@@ -132,7 +132,7 @@ def recipe(dataset: str, backbone: str, method: str) -> dict[str, Any]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Return a row for each data set, backbone and method, in the order of their first training."""
+    """Return a table with one row per data set, backbone and method, in order of training."""
     lines = ["| images | backbone | training | test accuracy | mean | seconds |"]
     lines.append("|---|---|---|---|---|---|")
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}

@@ -45,7 +45,7 @@ def test_the_newest_run_is_the_finished_one_that_began_last(tmp_path):
     assert failed.info()["error"] == "no"
 
 
-def test_ctrl_c_is_told_from_a_failure(tmp_path):
+def test_ctrl_c_is_distinguished_from_a_failure(tmp_path):
     run = create_run("a", tmp_path)
     with pytest.raises(KeyboardInterrupt), run.recording():
         assert run.info()["status"] == "running"

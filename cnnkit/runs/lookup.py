@@ -28,7 +28,7 @@ def find_run(path: str | os.PathLike | None, runs_folder: Path, note: Note = war
     """
     if path is None:
         return newest_run(runs_folder, note)
-    for folder in (Path(path), runs_folder / path):
+    for folder in (Path(path), runs_folder / path):  # a folder goes before a name
         if (folder / "run.json").is_file():
             return Run(folder)
     names = [run.name for run in _run_folders(runs_folder)]
@@ -86,6 +86,7 @@ def run_of_file(path: Path) -> Run:
 def _newest_first(runs_folder: Path, note: Note) -> list[tuple[Run, dict[str, Any]]]:
     """Return the runs that can be read with their run.json, the one started last first."""
     found = []
+    # By the time in run.json: copying or syncing a folder changes the time of its files.
     for run in _run_folders(runs_folder):
         try:
             found.append((run, run.read_info()))

@@ -199,7 +199,7 @@ class Run:
         Args:
             earlier: seconds that the training took before it was resumed; None if it is new.
         """
-        begin = time.time() - (earlier or 0.0)
+        begin = time.time() - (earlier or 0.0)  # so that `seconds` counts all parts
         started = {"started": _timestamp()} if earlier is None else {}
         process = {"pid": os.getpid(), "host": socket.gethostname()}
         self.update(status="running", **started, **process, ended=None, seconds=None, error=None)

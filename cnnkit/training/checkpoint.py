@@ -120,6 +120,7 @@ class Checkpoint:
         self._unsaved, self._best_is_last = True, is_best
         self._rows = list(self._history.rows)
         if is_best:
+            # A copy: the model trains on before it is saved, and a later epoch may be worse.
             self._best = self._model.get_weights()
         self._epoch_end = [] if save_now else values_of(self._trained_variables)
         if save_now or time.monotonic() - self._saved_at > _MOST_UNSAVED_SECONDS:
@@ -165,6 +166,7 @@ class Checkpoint:
         run, last = self._run, self._model.get_weights()
         with tempfile.TemporaryDirectory(dir=run.last.parent, prefix=".new-") as folder:
             new_last, new_best = Path(folder) / "last.keras", Path(folder) / "best.keras"
+            # The optimizer would triple the size of the files; its state is in the backup.
             without_optimizer(self._model).save(new_last)
             if self._best_is_last:
                 shutil.copyfile(new_last, new_best)

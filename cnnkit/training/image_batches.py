@@ -39,6 +39,7 @@ class ImageBatches:
             config.training.class_weights, dataset.labels[self._training], dataset.class_names
         )
         self.num_images = len(self._training)
+        # The last batch of an epoch is smaller, so that every image is seen.
         self.steps = math.ceil(self.num_images / self.batch_size)
 
     def training(self, epoch: int) -> Any:

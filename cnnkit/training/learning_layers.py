@@ -46,6 +46,7 @@ class LearningLayers:
     def rate_multiples(self) -> dict[str, float]:
         """Return by the path of a variable the multiple of the learning rate, if any is not 1."""
         phase = self.phase
+        # The depth counts from the end: the last layer of the backbone is next to the head.
         if self.backbone is None or (phase.backbone_multiplier, phase.layer_decay) == (1, 1):
             return {}
         with_weights = [
@@ -75,6 +76,7 @@ def learning_layers(model: Any, phase: Phase) -> LearningLayers:
         UsageError: the backbone has no such layer, or cannot learn.
     """
     backbone = backbone_of(model)
+    # Without a backbone all layers learn; with one that does not learn, only the head does.
     if backbone is None or not phase.backbone_learns:
         return LearningLayers(phase, backbone, (), ())
     # A layer without weights does not count, unless the phase begins with it.

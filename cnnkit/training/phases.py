@@ -122,6 +122,7 @@ def _parts(training: TrainingConfig, phase: PhaseConfig) -> Iterator[Phase]:
         return
     steps = min(phase.train["gradual"], whole.epochs)
     begin = 0
+    # Rounded ends, not a fixed length: 10 epochs in 4 steps are 2, 3, 3 and 2 epochs.
     for step in range(1, steps + 1):
         end = round(step * whole.epochs / steps)
         train = {"share": step / steps}

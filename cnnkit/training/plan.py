@@ -130,10 +130,12 @@ def prepare(config: Config, report: Report) -> Plan:
             f"training.monitor is {config.training.monitor}, but there are no validation images. "
             "Set data.split.validation above 0, or training.monitor: train_loss."
         )
+    # Before the model, whose first operations already depend on it.
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
-    keras.backend.clear_session()
+    keras.backend.clear_session()  # layer names count from one again, as in a fresh process
     model = build_model(config, len(dataset.class_names))
+    # Phases on the same images share their batches, which depend on nothing but the epoch.
     batches: dict[PhaseDataConfig | None, ImageBatches] = {}
     phases = []
     for phase in phases_of(config):
@@ -146,7 +148,7 @@ def prepare(config: Config, report: Report) -> Plan:
 
 
 def _load(data_config: DataConfig, report: Report) -> ImageDataset:
-    make_builtin(data_config, report)
+    make_builtin(data_config, report)  # here with progress; load_dataset would do it silently
     with report.counting("reading images") as progress:
         return load_dataset(data_config, progress=progress, note=report.note)
 

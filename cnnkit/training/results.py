@@ -65,6 +65,7 @@ def write_best_model(run: Run, plan: Plan) -> None:
     golden = golden_samples(model, info, plan.dataset, count=_GOLDEN_COUNT)
     golden.save(run.golden)
     write_tflite(model, info, run.tflite)
+    # The same answer for all images is allowed: a training that learned nothing gives it.
     check_parity(load_predictor(run.tflite, run.folder.parent), golden, allow_constant=True)
 
 

@@ -110,7 +110,7 @@ def only_training(run: Run) -> Iterator[None]:
     Raises:
         UsageError: another process is training it.
     """
-    with ExitStack() as stack:
+    with ExitStack() as stack:  # so that a TimeoutError inside the block is not caught here
         try:
             stack.enter_context(held(run.lock))
         except TimeoutError:
@@ -161,6 +161,7 @@ def _config_lines(config: Config) -> list[str]:
 
     Images are compared by their contents, and the weights of a backbone are in the backup.
     """
+    # Where decoded pixels are cached does not change them.
     data = config.data.model_copy(update={"source": "", "cache": "auto"})
     model, training = config.model, config.training
     if model.backbone is not None:

@@ -50,7 +50,7 @@ def train(
         KeyboardInterrupt: Ctrl-C; the best weights so far are kept, and the text says where.
     """
     report = report or Report()
-    plan = prepare(config, report)
+    plan = prepare(config, report)  # first: what cannot be trained leaves no run folder behind
     run = create_run(name, runs_folder)
     with only_training(run):
         report.note(f"run: {run.folder}")
@@ -80,7 +80,7 @@ def resume(
     """
     report = report or Report()
     found = run_to_resume(run, runs_folder, report.note)
-    with only_training(found):
+    with only_training(found):  # the lock first: the other process may be writing the backup
         backup = Backup.read(found.backup)
         plan = prepare(load_config(found.config), report)
         if backup is not None:
@@ -110,6 +110,7 @@ def _run(plan: Plan, run: Run, report: Report, backup: Backup | None) -> Run:
             raise KeyboardInterrupt(interruption_text(run, is_trained=is_trained)) from interrupt
         finally:
             report.close()
+    # After the status: a run that is killed here is finished, and one before can be resumed.
     shutil.rmtree(run.backup.parent, ignore_errors=True)
     return run
 

@@ -1,9 +1,9 @@
-"""A folder of class folders enters; the seconds that listing it takes leave.
+"""Measure how many seconds it takes to list a folder of class folders.
 
     python scripts/contestants/list_files.py FOLDER cnnkit|keras|read
 
 `cnnkit` lists, hashes and splits, each timed; `keras` is what `image_dataset_from_directory` does
-before its first image; `read` reads every file once in threads and does nothing with it.
+before its first image; `read` only reads every file once, in threads.
 """
 
 import json
@@ -17,7 +17,7 @@ seconds: dict[str, float] = {}
 
 
 def timed(name, function, *arguments):
-    """Call a function and note its seconds."""
+    """Call a function and record its seconds."""
     begin = time.perf_counter()
     result = function(*arguments)
     seconds[name] = time.perf_counter() - begin

@@ -1,4 +1,4 @@
-"""A .keras file, an image and its size enter; probabilities leave: what one writes without cnnkit.
+"""Print the probabilities of an image from a .keras file: what one writes without cnnkit.
 
 Called with: MODEL.keras IMAGE HEIGHT WIDTH RGB|L
 """

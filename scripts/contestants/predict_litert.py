@@ -1,4 +1,4 @@
-"""A .tflite file, an image and its size enter; probabilities leave: the least that can answer.
+"""Print the probabilities of an image from a .tflite file, with as little code as possible.
 
 Called with: MODEL.tflite IMAGE HEIGHT WIDTH RGB|L
 """

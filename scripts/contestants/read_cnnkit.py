@@ -1,6 +1,6 @@
-"""A folder enters; the times of reading it epoch by epoch with cnnkit leave.
+"""Measure how long cnnkit takes to read a folder, epoch by epoch.
 
-The first epoch includes listing, hashing, decoding and packing. Importing is not timed.
+The first epoch includes listing, hashing, decoding and packing; imports are not included.
 
     python scripts/contestants/read_cnnkit.py FOLDER IMAGE_SIZE EPOCHS
 """

@@ -1,8 +1,9 @@
-"""A folder enters; the times of reading it epoch by epoch with TensorFlow alone leave.
+"""Measure how long TensorFlow alone takes to read a folder, epoch by epoch.
 
-`antialias` is a `tf.data` pipeline of `decode_jpeg` and `resize(antialias=True)`, whose pixels are
-those of cnnkit within a level or two; `directory` is `image_dataset_from_directory` as it comes,
-which does not average when it makes an image smaller. Importing is not timed.
+`antialias` is a `tf.data` pipeline of `decode_jpeg` and `resize(antialias=True)`, whose pixels
+differ from those of cnnkit by one or two levels. `directory` is `image_dataset_from_directory` with
+its defaults, which does not average pixels when it shrinks an image. The time for imports is not
+included.
 
     python scripts/contestants/read_tensorflow.py FOLDER IMAGE_SIZE EPOCHS antialias|directory
 """

@@ -1,8 +1,8 @@
-"""A folder of train, validation and test enters; the accuracies of a plain Keras net leave.
+"""Train a plain Keras network on a folder of train, validation and test, and print its accuracies.
 
-The script that one writes first: `image_dataset_from_directory`, three convolutions with pooling,
-dropout, one dense layer, Adam; the weights of the last epoch are kept. Small pictures need `same`
-padding, as three `valid` convolutions leave nothing of 8 x 8 pixels.
+It is the script that one would write first: `image_dataset_from_directory`, three convolutions with
+pooling, dropout, one dense layer, and Adam. The weights of the last epoch are used. Small images
+need `same` padding, because three `valid` convolutions with pooling leave nothing of 8 x 8 pixels.
 
     python scripts/contestants/train_baseline.py FOLDER HEIGHT WIDTH rgb|grayscale SEED EPOCHS
 """

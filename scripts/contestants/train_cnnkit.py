@@ -1,7 +1,8 @@
-"""A config, a folder and overrides enter; the times of a training by cnnkit leave.
+"""Measure when each epoch of a training by cnnkit ends.
 
-Reading, packing, epochs and the weights kept after each are timed, up to the end of the last epoch.
-Not timed: importing TensorFlow, and what follows (model.tflite, evaluation, plots).
+The times include reading, packing, the epochs and saving the weights after each, up to the end of
+the last epoch. They do not include importing TensorFlow, nor what follows (model.tflite,
+evaluation, plots).
 
     python scripts/contestants/train_cnnkit.py CONFIG RUNS_FOLDER [KEY=VALUE...]
 """
@@ -18,15 +19,15 @@ from cnnkit.training import train
 
 
 class EpochEnds(Report):
-    """Notes when each epoch ended."""
+    """Records when each epoch ended."""
 
     def __init__(self) -> None:
-        """Begin to count."""
+        """Start the clock."""
         self.begin = time.perf_counter()
         self.seconds: list[float] = []
 
     def epoch_done(self, row: Mapping[str, float], *, is_best: bool) -> None:
-        """Note the time."""
+        """Record the time."""
         self.seconds.append(time.perf_counter() - self.begin)
 
 

@@ -1,8 +1,8 @@
-"""A folder of two classes enters; the times of a training leave: what one writes without cnnkit.
+"""Measure when each epoch of a training by hand-written Keras code ends.
 
-The net, the augmentation and the settings are those of configs/dogs_vs_cats.yaml; the pipeline is
-the one of the Keras guides: `image_dataset_from_directory`, `map`, `prefetch`, and `cache` if
-asked. Importing TensorFlow is not timed, and no weights are kept.
+The network, the augmentation and the settings are those of configs/dogs_vs_cats.yaml. The input
+pipeline is that of the Keras guides: `image_dataset_from_directory`, `map`, `prefetch`, and `cache`
+if requested. The times do not include importing TensorFlow; no weights are saved.
 
     python scripts/contestants/train_keras.py FOLDER EPOCHS [cache] [augmentation] [deterministic]
 """

@@ -1,7 +1,7 @@
-"""A config and a folder enter; the peak memory of a training by cnnkit leaves, in MB.
+"""Measure the peak memory of a training by cnnkit, in MB.
 
-`resident` counts the mapped pages of the pixel pack, which the system takes back when in need;
-`private` is the process's own memory. Linux only.
+`resident` includes the mapped pages of the packed pixels, which the system can take back;
+`private` is only the memory of the process itself. Linux only.
 
     python scripts/contestants/train_memory.py CONFIG RUNS_FOLDER
 """
@@ -16,7 +16,7 @@ import cnnkit
 
 
 def private_megabytes() -> float:
-    """Return the memory that is the process's own now."""
+    """Return the memory of the process itself, now."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"RssAnon:\s+(\d+)", status)[1]) / 1e3
 
@@ -25,7 +25,7 @@ peak, done = [0.0], threading.Event()
 
 
 def watch() -> None:
-    """Note the largest value until the training is done."""
+    """Record the largest value until the training is done."""
     while not done.wait(0.05):
         peak[0] = max(peak[0], private_megabytes())
 

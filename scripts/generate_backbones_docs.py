@@ -1,4 +1,4 @@
-"""Write `docs/backbones.md`, with a row for each network of `cnnkit.networks`.
+"""Write `docs/backbones.md`, with a row for each network of `cnnkit.keras_networks`.
 
 With `--check`, nothing is written, and the exit code is 1 if the file is out of date.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from generated_file import write_or_check
 
-from cnnkit.networks import NETWORKS, NetworkRow
+from cnnkit.keras_networks import NETWORKS, NetworkRow
 
 OUTPUT = Path(__file__).resolve().parent.parent / "docs" / "backbones.md"
 
@@ -18,7 +18,7 @@ _INTRODUCTION = """\
 
 A backbone is a network that was trained on the photographs of ImageNet, without its classifier. It
 replaces `model.layers`. This page is about the networks of `keras.applications`; `make docs`
-generates it, with its tables from `cnnkit/networks.py`.
+generates it, with its tables from `cnnkit/keras_networks.py`.
 
 ```yaml
 data: {source: photos, image_size: 96}

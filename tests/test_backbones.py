@@ -17,14 +17,14 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 from web import Web, serve
 
-from cnnkit import networks
+from cnnkit import keras_networks as networks
 from cnnkit.backend import keras
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.export import Golden, check_parity, write_tflite
+from cnnkit.keras_networks import NETWORKS
 from cnnkit.model.backbones.applications import application_backbone, preprocessed
 from cnnkit.model.model_info import ModelInfo
-from cnnkit.networks import NETWORKS
 from cnnkit.runtimes import load_predictor
 
 _SMALL_V2 = {"alpha": 0.35}
@@ -161,7 +161,7 @@ def test_the_arguments_of_the_table_are_those_of_keras():
 
 def test_the_table_does_not_import_keras():
     code = (
-        "import sys, cnnkit.networks; print([name for name in "
+        "import sys, cnnkit.keras_networks; print([name for name in "
         "('keras', 'tensorflow', 'h5py') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -18,7 +18,7 @@ from cnnkit.data.order import epoch_order
 from cnnkit.errors import DataError
 from cnnkit.explore import preview
 from cnnkit.explore.preview import preview_rows
-from cnnkit.training.image_batches import ImageBatches
+from cnnkit.training.phase_images import ImageBatches
 
 AUGMENTATION = ["random_flip", {"random_rotation": 0.2}, {"random_contrast": 0.5}, "mixup"]
 

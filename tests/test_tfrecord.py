@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from images import data_config, file_bytes, noise
 
-from cnnkit.data.reading import hash_files
+from cnnkit.data.file_contents import hash_files
 from cnnkit.data.scored_images import find_images_for, run_images
 from cnnkit.data.sources.listing import find_images
 from cnnkit.data.sources.tfrecord import record_at

@@ -21,7 +21,7 @@ from cnnkit.config.problems import Mistake
 from cnnkit.config.schema import Config
 from cnnkit.config.training_section import TrainingConfig
 from cnnkit.errors import KeyPath
-from cnnkit.networks import NETWORKS
+from cnnkit.keras_networks import NETWORKS
 from cnnkit.text import count_of
 
 CHANNELS = {"rgb": 3, "grayscale": 1}

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 from cnnkit.config.calls import HeadLayers, Layers
 from cnnkit.config.problems import Mistake, shown
 from cnnkit.config.values import REFERENCE, Expected, Flag, Number, Section, Text, Whole
-from cnnkit.networks import NETWORKS, NetworkRow
+from cnnkit.keras_networks import NETWORKS, NetworkRow
 
 # --- model.backbone
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from cnnkit.data.reading import read_file
+from cnnkit.data.file_contents import read_file
 from cnnkit.data.records import ImageFile, LocalFile
 from cnnkit.data.resizing import Transpose, resize_upright
 from cnnkit.errors import ImageError

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnnkit.config import DataConfig
-from cnnkit.data.reading import hash_files
+from cnnkit.data.file_contents import hash_files
 from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, LocalFile, Source
 from cnnkit.data.sources.builtin import builtin_folder, is_builtin
 from cnnkit.data.sources.listing import only_classes, read_source

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from cnnkit.data.file_contents import Progress, read_file
 from cnnkit.data.parallel import in_threads
 from cnnkit.data.pixels import PixelSettings, read_pixels, upright_turn
-from cnnkit.data.reading import Progress, read_file
 from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, Source
 from cnnkit.data.resizing import SIDEWAYS
 from cnnkit.data.sources.listing import find_images, only_classes, ordered_classes, read_source

@@ -11,7 +11,7 @@ from typing import Any
 from cnnkit.config import read_yaml
 from cnnkit.errors import UsageError, did_you_mean
 from cnnkit.explore.layer_summary import WRITTEN_FOR, summarize
-from cnnkit.networks import NETWORKS
+from cnnkit.keras_networks import NETWORKS
 from cnnkit.tables import table_text
 
 

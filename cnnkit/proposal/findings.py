@@ -9,8 +9,8 @@ from statistics import median
 import numpy as np
 
 from cnnkit.config import DataConfig
+from cnnkit.data.file_contents import Progress
 from cnnkit.data.pixels import PixelSettings
-from cnnkit.data.reading import Progress
 from cnnkit.data.records import Source
 from cnnkit.data.sources.listing import find_images
 from cnnkit.data.stats import ImageFacts, image_facts

@@ -15,8 +15,8 @@ from cnnkit.data.cache.feature_rows import FeatureRows, feature_rows
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.model.backbones.own_models import layers_of
 from cnnkit.progress import Report
-from cnnkit.training.image_batches import ImageBatches
 from cnnkit.training.learning_layers import backbone_of
+from cnnkit.training.phase_images import ImageBatches
 
 _BATCH = 32  # always the same, so that the features do not depend on data.batch_size
 _WITHOUT_WEIGHTS = (

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cnnkit.files import write_csv
-from cnnkit.schedules import best_epoch, is_better
+from cnnkit.learning_rate_schedules import best_epoch, is_better
 
 # The columns that come from Keras, with its names for them. `val_loss` is its metric
 # `cross_entropy`, not its loss: see `compile_model` for why.

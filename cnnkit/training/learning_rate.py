@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnnkit import schedules
+from cnnkit import learning_rate_schedules as schedules
 from cnnkit.training.history import History
 from cnnkit.training.phases import Phase
 

@@ -14,10 +14,10 @@ from cnnkit.config.own_calls import MIXING
 from cnnkit.progress import Report
 from cnnkit.runs import Run
 from cnnkit.training.checkpoint import Backup, Checkpoint, assign
-from cnnkit.training.feature_batches import CachedFeatureBatches
 from cnnkit.training.history import History
 from cnnkit.training.interrupts import interrupts_held_back
 from cnnkit.training.learning_rate import LearningRate
+from cnnkit.training.phase_features import CachedFeatureBatches
 from cnnkit.training.phases import Phase
 from cnnkit.training.plan import Plan, PlannedPhase
 from cnnkit.training.probe import probe_epoch

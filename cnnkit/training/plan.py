@@ -15,13 +15,13 @@ from cnnkit.model.build_model import build_model, build_optimizer, compile_model
 from cnnkit.progress import Report
 from cnnkit.text import first_few
 from cnnkit.training.backbone_features import split_model
-from cnnkit.training.feature_batches import (
+from cnnkit.training.learning_layers import LearningLayers, learning_layers
+from cnnkit.training.phase_features import (
     CachedFeatureBatches,
     ComputedFeatureBatches,
     PhaseBatches,
 )
-from cnnkit.training.image_batches import ImageBatches
-from cnnkit.training.learning_layers import LearningLayers, learning_layers
+from cnnkit.training.phase_images import ImageBatches
 from cnnkit.training.phases import Phase, phases_of
 
 

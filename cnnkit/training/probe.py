@@ -10,8 +10,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cnnkit.progress import Report
-from cnnkit.training.feature_batches import CachedFeatureBatches
 from cnnkit.training.history import History
+from cnnkit.training.phase_features import CachedFeatureBatches
 
 # scikit-learn's C, the inverse strength of the L2 penalty: from a strong one to a weak one.
 _STRENGTHS = tuple(10.0**power for power in range(-4, 4))

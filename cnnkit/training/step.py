@@ -10,9 +10,9 @@ from typing import Any
 from cnnkit.backend import keras
 from cnnkit.errors import CnnkitError
 from cnnkit.progress import Report
-from cnnkit.training.feature_batches import PhaseBatches
 from cnnkit.training.history import History
 from cnnkit.training.learning_rate import LearningRate
+from cnnkit.training.phase_features import PhaseBatches
 
 
 def train_epoch(

@@ -26,7 +26,7 @@ def timed(name, function, *arguments):
 
 if kind == "cnnkit":
     from cnnkit.config import config_from_dict
-    from cnnkit.data.reading import hash_files
+    from cnnkit.data.file_contents import hash_files
     from cnnkit.data.sources.listing import find_images
     from cnnkit.data.split.assignment import assign_splits
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from cnnkit.data.cache.folder import cache_folder, folder_made_whole, remove_folder, remove_unused
 from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes, from_hex
-from cnnkit.data.reading import Progress
+from cnnkit.data.file_contents import Progress
 
 FEATURES = "features"
 FEATURES_NAME = re.compile("[0-9a-f]{32}-[0-9a-f]{16}")

@@ -12,8 +12,8 @@ from cnnkit.data.check.class_faults import class_findings
 from cnnkit.data.check.copy_faults import copy_findings
 from cnnkit.data.check.image_faults import facts_of, image_findings
 from cnnkit.data.check.source_faults import list_source
+from cnnkit.data.file_contents import Progress
 from cnnkit.data.parallel import compute_all
-from cnnkit.data.reading import Progress
 
 __all__ = ["Checked", "check_data"]
 

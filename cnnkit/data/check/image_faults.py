@@ -15,8 +15,8 @@ from PIL import Image
 
 from cnnkit.data.check.faults import Finding
 from cnnkit.data.check.look import SIDE, Look, look_of
+from cnnkit.data.file_contents import read_file
 from cnnkit.data.pixels import DECODE_ERRORS, PixelSettings, exif_orientation, read_pixels
-from cnnkit.data.reading import read_file
 from cnnkit.data.records import ImageFile, ImageRecord
 from cnnkit.data.sources.folders import image_extensions
 from cnnkit.errors import ImageError

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from cnnkit.data.reading import Progress
+from cnnkit.data.file_contents import Progress
 
 
 def read_archive(

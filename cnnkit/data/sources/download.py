@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnkit.data.reading import Progress
+from cnnkit.data.file_contents import Progress
 from cnnkit.errors import DataError
 from cnnkit.locks import only_one_process
 from cnnkit.version import VERSION

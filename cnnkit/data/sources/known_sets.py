@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cnnkit.data.cache.folder import cache_folder, folder_made_whole
-from cnnkit.data.reading import Progress
+from cnnkit.data.file_contents import Progress
 from cnnkit.data.sources.archives import read_archive
 from cnnkit.data.sources.download import RemoteFile, fetch
 from cnnkit.data.sources.published_arrays import Part, read_cifar, read_idx, read_npz, write_images

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cnnkit.data.reading import Progress
+from cnnkit.data.file_contents import Progress
 from cnnkit.data.sources.archives import read_archive
 
 # (split, images: uint8 (n, height, width[, 3]), labels: (n,) integers)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cnnkit.config import DataConfig
-from cnnkit.data.reading import Progress
+from cnnkit.data.file_contents import Progress
 from cnnkit.data.split.assignment import ALL_IN_TRAIN, assign_splits, too_few_error
 from cnnkit.data.split.folds import deal_units, too_few_for_folds
 from cnnkit.data.split.hashed_images import Division, read_images

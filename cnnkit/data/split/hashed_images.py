@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.config import DataConfig
-from cnnkit.data.reading import Progress, hash_files
+from cnnkit.data.file_contents import Progress, hash_files
 from cnnkit.data.records import SPLITS, ImageRecord
 from cnnkit.data.sources.listing import find_images, ordered_classes
 from cnnkit.data.split.manifest import Manifest, Row, changed_notes, write_manifest

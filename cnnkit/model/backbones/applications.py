@@ -13,8 +13,8 @@ from typing import Any
 
 from cnnkit.backend import keras
 from cnnkit.errors import UsageError, did_you_mean
+from cnnkit.keras_networks import NETWORKS, NetworkRow
 from cnnkit.model.backbones.weights_files import existing_weights, imagenet_weights, load_weights
-from cnnkit.networks import NETWORKS, NetworkRow
 from cnnkit.text import shown
 
 _MEANS = (0.485, 0.456, 0.406)  # of ImageNet's red, green and blue, over [0, 1]

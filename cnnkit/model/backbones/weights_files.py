@@ -21,7 +21,7 @@ import numpy as np
 from cnnkit.backend import keras
 from cnnkit.config.model_section import NO_PATHS
 from cnnkit.errors import CnnkitError, UsageError, did_you_mean
-from cnnkit.networks import NETWORKS, NetworkRow
+from cnnkit.keras_networks import NETWORKS, NetworkRow
 from cnnkit.text import shown
 
 Shapes = Counter  # for each shape, how many arrays of weights have it

@@ -10,13 +10,13 @@ import numpy as np
 
 from cnnkit.data.cache.folder import remove_unused
 from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes, from_hex
-from cnnkit.data.cache.pixels.new_rows import NoRows, new_rows
 from cnnkit.data.cache.pixels.pack import Pack, last_used, open_packs, pack_folders
 from cnnkit.data.cache.pixels.place import Place, choose_place
 from cnnkit.data.cache.pixels.read_once import ReadFile, read_files
+from cnnkit.data.cache.pixels.row_writers import NoRows, new_rows
 from cnnkit.data.cache.pixels.store import Originals, PixelStore
+from cnnkit.data.file_contents import Progress
 from cnnkit.data.pixels import PixelSettings
-from cnnkit.data.reading import Progress
 from cnnkit.data.records import ImageFile
 from cnnkit.text import count_of, size_text
 

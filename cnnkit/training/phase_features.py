@@ -9,7 +9,7 @@ import numpy as np
 from cnnkit.errors import CnnkitError
 from cnnkit.progress import Report
 from cnnkit.training.backbone_features import BackboneFeatures
-from cnnkit.training.image_batches import ImageBatches
+from cnnkit.training.phase_images import ImageBatches
 
 _CHECKED_IMAGES = 16
 _LARGEST_DIFFERENCE = 1e-3  # of a probability; rounding gives about 1e-6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cnnkit import schedules
+from cnnkit import learning_rate_schedules as schedules
 from cnnkit.config import config_from_dict
 from cnnkit.training.history import History
 from cnnkit.training.learning_rate import LearningRate

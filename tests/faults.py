@@ -15,7 +15,9 @@ FAULTS = []
 
 
 def fault(*expected, **options):
-    """Declare what a function that spoils a sound folder makes the check find, and nothing else.
+    """Declare what the check must find, and nothing else, after a function spoiled a sound folder.
+
+    The function returns the source to check, or None for the folder itself.
 
     Args:
         expected: (kind, path, path...) of each finding.
@@ -102,6 +104,12 @@ def decimal_numbers(folder):
 @fault(("broken_link", "cat/x.jpg"))
 def dangling_link(folder):
     (folder / "cat" / "x.jpg").symlink_to("nowhere.jpg")
+
+
+@fault(("broken_link", "cat/x.jpg"))
+def link_through_a_file(folder):
+    """Training refuses the whole source then, but one finding is enough."""
+    (folder / "cat" / "x.jpg").symlink_to("00.png/inner.jpg")
 
 
 @fault(("broken_link", "cat/x.jpg"))
@@ -288,7 +296,37 @@ def no_class_folders(folder):
         (folder / label).rmdir()
 
 
+@fault(("unusable_source",))
+def table_with_a_missing_file(folder):
+    table = folder.parent / "table.csv"
+    table.write_text("path,label\nnowhere.png,cat\n")
+    return table
+
+
+def write_table(folder, **changes):
+    """Write a table of all images, in train or test; column=({1, 2}, value) changes two rows."""
+    columns = ("path", "label", "split", "group", "sha256")
+    rows = [",".join(columns)]
+    for index, path in enumerate(sorted(folder.glob("*/*.png"))):
+        row = {"path": path, "label": path.parent.name, "split": ("train", "test")[index % 4 == 3]}
+        row.update({column: value for column, (at, value) in changes.items() if index in at})
+        rows.append(",".join(str(row.get(column, "")) for column in columns))
+    table = folder.parent / "table.csv"
+    table.write_text("\n".join(rows))
+    return table
+
+
+@fault(("group_across_splits", "photos/cat/02.png", "photos/cat/03.png"))
+def group_in_two_splits(folder):
+    return write_table(folder, group=({2, 3}, "burst"))
+
+
 # --- look at these
+
+
+@fault(("changed_content", "photos/cat/05.png"))
+def another_content_than_the_table_states(folder):
+    return write_table(folder, sha256=({5}, "0" * 64))
 
 
 @fault(("wrong_extension", "cat/x.jpg"))
@@ -409,3 +447,10 @@ def several_pictures(folder):
         pages = [scene(seed + index) for index in range(2)]
         content = file_bytes(pages[0], kind, save_all=True, append_images=pages[1:])
         put(folder, f"cat/{name}", content)
+
+
+@fault(("enlarged", "cat/x.png"), ("enlarged", "cat/y.png"), image_size=(80, 96))
+def smaller_than_the_input_of_the_model(folder):
+    """All others have exactly that size."""
+    put(folder, "cat/x.png", file_bytes(scene(9000, 95, 80)))
+    put(folder, "cat/y.png", file_bytes(scene(9001, 96, 79)))

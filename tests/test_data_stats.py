@@ -12,11 +12,11 @@ from images import data_config, file_bytes, write_classes
 from PIL import Image
 
 from cnnkit.data.dataset import load_dataset
-from cnnkit.data.stats import DataStats, data_stats
+from cnnkit.data.stats import data_stats
 
 
 def stats_of(folder, *, as_configured=True, **changes):
-    return data_stats(data_config(folder, **changes), as_configured=as_configured).as_dict()
+    return data_stats(data_config(folder, **changes), as_configured=as_configured)
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def two_grey_levels(tmp_path):
 
 
 def test_mean_and_deviation_by_hand(two_grey_levels):
-    found = stats_of(two_grey_levels, as_configured=False)["summary"]
+    found = stats_of(two_grey_levels, as_configured=False).summary
     # (10 + 10 + 10 + 50) / 4 = 20; deviations -10, -10, -10, 30: sqrt(1200 / 4)
     assert found["mean"] == [20, 20, 20]
     assert found["deviation"] == pytest.approx([300**0.5] * 3, abs=1e-4)
@@ -38,23 +38,23 @@ def test_mean_and_deviation_by_hand(two_grey_levels):
 
 def test_mean_and_deviation_are_those_of_the_pixels_that_the_model_sees(tiny_images):
     dataset = load_dataset(data_config(tiny_images, image_size=(9, 5), resize="pad"))
-    found = stats_of(tiny_images, image_size=(9, 5), resize="pad")["summary"]
+    found = stats_of(tiny_images, image_size=(9, 5), resize="pad").summary
     pixels = dataset.pixels(range(24)).reshape(-1, 3).astype(float)
     assert np.allclose(found["mean"], pixels.mean(axis=0), atol=1e-4)
     assert np.allclose(found["deviation"], pixels.std(axis=0), atol=1e-4)
 
 
 def test_a_config_splits_as_training_does(tiny_images):
-    assert stats_of(tiny_images)["counts"] == load_dataset(data_config(tiny_images)).counts()
+    assert stats_of(tiny_images).counts == load_dataset(data_config(tiny_images)).counts()
 
 
 def test_a_bare_source_has_only_the_splits_it_brings(tiny_images, tmp_path):
-    assert stats_of(tiny_images, as_configured=False)["counts"] == {
+    assert stats_of(tiny_images, as_configured=False).counts == {
         "all": {"blue": 8, "green": 8, "red": 8}
     }
     for split, count in (("train", 3), ("test", 2)):
         write_classes(tmp_path / "set" / split, {"cat": count, "owl": 1}, seed=count)
-    assert stats_of(tmp_path / "set", as_configured=False)["counts"] == {
+    assert stats_of(tmp_path / "set", as_configured=False).counts == {
         "train": {"cat": 3, "owl": 1},
         "test": {"cat": 2, "owl": 1},
     }
@@ -65,7 +65,7 @@ def test_sizes_are_upright_and_modes_those_of_the_files(two_grey_levels):
     exif[0x0112] = 6
     turned = Image.new("RGB", (40, 20), (0, 200, 0))
     (two_grey_levels / "b" / "turned.jpg").write_bytes(file_bytes(turned, "JPEG", exif=exif))
-    found = stats_of(two_grey_levels, as_configured=False)["summary"]
+    found = stats_of(two_grey_levels, as_configured=False).summary
     assert found["height"] == {"minimum": 4, "median": 4, "maximum": 40}
     assert found["width"] == {"minimum": 6, "median": 6, "maximum": 20}
     assert found["sizes"] == [
@@ -80,15 +80,15 @@ def test_sizes_are_upright_and_modes_those_of_the_files(two_grey_levels):
 def test_what_cannot_be_decoded_is_named_and_counted(two_grey_levels):
     (two_grey_levels / "a" / "text.png").write_text("hello")
     found = stats_of(two_grey_levels, as_configured=False)
-    assert found["summary"]["images"] == 5
-    assert found["summary"]["undecodable"] == 1
-    assert found["undecodable"] == [
+    assert found.summary["images"] == 5
+    assert found.summary["undecodable"] == 1
+    assert found.undecodable == [
         {"path": "a/text.png", "reason": 'it is not an image but text that begins with "hello"'}
     ]
-    assert found["summary"]["mean"] == [20, 20, 20]
+    assert found.summary["mean"] == [20, 20, 20]
     assert (
         'cannot be decoded: a/text.png: it is not an image but text that begins with "hello"'
-        in DataStats(found).text()
+        in found.text()
     )
 
 
@@ -97,8 +97,8 @@ def test_a_set_without_one_good_image_still_gets_its_table(tmp_path):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text("hello")
     found = stats_of(tmp_path, as_configured=False)
-    assert found["summary"]["mean"] == []
-    assert "2 cannot be decoded" in DataStats(found).text()
+    assert found.summary["mean"] == []
+    assert "2 cannot be decoded" in found.text()
 
 
 def test_what_is_not_counted_is_named(tmp_path):
@@ -106,12 +106,12 @@ def test_what_is_not_counted_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "cat" / "notes.txt").write_text("hello")
     found = stats_of(tmp_path, as_configured=False)
-    assert found["left_aside"] == [
+    assert found.left_aside == [
         "Ignored: 1 file whose ending is not that of an image (cat/notes.txt).",
         "No image is in the class folder empty: it is empty.",
     ]
     found = stats_of(tmp_path, as_configured=False, classes=("cat", "owl"))
-    assert any("2 images of 1 class (yak)" in sentence for sentence in found["left_aside"])
+    assert any("2 images of 1 class (yak)" in sentence for sentence in found.left_aside)
 
 
 def test_the_command_prints_draws_and_writes_json(tiny_images, tmp_path):

@@ -107,11 +107,15 @@ def spoiled(folder):
     return folder
 
 
+def findings_and_stats(config):
+    return check_data(config).as_dict(), data_stats(config, as_configured=False).as_dict()
+
+
 def test_processes_find_what_threads_find(tmp_path, monkeypatch):
     config = data_config(spoiled(tmp_path / "photos"))
-    in_threads = check_data(config).as_dict(), data_stats(config, as_configured=False)
+    in_threads = findings_and_stats(config)
     monkeypatch.setattr(parallel, "_ITEMS_PER_PROCESS", 2)
-    assert (check_data(config).as_dict(), data_stats(config, as_configured=False)) == in_threads
+    assert findings_and_stats(config) == in_threads
     assert len(in_threads[0]["kinds"]) >= 6
 
 

@@ -39,11 +39,11 @@ def stats(
     report = report_for(sys.stderr)
     with report.counting("reading images") as progress:
         found = data_stats(section, as_configured=is_config(source), progress=progress)
-    for sentence in found.facts["left_aside"]:
+    for sentence in found.left_aside:
         report.note(sentence)
     if plot:
         from cnnkit.plots import plot_data_stats
 
-        plot_data_stats(found.facts, plot)
+        plot_data_stats(found, plot)
         say(f"The plot is in {plot}.")
     show(found, as_json)

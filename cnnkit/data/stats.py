@@ -1,96 +1,84 @@
-"""Images enter; how many there are of each class and size, and what their pixels are, leaves."""
+"""Count the images of a data set by split and class, and summarize their sizes and pixels."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from cnnkit.data.file_contents import Progress, read_file
-from cnnkit.data.parallel import in_threads
-from cnnkit.data.pixels import PixelSettings, read_pixels, upright_turn
-from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, Source
-from cnnkit.data.resizing import SIDEWAYS
+from cnnkit.data.file_contents import Progress
+from cnnkit.data.image_facts import ImageFacts, image_facts
+from cnnkit.data.pixels import PixelSettings
+from cnnkit.data.records import SPLITS, ImageRecord, Source
 from cnnkit.data.sources.listing import find_images, only_classes, ordered_classes, read_source
 from cnnkit.data.split.assignment import assign_splits
-from cnnkit.errors import ImageError
 from cnnkit.tables import table_text
 from cnnkit.text import count_of, shown
 
-_BATCH = 16
 _MOST_SIZES = 5
-_GREY_SPREAD = 24  # between channels; the noise of a JPEG's colours stays below it
-_ANY_PIXELS = PixelSettings((64, 64))  # where there is no config that says how the model sees them
+_ANY_PIXELS = PixelSettings((64, 64))  # used if no config says how the model sees the images
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
-    """One image file.
-
-    Args:
-        num_bytes: of the file.
-        sha256: of its content; None where it cannot be opened.
-        error: why it cannot be decoded; None where it can.
-        size: (height, width) in pixels, upright.
-        format: Pillow's word: `JPEG`, `PNG`, ...
-        mode: Pillow's word: `RGB`, `L`, `CMYK`, ...
-        num_pixels: of the picture that the model sees.
-        sums: of its values, one a channel.
-        squares: sums of the squares of its values, one a channel.
-        is_grey: whether its channels are nearly the same everywhere.
-    """
-
-    num_bytes: int = 0
-    sha256: str | None = None
-    error: str | None = None
-    size: tuple[int, int] = (0, 0)
-    format: str = ""
-    mode: str = ""
-    num_pixels: int = 0
-    sums: tuple[int, ...] = ()
-    squares: tuple[int, ...] = ()
-    is_grey: bool = False
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DataStats:
-    """The numbers of a data set, as plain values.
+    """What was counted and measured.
 
     Args:
-        facts: `source`, `counts` by split and class, `summary` (see `summary_of`), `undecodable`
-            with path and reason, `pixels`, which says what mean and deviation are of, and
-            `left_aside`, sentences on what is not counted.
+        source: the name of the source in messages.
+        counts: number of images that decode, by split and class.
+        summary: of all images, see `summary_of`.
+        undecodable: `path` and `reason` of each image that cannot be decoded.
+        left_aside: sentences about what is not counted.
+        pixels: which pixels mean and deviation belong to, such as `rgb, 0 to 255, at 64 x 64`.
     """
 
-    facts: dict[str, Any]
+    source: str
+    counts: dict[str, dict[str, int]]
+    summary: dict[str, Any]
+    undecodable: list[dict[str, str]]
+    left_aside: list[str]
+    pixels: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the numbers for JSON."""
-        return self.facts
+        """Return plain values for JSON."""
+        return asdict(self)
 
     def text(self) -> str:
-        """Return a table of the counts, and the other numbers below it."""
-        return _text(self.facts)
+        """Return the table of counts and a line for each number, for people."""
+        numbers = self.summary
+        lines = [_count_table(self.counts), ""]
+        lines.append(
+            f"images      {numbers['images']:,}, {numbers['bytes'] / 1e6:,.1f} MB"
+            + (f"; {numbers['undecodable']:,} cannot be decoded" if numbers["undecodable"] else "")
+        )
+        if numbers["height"]:
+            lines += [
+                f"height      {_spread_text(numbers['height'])}",
+                f"width       {_spread_text(numbers['width'])}",
+                f"sizes       {_sizes_text(numbers['sizes'])}",
+                f"formats     {_counted(numbers['formats'])}",
+                f"modes       {_counted(numbers['modes'])}",
+                f"mean        {_values(numbers['mean'])}  ({self.pixels})",
+                f"deviation   {_values(numbers['deviation'])}",
+            ]
+        for row in self.undecodable:
+            lines.append(f"cannot be decoded: {shown(row['path'])}: {row['reason']}")
+        return "\n".join(lines)
 
 
 def data_stats(
     data_config: Any, *, as_configured: bool, progress: Progress | None = None
 ) -> DataStats:
-    """Count and measure the images of a source; what cannot be decoded is named, not left out.
+    """Count and measure the images of a source. Those that cannot be decoded are listed.
 
     Args:
         data_config: the `data` section.
-        as_configured: split and scale as the section says; else only a split that the source brings
-            counts, and pixels are those of images scaled to 64 x 64.
-        progress: called with (files read, files in all).
+        as_configured: split and scale the images as the section says. Otherwise only splits that
+            the source itself has are counted, and pixels are those of images scaled to 64 x 64.
+        progress: called with (number of files read, number of all files).
 
     Raises:
         DataError: the source cannot be read or split.
@@ -104,25 +92,22 @@ def data_stats(
     facts = image_facts([record.file for record in source.records], settings, progress)
     pairs = list(zip(source.records, facts, strict=True))
     records = [record for record, fact in pairs if fact.error is None]
-    splits: list[str | None] = [record.split for record in records]
+    splits: Sequence[str | None] = [record.split for record in records]
     if as_configured:
         hashes = [fact.sha256 or "" for fact in facts if fact.error is None]
         allow = data_config.allow_missing_classes
-        splits = list(
-            assign_splits(records, hashes, data_config.split, allow_missing_classes=allow)[0]
-        )
+        splits, _ = assign_splits(records, hashes, data_config.split, allow_missing_classes=allow)
     height, width = settings.image_size
-    values = {
-        "source": source.name,
-        "counts": counts_by_split(records, splits, ordered_classes(source, data_config.classes)),
-        "summary": summary_of(facts),
-        "undecodable": [
+    return DataStats(
+        source=source.name,
+        counts=counts_by_split(records, splits, ordered_classes(source, data_config.classes)),
+        summary=summary_of(facts),
+        undecodable=[
             {"path": record.path, "reason": fact.error} for record, fact in pairs if fact.error
         ],
-        "left_aside": [*source.notes, *_empty_notes(source)],
-        "pixels": f"{settings.color_mode}, 0 to 255, at {height} x {width}",
-    }
-    return DataStats(values)
+        left_aside=[*source.notes, *_empty_notes(source)],
+        pixels=f"{settings.color_mode}, 0 to 255, at {height} x {width}",
+    )
 
 
 def _empty_notes(source: Source) -> list[str]:
@@ -132,54 +117,10 @@ def _empty_notes(source: Source) -> list[str]:
     ]
 
 
-def image_facts(
-    files: Sequence[ImageFile], settings: PixelSettings, progress: Progress | None = None
-) -> list[ImageFacts]:
-    """Read files once each, in threads, and return the facts of each, in order.
-
-    Args:
-        files: of the images.
-        settings: how the pixels are made that are summed.
-        progress: called with (files read, files in all).
-    """
-    facts: list[ImageFacts] = []
-    for batch in in_threads(lambda _, file: _facts(file, settings), files, _BATCH):
-        facts += batch
-        if progress is not None:
-            progress(len(facts), len(files))
-    return facts
-
-
-def _facts(file: ImageFile, settings: PixelSettings) -> ImageFacts:
-    try:
-        data = read_file(file)
-    except ImageError as error:
-        return ImageFacts(error=str(error))
-    sha256 = hashlib.sha256(data).hexdigest()
-    try:
-        pixels = read_pixels(data, settings)
-    except ImageError as error:
-        return ImageFacts(len(data), sha256, str(error))
-    with Image.open(io.BytesIO(data)) as image:
-        size, mode, kind = _upright_size(image), image.mode, image.format or ""
-    values = pixels.reshape(-1, settings.channels).astype(np.int64)
-    spread = int(np.ptp(pixels.astype(np.int16), axis=2).max()) if settings.channels == 3 else 0
-    return ImageFacts(
-        len(data), sha256, None, size, kind, mode, len(values),
-        tuple(values.sum(axis=0).tolist()), tuple((values**2).sum(axis=0).tolist()),
-        spread <= _GREY_SPREAD,
-    )  # fmt: skip
-
-
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    width, height = image.size
-    return (width, height) if upright_turn(image) in SIDEWAYS else (height, width)
-
-
 def counts_by_split(
     records: Iterable[ImageRecord], splits: Iterable[str | None], class_names: Sequence[str]
 ) -> dict[str, dict[str, int]]:
-    """Return the number of images by split and class; `all` is the split of those without one."""
+    """Return the number of images by split and class; images without a split count as `all`."""
     found = Counter(
         (split or "all", record.label) for record, split in zip(records, splits, strict=True)
     )
@@ -188,10 +129,10 @@ def counts_by_split(
 
 
 def summary_of(facts: Sequence[ImageFacts]) -> dict[str, Any]:
-    """Return the numbers of all images that decode, for JSON.
+    """Return numbers about all images that decode, as plain values for JSON.
 
-    Sizes are (height, width) in pixels. `mean` and `deviation` are of all values of a channel, in
-    0..255; sums are whole numbers, so that they do not depend on the order.
+    Sizes are (height, width) in pixels. `mean` and `deviation` are over all values of a channel, in
+    0..255.
     """
     good = [fact for fact in facts if fact.error is None]
     heights, widths = ([fact.size[axis] for fact in good] for axis in (0, 1))
@@ -225,7 +166,7 @@ def _mean_and_deviation(facts: Sequence[ImageFacts]) -> tuple[list[float], list[
     sums = [sum(column) for column in zip(*(fact.sums for fact in facts), strict=True)]
     squares = [sum(column) for column in zip(*(fact.squares for fact in facts), strict=True)]
     means = [total / number for total in sums]
-    # n * sum of squares - square of sum, in whole numbers: nothing is lost by cancellation.
+    # n * sum of squares - square of sum, in whole numbers: no digits are lost by cancellation.
     deviations = [
         math.sqrt(number * square - total**2) / number
         for total, square in zip(sums, squares, strict=True)
@@ -233,46 +174,23 @@ def _mean_and_deviation(facts: Sequence[ImageFacts]) -> tuple[list[float], list[
     return [round(value, 4) for value in means], [round(value, 4) for value in deviations]
 
 
-def _text(stats: Mapping[str, Any]) -> str:
-    lines = [_count_table(stats["counts"]), ""]
-    numbers = stats["summary"]
-    height, width = numbers["height"], numbers["width"]
-    lines.append(
-        f"images      {numbers['images']:,}, {numbers['bytes'] / 1e6:,.1f} MB"
-        + (f"; {numbers['undecodable']:,} cannot be decoded" if numbers["undecodable"] else "")
-    )
-    if height:
-        lines += [
-            f"height      {_spread_text(height)}",
-            f"width       {_spread_text(width)}",
-            f"sizes       {_sizes_text(numbers)}",
-            f"formats     {_counted(numbers['formats'])}",
-            f"modes       {_counted(numbers['modes'])}",
-            f"mean        {_values(numbers['mean'])}  ({stats['pixels']})",
-            f"deviation   {_values(numbers['deviation'])}",
-        ]
-    for row in stats["undecodable"]:
-        lines.append(f"cannot be decoded: {shown(row['path'])}: {row['reason']}")
-    return "\n".join(lines)
-
-
 def _count_table(counts: Mapping[str, Mapping[str, int]]) -> str:
     names = list(next(iter(counts.values())))
     rows = [
-        [shown(name), *(f"{of_split[name]:,}" for of_split in counts.values())] for name in names
+        [shown(name), *(f"{by_class[name]:,}" for by_class in counts.values())] for name in names
     ]
-    rows.append(["all", *(f"{sum(of_split.values()):,}" for of_split in counts.values())])
-    return table_text(["class", *counts], rows, right=list(counts))
+    totals = [f"{sum(by_class.values()):,}" for by_class in counts.values()]
+    return table_text(["class", *counts], [*rows, ["all", *totals]], right=list(counts))
 
 
 def _spread_text(spread: Mapping[str, float]) -> str:
     return f"{spread['minimum']:g} to {spread['maximum']:g}, median {spread['median']:g}"
 
 
-def _sizes_text(numbers: Mapping[str, Any]) -> str:
-    first, more = numbers["sizes"][:_MOST_SIZES], len(numbers["sizes"]) - _MOST_SIZES
-    shown = ", ".join(f"{s['height']} x {s['width']} ({s['images']:,})" for s in first)
-    return shown + (f" and {count_of(more, 'other')}" if more > 0 else "") + "; height x width"
+def _sizes_text(sizes: Sequence[Mapping[str, int]]) -> str:
+    first, more = sizes[:_MOST_SIZES], len(sizes) - _MOST_SIZES
+    listed = ", ".join(f"{s['height']} x {s['width']} ({s['images']:,})" for s in first)
+    return listed + (f" and {count_of(more, 'other')}" if more > 0 else "") + "; height x width"
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike
 
 from cnnkit.files import DRAWN_BY, atomic_write
 from cnnkit.plots.drawable import drawable
+
+if TYPE_CHECKING:
+    from cnnkit.data.stats import DataStats
 
 
 def plot_curves(history: Sequence[Mapping[str, float]], path: Path, *, best_epoch: int) -> None:
@@ -118,20 +121,20 @@ def _end(text: str, most: int) -> str:
 _MOST_BARS = 40
 
 
-def plot_data_stats(stats: Mapping[str, Any], path: Path) -> None:
+def plot_data_stats(stats: DataStats, path: Path) -> None:
     """Draw the number of images by class and split, their sizes, and the mean of each channel.
 
     Args:
-        stats: the facts of a `cnnkit.data.stats.DataStats`.
+        stats: the counts and measures of a data set.
         path: the PNG file.
     """
-    counts = stats["counts"]
+    counts = stats.counts
     names = list(next(iter(counts.values())))
     figure = Figure(figsize=(13, max(4.0, 1.2 + 0.22 * min(len(names), _MOST_BARS))))
     figure.set_layout_engine("constrained")
     bars, sizes, values = figure.subplots(1, 3, width_ratios=(2, 1.6, 1))
     _draw_counts(bars, counts, names)
-    _draw_sizes(sizes, stats["summary"])
+    _draw_sizes(sizes, stats.summary)
     _draw_values(values, stats)
     save_figure(figure, path)
 
@@ -178,12 +181,12 @@ def _draw_sizes(axis: Any, summary: Mapping[str, Any]) -> None:
     axis.grid(alpha=0.3)
 
 
-def _draw_values(axis: Any, stats: Mapping[str, Any]) -> None:
-    mean, deviation = stats["summary"]["mean"], stats["summary"]["deviation"]
+def _draw_values(axis: Any, stats: DataStats) -> None:
+    mean, deviation = stats.summary["mean"], stats.summary["deviation"]
     colours = ("tab:red", "tab:green", "tab:blue") if len(mean) == 3 else ("grey",)
     axis.bar(range(len(mean)), mean, yerr=deviation, color=colours, capsize=6)
     axis.set_xticks(range(len(mean)), ("red", "green", "blue") if len(mean) == 3 else ("grey",))
-    axis.set(title="mean and deviation", ylim=(0, 255), xlabel=stats["pixels"])
+    axis.set(title="mean and deviation", ylim=(0, 255), xlabel=stats.pixels)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

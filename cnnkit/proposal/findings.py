@@ -10,10 +10,10 @@ import numpy as np
 
 from cnnkit.config import DataConfig
 from cnnkit.data.file_contents import Progress
+from cnnkit.data.image_facts import ImageFacts, image_facts
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.records import Source
 from cnnkit.data.sources.listing import find_images
-from cnnkit.data.stats import ImageFacts, image_facts
 
 MOST_SAMPLED = 500
 FEW = 2_000  # images; with fewer, a pretrained network or a small one does better

@@ -1,13 +1,15 @@
-"""Photographs enter; how fast cnnkit reads, augments and lists images beside TensorFlow leaves.
+"""Measure how fast cnnkit reads, checks, augments and lists images compared to other programs.
 
     python scripts/bench_data.py --photos FOLDER                   everything
-    python scripts/bench_data.py --photos FOLDER --only reading    or augmentation, listing, memory
+    python scripts/bench_data.py --photos FOLDER --only reading    or another part
 
 - reading: 4,000 JPEGs of about 500 x 375 and 200 of 12 megapixels, cut out of the photographs, to
-  224 x 224. The first epoch of cnnkit lists, hashes, decodes and packs.
+  224 x 224, compared to TensorFlow. The first epoch of cnnkit lists, hashes, decodes and packs.
+- checking: `cnnkit data check` on 8,000 images of about 32 x 32 and half as many JPEGs as above,
+  compared to a short script that hashes one image after another.
 - augmentation: the chain of `scripts/bench_augmentation.py` at 160 pixels.
 - listing: 100,000 files.
-- memory: the peak memory of a training on 100,000 files beside that on 1,000.
+- memory: the peak memory of a training on 100,000 files, and on 1,000.
 
 Every contestant runs in its own process, in turns, on files that are in the page cache; ratios are
 medians over the rounds.
@@ -37,19 +39,21 @@ READERS = {
     "image_dataset_from_directory (aliases)": ["read_tensorflow.py", "directory"],
 }
 IMAGE_SIZE = 224
+TINY = (32, 32)  # width, height
 MANY, FEW = 100_000, 1_000
 NET = {"layers": [{"conv": {"filters": 4, "kernel_size": 3, "strides": 2}}, "global_pool"]}
 
 
 def main() -> None:
-    """Run the measurements asked for and print their tables."""
-    arguments = _arguments()
+    """Run the requested measurements and print their tables."""
     parts: dict[str, Callable[[argparse.Namespace, Path], None]] = {
         "reading": reading,
+        "checking": checking,
         "augmentation": augmentation,
         "listing": listing,
         "memory": memory,
     }
+    arguments = _arguments(list(parts))
     for name, measure in parts.items():
         if arguments.only in (None, name):
             with tempfile.TemporaryDirectory() as work:
@@ -57,11 +61,12 @@ def main() -> None:
                 measure(arguments, Path(work))
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(parts: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--photos", type=Path, help="folder of photographs; drawn shapes without")
-    parser.add_argument("--only", choices=["reading", "augmentation", "listing", "memory"])
+    parser.add_argument("--photos", type=Path, help="folder of photographs; without, drawn shapes")
+    parser.add_argument("--only", choices=parts)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--tiny", type=int, default=8000, help="images of about 32 x 32")
     parser.add_argument("--small", type=int, default=4000, help="images of about 500 x 375")
     parser.add_argument("--large", type=int, default=200, help="images of 12 megapixels")
     parser.add_argument("--files", type=int, default=MANY, help="files to list")
@@ -69,7 +74,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def reading(arguments: argparse.Namespace, work: Path) -> None:
-    """Print images/s of the first and of later epochs."""
+    """Print images/s of the first epoch and of later ones."""
     print("| images | reader | first epoch, images/s | later | cnnkit / this, first | later |")
     print("|---|---|---|---|---|---|")
     for size, number in ((SMALL, arguments.small), (TWELVE_MEGAPIXELS, arguments.large)):
@@ -80,7 +85,8 @@ def reading(arguments: argparse.Namespace, work: Path) -> None:
             for name, (script, *kind) in READERS.items():
                 cache = work / "cache"
                 facts = run(script, images, IMAGE_SIZE, 3, *kind, cache=cache)
-                shutil.rmtree(cache, ignore_errors=True)  # else later rounds find memory full of it
+                # Otherwise, packed pixels of earlier rounds would fill the page cache.
+                shutil.rmtree(cache, ignore_errors=True)
                 first, _, last = facts["epoch_ends"]
                 rates[name].append((number / first, 2 * number / (last - first)))
                 print(f"{size} {name}: {rates[name][-1]}", file=sys.stderr)
@@ -94,6 +100,26 @@ def reading(arguments: argparse.Namespace, work: Path) -> None:
             )
 
 
+def checking(arguments: argparse.Namespace, work: Path) -> None:
+    """Print images/s of `cnnkit data check`, its start included."""
+    print("| images | cnnkit data check, images/s | loop | cnnkit / loop |")
+    print("|---|---|---|---|")
+    sizes = {TINY: arguments.tiny, SMALL: arguments.small // 2}
+    sizes[TWELVE_MEGAPIXELS] = arguments.large // 2
+    for size, number in sizes.items():
+        images = work / f"images{size[0]}"
+        write_two_classes(images, number, arguments.photos, size)
+        rates: dict[str, list[tuple[float]]] = {OURS: [], "loop": []}
+        for _ in range(arguments.repeats):
+            for name, found in rates.items():
+                facts = run("check.py", images, name, cache=work / "cache")
+                found.append((number / facts["seconds"],))
+                print(f"{size} {name}: {found[-1]}", file=sys.stderr)
+        shown = " | ".join(f"{median(rate for (rate,) in found):,.0f}" for found in rates.values())
+        ratio = median_ratio(rates[OURS], rates["loop"], 0)
+        print(f"| {number:,} of about {size[0]} x {size[1]} | {shown} | {ratio:.2f} |", flush=True)
+
+
 def median_ratio(ours: list[tuple[float, ...]], theirs: list[tuple[float, ...]], at: int) -> float:
     """Return the median over the rounds of ours / theirs."""
     return median(mine[at] / other[at] for mine, other in zip(ours, theirs, strict=True))
@@ -105,7 +131,7 @@ def augmentation(arguments: argparse.Namespace, work: Path) -> None:
 
 
 def listing(arguments: argparse.Namespace, work: Path) -> None:
-    """Print the seconds of listing, hashing and splitting."""
+    """Print the seconds that listing, hashing and splitting take."""
     write_many(work / "images", arguments.files)
     rounds = [
         {
@@ -128,7 +154,7 @@ def listing(arguments: argparse.Namespace, work: Path) -> None:
 
 def memory(arguments: argparse.Namespace, work: Path) -> None:
     """Print the peak memory of two trainings of one epoch."""
-    print("| files | peak resident MB | of it private MB |")
+    print("| files | peak resident MB | private MB among them |")
     print("|---|---|---|")
     for number in (FEW, arguments.files):
         images = work / f"images{number}"
@@ -151,7 +177,7 @@ def run(script: str, *words: object, cache: Path) -> dict:
 
 
 def write_many(folder: Path, number: int) -> None:
-    """Write small JPEGs, all different, in ten classes."""
+    """Write small JPEGs with different contents into ten class folders."""
     seed = folder.parent / "seed"
     write_two_classes(seed, 2, None, (64, 48))
     images = [path.read_bytes() for path in sorted(seed.rglob("*.jpg"))]
@@ -159,7 +185,7 @@ def write_many(folder: Path, number: int) -> None:
         path = folder / f"class{index % 10}" / f"{index:06d}.jpg"
         if index < 10:
             path.parent.mkdir(parents=True)
-        # Bytes behind the end of a JPEG change its content, not its pixels.
+        # Bytes after the end of a JPEG change its content, not its pixels.
         path.write_bytes(images[index % 2] + index.to_bytes(4, "big"))
 
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(os.cpu_count() == 1, reason="needs two processor
 @pytest.fixture
 def in_processes(monkeypatch):
     """Let a few items be enough for processes."""
-    monkeypatch.setattr(parallel, "_ITEMS_PER_PROCESS", 2)
+    monkeypatch.setattr(parallel, "_WORTH_PROCESSES", 2)
 
 
 def square(number):
@@ -114,7 +114,7 @@ def findings_and_stats(config):
 def test_processes_find_what_threads_find(tmp_path, monkeypatch):
     config = data_config(spoiled(tmp_path / "photos"))
     in_threads = findings_and_stats(config)
-    monkeypatch.setattr(parallel, "_ITEMS_PER_PROCESS", 2)
+    monkeypatch.setattr(parallel, "_WORTH_PROCESSES", 2)
     assert findings_and_stats(config) == in_threads
     assert len(in_threads[0]["kinds"]) >= 6
 
@@ -125,7 +125,7 @@ UNGUARDED = """
 import sys
 print("once", flush=True)
 import cnnkit.data.parallel
-cnnkit.data.parallel._ITEMS_PER_PROCESS = 2
+cnnkit.data.parallel._WORTH_PROCESSES = 2
 from cnnkit.config.data_section import DataConfig
 from cnnkit.data.check import check_data
 print(check_data(DataConfig(source={source!r}, image_size=(8, 8))).num_images)
@@ -222,9 +222,9 @@ def test_the_installed_command_starts_processes_too(tmp_path):
     program = Path(sys.executable).with_name("cnnkit")
     if not program.exists():
         pytest.skip("the command is not installed")
-    images = write_classes(tmp_path, {"cat": 450, "dog": 450})
+    images = write_classes(tmp_path, {"cat": 1000, "dog": 1000})
     process = subprocess.Popen(
         [program, "data", "check", images, "--json"], stdout=subprocess.PIPE, text=True
     )
     started_processes(process)
-    assert json.loads(process.communicate()[0])["images"] == 900
+    assert json.loads(process.communicate()[0])["images"] == 2000

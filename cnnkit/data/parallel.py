@@ -20,8 +20,8 @@ _BATCHES_PER_THREAD = 32
 _WAITING_PER_THREAD = 3
 
 _BATCH_ITEMS = 16
-# A process needs about as long to start as a thread needs to decode this many small images.
-_ITEMS_PER_PROCESS = 400
+# A process takes about half a second to start, in which threads get a good part of this many done.
+_WORTH_PROCESSES = 2000
 
 
 def num_threads() -> int:
@@ -36,8 +36,8 @@ def compute_all(
 ) -> list[Result]:
     """Return what a function makes of each item, in order, using all processors.
 
-    Python runs one thread at a time, so threads that decode small images wait for each other most
-    of the time. From some hundred items on, processes do the work.
+    Python runs one thread at a time, so threads that read small images wait for each other much of
+    the time. If there are many items, processes do the work.
 
     Args:
         function: takes an item. It can be pickled, as can the items and the results: defined at the
@@ -48,8 +48,8 @@ def compute_all(
     Raises:
         DataError: a process ended before it was done, because the memory was full for example.
     """
-    num_processes = min(num_threads(), len(items) // _ITEMS_PER_PROCESS)
-    if num_processes > 1 and can_start_processes():
+    num_processes = num_threads()
+    if len(items) >= _WORTH_PROCESSES and num_processes > 1 and can_start_processes():
         batches = _in_processes(function, items, num_processes)
     else:
         batches = in_threads(lambda _, item: function(item), items, _BATCH_ITEMS)

@@ -5,8 +5,8 @@
 
 - reading: 4,000 JPEGs of about 500 x 375 and 200 of 12 megapixels, cut out of the photographs, to
   224 x 224, compared to TensorFlow. The first epoch of cnnkit lists, hashes, decodes and packs.
-- checking: `cnnkit data check` on 8,000 images of about 32 x 32 and half as many JPEGs as above,
-  compared to a short script that hashes one image after another.
+- checking: `cnnkit data check` on 8,000 images of 32 x 32, half of them PNG files, and half as many
+  JPEGs as above, compared to a short script that hashes one image after another.
 - augmentation: the chain of `scripts/bench_augmentation.py` at 160 pixels.
 - listing: 100,000 files.
 - memory: the peak memory of a training on 100,000 files, and on 1,000.
@@ -28,7 +28,9 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 from photographs import SMALL, TWELVE_MEGAPIXELS, write_two_classes
+from PIL import Image
 
 SCRIPTS = Path(__file__).resolve().parent
 CONTESTANTS = SCRIPTS / "contestants"
@@ -66,7 +68,7 @@ def _arguments(parts: list[str]) -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, help="folder of photographs; without, drawn shapes")
     parser.add_argument("--only", choices=parts)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--tiny", type=int, default=8000, help="images of about 32 x 32")
+    parser.add_argument("--tiny", type=int, default=8000, help="images of 32 x 32")
     parser.add_argument("--small", type=int, default=4000, help="images of about 500 x 375")
     parser.add_argument("--large", type=int, default=200, help="images of 12 megapixels")
     parser.add_argument("--files", type=int, default=MANY, help="files to list")
@@ -108,7 +110,10 @@ def checking(arguments: argparse.Namespace, work: Path) -> None:
     sizes[TWELVE_MEGAPIXELS] = arguments.large // 2
     for size, number in sizes.items():
         images = work / f"images{size[0]}"
-        write_two_classes(images, number, arguments.photos, size)
+        if size == TINY:  # parts of photographs would be too alike at this size
+            write_patches(images, number)
+        else:
+            write_two_classes(images, number, arguments.photos, size)
         rates: dict[str, list[tuple[float]]] = {OURS: [], "loop": []}
         for _ in range(arguments.repeats):
             for name, found in rates.items():
@@ -174,6 +179,16 @@ def run(script: str, *words: object, cache: Path) -> dict:
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def write_patches(folder: Path, number: int) -> None:
+    """Write images of 32 x 32 pixels that show random patches, as PNG and JPEG files in turns."""
+    random = np.random.default_rng(0)
+    for index in range(number):
+        path = folder / ("first", "second")[index % 2] / f"{index:05d}{('.png', '.jpg')[index % 2]}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        patches = Image.fromarray(random.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+        patches.resize(TINY).save(path)
 
 
 def write_many(folder: Path, number: int) -> None:

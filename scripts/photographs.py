@@ -1,4 +1,4 @@
-"""Photographs, or none, enter; two class folders of JPEGs of about one size leave."""
+"""Write two class folders of JPEGs of about the same size, cut out of photographs or drawn."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def write_two_classes(
     """Write `number` images, half of them in first/, half in second/, the same on each call.
 
     Args:
-        folder: is made.
+        folder: where to write; it is created.
         number: how many images.
-        photos: folder of photographs: the even ones give the first class, the odd ones the second.
-            None draws shapes instead.
-        size: width and height of an image in pixels, before 15 % of random change.
+        photos: folder of photographs; the first, third, ... are for the first class, the others for
+            the second. If None, shapes are drawn instead.
+        size: width and height of an image in pixels; each image differs from it by up to 15 %.
     """
     originals = _originals(photos) if photos else []
     for index in range(number):
@@ -45,14 +45,14 @@ def write_two_classes(
 def _originals(photos: Path) -> list[Image.Image]:
     files = list(image_files(photos))
     if len(files) < 2:
-        sys.exit(f"{photos} holds {len(files)} photographs; give a folder of at least 2.")
+        sys.exit(f"{photos} has {len(files)} photographs; give a folder with at least 2.")
     return [Image.open(file).convert("RGB") for file in files]
 
 
 def _cut_out(
     originals: list[Image.Image], size: tuple[int, int], random: np.random.Generator
 ) -> Image.Image:
-    """Return a part of a photograph, a half to all of its height, scaled to about the size."""
+    """Return a part of a photograph, half to all of its height, scaled to about the size."""
     original = originals[random.integers(len(originals))]
     width, height = (round(side * random.uniform(0.85, 1.15)) for side in size)
     scale = random.uniform(0.5, 1) * min(original.width / width, original.height / height)

@@ -1,10 +1,10 @@
-"""Folders of images enter; how many copies of them `cnnkit data check` finds leaves as a table.
+"""Print a table of how many changed copies of images `cnnkit data check` finds.
 
     python scripts/planted_leaks.py FOLDER...
 
-A copy of each image, changed in one way, is put into a test split beside the originals. A copy
-counts as found where it is in one group with its original. A false pair is two images that are not
-of the same original; look at them, because the folder may have had copies before.
+A copy of each image, changed in one way, is put into a test split; the originals are the train
+split. A copy is found if it is in one group with its original. A false pair is two images of
+different originals; look at them, because the folder may have contained copies before.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from cnnkit.data.check import check_data
 from cnnkit.data.check.faults import Finding
 from cnnkit.data.sources.folders import image_files
 
+# Changes that people and programs make to pictures that they copy.
 _QUALITY = (30, 95)  # of JPEG
 _SCALE = (0.5, 2.0)
-_CROP = (0.02, 0.06)  # of a side, for each side anew
-_COPY_QUALITY = 90
+_CROP = (0.02, 0.06)  # of a side, drawn for each side
+_COPY_QUALITY = 90  # high, so that the other change is what is tested
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 
@@ -93,7 +94,7 @@ def plant(folder: Path, work: Path, change: Change | None) -> int:
         content = file.read_bytes()
         copy = content if change is None else _copy(content, change, random)
         for split, data in (("train", content), ("test", copy)):
-            # classes do not matter here, but there have to be two
+            # The classes do not matter, but a source has to have two.
             path = work / split / ("even", "odd")[index % 2] / f"{index:05d}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)

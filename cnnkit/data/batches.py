@@ -1,4 +1,4 @@
-"""An `ImageDataset` and indices enter; `tf.data` batches of (images, targets) leave."""
+"""Make `tf.data` batches of (images, targets) from an `ImageDataset` and indices."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def training_batches(
     Args:
         dataset: where pixels and labels come from.
         indices: which samples.
-        batch_size: images a batch; the last batch holds what is left.
+        batch_size: images per batch; the last batch has the rest.
         seed: of the order and the augmentation.
         epoch: number of the epoch.
-        augment: changes the images, and the targets where it mixes images.
-        class_weights: weight of each class in label order; adds a third item to each batch. An
-            image that is mixed of two has a weight that is mixed alike.
+        augment: changes the images, and the targets if it mixes images.
+        class_weights: weight of each class in label order; adds a third item to each batch. If two
+            images are mixed, their weights are mixed in the same proportion.
         sigmoid: targets for one sigmoid unit instead of one-hot ones.
         balanced: show every class equally often, see `epoch_order`.
 
     Returns:
         Batches of images uint8 (batch, height, width, channels), targets float32 (batch, classes)
-        or (batch, 1) with `sigmoid`, and weights float32 (batch,) where asked for. Keras knows
-        their number.
+        or (batch, 1) with `sigmoid`, and weights float32 (batch,) if requested. Keras can tell how
+        many batches there are.
     """
     indices = np.asarray(indices, np.int64)
     order = epoch_order(indices, dataset.labels[indices], seed=seed, epoch=epoch, balanced=balanced)
@@ -86,12 +86,12 @@ def training_batches(
 def evaluation_batches(
     dataset: ImageDataset, indices: np.ndarray, *, batch_size: int, sigmoid: bool = False
 ) -> tf.data.Dataset:
-    """Return batches of (images, targets) in the order of `indices`, nothing changed.
+    """Return batches of (images, targets) in the order of `indices`, without augmentation.
 
     Args:
         dataset: where pixels and labels come from.
         indices: which samples.
-        batch_size: images a batch; the last batch holds what is left.
+        batch_size: images per batch; the last batch has the rest.
         sigmoid: targets for one sigmoid unit instead of one-hot ones.
     """
     indices = np.asarray(indices, np.int64)
@@ -123,7 +123,7 @@ def _targets(labels: tf.Tensor, num_classes: int, sigmoid: bool) -> tf.Tensor:
 
 
 def _weights(targets: tf.Tensor, class_weights: Sequence[float], sigmoid: bool) -> tf.Tensor:
-    """Return the mean of the classes' weights, each counted by its part of the target."""
+    """Return the mean weight of the classes, each weighted by its part of the target."""
     parts = tf.concat([1 - targets, targets], axis=1) if sigmoid else targets
     return tf.linalg.matvec(parts, tf.constant(class_weights, tf.float32))
 
@@ -131,7 +131,7 @@ def _weights(targets: tf.Tensor, class_weights: Sequence[float], sigmoid: bool) 
 def _same_shapes(
     function: Callable[..., Any], images: tf.Tensor, targets: tf.Tensor, step: tf.Tensor
 ) -> tuple[tf.Tensor, ...]:
-    """Call a NumPy function that keeps the shapes of both."""
+    """Call a NumPy function that changes images and targets but not their shapes."""
     types = (images.dtype, targets.dtype)
     found = tf.numpy_function(function, [images, targets, step], types, stateful=False)
     return tuple(

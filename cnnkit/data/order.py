@@ -1,4 +1,4 @@
-"""Labels, a seed and an epoch enter; which images the epoch shows, in their order, leaves."""
+"""Decide which images an epoch shows, and in which order, from the seed and the epoch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_PASSES, _EXTRAS = 1, 3  # they keep these random numbers apart from those of the order
+_PASSES, _EXTRAS = 1, 3  # part of the seeds, so that no two draws share their random numbers
 
 
 class Order(NamedTuple):
@@ -14,7 +14,7 @@ class Order(NamedTuple):
 
     Args:
         samples: indices, int64 (n,).
-        occurrences: how often each was shown before in this epoch, int64 (n,).
+        occurrences: how often each image was already shown in this epoch, int64 (n,).
     """
 
     samples: np.ndarray
@@ -31,10 +31,9 @@ def epoch_order(
         labels: of these samples, int64 (n,).
         seed: of the training.
         epoch: number of the epoch, from 0.
-        balanced: show every class equally often, n images in all. The numbers differ by one where
-            n is no multiple of the number of classes; from epoch to epoch other classes get the
-            one more. The images of a class go round: all are shown before one comes again, also
-            from one epoch to the next.
+        balanced: show every class equally often, n images in total. If n is not a multiple of the
+            number of classes, some classes are shown once more, in each epoch others. All images
+            of a class are shown before one is repeated, also across epochs.
     """
     indices = np.asarray(indices, np.int64)
     chosen = indices
@@ -60,12 +59,12 @@ def _balanced(indices: np.ndarray, labels: np.ndarray, seed: int, epoch: int) ->
 
 
 def _turns_before(turn: int, given: int, number: int) -> int:
-    """Return how many of the first `given` extras, dealt out in turns, a class has got."""
+    """Return how many of the first `given` extra images a class gets, if classes take turns."""
     return (given + number - 1 - turn) // number
 
 
 def _going_round(samples: np.ndarray, begin: int, end: int, seed: int, label: int) -> np.ndarray:
-    """Return the places `begin` to `end` of all passes over a class, each shuffled anew."""
+    """Return positions `begin` to `end` of endless passes over a class, each in its own order."""
     size = len(samples)
     first, last = begin // size, -(-end // size)
     passes = [
@@ -76,7 +75,7 @@ def _going_round(samples: np.ndarray, begin: int, end: int, seed: int, label: in
 
 
 def _occurrences(samples: np.ndarray) -> np.ndarray:
-    """Return for each place how often its sample stands before it."""
+    """Return for each position how often its sample is before it."""
     by_sample = np.argsort(samples, kind="stable")
     ordered = samples[by_sample]
     is_first = np.append(True, ordered[1:] != ordered[:-1])[: len(samples)]

@@ -1,4 +1,4 @@
-"""An image file or its bytes enter; one uint8 array (height, width, channels) leaves."""
+"""Decode an image file, or its bytes, into a uint8 array (height, width, channels)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cnnkit.errors import ImageError
 if TYPE_CHECKING:
     from cnnkit.config import DataConfig
 
-# Raised when the pixels of a file change: cached ones of an earlier version are not used.
+# Increased when the same file gives other pixels, so that cached pixels are not used any more.
 PIXEL_PATH_VERSION = 2
 
 _ORIENTATION_TAG = 0x0112
@@ -37,7 +37,7 @@ _UPRIGHT = {
 }
 _SIXTEEN_TO_EIGHT_BITS = 257  # 65535 / 255
 
-# What Pillow's plugins raise on a damaged file, as seen on fuzzed and real files.
+# What Pillow's plugins raise for damaged files; found with real files and random changes.
 DECODE_ERRORS = (
     ArithmeticError,
     AttributeError,
@@ -67,14 +67,14 @@ _filter_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class PixelSettings:
-    """Everything besides the file that decides the pixels.
+    """All settings that change the pixels of a file.
 
     Args:
         image_size: (height, width) of the result in pixels.
         color_mode: `rgb` (3 channels) or `grayscale` (1 channel).
-        resize: `stretch` (the picture fills the size, its proportions change), `crop` (keeps
-            proportions, cuts what sticks out around the centre) or `pad` (keeps proportions, fills
-            the rest with the background).
+        resize: `stretch` (the picture fills the size and its proportions change), `crop` (keeps the
+            proportions and cuts off what is outside the centre) or `pad` (keeps the proportions and
+            fills the rest with the background).
         background: grey level 0..255 behind transparent pixels and around padded pictures.
     """
 
@@ -118,16 +118,17 @@ class PixelSettings:
 def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.ndarray:
     """Return the uint8 pixels (height, width, channels) of one image.
 
-    The EXIF orientation is applied, transparency is laid over the background, 16-bit grey is scaled
-    to 8 bits, an animation gives its first frame, and colour profiles are not applied. Large JPEGs
-    are decoded at a half, a quarter or an eighth where that is still twice the wanted size.
+    The EXIF orientation is applied, transparent pixels show the background, 16-bit grey is scaled
+    to 8 bits, an animation gives its first frame, and colour profiles are not applied. A large JPEG
+    is decoded at a half, a quarter or an eighth of its size if that is still twice the requested
+    size.
 
     Args:
         source: the file, its path, or its bytes.
         settings: size, colour mode, resize policy and background.
 
     Raises:
-        ImageError: the image cannot be read; the text is the reason, without the path.
+        ImageError: the image cannot be read. The text is the reason, without the path.
     """
     if isinstance(source, bytes):
         data = source
@@ -148,9 +149,9 @@ def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.
 
 
 def _silence_pillow_warnings() -> None:
-    """Ignore what Pillow warns of (large but legal pictures, odd EXIF); errors still arrive.
+    """Ignore Pillow's warnings (about large but valid pictures, unusual EXIF), not its errors.
 
-    `warnings.catch_warnings` would not do: it is not safe in threads.
+    `warnings.catch_warnings` cannot be used here, because it is not safe in threads.
     """
     with _filter_lock:
         if not any(_is_pillow_filter(entry) for entry in warnings.filters):
@@ -172,10 +173,11 @@ def _open(data: bytes) -> Image.Image:
 def _plan_scaled_decoding(
     image: Image.Image, settings: PixelSettings
 ) -> tuple[float, float] | None:
-    """Let a JPEG be decoded smaller, and in grey where that is wanted.
+    """Let Pillow decode a JPEG at a smaller size, and in grey if that is requested.
 
     Returns:
-        (width, height) of what it shows in pixels of the decoded picture; None for other files.
+        (width, height) of the picture in decoded pixels, which need not be whole numbers; None for
+        other files.
     """
     grey = "L" if settings.color_mode == "grayscale" else None
     planned = image.draft(grey, (2 * max(settings.image_size),) * 2)
@@ -228,7 +230,7 @@ def _eight_bits(image: Image.Image, settings: PixelSettings) -> Image.Image:
     elif image.mode not in ("L", "RGB"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     wanted = _pillow_mode(settings)
-    return image if image.mode == wanted else image.convert(wanted)  # convert would copy it
+    return image if image.mode == wanted else image.convert(wanted)  # convert would make a copy
 
 
 def _pillow_mode(settings: PixelSettings) -> str:

@@ -1,4 +1,4 @@
-"""A decoded picture enters; it leaves upright, at the size and by the policy of the settings."""
+"""Turn a decoded picture upright and bring it to the requested size."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def resize_upright(
 ) -> Image.Image:
     """Return the picture at `settings.image_size`.
 
-    It is resized as it is stored and turned afterwards, when it is small.
+    It is resized first and turned afterwards, when it is small.
 
     Args:
         picture: mode RGB or L, as it is stored.
-        extent: (width, height) of what is shown, from the top left corner of the picture. JPEG's
-            scaled decoding fills the last column and row up, so that 121 pixels at an eighth are
-            16 pixels wide, of which 15.125 are shown.
-        turn: what brings the picture upright, None for nothing.
+        extent: (width, height) of the part that is shown, from the top left corner of the picture.
+            A JPEG that is decoded at a smaller size gets a complete last column and row: 121 pixels
+            at an eighth are 16 pixels wide, of which 15.125 are shown.
+        turn: the turn that brings the picture upright; None if it is upright.
         settings: size, resize policy and background.
     """
     height, width = settings.image_size

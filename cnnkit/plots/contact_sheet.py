@@ -1,4 +1,4 @@
-"""What a check found enters; a PNG picture with the pairs of look-alikes leaves."""
+"""Draw the near duplicates that a check found, in pairs, into a PNG file."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _RELATIONS = {
 
 
 def write_contact_sheet(checked: Checked, path: Path) -> tuple[int, int]:
-    """Draw pairs of near duplicates side by side with what they are, as a PNG file.
+    """Draw pairs of near duplicates side by side, each with a caption.
 
-    One pair of each group comes first, then a second one, and so on. Nothing is written where there
-    is no pair.
+    One pair of each group comes first, then a second one, and so on. Nothing is written if there is
+    no pair.
 
     Returns:
-        How many pairs are drawn, and how many there are.
+        How many pairs were drawn, and how many there are.
     """
     ranks = zip_longest(*([(f, pair) for pair in f.pairs] for f in checked.findings))
     found = {pair: finding for rank in ranks for finding, pair in filter(None, rank)}
@@ -57,7 +57,7 @@ def write_contact_sheet(checked: Checked, path: Path) -> tuple[int, int]:
 
 
 def contact_sheet_text(path: Path, drawn: int, found: int) -> str:
-    """Return one sentence on what `write_contact_sheet` drew."""
+    """Return one sentence about what `write_contact_sheet` drew."""
     name = shown(str(path))
     if not drawn:
         return f"There are no near duplicates: {name} is not written."

@@ -1,14 +1,15 @@
-"""Two small grey pictures enter; how alike they are, once one is laid over the other, leaves."""
+"""Measure how alike two small grey pictures are when one is laid over the other."""
 
 from __future__ import annotations
 
 import numpy as np
 
+# The bounds leave room for a crop of 6 % on each side of either picture.
 _STEPS = 8
 _LARGEST_STEP = 0.05
 _SCALES = (0.8, 1.25)
 _LARGEST_SHIFT = 0.2  # of half a side
-_DAMPING = 1e-4
+_DAMPING = 1e-4  # keeps the equations solvable for pictures with little detail
 
 
 def correlation(
@@ -16,18 +17,19 @@ def correlation(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lay each other picture over its picture and correlate the two where both have pixels.
 
-    Scale and shift of both axes are found by steps of least squares, together with a change of
+    Scale and shift along both axes are fitted by steps of least squares, together with a change of
     contrast and brightness.
 
     Args:
         pictures: uint8 (num_pairs, side, side).
         others: the same shape.
-        scale: (num_pairs,) where the search begins: below 1 the picture is a part of the other.
-        steps: 0 takes the scale as it is.
+        scale: (num_pairs,) the scale to begin with; below 1, the picture is a part of the other.
+        steps: number of steps; with 0, the scale is used as it is.
 
     Returns:
-        Two arrays (num_pairs,) up to 1: the correlation of the grey values, and that of the detail
-        (what a Laplacian leaves), which tells similar scenes from the same picture.
+        Two arrays (num_pairs,) of values up to 1: the correlation of the grey values, and that of
+        the detail (the output of a Laplacian), which is high for the same picture only, not for
+        similar scenes.
 
     Source: Lucas and Kanade 1981, "An iterative image registration technique".
     """
@@ -55,8 +57,8 @@ def _lay(
     """Sample pictures bilinearly at their place.
 
     Returns:
-        The sampled pictures, their slopes along x and y, and where there were pixels to sample,
-        as 0 or 1.
+        The sampled pictures, their slopes along x and y, and 1 wherever there was a pixel to
+        sample, else 0.
     """
     side = others.shape[1]
     half = (side - 1) / 2
@@ -87,7 +89,7 @@ def _step(
     gradients: tuple[np.ndarray, np.ndarray],
     inside: np.ndarray,
 ) -> np.ndarray:
-    """Return the change of place that brings the pictures nearest, (num_pairs, 4)."""
+    """Return the change of place after which the pictures differ least, (num_pairs, 4)."""
     num_pairs, side, _ = pictures.shape
     half = (side - 1) / 2
     centred = np.arange(side, dtype=np.float32) - half

@@ -1,4 +1,4 @@
-"""Image records with their contents enter; what is wrong with classes and splits leaves."""
+"""Find what is wrong with the classes and splits: missing, too small, unbalanced, badly named."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def class_findings(
 
     Args:
         source: all images that are used.
-        contents: sha256 of each image, None where it does not decode.
-        data_config: the `data` section: `split`, `classes` and `allow_missing_classes` count.
+        contents: sha256 of each image, None if it cannot be decoded.
+        data_config: the `data` section; `split`, `classes` and `allow_missing_classes` are read.
     """
     labels = sorted({record.label for record in source.records})
     usable = replace(
@@ -55,15 +55,15 @@ def _names(labels: Sequence[str], source: Source) -> list[Finding]:
 def _presence(
     source: Source, usable: Source, labels: Sequence[str], data_config: DataConfig
 ) -> list[Finding]:
-    """Return the classes that have no image, or none that can be read, in all or in one split."""
+    """Return the classes without an image that can be read, in the source or in one split."""
     by_split, readable = classes_by_split(source), classes_by_split(usable)
     found = [
         Finding("empty_class", (name,), "none of its images can be read")
         for name in sorted(set(labels).difference(*readable.values()))
     ]
     found += [
-        Finding("empty_class", (folder,), told)
-        for folder, told in source.empty_classes
+        Finding("empty_class", (folder,), content)
+        for folder, content in source.empty_classes
         if not _counts_as_missing(folder, by_split)
     ]
     found += [
@@ -85,7 +85,7 @@ def _presence(
 
 
 def _counts_as_missing(folder: str, by_split: Mapping[str | None, set[str]]) -> bool:
-    """Tell whether an empty `test/cat` shows as a class that the test split lacks."""
+    """Tell whether an empty `test/cat` is reported as a class that the test split lacks."""
     split = split_from_folder(folder.partition("/")[0])
     return split in _HELD_OUT and split in by_split and "/" in folder
 
@@ -106,7 +106,7 @@ def _difference(
 def _sizes(
     source: Source, contents: Sequence[str | None], data_config: DataConfig
 ) -> list[Finding]:
-    """Return classes too small for the cut that training would make, and a large imbalance."""
+    """Return classes that are too small for the split of a training, and a large imbalance."""
     usable = [
         (record, content)
         for record, content in zip(source.records, contents, strict=True)
@@ -147,12 +147,12 @@ def _imbalance(records: Sequence[ImageRecord]) -> list[Finding]:
         return []
     largest = max(sorted(sizes), key=sizes.__getitem__)
     smallest = min(sorted(sizes), key=sizes.__getitem__)
-    told = f"{sizes[largest]:,} and {sizes[smallest]:,} images"
-    return [Finding("imbalance", (largest, smallest), told)]
+    counts = f"{sizes[largest]:,} and {sizes[smallest]:,} images"
+    return [Finding("imbalance", (largest, smallest), counts)]
 
 
 def _groups(records: Sequence[ImageRecord]) -> list[Finding]:
-    """Return the groups that the source itself brings to several splits."""
+    """Return the groups that the source itself divides among several splits."""
     members: dict[str, list[ImageRecord]] = {}
     for record in records:
         if record.group is not None and record.split is not None:

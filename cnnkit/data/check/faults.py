@@ -1,4 +1,7 @@
-"""The name of a fault enters; how grave it is, what it means and what to do about it leave."""
+"""The table of all kinds of fault: how severe each is, what it means and what to do about it.
+
+The names are fixed: scripts read them in the JSON output, and errors about images carry them.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ class Kind:
     """One kind of fault or fact.
 
     Args:
-        severity: `error` (training stops, or its result is wrong), `warning` (look at it) or `info`
-            (nothing is wrong).
+        severity: `error` (training stops, or its result is wrong), `warning` (worth a look) or
+            `info` (nothing is wrong).
         meaning: one sentence.
-        advice: what to do, one sentence; empty where there is nothing to do.
+        advice: what to do, one sentence; empty if there is nothing to do.
     """
 
     severity: str
@@ -27,9 +30,9 @@ _REPAIR = "Get the file again, or remove it."
 _RENAME = "Rename one of them, or merge them."
 
 KINDS = {
-    # --- files that give no pixels
+    # --- files that give no pixels (image_faults.py; of folders and links: folder_faults.py)
     "empty_file": Kind("error", "The file has no bytes.", _REPAIR),
-    "not_an_image": Kind("error", "An image by its name, but not by its content.", _REPAIR),
+    "not_an_image": Kind("error", "The name is that of an image, the content is not.", _REPAIR),
     "truncated": Kind("error", "The image is cut off.", _REPAIR),
     "damaged": Kind("error", "The image cannot be decoded.", _REPAIR),
     "too_large": Kind(
@@ -39,8 +42,8 @@ KINDS = {
     ),
     "unsupported_pixels": Kind(
         "error",
-        "The pixels are numbers whose black and white are not known.",
-        "Convert the image to 8 or 16 bits a channel.",
+        "The pixels are numbers, and which of them are black and white is not known.",
+        "Convert the image to 8 or 16 bits per channel.",
     ),
     "unreadable_file": Kind("error", "The file cannot be opened.", "Correct its permissions."),
     "unreadable_folder": Kind(
@@ -50,10 +53,10 @@ KINDS = {
         "error", "A link that leads nowhere, or to itself.", "Correct the link, or remove it."
     ),
     "special_file": Kind("error", "A pipe or device where an image should be.", "Remove it."),
-    # --- the same picture again
+    # --- the same picture again (copy_faults.py; groups: class_faults.py)
     "duplicate_across_splits": Kind(
         "error",
-        "The same file lies in two splits: the score on it is worth nothing.",
+        "The same file is in two splits, so the score on it means nothing.",
         "Remove all copies but one.",
     ),
     "duplicate_across_classes": Kind(
@@ -61,7 +64,7 @@ KINDS = {
     ),
     "near_duplicate_across_splits": Kind(
         "error",
-        "Copies of one picture lie in two splits: the score on them is worth nothing.",
+        "Copies of one picture are in two splits, so the score on them means nothing.",
         "Look at them, and remove all but one.",
     ),
     "near_duplicate_across_classes": Kind(
@@ -71,19 +74,21 @@ KINDS = {
     ),
     "group_across_splits": Kind(
         "error",
-        "Images of one group lie in two splits.",
-        "Bring them to one side, or let cnnkit data split divide anew.",
+        "Images of one group are in two splits.",
+        "Move them to one split, or let cnnkit data split divide the images again.",
     ),
-    # --- the source and its classes
+    # --- the source and its classes (source_faults.py, class_faults.py)
     "unusable_source": Kind(
         "error", "The source cannot be read as classes of images.", "Do what the message says."
     ),
     "empty_class": Kind("error", "A class without an image.", "Add images, or remove the class."),
     "single_class": Kind(
-        "error", "There are fewer than two classes.", "Add a class: there is nothing to tell apart."
+        "error",
+        "There are fewer than two classes.",
+        "Add a class.",
     ),
     "no_train_split": Kind(
-        "error", "The source has splits, but none to train on.", "Add a train split."
+        "error", "The source has splits, but no train split.", "Add a train split."
     ),
     "class_missing_from_split": Kind(
         "error",
@@ -103,27 +108,27 @@ KINDS = {
         "error", "A class name has a character that cannot be printed.", "Rename the class."
     ),
     "odd_class_name": Kind(
-        "warning", "A class name begins or ends with a blank.", "Rename the class."
+        "warning", "A class name begins or ends with a space.", "Rename the class."
     ),
     "names_differ_in_case": Kind(
-        "warning", "Names that are one on systems that ignore case.", _RENAME
+        "warning", "Names that are the same on systems that ignore case.", _RENAME
     ),
     "names_differ_in_unicode": Kind(
-        "warning", "Names that look the same but are spelt with other characters.", _RENAME
+        "warning", "Names that look the same but consist of different characters.", _RENAME
     ),
     "imbalance": Kind(
         "warning",
         "The largest class has more than 10 times the images of the smallest.",
         "Set training.class_weights: effective_number, or add images.",
     ),
-    # --- look at these
+    # --- worth a look (image_faults.py, folder_faults.py; duplicates: copy_faults.py)
     "duplicate": Kind(
-        "warning", "The same file lies several times in one class.", "Remove the copies."
+        "warning", "The same file is in one class several times.", "Remove the copies."
     ),
     "near_duplicate": Kind(
         "warning",
-        "Copies of one picture, which a split may put on both sides.",
-        "Remove the copies, or name them as a group.",
+        "Copies of one picture, which may end up in different splits.",
+        "Remove the copies, or put them into one group.",
     ),
     "wrong_extension": Kind(
         "warning",
@@ -133,8 +138,8 @@ KINDS = {
     "constant": Kind("warning", "All pixels have the same colour.", "Remove the image."),
     "tiny": Kind(
         "warning",
-        "A side of less than 32 pixels, and less than half of what is usual here.",
-        "Look whether it is a thumbnail by mistake.",
+        "A side has less than 32 pixels, and less than half of what is usual here.",
+        "Check whether it is a thumbnail by mistake.",
     ),
     "extreme_aspect": Kind(
         "warning",
@@ -143,39 +148,41 @@ KINDS = {
     ),
     "changed_content": Kind(
         "warning",
-        "The content is another one than the source states.",
-        "Write the manifest again if that is right.",
+        "The content is not the one that the source states.",
+        "Write the manifest again if the new content is right.",
     ),
     "unused_image": Kind(
         "warning",
-        "An image that is not used: it lies beside the class folders, or its name has no ending of "
-        "an image.",
+        "An image that is not used: it is outside the class folders, or its name does not end like "
+        "that of an image.",
         "Move or rename it if it should be used.",
     ),
     "unused_folder": Kind(
-        "warning", "A folder beside the train, validation and test folders.", "Move it elsewhere."
+        "warning",
+        "A folder next to the train, validation and test folders.",
+        "Move it elsewhere.",
     ),
     "notebook_checkpoints": Kind(
         "warning",
-        "A folder of copies that Jupyter made; cnnkit leaves it aside, others take it for a class.",
+        "A folder of copies that Jupyter made; cnnkit ignores it, others take it for a class.",
         "Remove it.",
     ),
     "link_outside": Kind(
         "warning",
-        "A link that leads out of the folder: a copy of the folder will lack it.",
+        "A link that leads out of the folder, so a copy of the folder will lack the files.",
         "Put the files themselves here.",
     ),
-    "link_loop": Kind("warning", "A link to a folder that it lies in.", "Remove the link."),
-    # --- counted
-    "hidden_file": Kind("info", "A hidden file or folder, left aside."),
-    "other_file": Kind("info", "A file that is no image, left aside."),
+    "link_loop": Kind("warning", "A link to a folder that contains the link.", "Remove the link."),
+    # --- for information (image_faults.py, folder_faults.py)
+    "hidden_file": Kind("info", "A hidden file or folder, ignored."),
+    "other_file": Kind("info", "A file that is not an image, ignored."),
     "exif_rotated": Kind("info", "Turned upright by its EXIF orientation."),
     "cmyk": Kind("info", "CMYK, converted to RGB without a colour profile."),
     "palette": Kind("info", "Colours from a palette."),
-    "sixteen_bit": Kind("info", "16 bits a channel, reduced to 8."),
-    "transparent": Kind("info", "Transparency, laid over data.background."),
-    "animated": Kind("info", "An animation, of which the first frame is used."),
-    "multi_picture": Kind("info", "Several pictures in one file, of which the first is used."),
+    "sixteen_bit": Kind("info", "16 bits per channel, reduced to 8."),
+    "transparent": Kind("info", "Transparent, shown on data.background."),
+    "animated": Kind("info", "An animation; the first frame is used."),
+    "multi_picture": Kind("info", "Several pictures in one file; the first is used."),
     "enlarged": Kind("info", "Smaller than data.image_size, so it is enlarged."),
 }
 
@@ -186,10 +193,10 @@ class Pair:
 
     Args:
         paths: of the two.
-        distance: differing bits of 64 between the perceptual hashes, where one picture may have
-            been mirrored or cropped to compare.
+        distance: number of different bits, of 64, between the perceptual hashes; one picture may
+            have been mirrored or cropped for the comparison.
         similarity: correlation of the two pictures when one is laid over the other, up to 1.
-        mirrored: whether one shows the other's mirror image.
+        mirrored: whether one picture is the mirror image of the other.
     """
 
     paths: tuple[str, str]
@@ -200,13 +207,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found.
+    """One fault that was found.
 
     Args:
         kind: a key of `KINDS`.
-        paths: of the files or folders, as the source shows them; for classes, their names.
-        detail: what was measured or said; may be empty.
-        pairs: for near duplicates, which two are alike and how much.
+        paths: of the files or folders, as the source shows them; names, for classes.
+        detail: what was measured, or why a file cannot be read; may be empty.
+        pairs: for near duplicates, which pictures are alike and how much.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""What different files look like enters; groups of copies of one picture leave."""
+"""Group the files that show the same picture: hashes propose pairs, pixels decide."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageFile
 from cnnkit.errors import ImageError
 
-# (correlation, that of the detail) of copies, chosen between those of copies and of other pictures
-# as scripts/planted_leaks.py measures them.
-_AT_ONCE = 0.8
+# The smallest (correlation, correlation of the detail) of two copies. The limits are between the
+# values of copies and those of different pictures, as scripts/planted_leaks.py measures them.
+_UNALIGNED = 0.8  # a first look, before one picture is laid over the other
 _SMALL = (0.92, 0.6)  # of the thumbnails
 _LARGER = (0.97, 0.75)  # of pictures twice as large
 _SIDE = 64
 
-# Digits of 28 pixels are alike without being copies, so that of small pictures only copies of
-# the whole count that are nearly equal.
+# Digits of 28 pixels are alike without being copies. Small pictures are copies only if they are
+# nearly equal and both show the whole.
 _LITTLE_DETAIL = (0.985, 0.92)
 _FEW_BITS = 4
 
 _ALIKE_IN_COLOUR = 12  # mean difference in grey levels
-_NO_COLOUR = 4
+_NO_COLOUR = 4  # grey levels between the channels of a grey picture
 _PAIRS_AT_ONCE = 512
 
 MeasuredPair = tuple[int, int, int, float, bool]
@@ -46,15 +46,16 @@ class Picture(NamedTuple):
 def near_duplicates(pictures: Sequence[Picture]) -> list[list[MeasuredPair]]:
     """Return groups of pictures that are copies of each other.
 
-    The hashes propose pairs. A pair counts where the thumbnails agree when one is laid over the
-    other, and then pictures of 64 pixels, for which the two files are read again. Pictures that are
-    in one group already are not compared again: a group has as many pairs as connect it.
+    The hashes propose pairs. A pair shows the same picture if the thumbnails agree when one is laid
+    over the other, and after that the pictures at 64 pixels, for which both files are read again.
+    Pictures that are already in one group are not compared again, so a group has only as many pairs
+    as connect it.
 
     Args:
-        pictures: of different contents.
+        pictures: with different contents.
 
     Returns:
-        A list for each group of (index, index, distance in bits, correlation, mirrored).
+        For each group a list of (index, index, distance in bits, correlation, mirrored).
     """
     if len(pictures) < 2:
         return []
@@ -67,7 +68,8 @@ def near_duplicates(pictures: Sequence[Picture]) -> list[list[MeasuredPair]]:
         copies = comparison.copies(rows[groups[rows[:, 0]] != groups[rows[:, 1]]])
         if copies:
             found += copies
-            groups = connected_groups(len(pictures), [pair[:2] for pair in found])
+            pairs = [(groups[first], groups[second]) for first, second, *_ in copies]
+            groups = connected_groups(int(groups.max()) + 1, pairs)[groups]
     needed = connecting_pairs(len(pictures), [pair[:2] for pair in found])
     by_group: dict[int, list[MeasuredPair]] = {}
     for pair in sorted(found[position] for position in needed):
@@ -94,7 +96,7 @@ class _Comparison:
         rows = rows[~self._is_small(rows) | ((rows[:, 3] <= _FEW_BITS) & (rows[:, 2] % 2 == 0))]
         wide = _mirrored(self._grey, rows)
         alike, _ = correlation(self._grey[rows[:, 1]], wide, _scale(rows), steps=0)
-        rows = rows[(alike >= _AT_ONCE) & self._same_colours(rows)]
+        rows = rows[(alike >= _UNALIGNED) & self._same_colours(rows)]
         rows = rows[_agreement(self._grey, rows, np.broadcast_to(_SMALL, (len(rows), 2))) > 0]
         limits = np.where(self._is_small(rows)[:, None], _LITTLE_DETAIL, _LARGER)
         whole = self._larger_agreement(rows, limits)
@@ -110,7 +112,7 @@ class _Comparison:
         return np.maximum(self._sides[rows[:, 0]], self._sides[rows[:, 1]]) < _SIDE
 
     def _same_colours(self, rows: np.ndarray) -> np.ndarray:
-        """Tell where hues agree; a picture in grey may be a copy of one in colours."""
+        """Tell which pairs agree in hue; a grey picture may be a copy of one in colour."""
         first = _mirrored(self._colours, rows).astype(np.int16)
         second = self._colours[rows[:, 1]].astype(np.int16)
         hues = [np.diff(colours, axis=-1) for colours in (first, second)]
@@ -119,7 +121,7 @@ class _Comparison:
         return (apart <= _ALIKE_IN_COLOUR) | grey[0] | grey[1]
 
     def _larger_agreement(self, rows: np.ndarray, limits: np.ndarray) -> np.ndarray:
-        """Read the files again, twice as large, and compare them."""
+        """Read the files again, twice as large as the thumbnails, and compare them."""
         needed, places = np.unique(rows[:, :2], return_inverse=True)
         files = [self._files[index] for index in needed.tolist()]
         pictures = np.array(compute_all(_read, files), np.uint8).reshape(-1, _SIDE, _SIDE)
@@ -128,7 +130,7 @@ class _Comparison:
 
 
 def _read(file: ImageFile) -> np.ndarray:
-    """Return uint8 (64, 64); black where the file has just gone."""
+    """Return uint8 (64, 64); black if the file has just been removed."""
     try:
         return read_pixels(file, PixelSettings((_SIDE, _SIDE), "grayscale"))[..., 0]
     except ImageError:
@@ -136,7 +138,7 @@ def _read(file: ImageFile) -> np.ndarray:
 
 
 def _mirrored(pictures: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return the first pictures of the pairs, mirrored where the variant is."""
+    """Return the first picture of each pair, mirrored if its variant is."""
     first, mirrored = pictures[rows[:, 0]], rows[:, 2] >= 2
     first[mirrored] = first[mirrored][:, :, ::-1]
     return first
@@ -147,14 +149,15 @@ def _scale(rows: np.ndarray) -> np.ndarray:
 
 
 def _agreement(pictures: np.ndarray, rows: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """Return the correlation of each pair, 0 where it is not of one picture.
+    """Return the correlation of each pair, 0 if it does not show the same picture.
 
-    Either picture is laid over the other, as the search sometimes ends well from one side only.
+    Each picture of a pair is laid over the other, because the search may succeed in only one of the
+    two directions.
 
     Args:
         pictures: uint8 (num_pictures, side, side).
         rows: (num_pairs, 4).
-        limits: (num_pairs, 2), the correlations of the whole and of the detail that are needed.
+        limits: (num_pairs, 2), the smallest correlations of the whole and of the detail.
     """
     first, second, scale = _mirrored(pictures, rows), pictures[rows[:, 1]], _scale(rows)
     agreement = np.zeros(len(rows))

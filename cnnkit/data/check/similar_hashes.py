@@ -1,4 +1,4 @@
-"""Perceptual hashes enter; the pairs that may show the same picture leave, in near-linear time."""
+"""Find pairs of similar perceptual hashes in near-linear time, without comparing all with all."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MAX_DISTANCE = 12  # bits of 64; whether two pictures are the same is decided by their pixels
+MAX_DISTANCE = 12  # bits of 64; a pair is only proposed, the pixels decide
 _BANDS = 4
 _BAND_BITS = 64 // _BANDS
 _KEYS = 1 << _BAND_BITS
-_WINDOW = 32
-_NEAREST = 16
-_ROOM = 1 << 20  # pairs compared at once
+_WINDOW = 32  # hashes compared, of those with the same band
+_NEAREST = 16  # pairs kept per picture and variant
+_ROOM = 1 << 20  # pairs compared at once, which bounds the memory
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Pairs of similar hashes, all arrays of one length, the nearest pairs first.
+    """Pairs of similar hashes in arrays of the same length, the most similar pairs first.
 
     Args:
-        first: index of the picture that one of its variants was taken of.
-        second: index of the picture whose whole is like that variant.
-        variant: 0 the whole, 1 its middle, 2 and 3 the same mirrored.
-        distance: differing bits.
+        first: index of the picture of which a variant was compared.
+        second: index of the picture that was compared as a whole.
+        variant: of the first picture: 0 the whole, 1 its middle, 2 and 3 the same mirrored.
+        distance: number of different bits.
     """
 
     first: np.ndarray
@@ -34,12 +34,13 @@ class Candidates:
 
 
 def similar_hashes(hashes: np.ndarray) -> Candidates:
-    """Find pairs of pictures of which a variant of one is like the whole of the other.
+    """Find pairs of pictures in which a variant of one is similar to the whole of the other.
 
-    A hash is cut into 4 bands of 16 bits. Two hashes are compared where a band of theirs differs in
-    at most one bit, so none at a distance of up to 7 bits is missed, and few up to 10. Two bounds
-    keep time and memory linear on pictures that are all alike: of more than 32 hashes with the same
-    band, those next in the order of the other bits are compared, and 16 a variant are kept.
+    A hash is cut into 4 bands of 16 bits. Two hashes are compared if one of their bands differs in
+    at most one bit, so no pair at a distance of up to 7 bits is missed, and few up to 10. Two
+    bounds keep time and memory linear if all pictures are alike: among more than 32 hashes with the
+    same band, only the nearest in the order of the other bits are compared, and only the 16 most
+    similar pictures per picture and variant are kept.
 
     Args:
         hashes: uint64 (num_pictures, 4), see `Look`.
@@ -60,8 +61,8 @@ def similar_hashes(hashes: np.ndarray) -> Candidates:
     return _decoded(kept)
 
 
-# A pair is one number, so that sorting brings a picture's nearest to the front: 29 bits for the
-# first picture, 6 for the distance, 29 for the second picture.
+# A pair is packed into one number, so that sorting brings the most similar pictures of each picture
+# to the front: 29 bits for the first picture, 6 for the distance, 29 for the second picture.
 _INDEX_BITS = np.uint64(29)
 _DISTANCE_BITS = np.uint64(6)
 _SHIFT = _INDEX_BITS + _DISTANCE_BITS
@@ -75,7 +76,7 @@ def _codes(first: np.ndarray, second: np.ndarray, difference: np.ndarray) -> np.
 
 
 def _nearest(codes: np.ndarray) -> np.ndarray:
-    """Return each pair once, and of each first picture the nearest ones only."""
+    """Return each pair once, and only the most similar pairs of each first picture."""
     codes = np.unique(codes)
     first = codes >> _SHIFT
     begin = np.searchsorted(first, first)
@@ -93,7 +94,7 @@ def _decoded(kept: list[np.ndarray]) -> Candidates:
 
 
 class _Band:
-    """The hashes sorted by one band, then by the bits that follow it."""
+    """The hashes, sorted by one band and then by the bits after it."""
 
     def __init__(self, hashes: np.ndarray, band: int) -> None:
         self._turn = np.uint64(band * _BAND_BITS)
@@ -121,7 +122,7 @@ class _Band:
                 yield self._pairs(part, begin[part], counts[part])
 
     def _same_key(self, turned: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return where in the order the hashes to compare begin, and how many they are."""
+        """Return where the hashes to compare begin in the sorted order, and how many there are."""
         keys = _key(turned)
         begin, end = self._starts[keys], self._starts[keys + 1]
         crowded = np.flatnonzero(end - begin > _WINDOW)
@@ -132,7 +133,7 @@ class _Band:
         return begin, end - begin
 
     def _place(self, turned: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """Return where the chosen queries stand in the order, spread over hashes equal to them."""
+        """Return the places of the chosen queries in the sorted order, spread over equal hashes."""
         left = np.searchsorted(self._sorted, turned[chosen])
         right = np.searchsorted(self._sorted, turned[chosen], side="right")
         return left + chosen % np.maximum(right - left, 1)
@@ -140,7 +141,7 @@ class _Band:
     def _pairs(
         self, queries: np.ndarray, begin: np.ndarray, counts: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return each query with the `counts` hashes in order from `begin`."""
+        """Return each query with the `counts` hashes from `begin` on in the sorted order."""
         offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         return np.repeat(queries, counts), self._order[np.repeat(begin, counts) + offsets]
 

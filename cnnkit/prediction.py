@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageFile
 from cnnkit.data.sources.folders import image_files
+from cnnkit.data.sources.ignored import SYSTEM, Ignored, is_system
 from cnnkit.errors import ImageError, UsageError
 from cnnkit.files import PATHS_AS_THEY_ARE, atomic_write
 from cnnkit.runtimes import Predictor
@@ -79,20 +80,40 @@ def predict(
         yield Prediction(name, names, predictor(pixels[np.newaxis])[0])
 
 
-def find_images(patterns: Iterable[str]) -> Iterator[str]:
+def find_images(patterns: Iterable[str], ignored: Ignored | None = None) -> Iterator[str]:
     """Yield the image files for each pattern: a file itself, a folder's images, a glob's matches.
 
     A pattern that matches nothing is yielded unchanged: its prediction then says that there is no
     such file.
+
+    Args:
+        patterns: paths of files and folders, and globs.
+        ignored: gets the files and folders inside the given folders that are not images.
     """
+    ignored = Ignored() if ignored is None else ignored
     for pattern in patterns:
         if os.path.isdir(pattern):
-            yield from [str(file) for file in image_files(Path(pattern))] or [pattern]
+            yield from image_files(pattern, ignored) or [pattern]
         elif not os.path.lexists(pattern) and glob.has_magic(pattern):
-            # Sorted, because a glob's own order is that of the file system.
-            yield from sorted(glob.iglob(pattern, recursive=True)) or [pattern]
+            yield from _matches(pattern, ignored) or [pattern]
         else:
             yield pattern
+
+
+def _matches(pattern: str, ignored: Ignored) -> list[str]:
+    """Return what a glob matches, sorted, because its own order is that of the file system.
+
+    A glob matches no hidden files, so it skips those of the system as well, unless it names them.
+    """
+    found = []
+    named = set(pattern.split(os.sep))
+    for path in sorted(glob.iglob(pattern, recursive=True)):
+        hidden = [part for part in path.split(os.sep) if part not in named and is_system(part)]
+        if hidden:
+            ignored.add(SYSTEM, path)
+        else:
+            found.append(path)
+    return found
 
 
 def _read_ahead(

@@ -10,6 +10,7 @@ from PIL import Image
 
 from cnnkit.data.sources.builtin import draw_shape
 from cnnkit.data.sources.folders import image_files
+from cnnkit.data.sources.ignored import Ignored
 
 SMALL = (500, 375)  # width, height
 TWELVE_MEGAPIXELS = (4000, 3000)
@@ -43,7 +44,7 @@ def write_two_classes(
 
 
 def _originals(photos: Path) -> list[Image.Image]:
-    files = list(image_files(photos))
+    files = image_files(str(photos), Ignored())
     if len(files) < 2:
         sys.exit(f"{photos} has {len(files)} photographs; give a folder with at least 2.")
     return [Image.open(file).convert("RGB") for file in files]

@@ -22,6 +22,7 @@ from cnnkit.config.data_section import DataConfig
 from cnnkit.data.check import check_data
 from cnnkit.data.check.faults import Finding
 from cnnkit.data.sources.folders import image_files
+from cnnkit.data.sources.ignored import Ignored
 
 # Changes that people and programs make to pictures that they copy.
 _QUALITY = (30, 95)  # of JPEG
@@ -88,7 +89,7 @@ def main() -> None:
 
 def plant(folder: Path, work: Path, change: Change | None) -> int:
     """Write train/ with the images of a folder and test/ with their copies; return their number."""
-    files = list(image_files(folder))
+    files = [Path(file) for file in image_files(str(folder), Ignored())]
     for index, file in enumerate(files):
         random = np.random.default_rng([0, index])
         content = file.read_bytes()

@@ -367,9 +367,24 @@ def hidden(folder):
     put(folder, "cat/._1.png", b"\0")
 
 
-@fault(("other_file", "cat/Thumbs.db"), ("other_file", "notes.txt"))
-def no_images(folder):
+@fault(("hidden_file", "cat/@eaDir"), ("hidden_file", "cat/Thumbs.db"), ("hidden_file", "#recycle"))
+def of_a_system(folder):
     put(folder, "cat/Thumbs.db", b"\xd0\xcf\x11\xe0")
+    put(folder, "cat/@eaDir/00.png/SYNOPHOTO_THUMB_M.jpg", file_bytes(scene(9000)))
+    put(folder, "#recycle/1.png", file_bytes(scene(9001)))
+
+
+@fault(("doubtful_classes",))
+def parts_that_are_no_classes(folder):
+    for number, part in enumerate(("2019", "2020")):
+        write_sound(folder / part, seed=1000 * (number + 1))
+    for label in ("cat", "dog"):
+        shutil.rmtree(folder / label)
+
+
+@fault(("other_file", "cat/words.doc"), ("other_file", "notes.txt"))
+def no_images(folder):
+    put(folder, "cat/words.doc", b"\xd0\xcf\x11\xe0")
     put(folder, "notes.txt", b"hello")
 
 

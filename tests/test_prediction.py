@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import cnnkit
+from cnnkit.data.sources.ignored import Ignored
 from cnnkit.errors import UsageError
 from cnnkit.prediction import Prediction, find_images, predict, write_predictions
 from cnnkit.runtimes import load_predictor
@@ -114,6 +115,34 @@ def test_folders_globs_files_and_missing_names_are_found_in_order(tmp_path):
     assert [os.path.relpath(path, tmp_path) for path in found] == [
         "b/1.jpg", "b/2.png", "b/deep/3.png", "c.png", "none*", "x", "empty",
     ]  # fmt: skip
+
+
+def test_files_of_a_folder_that_are_ignored_are_named_with_the_reason(trained_run, tmp_path):
+    photos, image = tmp_path / "photos", f"{_image_folder(trained_run)}/red/0.png"
+    for name in ("1.png", "scan", "@eaDir/1.png/SYNOPHOTO_THUMB_M.png"):
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        (photos / name).write_bytes(Path(image).read_bytes())
+    (photos / "notes.txt").write_text("words")
+    (photos / "lost.png").symlink_to("nowhere.png")
+    done = _cli(photos, "--json", "--allow-errors", "--model", trained_run.folder)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [Path(row["path"]).name for row in rows] == ["1.png", "lost.png"]
+    assert "leads" in rows[1]["error"] or "link" in rows[1]["error"]
+    said = done.stderr.decode()
+    assert f"Ignored: 1 file whose ending is not that of an image ({photos}/notes.txt)." in said
+    assert f"Ignored: 1 file without an ending such as .jpg ({photos}/scan)." in said
+    assert f"keeps for itself ({photos}/@eaDir)." in said
+
+
+def test_a_glob_skips_the_files_of_systems_unless_it_names_them(tmp_path):
+    thumb = tmp_path / "@eaDir" / "1.jpg"
+    thumb.parent.mkdir()
+    for path in (thumb, tmp_path / "1.jpg"):
+        path.touch()
+    ignored = Ignored()
+    assert list(find_images([f"{tmp_path}/**/*.jpg"], ignored)) == [str(tmp_path / "1.jpg")]
+    assert f"({thumb})." in ignored.notes()[0]
+    assert list(find_images([f"{tmp_path}/@eaDir/*.jpg"])) == [str(thumb)]
 
 
 def test_a_broken_file_gets_a_row_with_its_reason_and_the_others_go_on(trained_run, tmp_path):

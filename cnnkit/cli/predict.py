@@ -6,12 +6,16 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cnnkit.cli.command import Command, say
 from cnnkit.cli.options import json_option, model_option, overwrite_option, runs_option
 from cnnkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from cnnkit.data.sources.ignored import Ignored
 
 
 @click.command(
@@ -74,6 +78,7 @@ def predict(
     exit code is 1. --json is the same as --format jsonl.
     """
     _check_images(images, stdin_image)
+    from cnnkit.data.sources.ignored import Ignored
     from cnnkit.files import STDIN, TEXT, check_output
     from cnnkit.prediction import predict as predict_images
     from cnnkit.prediction import write_predictions
@@ -84,11 +89,14 @@ def predict(
     check_output(output, "--output", TEXT, overwrite=overwrite, inputs=files)
     if model is None:
         say(f"model: {predictor.path}")
-    sources = iter([sys.stdin.buffer.read()]) if stdin_image else _paths(images, null)
+    ignored = Ignored()
+    sources = iter([sys.stdin.buffer.read()]) if stdin_image else _paths(images, null, ignored)
     format_ = "jsonl" if as_json else format_
     total, failed = write_predictions(
         predict_images(predictor, sources), predictor.info.class_names, format_, topk, output
     )
+    for sentence in ignored.notes():
+        say(sentence)
     if failed:
         say(f"{failed} of {total} images could not be read.")
         if not allow_errors:
@@ -105,11 +113,11 @@ def _check_images(images: tuple[str, ...], stdin_image: bool) -> None:
         raise UsageError("Standard input is closed, so nothing can be read from it.")
 
 
-def _paths(images: tuple[str, ...], null: bool) -> Iterator[str]:
+def _paths(images: tuple[str, ...], null: bool, ignored: Ignored) -> Iterator[str]:
     from cnnkit.prediction import find_images
 
     for image in images:
-        yield from _stdin_paths(null) if image == "-" else find_images([image])
+        yield from _stdin_paths(null) if image == "-" else find_images([image], ignored)
 
 
 def _stdin_paths(null: bool) -> Iterator[str]:

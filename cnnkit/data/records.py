@@ -15,16 +15,6 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 SPLITS = ("train", "validation", "test")
-_SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "test": "test",
-    "testing": "test",
-}
-_FOLDER_NAMES = ("train", "validation", "val", "valid", "test")
 
 
 class ImageFile(Protocol):
@@ -77,14 +67,17 @@ class Source:
     Args:
         name: what messages call it.
         records: all images, sorted by path.
-        notes: sentences about everything that was ignored.
+        notes: sentences about everything that was ignored, converted or assumed.
         empty_classes: (folder, what it contains) of class folders without an image.
+        doubt: a sentence if the folders look as if they were not the classes; else empty. It is one
+            of the notes, too.
     """
 
     name: str
     records: tuple[ImageRecord, ...]
     notes: tuple[str, ...] = ()
     empty_classes: tuple[tuple[str, str], ...] = ()
+    doubt: str = ""
 
 
 def without_collection(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -104,17 +97,6 @@ def without_collection(function: Callable[Parameters, Result]) -> Callable[Param
                 gc.enable()
 
     return paused
-
-
-def split_from_word(word: str) -> str | None:
-    """Return the split that a word in a CSV means, upper or lower case; None for another word."""
-    return _SPLIT_NAMES.get(word.strip().lower())
-
-
-def split_from_folder(name: str) -> str | None:
-    """Return the split that a folder's name means, upper or lower case; None for another name."""
-    folded = name.lower()
-    return _SPLIT_NAMES[folded] if folded in _FOLDER_NAMES else None
 
 
 def fingerprint_of(images: Iterable[tuple[str, str]]) -> str:

@@ -134,5 +134,5 @@ def _check_same_classes(
     )
     raise UsageError(
         f"{run_name} was trained on {count_of(len(class_names), 'class', 'classes')}, "
-        f"{source.name} has {len(there):,} ({'; '.join(parts)}). {advice}"
+        f"{source.name} has {len(there):,} ({'; '.join(parts)}). {source.doubt or advice}"
     )

@@ -9,10 +9,11 @@ from dataclasses import replace
 from cnnkit.config import DataConfig
 from cnnkit.data.check.faults import Finding
 from cnnkit.data.check.folder_faults import names_alike
-from cnnkit.data.records import SPLITS, ImageRecord, Source, split_from_folder
+from cnnkit.data.records import SPLITS, ImageRecord, Source
 from cnnkit.data.sources.listing import classes_by_split
 from cnnkit.data.split.stratified import split_units
 from cnnkit.data.split.units import Pool, groups_of
+from cnnkit.data.split_words import split_from_folder
 from cnnkit.errors import DataError
 from cnnkit.text import count_of
 
@@ -72,7 +73,10 @@ def _presence(
         if name not in labels
     ]
     if len(labels) < 2:
-        found.append(Finding("single_class", tuple(labels), count_of(len(labels), "class")))
+        number = count_of(len(labels), "class", "classes")
+        found.append(Finding("single_class", tuple(labels), source.doubt or number))
+    elif source.doubt:
+        found.append(Finding("doubtful_classes", (), source.doubt))
     if None in by_split or not by_split:
         return found
     if "train" not in by_split:

@@ -116,6 +116,9 @@ KINDS = {
     "names_differ_in_unicode": Kind(
         "warning", "Names that look the same but consist of different characters.", _RENAME
     ),
+    "doubtful_classes": Kind(
+        "warning", "The folders look as if they were not the classes.", "Do what the message says."
+    ),
     "imbalance": Kind(
         "warning",
         "The largest class has more than 10 times the images of the smallest.",
@@ -174,7 +177,9 @@ KINDS = {
     ),
     "link_loop": Kind("warning", "A link to a folder that contains the link.", "Remove the link."),
     # --- for information (image_faults.py, folder_faults.py)
-    "hidden_file": Kind("info", "A hidden file or folder, ignored."),
+    "hidden_file": Kind(
+        "info", "A file or folder that is hidden, or that a computer keeps for itself; ignored."
+    ),
     "other_file": Kind("info", "A file that is not an image, ignored."),
     "exif_rotated": Kind("info", "Turned upright by its EXIF orientation."),
     "cmyk": Kind("info", "CMYK, converted to RGB without a colour profile."),

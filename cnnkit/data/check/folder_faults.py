@@ -12,12 +12,13 @@ from PIL import Image
 
 from cnnkit.data.check.faults import Finding
 from cnnkit.data.pixels import DECODE_ERRORS
-from cnnkit.data.records import ImageRecord, LocalFile, split_from_folder
-from cnnkit.data.sources.folders import image_extensions, is_dead_link
+from cnnkit.data.records import ImageRecord, LocalFile
+from cnnkit.data.sources.folders import image_extensions
+from cnnkit.data.sources.ignored import is_dead_link, why_hidden
+from cnnkit.data.split_words import split_from_folder
 from cnnkit.files import why_unreadable
 
 _CHECKPOINTS = ".ipynb_checkpoints"
-_ARCHIVE_REST = "__MACOSX"
 
 
 class FolderWalk:
@@ -67,7 +68,7 @@ class FolderWalk:
         names, folders = [], []
         for entry in entries:
             path = prefix + entry.name
-            if entry.name.startswith(".") or entry.name == _ARCHIVE_REST:
+            if why_hidden(entry.name):
                 checkpoints = entry.name == _CHECKPOINTS
                 self._add("notebook_checkpoints" if checkpoints else "hidden_file", path)
                 continue

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from cnnkit.data.records import ImageRecord, LocalFile, Source, split_from_folder
+from cnnkit.data.records import SPLITS, ImageRecord, LocalFile, Source
+from cnnkit.data.sources.folder_layout import doubt_about, unlabelled
+from cnnkit.data.sources.ignored import NEXT_TO, OTHER_FOLDER, SEEN, Ignored, why_hidden
+from cnnkit.data.split_words import split_from_folder
 from cnnkit.errors import DataError
 from cnnkit.text import count_of, first_few
 
@@ -30,68 +33,33 @@ def image_extensions() -> frozenset[str]:
     )
 
 
-class _Ignored:
-    """Files and folders that are not used, by reason."""
-
-    def __init__(self) -> None:
-        self._by_reason: dict[str, list[str]] = {}
-
-    def add(self, reason: str, path: str) -> None:
-        self._by_reason.setdefault(reason, []).append(path)
-
-    def add_file(self, reason: str, place: str, path: str) -> None:
-        self.add(_DEAD if is_dead_link(place) else reason, path)
-
-    def notes(self) -> tuple[str, ...]:
-        return tuple(
-            f"Ignored: {count_of(len(paths), reason, _PLURALS[reason])} "
-            f"({first_few(sorted(paths))})."
-            for reason, paths in sorted(self._by_reason.items())
-        )
-
-
-_HIDDEN = "hidden file or folder"
-_NO_IMAGE = "file whose ending is not that of an image"
-_NEXT_TO = "file next to the class folders"
-_OTHER_FOLDER = "folder next to the train, validation and test folders"
-_DEAD = "link that leads nowhere"
-_SEEN = "link to a folder that was already read"
-_PLURALS = {
-    _HIDDEN: "hidden files or folders",
-    _NO_IMAGE: "files whose endings are not those of images",
-    _NEXT_TO: "files next to the class folders",
-    _OTHER_FOLDER: "folders next to the train, validation and test folders",
-    _DEAD: "links that lead nowhere",
-    _SEEN: "links to folders that were already read",
-}
-
-
 def read_folder(root: Path) -> Source:
     """List the images of a folder.
 
-    If the folder has `train/` (and `validation|val|valid/`, `test/`) with class folders inside,
-    these are the split. In any other folder, each sub-folder is a class. Inside a class, folders
-    may nest.
+    If the folder has `train/` (and perhaps `validation/` and `test/`, or other names that
+    `split_from_folder` knows) with class folders inside, these are the split. In any other folder,
+    each sub-folder is a class. Inside a class, folders may nest.
 
     Raises:
         DataError: there are no class folders, or two folders for one split.
     """
-    ignored = _Ignored()
+    ignored = Ignored()
     folders, files = _entries(root, "", ignored)
     by_split = _split_folders(root, folders)
     for entry in files:
-        ignored.add_file(_NEXT_TO, entry.path, entry.name)
+        ignored.add_file(NEXT_TO, entry.path, entry.name)
     if not by_split:
         return _source(root, _read_classes(root, folders, files, "", None, ignored), ignored)
     for entry in folders:
         if split_from_folder(entry.name) is None:
-            ignored.add(_OTHER_FOLDER, entry.name)
+            ignored.add(OTHER_FOLDER, entry.name)
     parts = []
-    for split, entry in by_split.items():
+    for split in sorted(by_split, key=SPLITS.index):
+        entry = by_split[split]
         prefix = f"{entry.name}/"
         inner_folders, inner_files = _entries(entry.path, prefix, ignored)
         for file in inner_files:
-            ignored.add_file(_NEXT_TO, file.path, prefix + file.name)
+            ignored.add_file(NEXT_TO, file.path, prefix + file.name)
         parts += _read_classes(entry.path, inner_folders, inner_files, prefix, split, ignored)
     return _source(root, parts, ignored)
 
@@ -99,15 +67,17 @@ def read_folder(root: Path) -> Source:
 _Class = tuple[str, list[ImageRecord], str]
 
 
-def _source(root: Path, classes: list[_Class], ignored: _Ignored) -> Source:
+def _source(root: Path, classes: list[_Class], ignored: Ignored) -> Source:
     records = [record for _, found, _ in classes for record in found]
     records.sort(key=operator.attrgetter("path"))
     empty = tuple((folder, content) for folder, found, content in classes if not found)
-    return Source(str(root), tuple(records), ignored.notes(), empty)
+    doubt = doubt_about(root, records)
+    notes = ignored.notes() + ((doubt,) if doubt else ())
+    return Source(str(root), tuple(records), notes, empty, doubt)
 
 
 def _entries(
-    folder: str | Path, prefix: str, ignored: _Ignored
+    folder: str | Path, prefix: str, ignored: Ignored
 ) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
     """Return the sub-folders and files that are not hidden."""
     folders, files = [], []
@@ -119,18 +89,13 @@ def _entries(
         raise DataError(f"{folder} cannot be read: {reason}.", path=str(folder)) from error
     for entry in entries:
         name = entry.name
-        if name[0] == "." or name == "__MACOSX":
-            ignored.add(_HIDDEN, prefix + name)
+        if reason := why_hidden(name):
+            ignored.add(reason, prefix + name)
         elif _is_folder(entry):
             folders.append(entry)
         else:
             files.append(entry)
     return folders, files
-
-
-def is_dead_link(path: str) -> bool:
-    """Tell whether a path is a link that leads nowhere, or to itself."""
-    return os.path.islink(path) and not os.path.exists(path)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -172,35 +137,29 @@ def _split_folders(root: Path, folders: list[os.DirEntry[str]]) -> dict[str, os.
 
 def _holds_folders(folder: str) -> bool:
     with os.scandir(folder) as entries:
-        return any(not entry.name.startswith(".") and _is_folder(entry) for entry in entries)
+        return any(not why_hidden(entry.name) and _is_folder(entry) for entry in entries)
 
 
 def _read_classes(
-    root: str | Path,
+    folder: str | Path,
     folders: list[os.DirEntry[str]],
     files: list[os.DirEntry[str]],
     prefix: str,
     split: str | None,
-    ignored: _Ignored,
+    ignored: Ignored,
 ) -> list[_Class]:
     if not folders:
-        raise _no_class_folders(root, files)
+        images = sorted(entry.name for entry in files if _is_image(entry.name))
+        raise unlabelled(folder, split, images) if images else _no_class_folders(folder, files)
     return [
         _read_class(entry, f"{prefix}{entry.name}/", split, ignored)
         for entry in sorted(folders, key=lambda entry: entry.name)
     ]
 
 
-def _no_class_folders(root: str | Path, files: list[os.DirEntry[str]]) -> DataError:
-    images = sorted(entry.name for entry in files if _is_image(entry.name))
-    if images:
-        return DataError(
-            f"{root} contains {count_of(len(images), 'image')} ({first_few(images)}) but no class "
-            "folders. Make one folder for each class and move its images into it, or write a CSV "
-            "file with the columns path,label and give it as data.source."
-        )
+def _no_class_folders(folder: str | Path, files: list[os.DirEntry[str]]) -> DataError:
     return DataError(
-        f"{root} has no class folders: it contains "
+        f"{folder} has no class folders: it contains "
         f"{count_of(len(files), 'file')} and no folder. Expected one folder for each class, "
         "with its images inside."
     )
@@ -211,7 +170,7 @@ def _is_image(name: str) -> bool:
 
 
 def _read_class(
-    folder: os.DirEntry[str], prefix: str, split: str | None, ignored: _Ignored
+    folder: os.DirEntry[str], prefix: str, split: str | None, ignored: Ignored
 ) -> _Class:
     records, others = [], []
     for path, shown in _files_below(folder.path, prefix, ignored):
@@ -219,19 +178,19 @@ def _read_class(
             records.append(ImageRecord(shown, LocalFile(path), folder.name, split))
         else:
             others.append(shown[len(prefix) :])
-            ignored.add_file(_NO_IMAGE, path, shown)
+            ignored.add_no_image(path, shown)
     content = f"it contains {first_few(sorted(others))}" if others else "it is empty"
     return prefix.rstrip("/"), records, content
 
 
-def _files_below(folder: str, prefix: str, ignored: _Ignored) -> Iterator[tuple[str, str]]:
+def _files_below(folder: str, prefix: str, ignored: Ignored) -> Iterator[tuple[str, str]]:
     """Walk a folder and follow links; a folder that was read before is not read again."""
     waiting, seen = [(folder, prefix)], set()
     while waiting:
         path, shown = waiting.pop()
         facts = os.stat(path)
         if (facts.st_dev, facts.st_ino) in seen:
-            ignored.add(_SEEN, shown.rstrip("/"))
+            ignored.add(SEEN, shown.rstrip("/"))
             continue
         seen.add((facts.st_dev, facts.st_ino))
         folders, files = _entries(path, shown, ignored)
@@ -240,7 +199,17 @@ def _files_below(folder: str, prefix: str, ignored: _Ignored) -> Iterator[tuple[
         waiting += [(entry.path, f"{shown}{entry.name}/") for entry in folders]
 
 
-def image_files(folder: Path) -> Iterator[Path]:
-    """Yield the image files below a folder, at any depth, sorted, without hidden ones."""
-    found = (path for path, _ in _files_below(str(folder), "", _Ignored()) if _is_image(path))
-    yield from map(Path, sorted(found))
+def image_files(folder: str, ignored: Ignored) -> list[str]:
+    """Return the image files below a folder, at any depth, sorted.
+
+    Args:
+        folder: its path, which the paths of the files begin with.
+        ignored: gets all other files and folders.
+    """
+    found = []
+    for path, _ in _files_below(folder, folder.rstrip(os.sep) + os.sep, ignored):
+        if _is_image(path):
+            found.append(path)
+        else:
+            ignored.add_no_image(path, path)
+    return [str(Path(path)) for path in sorted(found)]

@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnnkit.config import BUILT_IN_SOURCES, DataConfig, ShapesConfig
-from cnnkit.data.records import SPLITS, Source, split_from_folder, without_collection
+from cnnkit.data.records import SPLITS, Source, without_collection
 from cnnkit.data.sources.builtin import builtin_class_names, builtin_folder, is_builtin
 from cnnkit.data.sources.csv_file import read_table
 from cnnkit.data.sources.folders import read_folder
 from cnnkit.data.sources.json_lines import read_json_lines
 from cnnkit.data.sources.tfrecord import is_tfrecord_name
 from cnnkit.data.sources.tfrecord_source import holds_tfrecords, read_tfrecords
+from cnnkit.data.split_words import split_from_folder
 from cnnkit.errors import DataError, did_you_mean
 from cnnkit.files import why_unreadable
 from cnnkit.text import count_of, first_few
@@ -160,21 +161,21 @@ def _check_classes(source: Source, allow_missing: bool) -> None:
     train = by_split.get("train", by_split.get(None, set()))
     for split in ("validation", "test"):
         if split in by_split:
-            _check_split_classes(source.name, split, by_split[split], train, allow_missing)
+            _check_split_classes(source, split, by_split[split], train, allow_missing)
     broken = sorted(name for name in train if not name.isprintable())
     if broken:
         raise DataError(
             f"{source.name} has a class name with a line break or another unprintable character: "
             f"{broken[0]!r}. Rename the class."
         )
-    _check_two(source.name, train)
+    _check_two(source.name, train, source.doubt)
 
 
-def _check_two(source_name: str, classes: Collection[str]) -> None:
+def _check_two(source_name: str, classes: Collection[str], doubt: str = "") -> None:
     if len(classes) < 2:
+        advice = "A classifier needs at least two: add a folder, or rows with another label."
         raise DataError(
-            f"{source_name} has only one class ({first_few(sorted(classes))}). A classifier needs "
-            "at least two: add a folder, or rows with another label."
+            f"{source_name} has only one class ({first_few(sorted(classes))}). {doubt or advice}"
         )
 
 
@@ -187,15 +188,18 @@ def classes_by_split(source: Source) -> dict[str | None, set[str]]:
 
 
 def _check_split_classes(
-    name: str, split: str, classes: Iterable[str], train: set[str], allow_missing: bool
+    source: Source, split: str, classes: Iterable[str], train: set[str], allow_missing: bool
 ) -> None:
-    extra = sorted(set(classes) - train)
+    name, extra = source.name, sorted(set(classes) - train)
     if extra:
         near = did_you_mean(extra[0], train)
+        advice = (
+            f"{near} A model cannot predict a class that it was not trained on: rename or remove "
+            "it, or add it to train."
+        )
         raise DataError(
             f"{name}: the {split} split has {count_of(len(extra), 'class', 'classes')} that train "
-            f"lacks: {first_few(extra, 10)}.{near} A model cannot predict a class that it was not "
-            "trained on: rename or remove it, or add it to train."
+            f"lacks: {first_few(extra, 10)}.{f' {source.doubt}' if source.doubt else advice}"
         )
     missing = sorted(train - set(classes))
     if missing and not allow_missing:

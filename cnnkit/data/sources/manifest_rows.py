@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, LocalFile, Source, split_from_word
+from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, LocalFile, Source
 from cnnkit.data.sources.tfrecord import record_at
+from cnnkit.data.split_words import split_from_word
 from cnnkit.errors import DataError, did_you_mean
 from cnnkit.files import PATHS_AS_THEY_ARE, why_unreadable
 

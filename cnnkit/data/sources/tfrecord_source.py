@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnkit.data.records import ImageRecord, Source, split_from_word
+from cnnkit.data.records import ImageRecord, Source
 from cnnkit.data.sources.tfrecord import (
     DamagedRecordError,
     RecordImage,
@@ -21,6 +21,7 @@ from cnnkit.data.sources.tfrecord import (
     read_frames,
     record_error,
 )
+from cnnkit.data.split_words import split_within
 from cnnkit.errors import DataError
 from cnnkit.files import open_regular
 from cnnkit.text import count_of, first_few
@@ -79,7 +80,7 @@ def read_tfrecords(path: Path) -> Source:
 
 def _splits(files: list[str]) -> tuple[dict[str, str], list[str]]:
     """Return the split of each file by its name; none if some names have no split."""
-    splits = {name: split for name in files if (split := _split_in(name))}
+    splits = {name: split for name in files if (split := split_within(name))}
     rest = [name for name in files if name not in splits]
     if not splits or not rest:
         return splits, []
@@ -87,12 +88,6 @@ def _splits(files: list[str]) -> tuple[dict[str, str], list[str]]:
         f"Some file names have a split ({first_few(splits)}), others do not ({first_few(rest)}). "
         "The names are ignored: all images are split together."
     ]
-
-
-def _split_in(name: str) -> str | None:
-    """Return the split in a name like `flowers_train-00000-of-00002`; None for none or several."""
-    found = {split_from_word(word) for word in re.split(r"[-_.]", name)} - {None}
-    return found.pop() if len(found) == 1 else None
 
 
 def _ignored(names: list[str], files: list[str]) -> list[str]:

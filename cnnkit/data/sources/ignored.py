@@ -1,0 +1,98 @@
+"""Collect the files and folders that are not used, each with the reason, and put it into words."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from cnnkit.text import count_of, first_few
+
+# What systems, network drives and photo managers put between the photos of people, in lower case:
+# thumbnails of every photo, deleted photos, backups. Their names do not begin with a dot.
+_SYSTEM_NAMES = frozenset(
+    {
+        "__macosx", "icon\r", "network trash folder", "temporary items",  # macOS
+        "$recycle.bin", "recycler", "recycled", "system volume information",  # Windows
+        "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini",
+        "lost+found", "__pycache__",  # Linux, Python
+        "@eadir", "#recycle", "#snapshot", "@tmp", "@sharebin", "@database",  # Synology
+        "@recycle", "@recently-snapshot", "@transcode", "@__thumb", "@upload_cache",  # QNAP
+        "~snapshot", "picasa.ini", "zbthumbnail.info",  # NetApp, photo managers
+    }
+)  # fmt: skip
+# Synology's thumbnails that were copied out of their folder, and files that Windows found again.
+_SYSTEM_PATTERN = re.compile(r"syno(file|photo|index|video)_.*|found\.[0-9]{3}", re.I)
+
+HIDDEN = "hidden file or folder"
+SYSTEM = "file or folder that a computer or a network drive keeps for itself"
+NO_IMAGE = "file whose ending is not that of an image"
+NO_ENDING = "file without an ending such as .jpg"
+NEXT_TO = "file next to the class folders"
+OTHER_FOLDER = "folder next to the train, validation and test folders"
+DEAD = "link that leads nowhere"
+SEEN = "link to a folder that was already read"
+_PLURALS = {
+    HIDDEN: "hidden files or folders",
+    SYSTEM: "files or folders that a computer or a network drive keeps for itself",
+    NO_IMAGE: "files whose endings are not those of images",
+    NO_ENDING: "files without an ending such as .jpg",
+    NEXT_TO: "files next to the class folders",
+    OTHER_FOLDER: "folders next to the train, validation and test folders",
+    DEAD: "links that lead nowhere",
+    SEEN: "links to folders that were already read",
+}
+
+
+def why_hidden(name: str) -> str | None:
+    """Return why a file or folder is ignored whatever it contains, by its name; else None.
+
+    >>> why_hidden(".git"), why_hidden("cat"), why_hidden("@eaDir") == SYSTEM
+    ('hidden file or folder', None, True)
+    """
+    if name.startswith("."):
+        return HIDDEN
+    return SYSTEM if is_system(name) else None
+
+
+def is_system(name: str) -> bool:
+    """Tell whether a system or a program keeps a file or folder of this name for itself."""
+    return name.lower() in _SYSTEM_NAMES or _SYSTEM_PATTERN.fullmatch(name) is not None
+
+
+def is_dead_link(path: str) -> bool:
+    """Tell whether a path is a link that leads nowhere, or to itself."""
+    return os.path.islink(path) and not os.path.exists(path)
+
+
+class Ignored:
+    """Files and folders that are not used, by reason."""
+
+    def __init__(self) -> None:
+        self._by_reason: dict[str, list[str]] = {}
+
+    def add(self, reason: str, path: str) -> None:
+        """Remember a file or folder, and why it is not used."""
+        self._by_reason.setdefault(reason, []).append(path)
+
+    def add_file(self, reason: str, place: str, path: str) -> None:
+        """Remember a file; if it is a link that leads nowhere, this is the reason.
+
+        Args:
+            reason: why a real file would not be used.
+            place: its full path.
+            path: what messages call it.
+        """
+        self.add(DEAD if is_dead_link(place) else reason, path)
+
+    def add_no_image(self, place: str, path: str) -> None:
+        """Remember a file that has not the ending of an image."""
+        has_ending = os.path.splitext(path)[1] != ""
+        self.add_file(NO_IMAGE if has_ending else NO_ENDING, place, path)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return one sentence per reason: how many, and the first few names."""
+        return tuple(
+            f"Ignored: {count_of(len(paths), reason, _PLURALS[reason])} "
+            f"({first_few(sorted(paths))})."
+            for reason, paths in sorted(self._by_reason.items())
+        )

@@ -79,7 +79,7 @@ def check_output(
     endings: tuple[str, ...] | None,
     *,
     overwrite: bool,
-    inputs: Iterable[str | os.PathLike | int] = (),
+    inputs: Iterable[str | os.PathLike[str] | int] = (),
 ) -> None:
     """Refuse to write a file that would destroy something, before anything is computed.
 
@@ -124,7 +124,7 @@ def _check_ending(path: Path, what: str, endings: tuple[str, ...] | None) -> Non
         raise UsageError(f"{what}: the name must end in {allowed}.")
 
 
-def _is_same(path: Path, other: str | os.PathLike | int) -> bool:
+def _is_same(path: Path, other: str | os.PathLike[str] | int) -> bool:
     """Tell whether two paths lead to one file; a name that leads nowhere is not that file."""
     with suppress(OSError, ValueError):
         return os.path.samefile(path, other)

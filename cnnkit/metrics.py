@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 
-def confusion_matrix(*, labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> NDArray:
+def confusion_matrix(*, labels: ArrayLike, predictions: ArrayLike, num_classes: int) -> np.ndarray:
     """Return counts (num_classes, num_classes): a row per true class, a column per predicted one.
 
     >>> confusion_matrix(labels=[0, 0, 1], predictions=[0, 1, 1], num_classes=2).tolist()
@@ -74,7 +74,7 @@ def calibration_error(*, labels: ArrayLike, probabilities: ArrayLike, num_bins: 
     return float(np.abs(gap).sum() / len(labels))
 
 
-def class_metrics(matrix: NDArray) -> dict[str, NDArray]:
+def class_metrics(matrix: np.ndarray) -> dict[str, np.ndarray]:
     """Return precision, recall, f1 and support, each (num_classes,), of a confusion matrix.
 
     A class that is never predicted has precision 0, and a class without images has recall 0, as
@@ -131,7 +131,7 @@ def all_metrics(
     return result
 
 
-def _check(labels: NDArray, probabilities: NDArray, num_classes: int) -> None:
+def _check(labels: np.ndarray, probabilities: np.ndarray, num_classes: int) -> None:
     if not len(labels) or probabilities.shape != (len(labels), num_classes):
         raise ValueError(
             f"all_metrics needs labels (num_images,) and probabilities (num_images, {num_classes}) "
@@ -146,5 +146,5 @@ def _check(labels: NDArray, probabilities: NDArray, num_classes: int) -> None:
         )
 
 
-def _ratio(numerator: NDArray, denominator: NDArray) -> NDArray:
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=denominator > 0)

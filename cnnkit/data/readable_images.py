@@ -55,9 +55,9 @@ def decode_images(
     )
     decoded = DecodedImages([], [], [], store)
     for position, (record, digest) in enumerate(zip(source.records, hashes, strict=True)):
-        if position in reasons:
-            decoded.skipped.append((record.path, reasons[position]))
-        else:
+        if digest is not None and position not in reasons:
             decoded.records.append(record)
             decoded.hashes.append(digest)
+        else:
+            decoded.skipped.append((record.path, reasons[position]))
     return decoded

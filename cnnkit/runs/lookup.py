@@ -15,7 +15,9 @@ from cnnkit.text import shown
 Note = Callable[[str], Any]
 
 
-def find_run(path: str | os.PathLike | None, runs_folder: Path, note: Note = warnings.warn) -> Run:
+def find_run(
+    path: str | os.PathLike[str] | None, runs_folder: Path, note: Note = warnings.warn
+) -> Run:
     """Return the run with this folder, or with this name in the runs folder.
 
     Args:

@@ -183,5 +183,5 @@ def _crc32(array: np.ndarray) -> int:
     step = max(1, _CHECKED_BYTES // max(1, array[:1].nbytes))
     checksum = 0
     for start in range(0, len(array), step):
-        checksum = zlib.crc32(np.ascontiguousarray(array[start : start + step]), checksum)
+        checksum = zlib.crc32(np.ascontiguousarray(array[start : start + step]).data, checksum)
     return checksum

@@ -163,7 +163,7 @@ def record_at(place: str) -> RecordImage | None:
 
 
 @functools.lru_cache(maxsize=4096)
-def _places(file: str, size: int, changed: int) -> tuple[array, array]:
+def _places(file: str, size: int, changed: int) -> tuple[array[int], array[int]]:
     """Return the offsets and lengths of all records.
 
     The result is kept as long as the size and the time of the file's last change are the same.

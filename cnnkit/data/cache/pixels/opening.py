@@ -95,7 +95,7 @@ class _Listing:
         digest = None if found.content is None else found.content.hex()
         if digest is None:
             self.reasons[len(self.hashes)] = found.reason
-        elif found.reason is not None:
+        elif found.reason:
             self._errors[digest] = found.reason
         self.hashes.append(digest)
 
@@ -108,10 +108,13 @@ class _Listing:
         for position, digest in enumerate(self.hashes if self._errors else ()):
             if digest in self._errors:
                 self.reasons[position] = self._errors[digest]
-        places = [place for place in range(len(self.hashes)) if place not in self.reasons]
-        digests = from_hex([self.hashes[place] for place in places])
-        contents, first = np.unique(digests, return_index=True)
-        return contents, np.array(places, np.int64)[first]
+        found = {
+            place: digest
+            for place, digest in enumerate(self.hashes)
+            if digest is not None and place not in self.reasons
+        }
+        contents, first = np.unique(from_hex(list(found.values())), return_index=True)
+        return contents, np.array(list(found), np.int64)[first]
 
 
 def _read_all(
@@ -127,7 +130,7 @@ def _read_all(
         for batch in batches:
             for found in batch:
                 listing.add(found)
-                if found.pixels is not None:
+                if found.content is not None and found.pixels is not None:
                     rows.add(found.content, found.pixels, found.crc32)
             if progress is not None:
                 progress(len(listing.hashes), len(files))

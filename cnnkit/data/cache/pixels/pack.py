@@ -110,7 +110,7 @@ class PackWriter:
     """
 
     def __init__(self, folder: Path, settings: PixelSettings) -> None:
-        self._folder, self._settings = folder, settings
+        self.folder, self._settings = folder, settings
         self._contents, self._crc32 = bytearray(), array("I")
         self._stream = open(folder / _PIXELS, "wb", buffering=_BUFFER_BYTES)
         self._stream.write(_header((0, *settings.shape)))
@@ -140,9 +140,9 @@ class PackWriter:
         crc32 = np.array(self._crc32, _CRC)
         index = json.dumps({**facts, "num_rows": len(contents)}).encode() + b"\n"
         index += contents.tobytes() + crc32.tobytes()
-        with open(self._folder / _INDEX, "wb") as stream:
+        with open(self.folder / _INDEX, "wb") as stream:
             stream.write(index + hashlib.sha256(index).digest())
-        (self._folder / _USED).touch()
+        (self.folder / _USED).touch()
         named = json.dumps(facts, sort_keys=True).encode() + np.sort(contents).tobytes()
         return f"{hashlib.sha256(named).hexdigest()[:32]}-v{_VERSION}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,18 +26,18 @@ class ReadFile:
         content: its sha256; None if it cannot be read.
         pixels: uint8 (height, width, channels).
         crc32: of the pixels.
-        reason: why it cannot be read or decoded.
+        reason: why it cannot be read or decoded; empty if it can.
     """
 
     content: bytes | None
     pixels: np.ndarray | None = None
     crc32: int = 0
-    reason: str | None = None
+    reason: str = ""
 
 
 def read_files(
     files: Sequence[ImageFile], settings: PixelSettings, is_known: Callable[[bytes], bool]
-) -> Iterator[list[ReadFile]]:
+) -> Generator[list[ReadFile], None, None]:
     """Read each file once, in threads, and yield the results in order, some at a time.
 
     Args:
@@ -61,7 +61,7 @@ def read_files(
             pixels = read_pixels(data, settings)
         except ImageError as error:
             return ReadFile(content, reason=str(error))
-        return ReadFile(content, pixels, zlib.crc32(pixels))
+        return ReadFile(content, pixels, zlib.crc32(pixels.data))
 
     room = _BATCH_BYTES // int(np.prod(settings.shape))
     return in_threads(read, files, min(_BATCH_FILES, room))

@@ -18,7 +18,10 @@ from cnnkit.errors import DataError
 class NoRows:
     """Keep nothing: files are decoded each time. The other classes have the same methods."""
 
-    contents = from_bytes(b"")
+    @property
+    def contents(self) -> np.ndarray:
+        """DIGEST (num_rows,), the content of each row."""
+        return from_bytes(b"")
 
     def add(self, content: bytes, pixels: np.ndarray, crc32: int) -> None:
         """Forget a row."""
@@ -59,9 +62,10 @@ class MemoryRows(NoRows):
         self._pixels[len(self._contents) // DIGEST.itemsize] = pixels
         self._contents += content
 
-    def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the contents in the order of their rows, and all rows."""
-        return self.contents, self._pixels[: len(self.contents)]
+    def finish(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the contents in the order of their rows, and all rows; None if there are none."""
+        contents = self.contents
+        return contents, None if self._pixels is None else self._pixels[: len(contents)]
 
 
 class DiskRows(NoRows):
@@ -88,22 +92,28 @@ class DiskRows(NoRows):
         Raises:
             DataError: the place cannot be used.
         """
+        self._started().add(content, pixels, crc32)
+
+    def _started(self) -> PackWriter:
         if self._writer is None:
             self._place.check()
-            self._folder = self._stack.enter_context(unfinished_folder(packs_folder()))
-            self._writer = PackWriter(self._folder, self._settings)
+            folder = self._stack.enter_context(unfinished_folder(packs_folder()))
+            self._writer = PackWriter(folder, self._settings)
             self._stack.callback(self._writer.close)
-        self._writer.add(content, pixels, crc32)
+        return self._writer
 
     def finish(self) -> tuple[np.ndarray, Pack]:
         """Complete the pack, or use the same pack of another process that was first.
 
         The rows of that pack may be in another order, so the contents returned are those of it.
         """
-        final = packs_folder() / self._writer.finish()
-        finish_folder(self._folder, final)
+        writer = self._started()
+        final = packs_folder() / writer.finish()
+        finish_folder(writer.folder, final)
         try:
             pack = open_pack(final, self._settings)
+            if pack is None:
+                raise ValueError("its pixels have other settings")
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{final} was removed or changed right after it was made ({error}). "

@@ -81,7 +81,7 @@ class PixelStore:
         self.settings, self.is_new = originals.settings, is_new
         self._originals, self._contents = originals, contents
         self.pack = kept if isinstance(kept, Pack) else None
-        self._pixels = self.pack.pixels if self.pack else kept
+        self._pixels = kept.pixels if isinstance(kept, Pack) else kept
         self._verified = np.full(len(contents), self.pack is None)
         self._note, self._noted = note, False
         self._mapped_bytes = 0
@@ -105,8 +105,9 @@ class PixelStore:
         """
         if self._pixels is None:
             return self._decoded(rows)
-        for row in rows[~self._verified[rows]]:
-            self._verify(row)
+        if self.pack is not None:
+            for row in rows[~self._verified[rows]]:
+                self._verify(self.pack, row)
         found = self._pixels.take(rows, axis=0)
         damaged = np.flatnonzero(~self._verified[rows])
         if len(damaged):
@@ -121,16 +122,16 @@ class PixelStore:
             self._mapped_bytes = 0
             self.pack.release()
 
-    def _verify(self, row: int) -> None:
+    def _verify(self, pack: Pack, row: int) -> None:
         """Compare a row with its CRC-32; rewrite it if it is damaged and that is possible."""
-        if not self.pack.is_whole(row):
+        if not pack.is_whole(row):
             if not self._noted:
                 self._noted = True
                 self._note(
-                    f"Cached pixels in {self.pack.folder} are damaged (row {row} is the first); "
+                    f"Cached pixels in {pack.folder} are damaged (row {row} is the first); "
                     "the damaged images are decoded again."
                 )
-            if not self.pack.repair(row, self._decoded(np.array([row]))[0]):
+            if not pack.repair(row, self._decoded(np.array([row]))[0]):
                 return
         self._verified[row] = True
 

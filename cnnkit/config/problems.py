@@ -226,10 +226,12 @@ def _declared(
     yield (), kind, data
     for depth, part in enumerate(path):
         inner = section_in(kind)
+        if inner is None:
+            return
         data = data[part] if _has(data, part) else None  # for a value that is not what it should be
-        if isinstance(part, int) and inner is not None:
+        if isinstance(part, int):
             kind = inner  # one entry of a list of sections
-        elif inner is not None and part in inner.model_fields:
+        elif part in inner.model_fields:
             kind = inner.model_fields[part].rebuild_annotation()
         else:
             return

@@ -85,8 +85,8 @@ def _entries(
         with os.scandir(folder) as found:
             entries = list(found)
     except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{folder} cannot be read: {reason}.", path=str(folder)) from error
+        message = f"{folder} cannot be read: {error.strerror or error}."
+        raise DataError(message, path=str(folder)) from error
     for entry in entries:
         name = entry.name
         if reason := why_hidden(name):

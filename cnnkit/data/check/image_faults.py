@@ -120,7 +120,7 @@ def _frames(image: Image.Image) -> dict[str, str]:
 def _is_constant(data: bytes, small: Image.Image, size: tuple[int, int]) -> bool:
     """Tell whether all pixels are the same, also those of a fine pattern that `small` blurs."""
     # Averaging may round one colour to two neighbouring levels.
-    if (np.ptp(np.asarray(small), axis=(0, 1)) > 1).any():
+    if any(np.ptp(np.asarray(band)) > 1 for band in small.split()):
         return False
     whole = PixelSettings((min(size[0], _WHOLE), min(size[1], _WHOLE)))
     return not np.ptp(read_pixels(data, whole), axis=(0, 1)).any()

@@ -1,8 +1,10 @@
-# `make demo` and `make test` need Python 3.10+ and the network to PyPI, nothing else.
+# `make demo` and `make test` need only Python 3.10 or newer and access to PyPI.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# One worker per core. A worker with TensorFlow takes up to 2 GB, hence the limit.
+# One worker per core, but at most 8: a worker that has imported TensorFlow takes up to 2 GB.
+# worksteal keeps the tests of a file together, so that what they share is made once, and lets a
+# worker that is done take over tests of the others.
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 8 --dist worksteal --durations 15
 export CNNKIT_RUNS ?= runs
 
@@ -28,7 +30,7 @@ demo: install
 	$(BIN)/cnnkit train configs/digits_lenet5.yaml
 	$(BIN)/cnnkit evaluate --require "accuracy>=0.975"
 	$(BIN)/python scripts/test_images.py 5 | $(BIN)/cnnkit predict - --topk 2
-	@echo "The run lies in the newest folder of $(CNNKIT_RUNS)/ (its name is on the lines above)."
+	@echo "The run is the newest folder in $(CNNKIT_RUNS)/. Its name is printed above."
 
 lint: dev
 	$(BIN)/ruff check .

@@ -17,14 +17,15 @@ from places import ROOT
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 set_hypothesis_home_dir(ROOT / ".hypothesis")  # its default is in the current folder
 
-CLASS_NAMES = ("blue", "green", "red")
-
 
 @pytest.fixture(autouse=True, scope="session")
 def _session_folder(tmp_path_factory):
-    """Keep the tests' cache away from the user's, and what fixtures write out of the checkout."""
+    """Keep the user's cache and settings away, and what fixtures write out of the checkout."""
     folder = tmp_path_factory.mktemp("session")
     with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("CNNKIT_")]:
+            if name != "CNNKIT_TEST_DATA":
+                patch.delenv(name)
         patch.setenv("CNNKIT_CACHE", str(folder / "cache"))
         patch.chdir(folder)
         yield folder
@@ -68,8 +69,8 @@ def made_once(tmp_path_factory):
                 path.mkdir()
                 try:
                     fill(path)
-                except BaseException:  # the next test shall fail for the same reason, not another
-                    shutil.rmtree(path)
+                except BaseException:
+                    shutil.rmtree(path)  # so that the next test fails for the same reason
                     raise
         return path
 

@@ -11,9 +11,11 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import write_tiny_images
 
 import cnnkit
+from cnnkit.cli import main
 from cnnkit.config import load_config
 from cnnkit.errors import CnnkitError, DataError, UsageError
 from cnnkit.locks import held
@@ -81,9 +83,12 @@ train(load_config(Path(path)), name="killed", runs_folder=Path(folder), report=r
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(made_once):
     """Return a folder with images, two configs, and what they give in one go."""
-    folder = tmp_path_factory.mktemp("resume")
+    return made_once("resume", _train_in_one_go)
+
+
+def _train_in_one_go(folder):
     write_tiny_images(folder / "images", images_per_class=12)
     (folder / "start.yaml").write_text(_PLAIN)
     cnnkit.train(
@@ -92,7 +97,6 @@ def folder(tmp_path_factory):
     for name, text in (("plain", _PLAIN), ("phases", _PHASES)):
         (folder / f"{name}.yaml").write_text(text)
         cnnkit.train(folder / f"{name}.yaml", runs_folder=folder / "runs")
-    return folder
 
 
 def _weights(path):
@@ -452,10 +456,13 @@ def test_without_a_name_a_run_that_lacks_a_file_is_skipped(cut, name, reason):
 
 
 def test_the_command_line_resumes_a_run_and_takes_nothing_else(cut, tmp_path):
-    command = [sys.executable, "-m", "cnnkit", "train", "--runs-folder", tmp_path, "--resume"]
-    wrong = subprocess.run([*command, "cut", "--epochs", "3"], capture_output=True, text=True)
-    assert wrong.returncode == 2 and "it takes no CONFIG, --set, --epochs" in wrong.stderr
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    def train(*words):
+        command = ["train", "--runs-folder", str(tmp_path), "--resume", *words]
+        return CliRunner().invoke(main, command, catch_exceptions=False)
+
+    wrong = train("cut", "--epochs", "3")
+    assert wrong.exit_code == 2 and "it takes no CONFIG, --set, --epochs" in wrong.stderr
+    done = train("--json")
+    assert done.exit_code == 0, done.stderr
     assert "continues after epoch 2" in done.stderr
     assert json.loads(done.stdout)["resumed"] == [2]

@@ -104,7 +104,7 @@ ELASTIC = Call("random_elastic_transform", {"scale": 0.5})  # a Keras layer
 
 
 @pytest.mark.parametrize("more", [[], [ELASTIC]], ids=["host", "keras"])
-def test_augmentation_repeats_in_parallel_and_whatever_the_batch(dataset, more):
+def test_augmentation_is_the_same_in_parallel_and_in_any_batch_size(dataset, more):
     first = augmented_by_image(dataset, augmentation(dataset, *more))
     for batch_size in (5, 1, 24):
         augment = augmentation(dataset, *more)
@@ -187,7 +187,7 @@ def test_one_more_goes_to_other_classes_in_other_epochs():
     assert set(total.values()) == {100}
 
 
-def test_the_images_of_a_class_go_round_before_one_comes_again():
+def test_all_images_of_a_class_are_shown_before_one_is_repeated():
     of_class = {label: set(INDICES[LABELS == label].tolist()) for label in (0, 1, 4)}
     shown = Counter()
     for epoch in range(7):

@@ -68,7 +68,7 @@ def stored_picture(mode, width, height, seed):
 
 
 def plain_colors(picture, background):
-    """Return float (height, width, 3): the colours a person sees, by textbook formulas."""
+    """Return float (height, width, 3): the visible colours, by textbook formulas."""
     values = np.asarray(picture)
     if picture.mode == "I;16":
         return np.repeat(np.rint(values / 257)[..., None], 3, axis=2)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cnnkit.augmentation import Augmentation
     from cnnkit.augmentation.mixing import Mixing
 
-_PREFETCHED_BATCHES = 4
+_PREFETCHED_BATCHES = 4  # enough to bridge a slow file, few enough for large images in memory
 
 
 def training_batches(

@@ -53,6 +53,7 @@ DECODE_ERRORS = (
     zlib.error,
     Image.DecompressionBombError,
 )
+# The first bytes of files that are images but cannot be opened: their header is broken.
 _MAGIC = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG": "PNG",
@@ -179,6 +180,7 @@ def _plan_scaled_decoding(
         (width, height) of the picture in decoded pixels, which need not be whole numbers; None for
         other files.
     """
+    # Twice the requested size, so that the resizing afterwards still averages enough pixels.
     grey = "L" if settings.color_mode == "grayscale" else None
     planned = image.draft(grey, (2 * max(settings.image_size),) * 2)
     return planned[1][2:] if planned else None
@@ -252,7 +254,7 @@ def _grey_from_wide(image: Image.Image, background: int) -> Image.Image:
             "known; convert it to 8 or 16 bits per channel",
             kind="unsupported_pixels",
         )
-    values = values.astype(np.int64)
+    values = values.astype(np.int64)  # room for adding one half before the division
     grey = (values + _SIXTEEN_TO_EIGHT_BITS // 2) // _SIXTEEN_TO_EIGHT_BITS
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):

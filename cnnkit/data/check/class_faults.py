@@ -17,7 +17,7 @@ from cnnkit.data.split_words import split_from_folder
 from cnnkit.errors import DataError
 from cnnkit.text import count_of
 
-_LARGEST_RATIO = 10
+_LARGEST_RATIO = 10  # a model that never predicts the small class is right in 10 of 11 images
 _HELD_OUT = ("validation", "test")
 
 

@@ -257,7 +257,7 @@ def why_unreadable(path: str | os.PathLike[str]) -> tuple[str, str] | None:
         if error.errno == errno.ELOOP:
             return "broken_link", "it is a link that leads to itself"
         if os.path.islink(path) and isinstance(error, FileNotFoundError | NotADirectoryError):
-            return "broken_link", f"it is a link to {os.readlink(path)}, which is not there"
+            return "broken_link", f"it is a link to {os.readlink(path)}, which does not exist"
         if isinstance(error, FileNotFoundError):
             return "unreadable_file", "there is no such file"
         return "unreadable_file", f"it cannot be opened: {error.strerror or error}"

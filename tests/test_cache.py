@@ -194,7 +194,7 @@ def test_clear_refuses_a_beginning_of_several_names(filled):
 def test_clear_asks_and_a_script_has_to_say_yes(filled, monkeypatch):
     done = run("clear")
     assert done.exit_code == 2
-    assert "add --yes" in done.stderr
+    assert "Add --yes" in done.stderr
     assert len(listed()["entries"]) == 4
     monkeypatch.setattr(sys.modules["cnnkit.cli.cache"], "_can_ask", lambda: True)
     for answer, left in (("n\n", 4), ("y\n", 0)):

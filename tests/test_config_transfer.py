@@ -56,7 +56,7 @@ pytest_plugins = ["transfer_fixtures"]
         (
             "{backbone: {run: a}}",
             "{fine_tune: true, phases: [{train: head}]}",
-            "fine_tune stands for two phases",
+            "fine_tune already means two phases",
         ),
         (
             "{backbone: {run: a}}",

@@ -107,7 +107,10 @@ def test_results_on_other_data_never_replace_those_of_the_run_s_own_split(run, t
     evaluation = evaluate_model(str(run.last), run.folder.parent, note=lambda text: None)
     assert evaluation.folder.name == "test-last.keras"
     assert (run.evaluation("test") / "metrics.json").read_bytes() == before
-    for name, words in (("../x", "cannot name a folder"), ("test", "is the run's own split")):
+    for name, words in (
+        ("../x", "cannot be the name of a folder"),
+        ("test", "is the run's own split"),
+    ):
         with pytest.raises(UsageError, match=words):
             _evaluate(run, data=tmp_path / "photos" / "test", name=name)
 

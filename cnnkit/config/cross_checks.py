@@ -173,7 +173,7 @@ def _backbone_mistakes(config: Config, backbone: BackboneConfig) -> Iterator[Mis
         yield Mistake(("model", "layers"), message, "key")
     if training.fine_tune and training.phases:
         message = (
-            "fine_tune stands for two phases, but phases are given too. Remove one of the two."
+            "fine_tune already means two phases, but phases are given too. Remove one of the two."
         )
         yield Mistake(("training", "fine_tune"), message)
 

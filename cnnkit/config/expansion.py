@@ -1,6 +1,6 @@
 """Write `repeat`, `block` and `$name` out, so that only layers are left.
 
-`repeat` and `block` only save writing: before the layers are read, they are replaced by the layers
+`repeat` and `block` only save typing: before the layers are read, they are replaced by the layers
 that they stand for. For each layer we remember where it was written, so that a mistake in it is
 reported there.
 """

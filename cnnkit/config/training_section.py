@@ -127,7 +127,7 @@ class PhaseDataConfig(Section):
     """Other images of the same classes, to learn from in one phase."""
 
     source: Source = Field(
-        description="As `data.source`; its images that are for training are learnt from."
+        description="As `data.source`; the phase learns from its training images."
     )
     shapes: ShapesConfig = Field(
         ShapesConfig(), description="What `source: shapes` draws; for that source only."
@@ -210,8 +210,7 @@ class TrainingConfig(Section):
     )
     phases: tuple[PhaseConfig, ...] = Field(
         (),
-        description="Parts of the training, one after the other, with a backbone; none for a "
-        "single one.",
+        description="The phases of a training with a backbone, in order; none for a single phase.",
     )
     fine_tune: Flag = Field(
         False,

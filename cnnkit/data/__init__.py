@@ -1,1 +1,1 @@
-"""A folder, a CSV file or a built-in name enters; checked images and their batches leave."""
+"""Read images from any source, check them, split them, and make batches of them."""

@@ -144,7 +144,10 @@ def _num_threads() -> int:
 
 
 def _options() -> tf.data.Options:
-    """Fix parallelism (tearing down TensorFlow's tuned one can block for a second) and order."""
+    """Return options that keep the order and switch off autotuning.
+
+    Shutting down TensorFlow's autotuning can block for a second.
+    """
     options = tf.data.Options()
     options.autotune.enabled = False
     options.deterministic = True

@@ -123,7 +123,7 @@ def choose_entries(entries: Sequence[CacheEntry], what: str) -> list[CacheEntry]
     names = ", ".join(entry.name for entry in found)
     raise UsageError(
         (
-            f"{what} is the beginning of {len(found)} names: {names}. Give more of one."
+            f"{what} is the beginning of {len(found)} names: {names}. Type more of it."
             if found
             else ""
         )
@@ -133,7 +133,7 @@ def choose_entries(entries: Sequence[CacheEntry], what: str) -> list[CacheEntry]
 
 
 def remove_entries(entries: Iterable[CacheEntry]) -> tuple[int, list[str]]:
-    """Remove entries. A training that is reading one of them goes on.
+    """Remove entries. A training that is reading one of them continues.
 
     Returns:
         The number of bytes that were freed, and a sentence for each entry that was not removed.

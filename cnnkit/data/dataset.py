@@ -1,4 +1,4 @@
-"""Load the images of a config: found, checked, decoded and split, as one `ImageDataset`."""
+"""Find, check, decode and split the images of a config into one `ImageDataset`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ImageDataset:
     Args:
         class_names: in label order.
         samples: all usable images, sorted by path.
-        skipped: (path, reason) of images that cannot be decoded and were left out.
+        skipped: (path, reason) of images that cannot be decoded and are not used.
         settings: how files become pixels.
         store: gives the pixels.
     """
@@ -111,7 +111,7 @@ def load_dataset(
     Args:
         data_config: the `data` section.
         progress: called with (files read, files in all).
-        note: called with one sentence on each thing the user should know.
+        note: called with one sentence for each thing that the user should know.
 
     Raises:
         DataError: the images cannot be used as they are; the text says what to do.

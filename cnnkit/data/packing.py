@@ -91,7 +91,7 @@ class Packing:
 def pack_images(
     data_config: DataConfig, *, progress: Progress | None = None, note: Note
 ) -> Packing:
-    """Decode the images of a config and keep their pixels on disk, whatever `data.cache` says.
+    """Decode the images of a config and keep their pixels on disk, regardless of `data.cache`.
 
     Args:
         data_config: the `data` section.

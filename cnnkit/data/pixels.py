@@ -271,7 +271,7 @@ def _over_background(image: Image.Image, background: int) -> Image.Image:
 
 
 def upright_turn(image: Image.Image) -> Transpose | None:
-    """Return the turn that brings a picture upright by its EXIF; None if it is upright."""
+    """Return the turn that makes a picture upright by its EXIF; None if it is upright."""
     return _UPRIGHT.get(exif_orientation(image))
 
 

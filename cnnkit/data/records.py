@@ -100,6 +100,6 @@ def without_collection(function: Callable[Parameters, Result]) -> Callable[Param
 
 
 def fingerprint_of(images: Iterable[tuple[str, str]]) -> str:
-    """Return a sha256 over (label, sha256 of the content) of all images, in whatever order."""
+    """Return a sha256 over (label, sha256 of the content) of all images, in any order."""
     lines = sorted(f"{label}\t{digest}" for label, digest in images)
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()

@@ -1,9 +1,9 @@
 """Start processes that call one function on all items they are sent, and stop them again.
 
 The processes of `concurrent.futures` do not fit here. If they are forked, TensorFlow's threads are
-missing in them. If they are started afresh, they import the user's main script again, and a script
+missing in them. If they are spawned, they import the user's main script again, and a script
 without `if __name__ == "__main__"` then starts itself over and over. And Ctrl-C reaches each of
-them, which prints a traceback. The processes here import the module of their function and nothing
+them, so each prints a traceback. The processes here import the module of their function and nothing
 else, do not see Ctrl-C, and end when their parent does.
 """
 
@@ -57,7 +57,7 @@ class WorkerPool:
             self._idle.put(worker)
 
     def stop(self) -> None:
-        """End all processes, whatever they are doing."""
+        """End all processes at once, even in the middle of their work."""
         for worker in self._workers:
             worker.stop()
 
@@ -86,7 +86,9 @@ class _Worker:
 
     def call(self, items: Sequence[Any]) -> list[Any]:
         try:
-            if self._function is not None:  # not sent before, when the process was only starting
+            if (
+                self._function is not None
+            ):  # sent with the first call: by then the process has started
                 self._send(self._function)
                 self._function = None
             self._send(items)
@@ -141,4 +143,4 @@ def serve() -> None:
             pickle.dump(results, answers, pickle.HIGHEST_PROTOCOL)
             answers.flush()
     except (EOFError, BrokenPipeError):
-        os._exit(0)  # at once: nobody reads what is still in a buffer
+        os._exit(0)  # at once: what is still in a buffer has no reader

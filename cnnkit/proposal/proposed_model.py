@@ -130,6 +130,8 @@ def _from_scratch(findings: Findings) -> list[Choice]:
         Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
         Choice(
             f"  early_stopping: {{patience: {patience}}}",
-            "With few images the validation loss jumps up and down, so wait long." if few else "",
+            "With few images the validation loss jumps up and down, so the patience is long."
+            if few
+            else "",
         ),
     ]

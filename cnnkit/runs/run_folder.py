@@ -250,7 +250,9 @@ def check_folder_name(name: str) -> None:
         UsageError: the name is empty, is a path, or has characters that some systems refuse.
     """
     if not re.fullmatch(r"[^\\/:*?\"<>|\x00-\x1f]+", name) or name in (".", ".."):
-        raise UsageError(f"{name!r} cannot name a folder: use letters, digits, '-', '_' and '.'.")
+        raise UsageError(
+            f"{name!r} cannot be the name of a folder: use letters, digits, '-', '_' and '.'."
+        )
 
 
 def _fault_of(info: Any) -> str | None:

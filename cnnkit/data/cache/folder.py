@@ -1,4 +1,4 @@
-"""The cache folder: where it is, how folders in it appear whole, and how room is made."""
+"""Find the cache folder, create folders in it in one step, and remove old ones to make room."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cnnkit.text import size_text
 
 PARTIAL = ".partial-"
 GIGABYTE = 1_000_000_000
-# Without locks: what has not been written to for so long belongs to a process that is gone.
+# On file systems without locks: what was last written longer ago was left by a process that ended.
 STILL_SECONDS = 600
 _LOCK = ".lock"
 
@@ -183,7 +183,7 @@ def remove_unused(
     Args:
         folders: of one kind, in the same folder.
         limit_gb: for all of them together.
-        keep: is never removed, whatever its size.
+        keep: is never removed, even if it alone is above the limit.
         note: called with one sentence if some were removed.
         last_used: returns the time of a folder's last use.
     """

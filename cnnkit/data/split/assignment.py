@@ -26,7 +26,7 @@ def assign_splits(
     """Give every image its split: the one that its source states, or one that is drawn here.
 
     Images are drawn by a hash of seed and content, class by class. Identical images get the same
-    split, whatever their names, order and number, and so do images of one group. A class gets
+    split, regardless of their names, order and number, and so do images of one group. A class gets
     max(1, round(fraction * its contents)) distinct contents in validation and in test; groups that
     do not fit exactly make it a little more or less.
 
@@ -77,8 +77,8 @@ def too_few_error(
 
     Args:
         units: what was to be split.
-        too_few: the classes that cannot be in all the wanted parts.
-        wanted: the parts, as in `train, validation, test` or `5 folds`.
+        too_few: the classes that cannot be in all of the wanted splits or folds.
+        wanted: these splits or folds, as in `train, validation, test` or `5 folds`.
         advice: what the user can do, apart from adding images or removing the class.
     """
     names = sorted(too_few)
@@ -86,9 +86,9 @@ def too_few_error(
     grouped = any(holders[name] < contents[name] for name in names)
     sizes = (f"{name} ({class_size_text(name, contents, holders)})" for name in names)
     rule = (
-        "A group stays in one part, and each part needs at least one group of each class."
+        "A group is never divided, and each split or fold needs at least one group of each class."
         if grouped
-        else "Identical copies count once, and each part needs at least one."
+        else "Identical copies count once, and each split or fold needs at least one image."
     )
     return DataError(
         f"{count_of(len(names), 'class has', 'classes have')} too few "

@@ -55,7 +55,7 @@ class Manifest:
         return row is not None and label != row.label and (sha256, label) not in self._labels
 
     def gone(self, places: Iterable[str], hashes: Iterable[str]) -> list[str]:
-        """Return the places of images of which neither the place nor the content is given."""
+        """Return the places of images if neither their place nor their content is given."""
         there, known = set(places), set(hashes)
         return [
             row.place for row in self._rows if row.place not in there and row.sha256 not in known

@@ -47,7 +47,7 @@ def split_units(
         fractions: of `test` and `validation`, as far as they are to be drawn.
         seed: another one draws other units.
         kept: the split of units that have one already and do not move, None for the others.
-        allow_missing_classes: go on without the classes that cannot be in every split.
+        allow_missing_classes: continue without the classes that cannot be in every split.
 
     Returns:
         The split of each unit, and the classes with too few contents or units to be in every split.

@@ -150,7 +150,7 @@ class Pool:
     def _find_owners(self) -> tuple[dict[str, str], set[str]]:
         """Return the class that each content counts for, and the contents in several classes.
 
-        Such a content counts for the first class by name, whatever the order of the images.
+        Such a content counts for the first class by name, in any order of the images.
         """
         owners: dict[str, str] = {}
         clashing = set()
@@ -218,7 +218,7 @@ class Pool:
         return class_size_text(label, *class_sizes(self.units))
 
     def spread(self, unit_splits: Sequence[str]) -> list[str]:
-        """Return the split of each image: what the source says, else that of its unit."""
+        """Return the split of each image: the one that the source states, else that of its unit."""
         splits = [record.split or "train" for record in self._records]
         for i in self._members:
             splits[i] = unit_splits[self._unit_of[self._hashes[i]]]

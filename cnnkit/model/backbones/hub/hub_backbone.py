@@ -126,7 +126,7 @@ def _tensorflow_hub() -> Any:
             return tensorflow_hub
     raise UsageError(
         f"model.backbone.hub: tensorflow_hub cannot be imported: {reason}. A handle needs it: pip "
-        'install "tensorflow-hub>=0.16.1" "setuptools<81". The folder of a module works without.'
+        'install "tensorflow-hub>=0.16.1" "setuptools<81". The folder of a module works without it.'
     )
 
 

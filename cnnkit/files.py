@@ -17,7 +17,7 @@ from typing import IO, Any, BinaryIO, TypedDict
 from cnnkit.errors import UsageError
 from cnnkit.text import shown
 
-# The endings that the name of an output may have. Any but that of a picture: None.
+# The endings that the name of an output may have; None for any ending but that of a picture.
 CONFIG = (".yaml", ".yml")
 PICTURE = (".png",)
 DRAWING = (".svg", ".png")

@@ -64,7 +64,7 @@ class NetworkRow:
     def weights_url(self, arguments: Mapping[str, Any], image_size: tuple[int, int]) -> str:
         """Return the address of the ImageNet weights; they must exist for these arguments."""
         height, width = image_size
-        # Weights fit images of every size; those for the size at hand are only the better start.
+        # Weights fit images of every size; those for this size are only the better start.
         own = height == width and height in self.trained_sizes
         spelled = {
             name: argument.trained[arguments.get(name, argument.default)]

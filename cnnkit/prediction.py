@@ -136,7 +136,7 @@ def _read_ahead(
                 waiting.put((name, pool.submit(read_pixels, image, settings)))
                 if stopped.is_set():
                     return
-        except BaseException as error:  # whatever the iterable raises, the consumer raises it
+        except BaseException as error:  # passed on: the consumer raises it
             waiting.put(error)
         else:
             waiting.put(_END)

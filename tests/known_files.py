@@ -13,7 +13,7 @@ from images import file_bytes, noise
 
 
 def random_part(count, shape, num_classes, seed):
-    """Return random images, and labels in which every class occurs where there are enough."""
+    """Return random images, and labels. Every class occurs if there are enough images."""
     random = np.random.default_rng(seed)
     images = random.integers(0, 256, (count, *shape), dtype=np.uint8)
     return images, random.permutation(np.arange(count) % num_classes).astype(np.uint8)

@@ -47,7 +47,7 @@ def test_the_wanted_files_come_in_the_order_of_the_archive(archive):
     assert found == [(name, _FILES[name]) for name in ("photos/dog/2.jpg", "photos/cat/1.jpg")]
 
 
-def test_folders_are_no_files(archive):
+def test_folders_are_not_files(archive):
     assert dict(read_archive(archive, lambda name: True)) == _FILES
 
 
@@ -60,5 +60,5 @@ def test_progress_counts_the_bytes_of_the_archive(archive):
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
-def test_no_file_is_read_that_is_not_wanted(archive):
+def test_no_unwanted_file_is_read(archive):
     assert list(read_archive(archive, lambda name: False)) == []

@@ -210,7 +210,7 @@ def test_numbers_are_uniform_and_those_of_two_operations_are_independent():
     assert abs(np.corrcoef(columns[0][:-1], columns[0][1:])[0, 1]) < 0.035
 
 
-def test_an_operation_draws_the_same_numbers_whatever_follows_it():
+def test_an_operation_draws_the_same_numbers_with_any_operation_after_it():
     flip, brightness = call("random_flip", mode="horizontal"), call("random_brightness", factor=0.3)
     longer = [flip, brightness, call("random_erasing"), call("random_hue", factor=0.1)]
     images = pictures(number=20)

@@ -174,7 +174,7 @@ def test_every_class_is_shown_equally_often():
         assert counts == {0: 17, 1: 17, 4: 17}
 
 
-def test_one_more_goes_to_other_classes_in_other_epochs():
+def test_the_additional_images_are_of_other_classes_in_other_epochs():
     labels, indices = LABELS[:50], INDICES[:50]
     label_of = dict(zip(indices.tolist(), labels.tolist(), strict=True))
     total = Counter()
@@ -259,7 +259,7 @@ def test_mixup_is_the_mean_of_two_images_and_of_their_targets(dataset):
 
 
 def is_mean(own, label, mixed, target, other, other_label):
-    """Tell whether both image and target lie between own and other by the same share."""
+    """Tell whether both image and target are between own and other by the same share."""
     gap = own.astype(float) - other
     if not gap.any():
         return np.array_equal(own, mixed)

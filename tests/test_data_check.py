@@ -154,7 +154,7 @@ def test_the_command_prints_the_findings_and_ends_with_a_verdict(sound):
     assert result.stdout.splitlines()[-1] == f"{sound}: 25 images, 1 error, 0 warnings."
 
 
-def test_strict_is_a_gate(sound):
+def test_strict_exits_with_3_on_an_error_or_warning(sound):
     assert run("data", "check", str(sound), "--strict").exit_code == 0
     faults.animation(sound)  # worth a line, but nothing is wrong with it
     assert run("data", "check", str(sound), "--strict").exit_code == 0

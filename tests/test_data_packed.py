@@ -149,7 +149,7 @@ def test_files_that_cannot_be_read_or_decoded_have_their_reasons(files, cache, t
     text, copy, gone = tmp_path / "text.png", tmp_path / "copy.png", tmp_path / "gone.png"
     text.write_text("text")
     copy.write_text("text")
-    for _ in range(2):  # the second time beside the pack
+    for _ in range(2):  # the second time next to the pack
         store, hashes, reasons = open_pixels([text, *files, gone, copy], SETTINGS)
         assert reasons == {
             0: 'it is not an image but text that begins with "text"',
@@ -230,7 +230,7 @@ def flip_in_rows(cache, rows):
     path.write_bytes(data)
 
 
-def test_damaged_rows_are_never_given_out_but_decoded_again(files, cache):
+def test_damaged_rows_are_never_returned_but_decoded_again(files, cache):
     pixels_of(files)
     flip_in_rows(cache, [3, 17])
     notes = []
@@ -313,7 +313,7 @@ def build(files, *order):
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
-def test_processes_that_build_one_pack_at_once_both_go_on(files, cache):
+def test_processes_that_build_one_pack_at_once_both_continue(files, cache):
     processes = [build(files), build(files, "reverse"), build(files)]
     for process in processes:  # all have begun before one goes on
         assert process.stdout.readline() == "1\n"
@@ -503,7 +503,7 @@ def test_reading_a_pack_keeps_only_a_part_of_it_mapped(tmp_path, cache):
 # ---- looking contents up
 
 
-def test_contents_are_found_whatever_their_bytes():
+def test_contents_with_any_bytes_are_found():
     random = np.random.default_rng(0)
     digests = [random.bytes(32) for _ in range(300)]
     digests += [bytes(32), b"\xff" * 32, b"a" + bytes(31), b"a" * 31 + b"\0"]

@@ -27,7 +27,7 @@ def _rows(config):
     ]
 
 
-def test_the_split_of_a_run_is_the_one_it_wrote_whatever_was_added(tmp_path):
+def test_the_split_of_a_run_is_the_one_it_wrote_even_if_images_were_added(tmp_path):
     config = data_config(write_classes(tmp_path / "x", {"cat": 10, "owl": 10}))
     rows = _rows(config)
     write_classes(tmp_path / "x", {"cat": 30, "yak": 5}, seed=1000)  # replaces cats, adds a class

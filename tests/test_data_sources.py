@@ -66,7 +66,7 @@ def test_links_that_lead_nowhere_are_ignored_as_such(tmp_path):
     assert found_in(tmp_path).notes == ("Ignored: 2 links that lead nowhere (cat/self, lost).",)
 
 
-def test_links_that_go_round_end(tmp_path):
+def test_links_in_a_circle_are_followed_once(tmp_path):
     write_classes(tmp_path, {"cat": 1, "owl": 1})
     (tmp_path / "cat" / "round").symlink_to(tmp_path / "cat", target_is_directory=True)
     (tmp_path / "owl" / "up").symlink_to(tmp_path, target_is_directory=True)

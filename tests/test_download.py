@@ -260,7 +260,7 @@ def test_a_folder_that_cannot_be_written_is_named(web, tmp_path):
         fetch(_file(web), tmp_path / "file")
 
 
-def test_the_lock_of_a_killed_process_does_not_bind(web, tmp_path):
+def test_the_lock_of_a_killed_process_has_no_effect(web, tmp_path):
     (tmp_path / ".set.tgz.lock").write_text("")
     begin = time.monotonic()
     assert fetch(_file(web), tmp_path).is_file()

@@ -53,9 +53,7 @@ def test_the_text_has_a_row_per_file_and_the_next_command(exported):
     assert export.as_dict() == {"folder": str(run.export), "formats": export.formats}
 
 
-def test_without_the_extra_onnx_is_left_out_and_the_user_is_told_why(
-    trained_run, tmp_path, monkeypatch
-):
+def test_without_the_extra_onnx_is_left_out_with_the_reason(trained_run, tmp_path, monkeypatch):
     monkeypatch.setattr("cnnkit.export.exporting._ONNX_EXTRA", ("no_such_package",))
     run = Run(tmp_path / "run")
     shutil.copytree(trained_run.folder, run.folder)

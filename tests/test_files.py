@@ -309,7 +309,7 @@ def test_text_has_any_ending_but_that_of_a_picture(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_is_written_to_whatever_its_name(tmp_path):
+def test_a_pipe_with_any_name_is_written_to(tmp_path):
     pipe = tmp_path / "list.txt"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -345,7 +345,7 @@ def test_errors_name_the_file_that_was_asked_for(photos, tmp_path):
     assert caught.value.filename == "/proc/x.txt"
 
 
-def test_a_config_is_no_source_and_a_folder_no_config(photos):
+def test_a_config_is_not_a_source_and_a_folder_is_not_a_config(photos):
     done = run("init", "a.yaml")
     assert done.exit_code == 2
     assert "a.yaml is a config" in done.stderr

@@ -499,7 +499,7 @@ def test_a_module_with_two_inputs_is_refused(tmp_path):
         hub_backbone(str(tmp_path / "two"), (8, 8), 3)
 
 
-def test_the_error_for_a_path_that_is_no_module_names_the_path(tmp_path):
+def test_the_error_for_a_path_that_is_not_a_module_names_the_path(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "module.tgz").write_bytes(b"")
     (tmp_path / "damaged").mkdir()

@@ -29,7 +29,7 @@ def refusal(path):
 
 
 @pytest.mark.parametrize("name", ["list.jsonl", "list.NDJSON"])
-def test_a_line_is_an_image(tmp_path, name):
+def test_each_line_is_an_image(tmp_path, name):
     write_classes(tmp_path, {"cat": 2, "owl": 1})
     path = manifest(
         tmp_path,

@@ -89,7 +89,7 @@ def test_a_border_is_that_of_numpy(mode, pad):
     assert np.array_equal(found, convolved(padded, weights, Sliding()))
 
 
-def test_channels_stay_apart():
+def test_channels_are_filtered_separately():
     values, weights = numbers((6, 7, 3), 3), numbers((3, 3), 4)
     found = convolved(values, weights, Sliding(padding="same"))
     for channel in range(3):

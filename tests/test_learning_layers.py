@@ -64,7 +64,7 @@ def test_layers_further_from_the_output_learn_more_slowly(folder):
     (phase,) = phases_of(config)
     found = learning_layers(model, phase).rate_multiples()
     by_layer = {path.split("/")[-2]: value for path, value in found.items()}
-    assert by_layer == pytest.approx({"second": 0.1, "first": 0.025})  # norm lies between
+    assert by_layer == pytest.approx({"second": 0.1, "first": 0.025})  # norm is between them
 
 
 def test_multiples_of_the_learning_rate_are_exact():

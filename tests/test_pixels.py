@@ -230,7 +230,7 @@ def test_a_file_and_its_bytes_give_the_same(tmp_path):
     assert np.array_equal(read_pixels(path, settings()), read_pixels(path.read_bytes(), settings()))
 
 
-def test_what_is_no_image_is_named(tmp_path):
+def test_a_file_that_is_not_an_image_is_named(tmp_path):
     cases = {
         b"": "the file is empty",
         b"Hello,\nworld and more": 'not an image but text that begins with "Hello, world and more"',

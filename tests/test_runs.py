@@ -29,7 +29,7 @@ def test_a_run_never_takes_the_folder_of_another(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a:b"])
-def test_a_name_that_is_no_folder_name_is_refused(tmp_path, name):
+def test_a_name_that_cannot_be_a_folder_name_is_refused(tmp_path, name):
     with pytest.raises(UsageError, match="cannot be the name of a folder"):
         create_run(name, tmp_path)
 

@@ -283,7 +283,7 @@ def test_a_layer_that_only_its_own_code_knows_is_marked(tmp_path):
         ({"class_name": "Functional", "config": {"layers": []}}, "its model takes 0 inputs"),
     ],
 )
-def test_a_file_that_is_no_model_is_refused(content, words, tmp_path):
+def test_a_file_that_is_not_a_model_is_refused(content, words, tmp_path):
     path = tmp_path / "model.keras"
     if isinstance(content, bytes):
         path.write_bytes(content)

@@ -16,7 +16,7 @@ class Web:
 
     Args:
         content: of every path.
-        ranges: whether it sends the rest of a file where that is asked for.
+        ranges: whether it sends the rest of a file on request.
         cut_after: bytes after which it closes the connection; one entry an answer, then never.
         statuses: of the answers, one after another; then 200 and 206.
         redirect: paths that lead elsewhere.

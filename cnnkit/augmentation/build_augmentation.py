@@ -44,7 +44,7 @@ _ON_HOST = {
     "random_erasing": areas.RandomErasing,
     "rand_augment": RandAugment,
 }
-# In the order in which Keras's RandomColorJitter applies them, whatever their order in the config.
+# Keras's RandomColorJitter applies them in this order, regardless of their order in the config.
 _JITTER = {
     "brightness_factor": colours.RandomBrightness,
     "contrast_factor": colours.RandomContrast,
@@ -153,5 +153,5 @@ def _naming(index: int, call: Any, settings: PixelSettings) -> Iterator[None]:
 def _plain(error: BaseException) -> str:
     """Return the message on one line, without Keras's colours, op names and list of arguments."""
     text = _NOISE.sub("", str(error).split("Arguments received by")[0])
-    # TensorFlow's messages may go on for pages; the reason comes first.
+    # TensorFlow's messages may be pages long; the reason comes first.
     return " ".join(text.split())[:400] or type(error).__name__

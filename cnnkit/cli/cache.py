@@ -26,7 +26,7 @@ def list_entries(as_json: bool) -> None:
 
 @click.command(cls=Command, examples=["cnnkit cache clear pixels --yes"])
 @click.argument("what", default="all")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 def clear(what: str, yes: bool, as_json: bool) -> None:
     """Remove what is kept; it is made or downloaded again when it is needed.

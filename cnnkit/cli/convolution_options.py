@@ -59,10 +59,12 @@ _OPTIONS = (
     click.option(
         "--dilation-rate",
         type=Pair(1),
-        help="Distance of neighbours in the window. Default: 1.",
+        help="Distance between neighbours in the window. Default: 1.",
     ),
     click.option("--relu", is_flag=True, help="Then replace negative numbers by 0."),
-    click.option("--pool", type=click.Choice(["max", "average"]), help="Then pool."),
+    click.option(
+        "--pool", type=click.Choice(["max", "average"]), help="Then apply max or average pooling."
+    ),
     click.option("--pool-size", type=Pair(1), help="The window of the pooling. Default: 2."),
     click.option(
         "--pool-stride", type=Pair(1), help="Steps of the pooling. Default: its window's size."

@@ -44,7 +44,7 @@ from cnnkit.cli.options import json_option
 def convolve(input_: str, kernel: str | None, most: int, as_json: bool, **options: Any) -> None:
     """Convolve or pool a small matrix and print every window, product and sum.
 
-    As in a layer of a CNN, the kernel is not turned around (cross-correlation). Rows and columns
+    As in a layer of a CNN, the kernel is not flipped (cross-correlation). Rows and columns
     are counted from 0. Numbers of an added border are in square brackets.
     """
     from cnnkit.explore.kernels.worked import work_out

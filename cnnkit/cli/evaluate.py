@@ -26,8 +26,8 @@ from cnnkit.cli.options import json_option, model_option, one_model, runs_option
 )
 @click.option(
     "--name",
-    help="The name of the folder in evaluation/ for the results. Default: that of the split or "
-    "the data.",
+    help="The name of the folder in evaluation/ for the results. Default: the name of the split "
+    "or the data.",
 )
 @click.option(
     "--require",

@@ -42,7 +42,7 @@ from cnnkit.cli.options import json_option, overwrite_option
     type=click.IntRange(min=8, max=1024),
     default=256,
     show_default=True,
-    help="The most pixels that the longer side may have; a larger image is made smaller first.",
+    help="The largest length of the longer side, in pixels. A larger image is scaled down first.",
 )
 @click.option("--grayscale", is_flag=True, help="Filter grey levels, not red, green and blue.")
 @convolution_options
@@ -65,7 +65,7 @@ def kernels(
 ) -> None:
     """Filter an image with the classic kernels of image processing, and draw the results.
 
-    As in a layer of a CNN, a kernel is not turned around (cross-correlation). Each channel is
+    As in a layer of a CNN, a kernel is not flipped (cross-correlation). Each channel is
     filtered separately. Rows and columns are counted from 0.
     """
     from cnnkit.explore.kernels.filtered_picture import filter_picture

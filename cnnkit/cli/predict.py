@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="How many classes to give per image.",
+    help="How many classes to show per image.",
 )
 @click.option(
     "-o",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.argument("path", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path))
 @set_option
 @short_options
-@click.option("--name", help="The name of the run. Default: that of the config file.")
+@click.option("--name", help="The name of the run. Default: the name of the config file.")
 @runs_option
 @click.option("--dry-run", is_flag=True, help="Check the data and the model, but do not train.")
 @click.option(

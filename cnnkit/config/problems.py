@@ -156,7 +156,7 @@ def read_value(kind: Any, value: Any) -> Any:
         return adapter(kind).validate_python(value)
     except ValidationError as error:
         if all(row["type"] in _POINTS_AT for row in error.errors(include_url=False)):
-            raise  # our own validators have said it, with the paths of the parts
+            raise  # our own validators raised it, with the paths of the parts
         raise mismatch(kind, value, error) from None
 
 

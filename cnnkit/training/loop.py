@@ -84,7 +84,7 @@ class _Loop:
             # validation images, so the last weights are passed on.
             self.checkpoint.load_best()
         model, batches = planned.start(self.plan.model, self.report)
-        if is_resumed:  # in the middle of the phase; otherwise the optimizer starts afresh
+        if is_resumed:  # in the middle of the phase; otherwise the optimizer is new
             model.optimizer.build(model.trainable_variables)
             assign(model.optimizer.variables, optimizer_state)
         self.checkpoint.begin_phase(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -130,7 +131,30 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     >>> did_you_mean("kernal_size", ["filters", "kernel_size"])
     ' Did you mean kernel_size?'
     """
+    allowed = list(allowed)
+    if alike := spelt_alike([name], allowed):
+        return alike
     return suggested(nearest_name(name, allowed))
+
+
+def spelt_alike(names: Iterable[str], allowed: Iterable[str]) -> str:
+    r"""Return a sentence on the first name that looks like an allowed one, or an empty string.
+
+    >>> print(spelt_alike(["cafe\u0301"], ["caf\xe9"]).replace("\u0301", "+"))
+     Only the spelling of the accent differs: 'cafe\u0301' and 'caf\xe9' (Unicode NFD and NFC).
+    """
+    by_form = {unicodedata.normalize("NFC", other): other for other in allowed}
+    for name in names:
+        other = by_form.get(unicodedata.normalize("NFC", name), name)
+        if other != name:
+            forms = " and ".join(
+                "NFC" if unicodedata.is_normalized("NFC", each) else "NFD" for each in (name, other)
+            )
+            return (
+                f" Only the spelling of the accent differs: {ascii(name)} and {ascii(other)} "
+                f"(Unicode {forms})."
+            )
+    return ""
 
 
 def suggested(name: str) -> str:

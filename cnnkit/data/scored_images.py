@@ -13,7 +13,8 @@ from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, LocalFile, Sourc
 from cnnkit.data.sources.builtin import builtin_folder, is_builtin
 from cnnkit.data.sources.listing import only_classes, read_source
 from cnnkit.data.sources.tfrecord import record_at
-from cnnkit.errors import DataError, UsageError
+from cnnkit.data.spelling import PathSpelling, with_class_names
+from cnnkit.errors import DataError, UsageError, spelt_alike
 from cnnkit.text import count_of, first_few
 
 
@@ -41,8 +42,9 @@ def run_images(
         has = ", ".join(name for name in SPLITS if any(row["split"] == name for row in rows))
         raise UsageError(f"The run has no {split} split; it has {has}.")
     root = _root(data_config)
+    spelling = PathSpelling()
     records = tuple(
-        ImageRecord(row["path"], _image_at(root, row["path"]), row["label"], split)
+        ImageRecord(row["path"], _image_at(root, row["path"], spelling), row["label"], split)
         for row in chosen
     )
     hashes, _ = hash_files([record.file for record in records])
@@ -92,12 +94,15 @@ def find_images_for(
         found = only_classes(found, data_config.classes)
     if not found.records:
         raise DataError(f"{found.name} contains no image.")
+    found = with_class_names(found, class_names)
     _check_same_classes(found, class_names, run_name, allow_missing_classes)
     return found
 
 
-def _image_at(root: Path, path: str) -> ImageFile:
+def _image_at(root: Path, path: str, spelling: PathSpelling) -> ImageFile:
     place = os.path.join(root, path)
+    if not os.path.lexists(place):  # perhaps on a Mac, or in a copy of its files
+        place = spelling.existing(place) or place
     return record_at(place) or LocalFile(place)
 
 
@@ -134,5 +139,6 @@ def _check_same_classes(
     )
     raise UsageError(
         f"{run_name} was trained on {count_of(len(class_names), 'class', 'classes')}, "
-        f"{source.name} has {len(there):,} ({'; '.join(parts)}). {source.doubt or advice}"
+        f"{source.name} has {len(there):,} ({'; '.join(parts)}).{spelt_alike(new, class_names)} "
+        f"{source.doubt or advice}"
     )

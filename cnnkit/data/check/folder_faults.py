@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from cnnkit.data.pixels import DECODE_ERRORS
 from cnnkit.data.records import ImageRecord, LocalFile
 from cnnkit.data.sources.folders import image_extensions
 from cnnkit.data.sources.ignored import is_dead_link, why_hidden
+from cnnkit.data.spelling import composed
 from cnnkit.data.split_words import split_from_folder
 from cnnkit.files import why_unreadable
 
@@ -126,19 +126,15 @@ def names_alike(names: Sequence[str], prefix: str = "") -> list[Finding]:
     """
     alike: dict[str, list[str]] = {}
     for name in names:
-        alike.setdefault(_composed(name).casefold(), []).append(name)
+        alike.setdefault(composed(name).casefold(), []).append(name)
     findings = []
     for same in alike.values():
         if len(same) > 1:
-            in_case = len({_composed(name) for name in same}) > 1
+            in_case = len({composed(name) for name in same}) > 1
             kind = "names_differ_in_case" if in_case else "names_differ_in_unicode"
             spelt = "" if in_case else " and ".join(ascii(name) for name in same)
             findings.append(Finding(kind, tuple(prefix + name for name in same), spelt))
     return findings
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _ending(path: str) -> str:

@@ -4,12 +4,36 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from cnnkit.data.records import Source
-from cnnkit.data.sources.manifest_rows import COLUMNS, ManifestText, RowReader
+from cnnkit.data.sources.folders import image_extensions
+from cnnkit.data.sources.manifest_rows import COLUMNS, RowReader
+from cnnkit.data.sources.manifest_text import ManifestText
 from cnnkit.errors import DataError
+from cnnkit.text import shown
+
+# What spreadsheets put between the columns where the comma is part of numbers, and their names.
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_EXCEL = re.compile(r"sep=(.)\r?\n", re.I)  # the first line that Excel writes to name it
+# What other programs call the two columns.
+_OTHER_NAMES = {
+    "path": ("file", "filename", "file_name", "filepath", "file_path", "image", "image_path",
+             "image_name", "img", "id", "image_id"),
+    "label": ("class", "class_name", "classname", "labels", "category", "target", "y", "species"),
+}  # fmt: skip
+
+
+class _Row(NamedTuple):
+    """The cells of one row, and the lines where it begins and ends."""
+
+    begin: int
+    end: int
+    cells: list[str]
 
 
 def read_table(table: Path) -> Source:
@@ -19,34 +43,80 @@ def read_table(table: Path) -> Source:
         DataError: the columns are wrong, or rows are; all bad rows at once with their lines.
     """
     content = ManifestText(table)
-    rows = _rows(table, content.text)
-    _, header = next(rows, (0, []))
-    columns = _columns(table, header)
+    separator = _separator(content.text)
+    rows = _rows(table, content.text, separator)
+    columns = _columns(table, next(rows, _Row(0, 0, [])).cells)
     reader = RowReader(table, content.wrong_byte)
-    for line, cells in rows:
-        reader.read(line, {name: _cell(cells, name, place) for name, place in columns.items()})
-    return reader.source()
+    for begin, end, cells in rows:
+        row = {name: _cell(cells, name, place) for name, place in columns.items()}
+        if end > begin and _is_unclosed(row, reader):
+            reader.refuse(begin, f"a quotation mark in this line is not closed before line {end}")
+        else:
+            reader.read(begin, row)
+    source = reader.source()
+    if separator == ",":
+        return source
+    return replace(
+        source, notes=(f"The columns are separated by {_SEPARATORS[separator]}.", *source.notes)
+    )
 
 
-def _rows(table: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""))
+def _separator(text: str) -> str:
+    """Return what separates the columns: what Excel says, or what gives the columns we need."""
+    stated = _EXCEL.match(text)
+    if stated and stated[1] in _SEPARATORS:
+        return stated[1]
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    for separator in _SEPARATORS:
+        names = _names(next(csv.reader([first], delimiter=separator), []))
+        if "path" in names and "label" in names:
+            return separator
+    return ","
+
+
+def _rows(table: Path, text: str, separator: str) -> Iterator[_Row]:
+    skipped = _EXCEL.match(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    begin = 1
     try:
         for cells in reader:
-            if any(cells):
-                yield reader.line_num, cells
+            if any(cells) and not (skipped and begin == 1):
+                yield _Row(begin, reader.line_num, cells)
+            begin = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{table} cannot be read as CSV: {error}.") from error
+        raise DataError(
+            f"{table} cannot be read as CSV: {error}, in the row that begins in line {begin}. "
+            "Perhaps a quotation mark in that line is not closed."
+        ) from error
+
+
+def _is_unclosed(row: dict[str, str], reader: RowReader) -> bool:
+    r"""Tell whether a row ends in a later line because a quotation mark is missing.
+
+    A path may have a line break, but then there is such a file. A label may not.
+    """
+    breaks = {name for name, cell in row.items() if "\n" in cell or "\r" in cell}
+    return bool(breaks) and not (breaks == {"path"} and reader.lists(row["path"]))
+
+
+def _names(header: list[str]) -> list[str]:
+    return [name.strip().lower() for name in header]
 
 
 def _columns(table: Path, header: list[str]) -> dict[str, int]:
-    names = [name.strip().lower() for name in header]
-    came = ", ".join(header) or "nothing"
+    names = _names(header)
+    came = ", ".join(map(shown, header)) or "nothing"
     missing = [name for name in ("path", "label") if name not in names]
+    if missing and any(Path(name).suffix in image_extensions() for name in names):
+        raise DataError(
+            f"{table} has no header: its first line is already an image ({came}). Write a line "
+            "with the names of the columns above it, such as path,label."
+        )
     if missing:
         raise DataError(
             f"{table} lacks the column {' and the column '.join(missing)}: its first line has "
-            f"{came}. Expected path,label or path,label,split, separated by commas, in the first "
-            "line."
+            f"{came}. Expected path,label or path,label,split, separated by commas, semicolons or "
+            f"tabs, in the first line.{_renaming(missing, names)}"
         )
     twice = [name for name in COLUMNS if names.count(name) > 1]
     if twice:
@@ -55,6 +125,16 @@ def _columns(table: Path, header: list[str]) -> dict[str, int]:
             f"line has {came}. Keep one of them."
         )
     return {name: names.index(name) for name in COLUMNS if name in names}
+
+
+def _renaming(missing: list[str], names: list[str]) -> str:
+    """Return which columns to rename, for those whose other names are well known."""
+    renamed = [
+        f"{other} to {name}"
+        for name in missing
+        for other in [each for each in _OTHER_NAMES[name] if each in names][:1]
+    ]
+    return f" Rename {' and '.join(renamed)}." if renamed else ""
 
 
 def _cell(cells: list[str], name: str, place: int) -> str:

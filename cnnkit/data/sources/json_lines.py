@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.data.records import Source
-from cnnkit.data.sources.manifest_rows import COLUMNS, ManifestText, RowReader
+from cnnkit.data.sources.manifest_rows import COLUMNS, RowReader
+from cnnkit.data.sources.manifest_text import ManifestText
 
 
 class _Number(str):
     """The text of a JSON number, exactly as in the file."""
+
+
+class _NotANumber(str):
+    """`NaN` or `Infinity`, which Python and pandas write although they are not JSON."""
 
 
 class _WrongLineError(Exception):
@@ -45,7 +50,7 @@ def _row(line: str) -> dict[str, str]:
             line,
             parse_int=_Number,
             parse_float=_Number,
-            parse_constant=_Number,
+            parse_constant=_NotANumber,
             object_pairs_hook=_once,
         )
     except (json.JSONDecodeError, RecursionError) as error:
@@ -71,6 +76,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _text(key: str, value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, _NotANumber):
+        raise _WrongLineError(
+            f"{key} is {value}, which stands for a missing value; expected a text or a number"
+        )
     number_fits = key in ("label", "group")
     if not isinstance(value, str) or (isinstance(value, _Number) and not number_fits):
         expected = "a text or a number" if number_fits else "a text"

@@ -15,6 +15,7 @@ from cnnkit.data.sources.folders import read_folder
 from cnnkit.data.sources.json_lines import read_json_lines
 from cnnkit.data.sources.tfrecord import is_tfrecord_name
 from cnnkit.data.sources.tfrecord_source import holds_tfrecords, read_tfrecords
+from cnnkit.data.spelling import with_class_names
 from cnnkit.data.split_words import split_from_folder
 from cnnkit.errors import DataError, did_you_mean
 from cnnkit.files import why_unreadable
@@ -32,6 +33,8 @@ def find_images(data_config: DataConfig) -> Source:
         DataError: the source is missing, cannot be read, or its classes or splits do not fit.
     """
     found = read_source(data_config.source, data_config.shapes)
+    found = with_class_names(found, data_config.classes or ())
+    found = with_class_names(found, _classes_of(found, "train"), splits=("validation", "test"))
     source = only_classes(found, data_config.classes) if data_config.classes else found
     _check_empty_classes(source)
     in_train = {record.label for record in found.records if record.split in (None, "train")}
@@ -144,6 +147,10 @@ def _check_splits(source: Source, before: set[str | None]) -> None:
         )
 
 
+def _classes_of(source: Source, split: str) -> set[str]:
+    return {record.label for record in source.records if record.split == split}
+
+
 def _check_listed(source_name: str, in_train: Collection[str], classes: Sequence[str]) -> None:
     """Refuse a class of data.classes that has no image to train on."""
     missing = [name for name in classes if name not in in_train]
@@ -212,7 +219,7 @@ def _check_split_classes(
 
 def only_classes(source: Source, classes: Sequence[str]) -> Source:
     """Return the source with only the images of these classes; a note counts the others."""
-    listed = set(classes)
+    source, listed = with_class_names(source, classes), set(classes)
     kept = tuple(record for record in source.records if record.label in listed)
     empty = tuple(row for row in source.empty_classes if row[0].rpartition("/")[2] in listed)
     others = sorted({record.label for record in source.records} - listed)

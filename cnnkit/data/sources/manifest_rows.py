@@ -3,46 +3,21 @@
 from __future__ import annotations
 
 import operator
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, LocalFile, Source
-from cnnkit.data.sources.tfrecord import record_at
+from cnnkit.data.records import SPLITS, ImageRecord, Source
+from cnnkit.data.sources.manifest_paths import ManifestPaths
 from cnnkit.data.split_words import split_from_word
 from cnnkit.errors import DataError, did_you_mean
-from cnnkit.files import PATHS_AS_THEY_ARE, why_unreadable
+from cnnkit.text import shown
 
 COLUMNS = ("path", "label", "split", "group", "sha256")
 
 _MAX_SHOWN = 20
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-
-
-class ManifestText:
-    """The text of a manifest: UTF-8, except for file names, which may have any bytes.
-
-    Args:
-        manifest: the file.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-
-    def __init__(self, manifest: Path) -> None:
-        try:
-            content = manifest.read_bytes()
-        except OSError as error:
-            raise DataError(f"{manifest} cannot be read: {error.strerror or error}.") from error
-        self.text = content.removeprefix(b"\xef\xbb\xbf").decode(**PATHS_AS_THEY_ARE)
-        try:
-            content.decode()
-        except UnicodeDecodeError as error:
-            self.wrong_byte: int | None = error.start
-        else:
-            self.wrong_byte = None
 
 
 class _BadRow(NamedTuple):
@@ -66,8 +41,7 @@ class RowReader:
         self._manifest = manifest
         self._wrong_byte = wrong_byte
         self._noun = noun
-        self._folder = os.path.abspath(manifest.parent)
-        self._inside = self._folder.rstrip(os.sep) + os.sep
+        self._paths = ManifestPaths(manifest)
         self._line_of_file: dict[str, int] = {}
         self._bad_rows: list[_BadRow] = []
         self._records: list[ImageRecord] = []
@@ -82,38 +56,27 @@ class RowReader:
         path, problem = row["path"], _problem(row)
         if not path.strip():
             return self.refuse(line, "the path is empty")
-        place, file = self._find(path)
+        place, file = self._paths.find(path)
         first_line = self._line_of_file.setdefault(place, line)
         if first_line != line:
-            self.refuse(line, f"{path} is already in line {first_line}")
+            self.refuse(line, f"{shown(path)} is already in line {first_line}")
         if problem:
             return self.refuse(line, problem)
         if first_line != line:
             return None
         if file is None:
-            is_missing = not os.path.lexists(place)
-            why = "does not exist" if is_missing else _why_not(place)
-            text = f"{path} {why} (looked for {place})"
-            return self.refuse(line, text, is_missing=is_missing)
+            why, is_missing = self._paths.why_not(path, place)
+            return self.refuse(line, f"{shown(path)} {why}", is_missing=is_missing)
         split = split_from_word(row.get("split", ""))
         group, sha256 = row.get("group") or None, row.get("sha256", "").lower() or None
         self._lines.append(line)
         self._records.append(
-            ImageRecord(self._shown(place), file, row["label"], split, group, sha256)
+            ImageRecord(self._paths.shown(place), file, row["label"], split, group, sha256)
         )
 
-    def _find(self, path: str) -> tuple[str, ImageFile | None]:
-        """Return the absolute path and its image; a file name may begin or end with blanks."""
-        for text in (path, path.strip()):
-            place = os.path.normpath(os.path.join(self._folder, text))
-            if os.path.isfile(place):
-                return place, LocalFile(place)
-            if record := record_at(place):
-                return place, record
-        return place, None
-
-    def _shown(self, place: str) -> str:
-        return place.removeprefix(self._inside).replace(os.sep, "/")
+    def lists(self, path: str) -> bool:
+        """Tell whether a path leads to an image."""
+        return self._paths.find(path)[1] is not None
 
     def source(self) -> Source:
         """Return the images of all rows.
@@ -131,7 +94,7 @@ class RowReader:
         if not self._records:
             raise DataError(f"{self._manifest} lists no image: it has no {self._noun}s.")
         records = sorted(self._records, key=operator.attrgetter("path"))
-        return Source(str(self._manifest), tuple(records))
+        return Source(str(self._manifest), tuple(records), self._paths.notes())
 
     def _listed(self, bad_rows: list[_BadRow]) -> list[str]:
         number = len({row.line for row in bad_rows})
@@ -143,7 +106,8 @@ class RowReader:
         if any(row.is_missing for row in bad_rows):
             lines.append(
                 f"Put the files back, or remove their {self._noun}s. If `cnnkit data split` wrote "
-                "this file, run that command again to update it."
+                "this file, run that command again to update it. Paths are relative to the folder "
+                f"of the file, {self._paths.folder}."
             )
         return lines
 
@@ -157,14 +121,8 @@ class RowReader:
         return [] if len(unsplit) == len(self._records) else unsplit
 
 
-def _why_not(place: str) -> str:
-    """Return why something that exists is no image file."""
-    _, reason = why_unreadable(place) or ("", "it is no image")
-    return reason.removeprefix("it ")
-
-
 def _problem(row: Mapping[str, str]) -> str | None:
-    path, split, sha256 = row["path"], row.get("split", ""), row.get("sha256", "")
+    path, split, sha256 = shown(row["path"]), row.get("split", ""), row.get("sha256", "")
     if not row["label"]:
         return f"{path} has no label"
     if any("\udc80" <= letter <= "\udcff" for letter in row["label"]):

@@ -10,7 +10,7 @@ from images import data_config, write_classes
 from cnnkit.data.scored_images import find_images_for
 from cnnkit.data.sources.listing import find_images
 from cnnkit.data.spelling import PathSpelling, matching_spellings
-from cnnkit.errors import DataError, UsageError, did_you_mean
+from cnnkit.errors import UsageError, did_you_mean
 
 NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
 NOTE = f"Only the spelling of an accent differs, so it is the same class: {NFC} (Unicode NFC"
@@ -61,8 +61,6 @@ def test_two_spellings_next_to_each_other_are_two_names(tmp_path):
     assert matching_spellings([NFD], [NFC, NFD]) == {}
     with pytest.raises(UsageError, match="Only the spelling of the accent differs"):
         find_images_for(tmp_path, (NFC, "thé"), data_config("x"))
-    with pytest.raises(DataError, match="Unicode NFC and NFD"):
-        find_images(data_config(tmp_path, classes=(NFC.upper(), "x", NFC)))
 
 
 def test_a_path_with_two_spellings_is_not_guessed(tmp_path):

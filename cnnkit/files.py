@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import errno
 import json
@@ -62,6 +63,13 @@ class Encoding(TypedDict):
 
 # A file name need not be UTF-8; read and written like this, its bytes stay what they are.
 PATHS_AS_THEY_ARE: Encoding = {"encoding": "utf-8", "errors": "surrogateescape"}
+# Windows programs begin a text with these. That of UTF-32 begins like that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 # Without O_NONBLOCK, opening a pipe would wait until another process writes into it.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = (
@@ -268,3 +276,22 @@ def why_unreadable(path: str | os.PathLike[str]) -> tuple[str, str] | None:
 
 def _kind(mode: int) -> str:
     return next((name for test, name in _KINDS if test(mode)), "something else")
+
+
+def text_encoding(content: bytes) -> str:
+    """Return the encoding of a text that a person or a program wrote: UTF-8, unless it shows.
+
+    >>> text_encoding("path".encode("utf-16")), text_encoding(b"path")
+    ('utf-16', 'utf-8-sig')
+    """
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            return encoding
+    # Without a mark, UTF-16 shows by the zero byte that each English letter has.
+    head = content[:200]
+    if len(head) >= 8 and b"\0" in head and len(content) % 2 == 0:
+        if not any(head[1::2]):
+            return "utf-16-le"
+        if not any(head[0::2]):
+            return "utf-16-be"
+    return "utf-8-sig"

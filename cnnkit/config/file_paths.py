@@ -17,6 +17,8 @@ from cnnkit.config.data_section import BUILT_IN_SOURCES
 from cnnkit.config.model_section import NO_PATHS
 from cnnkit.config.problems import Mistake
 from cnnkit.errors import KeyPath
+from cnnkit.files import text_encoding
+from cnnkit.text import shown
 
 BACKBONE_PATHS = ("hub", "run", "file", "weights")  # keys of model.backbone
 
@@ -33,6 +35,13 @@ def fill_in_paths(config: dict[str, Any], folder: Path) -> list[Mistake]:
     """
     mistakes = _read_class_list(config, folder)
     for section, key, path in _paths(config):
+        if "/" not in section[key] and shown(section[key]).startswith('"'):
+            message = (
+                f"{shown(section[key])} has a control character. In double quotes, \\n is a line "
+                "break and \\t a tab: write a path in single quotes, or with / instead of \\."
+            )
+            mistakes.append(Mistake(path, message))
+            continue
         try:
             section[key] = os.path.abspath(folder / os.path.expanduser(_filled_in(section[key])))
         except KeyError as error:
@@ -106,7 +115,8 @@ def _read_class_list(config: dict[str, Any], folder: Path) -> list[Mistake]:
         return []
     file = folder / Path(classes).expanduser()
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        content = file.read_bytes()
+        lines = content.decode(text_encoding(content)).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         message = (

@@ -18,6 +18,7 @@ from cnnkit.config.schema import Config
 from cnnkit.config.values import plain
 from cnnkit.config.yaml_reader import Document, read_yaml
 from cnnkit.errors import ConfigError, Problem, UsageError
+from cnnkit.files import text_encoding
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
@@ -116,7 +117,7 @@ def _file_text(path: Path) -> str:
     except OSError as error:
         raise UsageError(f"The config {path} cannot be read: {error.strerror}.") from None
     try:
-        return content.decode("utf-8-sig")  # some Windows editors begin UTF-8 files with a mark
+        return content.decode(text_encoding(content))  # `>` of PowerShell writes UTF-16
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)

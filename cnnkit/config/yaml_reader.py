@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from cnnkit.config.windows_paths import changed_path, escape_advice
 from cnnkit.errors import ConfigError, KeyPath, Problem
 
 Position = tuple[int, int]
@@ -128,9 +129,10 @@ def _composed(text: str, filename: str) -> yaml.Node | None:
     try:
         return _Loader(text).get_single_node()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        advice = escape_advice(text, error)
+        mark = error.context_mark if advice else error.problem_mark or error.context_mark
         location = f"{filename}:{mark.line + 1}:{mark.column + 1}" if mark else filename
-        raise ConfigError([Problem(_syntax_message(error), location)]) from None
+        raise ConfigError([Problem(advice or _syntax_message(error), location)]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - text.rfind("\n", 0, error.position)
@@ -199,7 +201,8 @@ class _Constructor:
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         kind = node.tag.removeprefix(_TAG)
         if kind == "str":
-            return node.value
+            changed = changed_path(node)
+            return self.refuse(node, changed) if changed else node.value
         if kind not in _SCALARS:
             return self.refuse(node, _tag_message(node))
         try:

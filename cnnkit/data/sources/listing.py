@@ -19,7 +19,7 @@ from cnnkit.data.spelling import with_class_names
 from cnnkit.data.split_words import split_from_folder
 from cnnkit.errors import DataError, did_you_mean
 from cnnkit.files import why_unreadable
-from cnnkit.text import count_of, first_few
+from cnnkit.text import count_of, first_few, shown
 
 
 @without_collection
@@ -78,16 +78,22 @@ def _read_file(path: Path) -> Source:
 
 
 def _missing(path: Path) -> DataError:
-    parent = path.parent
+    parent, name = path.parent, shown(str(path))
     if os.path.lexists(path):
         _, reason = why_unreadable(path) or ("", "it is a file")
-        return DataError(f"{path} cannot be read: {reason}.{_allowed()}")
+        return DataError(f"{name} cannot be read: {reason}.{_allowed()}")
     if not parent.is_dir():
-        return DataError(f"{path} does not exist; {parent} does not exist either.{_allowed()}")
+        return DataError(
+            f"{name} does not exist; {shown(str(parent))} does not exist either.{_allowed()}"
+        )
     names = sorted(entry.name for entry in parent.iterdir() if not entry.name.startswith("."))
     hint = did_you_mean(path.name, [*names, *BUILT_IN_SOURCES])
-    there = f"{parent} contains {first_few(names, 8)}." if names else f"{parent} is empty."
-    return DataError(f"{path} does not exist.{hint} {there}{_allowed()}")
+    there = (
+        f"{shown(str(parent))} contains {first_few(names, 8)}."
+        if names
+        else f"{shown(str(parent))} is empty."
+    )
+    return DataError(f"{name} does not exist.{hint} {there}{_allowed()}")
 
 
 def _allowed() -> str:

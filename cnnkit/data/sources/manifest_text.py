@@ -6,16 +6,7 @@ import codecs
 from pathlib import Path
 
 from cnnkit.errors import DataError
-from cnnkit.files import PATHS_AS_THEY_ARE
-
-# Windows programs write these marks. That of UTF-32 begins like that of UTF-16, so it is first.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+from cnnkit.files import PATHS_AS_THEY_ARE, text_encoding
 
 
 class ManifestText:
@@ -38,7 +29,7 @@ class ManifestText:
         except OSError as error:
             raise DataError(f"{manifest} cannot be read: {error.strerror or error}.") from error
         self.wrong_byte: int | None = None
-        encoding = _encoding(content)
+        encoding = text_encoding(content)
         if encoding != "utf-8-sig":
             try:
                 self.text = content.decode(encoding)
@@ -53,17 +44,3 @@ class ManifestText:
             content.decode()
         except UnicodeDecodeError as error:
             self.wrong_byte = error.start
-
-
-def _encoding(content: bytes) -> str:
-    for mark, encoding in _MARKS:
-        if content.startswith(mark):
-            return encoding
-    # Without a mark, UTF-16 shows by the zero byte that each English letter has.
-    head = content[:200]
-    if len(head) >= 8 and b"\0" in head and len(content) % 2 == 0:
-        if not any(head[1::2]):
-            return "utf-16-le"
-        if not any(head[0::2]):
-            return "utf-16-be"
-    return "utf-8-sig"

@@ -11,6 +11,8 @@ from typing import Any
 # The way to a value: the keys and list indices from the outermost section to it.
 KeyPath = tuple["str | int", ...]
 
+_LONGEST_REASON = 400  # characters
+
 
 class CnnkitError(Exception):
     """An expected failure. Its text is all the user sees; `exit_code` is what the shell sees."""
@@ -28,6 +30,10 @@ class GateError(CnnkitError):
     """A requirement that the user set with `--require` is not met."""
 
     exit_code = 3
+
+
+class OutOfMemoryError(CnnkitError):
+    """The computer has not enough memory for the model or for its images."""
 
 
 class DataError(CnnkitError):
@@ -97,6 +103,20 @@ class ConfigError(UsageError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why something failed, in one line; errors of TensorFlow are a page long.
+
+    >>> reason_of(DataError("photos is empty.")), reason_of(ValueError("no\\n  number"))
+    ('photos is empty.', 'ValueError: no number')
+    """
+    if isinstance(error, CnnkitError):
+        return str(error)
+    text = " ".join(str(error).split())
+    if len(text) > _LONGEST_REASON:  # the last words are kept: they often name the operation
+        text = f"{text[: _LONGEST_REASON // 2]} ... {text[-_LONGEST_REASON // 2 :]}"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def dotted(path: KeyPath) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
+from cnnkit.memory import explaining_lack_of_memory, this_computer_has
 from cnnkit.model.loading import load_keras_model, naming_damage
 from cnnkit.model.model_info import INFO_NAME, ModelInfo, read_appended_info
 from cnnkit.quiet import quiet_stderr
@@ -43,7 +44,8 @@ class Predictor:
 
     def __call__(self, pixels: NDArray) -> NDArray:
         """Return probabilities (num_images, num_classes) for uint8 pixels (num_images, h, w, c)."""
-        return self.info.probabilities(self.outputs(pixels))
+        with explaining_lack_of_memory(lambda: _need(self.path)):
+            return self.info.probabilities(self.outputs(pixels))
 
 
 def load_predictor(
@@ -69,6 +71,18 @@ def load_predictor(
             best = f"its best weights with --model {run.best}" if run.best.exists() else ""
             raise lacking(run, [run.tflite], instead=best or "another run")
         path = run.tflite
+    with explaining_lack_of_memory(lambda: _need(path)):
+        return _predictor_of_file(path)
+
+
+def _need(path: Path) -> str:
+    return (
+        f"The model {path} needs more, and {this_computer_has()}. Close other programs, or train a "
+        "smaller model, or one for smaller images."
+    )
+
+
+def _predictor_of_file(path: Path) -> Predictor:
     if path.suffix == ".tflite":
         return Predictor(path, read_appended_info(path), _litert(path))
     if path.suffix == ".onnx":

@@ -1,7 +1,7 @@
 """Shapes, parameters, multiply-adds and receptive fields of layers, in plain Python."""
 
 from cnnkit.arithmetic.formulas import Formula, formulas_of, size_formula
-from cnnkit.arithmetic.keras_file import KerasFileError, read_keras_file
+from cnnkit.arithmetic.keras_file import KerasFileError, read_keras_file, rows_of_keras_model
 from cnnkit.arithmetic.layer_effect import (
     CollapsesError,
     Shape,
@@ -50,6 +50,7 @@ __all__ = [
     "pad_words",
     "projection",
     "read_keras_file",
+    "rows_of_keras_model",
     "size_formula",
     "slides",
     "spread",

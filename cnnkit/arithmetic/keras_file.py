@@ -106,6 +106,16 @@ def read_keras_file(path: Path) -> tuple[Shape, list[LayerRow]]:
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError):
         # RuntimeError: the ZIP is encrypted; KeyError: it has no config.json
         raise KerasFileError("it is not a .keras file, or it is damaged") from None
+    return rows_of_keras_model(model)
+
+
+def rows_of_keras_model(model: Mapping[str, Any]) -> tuple[Shape, list[LayerRow]]:
+    """Return the same as `read_keras_file` for a model as Keras describes it in JSON.
+
+    Raises:
+        KerasFileError: as `read_keras_file`.
+        StackError: as `read_keras_file`.
+    """
     try:
         shape, nodes = _nodes_of_model(model)
         return shape, walk_nodes(nodes, shape)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import click
 
 from cnnkit.errors import CnnkitError
+from cnnkit.memory import explaining_lack_of_memory, this_computer_has
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _WHOLE_SENTENCE = 1_000  # characters; click cuts a command's sentence off at its limit
@@ -49,7 +50,8 @@ class Command(click.Command):
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C
         try:
-            return super().invoke(ctx)
+            with explaining_lack_of_memory(_general_need):
+                return super().invoke(ctx)
         except CnnkitError as error:
             if debug:
                 raise
@@ -149,6 +151,14 @@ def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> N
     with formatter.section("Example" if len(examples) == 1 else "Examples"):
         for line in examples:
             formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+def _general_need() -> str:
+    """Return the advice for commands that do not know better what needs the memory."""
+    return (
+        f"This needs more, and {this_computer_has()}. Close other programs, or use smaller images, "
+        "a smaller data.batch_size or a smaller model."
+    )
 
 
 def _standard_output() -> str:

@@ -104,7 +104,11 @@ class ImageDataset:
 
 
 def load_dataset(
-    data_config: DataConfig, *, progress: Progress | None = None, note: Note | None = None
+    data_config: DataConfig,
+    *,
+    progress: Progress | None = None,
+    note: Note | None = None,
+    check: Callable[[int, int], None] | None = None,
 ) -> ImageDataset:
     """Find, read, decode and split the images of a config.
 
@@ -112,6 +116,8 @@ def load_dataset(
         data_config: the `data` section.
         progress: called with (files read, files in all).
         note: called with one sentence for each thing that the user should know.
+        check: called with (number of classes, number of images) before an image is read, so that
+            it can refuse what cannot be trained.
 
     Raises:
         DataError: the images cannot be used as they are; the text says what to do.
@@ -120,6 +126,8 @@ def load_dataset(
     source = find_images(data_config)
     for sentence in source.notes:
         note(sentence)
+    if check is not None:
+        check(len(ordered_classes(source, data_config.classes)), len(source.records))
     decoded = decode_images(source, data_config, progress, note)
     report_unreadable(
         decoded.skipped,

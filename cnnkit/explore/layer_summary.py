@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cnnkit.arithmetic import KerasFileError, StackError, output_row, read_keras_file, walk_stack
+from cnnkit.arithmetic import (
+    KerasFileError,
+    StackError,
+    output_row,
+    read_keras_file,
+    rows_of_keras_model,
+    walk_stack,
+)
 from cnnkit.config import Call, Config, load_config, read_yaml
 from cnnkit.data.sources.listing import class_names
 from cnnkit.errors import DataError, UsageError
@@ -66,12 +74,17 @@ def summarize(
         if best.is_file() and not overrides:
             return _of_built(best, config, batch_size)
         return _of_backbone(config, classes, batch_size)
+    return summary_of_layers(config, classes, batch_size or config.data.batch_size)
+
+
+def summary_of_layers(config: Config, num_classes: int, batch_size: int) -> Summary:
+    """Return the layer table of a config without a backbone; Keras is not needed."""
     sigmoid = config.model.output == "sigmoid"
     shape = (*config.data.image_size, 3 if config.data.color_mode == "rgb" else 1)
     rows = walk_stack(config.model.layers, shape)
-    rows.append(output_row(rows, classes, sigmoid=sigmoid))
+    rows.append(output_row(rows, num_classes, sigmoid=sigmoid))
     slots = _optimizer_slots(config.training.optimizer)
-    return Summary(shape, classes, tuple(rows), batch_size or config.data.batch_size, slots)
+    return Summary(shape, num_classes, tuple(rows), batch_size, slots)
 
 
 def _of_backbone(config: Config, num_classes: int, batch_size: int | None) -> Summary:
@@ -91,6 +104,19 @@ def _of_built(path: Path, config: Config, batch_size: int | None) -> Summary:
     """Return the table of a `.keras` file that was built from a config."""
     found = _of_keras_file(path, batch_size or config.data.batch_size)
     return replace(found, optimizer_slots=_optimizer_slots(config.training.optimizer))
+
+
+def summary_of_built(model: Any, config: Config, batch_size: int) -> Summary | None:
+    """Return the layer table of a `keras.Model` that was built from a config.
+
+    None if the model has something that is known to Keras only.
+    """
+    try:
+        shape, rows = rows_of_keras_model(json.loads(model.to_json()))
+    except (KerasFileError, StackError):
+        return None
+    slots = _optimizer_slots(config.training.optimizer)
+    return Summary(shape, model.output_shape[-1], tuple(rows), batch_size, slots)
 
 
 def _of_keras_file(path: Path, batch_size: int) -> Summary:

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cnnkit.arithmetic import Formula, LayerRow, formulas_of
+from cnnkit.memory import computer_memory, this_computer_has
 from cnnkit.tables import table_text
 from cnnkit.text import size_text
 
-_FLOAT32_BYTES = 4
+FLOAT32_BYTES = 4
 # These layers only rearrange or pass on their input, so their output needs no memory of its own.
 _WITHOUT_MEMORY = ("Flatten", "Reshape", "Identity")
 _WITH_DENSE_WEIGHTS = ("Dense", "SqueezeExcite")
@@ -72,7 +73,7 @@ class Summary:
             return 0
         if row.output_shape is None:
             return None
-        size = self.batch_size * _FLOAT32_BYTES
+        size = self.batch_size * FLOAT32_BYTES
         for length in row.output_shape:
             size *= length
         return size
@@ -87,7 +88,7 @@ class Summary:
         if self.parameters is None or self.activation_bytes is None:
             return None
         kept = self.parameters + self.trained * (1 + self.optimizer_slots)
-        return _FLOAT32_BYTES * kept + 2 * self.activation_bytes
+        return FLOAT32_BYTES * kept + 2 * self.activation_bytes
 
     def formulas(self, position: int) -> list[Formula]:
         """Return the formulas that give the numbers of a row."""
@@ -107,6 +108,7 @@ class Summary:
             "flops": 2 * self.multiply_adds if self.multiply_adds is not None else None,
             "activation_bytes": self.activation_bytes,
             "training_bytes": self.training_bytes,
+            "computer_bytes": computer_memory(),
         }
 
     def _row_as_dict(self, position: int) -> dict[str, Any]:
@@ -121,7 +123,7 @@ class Summary:
         Args:
             explain: whether the formulas of each layer follow its row.
         """
-        image = ("image", "", _shape(self.input_shape), "", "", "1 x 1", "1", "0", "")
+        image = ("image", "", shape_text(self.input_shape), "", "", "1 x 1", "1", "0", "")
         cells = [image, *(self._cells(row) for row in self.rows)]
         used = [i for i in range(len(_COLUMNS)) if any(row[i] for row in cells[1:])]
         header, *lines = table_text(
@@ -140,10 +142,10 @@ class Summary:
         return (
             _INDENT * _depth(row) + row.name,
             row.detail,
-            _shape(row.output_shape),
+            shape_text(row.output_shape),
             _number(parameters),
             _number(row.multiply_adds),
-            _shape(row.receptive_field) if known else "",
+            shape_text(row.receptive_field) if known else "",
             _pair(row.field_stride) if known else "",
             _pair(row.field_start) if known else "",
             _memory(self.bytes_of(row)),
@@ -160,7 +162,7 @@ class Summary:
             yield "Totals: unknown, because of the layers marked ?; `cnnkit build` counts them."
             return
         fixed = self.parameters - self.trained
-        size = size_text(_FLOAT32_BYTES * self.parameters)
+        size = size_text(FLOAT32_BYTES * self.parameters)
         yield f"{self.parameters:,} parameters ({fixed:,} not trained), {size}."
         flops = flops_text(2 * self.multiply_adds)
         yield f"{self.multiply_adds:,} multiply-adds ({flops}) per image."
@@ -173,6 +175,9 @@ class Summary:
                 f"{size_text(self.activation_bytes)}; training about "
                 f"{size_text(self.training_bytes)}, plus what TensorFlow itself needs."
             )
+            memory = computer_memory()
+            if memory is not None and self.training_bytes > memory:
+                yield f"That does not fit: {this_computer_has()}."
 
     def _reach(self) -> Iterator[str]:
         """Yield how much of the image the last map sees, before flatten or global pooling."""
@@ -180,8 +185,8 @@ class Summary:
         if maps and maps[-1].receptive_field:
             last, image = maps[-1], self.input_shape[:2]
             seen = tuple(map(min, last.receptive_field, image))
-            part = "all of the" if seen == image else f"{_shape(seen)} of"
-            yield f"A number of the last map ({last.name}) sees {part} {_shape(image)} pixels."
+            part = "all of the" if seen == image else f"{shape_text(seen)} of"
+            yield f"A number of the last map ({last.name}) sees {part} {shape_text(image)} pixels."
 
 
 def _sum(values: Iterable[int | None]) -> int | None:
@@ -215,7 +220,8 @@ def _pair(pair: Sequence[int]) -> str:
     return str(pair[0]) if pair[0] == pair[1] else ", ".join(map(str, pair))
 
 
-def _shape(shape: Sequence[int] | None) -> str:
+def shape_text(shape: Sequence[int] | None) -> str:
+    """Return a shape as `224 x 224 x 3`, and `?` if it is not known."""
     return "?" if shape is None else " x ".join(map(str, shape))
 
 

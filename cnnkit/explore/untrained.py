@@ -9,7 +9,9 @@ from typing import Any
 
 from cnnkit.config import BackboneConfig
 from cnnkit.explore.layer_summary import config_and_classes
+from cnnkit.explore.memory_need import check_weights_fit
 from cnnkit.files import KERAS, check_output
+from cnnkit.memory import explaining_lack_of_memory, this_computer_has
 from cnnkit.runs import Run
 
 
@@ -66,9 +68,13 @@ def build_and_save(
     check_output(output, "--output", KERAS, overwrite=True, inputs=inputs)
     from cnnkit.model.build_model import build_model
 
-    model = build_model(config, classes)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    model.save(output)
+    check_weights_fit(config, classes)
+    with explaining_lack_of_memory(
+        lambda: f"The model cannot be built, and {this_computer_has()}: choose a smaller one."
+    ):
+        model = build_model(config, classes)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        model.save(output)
     return BuiltModel(
         str(output), model.count_params(), classes, model.input_shape[1:], model.output_shape[1:]
     )

@@ -16,11 +16,13 @@ from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.export.formats import FORMATS
 from cnnkit.export.golden import DEFAULT_LIMIT, Golden, check_parity
 from cnnkit.files import check_output, write_json, write_text
+from cnnkit.memory import explaining_lack_of_memory, this_computer_has
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import INFO_NAME, LABELS_NAME, ModelInfo, read_appended_info
 from cnnkit.runs import Run
 from cnnkit.runtimes import lacking, load_predictor
 from cnnkit.tables import table_text
+from cnnkit.text import size_text
 
 _ONNX_EXTRA = ("tf2onnx", "onnx", "onnxruntime")
 
@@ -95,6 +97,19 @@ def export_run(
         )
     for name in formats:
         _check_target(run.export / FORMATS[name].file_name)
+    with explaining_lack_of_memory(lambda: _need(run)):
+        return _write_formats(run, formats, limit)
+
+
+def _need(run: Run) -> str:
+    size = size_text(run.best.stat().st_size)
+    return (
+        f"Exporting {run.best} ({size}) needs several times its size, and {this_computer_has()}. "
+        "Close other programs, or choose one format with --format."
+    )
+
+
+def _write_formats(run: Run, formats: Sequence[str], limit: float) -> Export:
     model = load_keras_model(run.best)
     info = read_appended_info(run.tflite)
     golden = Golden.load(run.golden)

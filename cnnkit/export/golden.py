@@ -60,7 +60,9 @@ class Golden:
             raise UsageError(f"{path} is damaged: {error}. Use another run.") from error
 
 
-def golden_samples(model: Any, info: ModelInfo, dataset: ImageDataset, *, count: int) -> Golden:
+def golden_samples(
+    model: Any, info: ModelInfo, dataset: ImageDataset, *, count: int, batch_size: int
+) -> Golden:
     """Return images of the test split, spread over its classes, with the Keras model's answers.
 
     Args:
@@ -69,6 +71,7 @@ def golden_samples(model: Any, info: ModelInfo, dataset: ImageDataset, *, count:
         dataset: its test images are used; those of the validation split if there are none, and
             those of the training split if there are none of either.
         count: the largest number of images.
+        batch_size: images that the model takes at once; what it was trained with fits into memory.
     """
     held_out = next(
         indices
@@ -79,7 +82,12 @@ def golden_samples(model: Any, info: ModelInfo, dataset: ImageDataset, *, count:
     by_class = held_out[np.argsort(dataset.labels[held_out], kind="stable")]
     chosen = by_class[np.unique(np.linspace(0, len(by_class) - 1, count).round().astype(int))]
     pixels = dataset.pixels(chosen)
-    outputs = np.asarray(model(pixels, training=False))
+    outputs = np.concatenate(
+        [
+            np.asarray(model(pixels[start : start + batch_size], training=False))
+            for start in range(0, len(pixels), batch_size)
+        ]
+    )
     return Golden(
         pixels,
         info.probabilities(outputs),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.errors import CnnkitError, UsageError
+from cnnkit.memory import is_out_of_memory
 
 
 def load_keras_model(path: Path) -> Any:
@@ -40,6 +41,8 @@ def naming_damage(path: Path, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except (ValueError, RuntimeError, OSError, KeyError, TypeError, *errors) as error:
+        if is_out_of_memory(error):  # nothing is wrong with the file
+            raise
         if (own := _own_reason(error)) is not None:
             raise UsageError(f"{path} cannot be loaded: {own}") from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

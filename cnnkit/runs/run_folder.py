@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
-from cnnkit.errors import UsageError
+from cnnkit.errors import UsageError, reason_of
 from cnnkit.files import PATHS_AS_THEY_ARE, make_numbered_folder, open_regular, write_json
 
 RUNS_FOLDER = "runs"
@@ -209,8 +209,9 @@ class Run:
             self.update(status="interrupted", ended=_timestamp(), seconds=_since(begin))
             raise
         except BaseException as error:
-            reason = str(error) or type(error).__name__
-            self.update(status="failed", ended=_timestamp(), seconds=_since(begin), error=reason)
+            self.update(
+                status="failed", ended=_timestamp(), seconds=_since(begin), error=reason_of(error)
+            )
             raise
         self.update(status="finished", ended=_timestamp(), seconds=_since(begin))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from cnnkit.config.training_section import PhaseDataConfig
 from cnnkit.data.dataset import ImageDataset, load_dataset
 from cnnkit.data.sources.builtin import make_builtin
 from cnnkit.errors import UsageError
+from cnnkit.explore.memory_need import check_fits
+from cnnkit.memory import explaining_lack_of_memory, this_computer_has
 from cnnkit.model.build_model import build_model, build_optimizer, compile_model
 from cnnkit.progress import Report
 from cnnkit.text import first_few
@@ -106,7 +109,7 @@ class Plan:
     def text(self) -> str:
         """Return what `train --dry-run` prints."""
         names = self.dataset.class_names
-        lines = [f"classes: {len(names)} ({', '.join(names[:10])})"]
+        lines = [f"classes: {len(names)} ({first_few(names, 10)})"]
         for split, counts in self.dataset.counts().items():
             lines.append(f"{split}: {sum(counts.values())} images")
         lines.append(f"parameters: {self.model.count_params():,}")
@@ -124,7 +127,7 @@ def prepare(config: Config, report: Report) -> Plan:
     Raises:
         CnnkitError: the data or the model cannot be trained as they are.
     """
-    dataset = _load(config.data, report)
+    dataset = _load(config.data, report, _memory_check(config, report))
     if config.training.monitor.startswith("val_") and not len(dataset.select("validation")):
         raise UsageError(
             f"training.monitor is {config.training.monitor}, but there are no validation images. "
@@ -134,7 +137,8 @@ def prepare(config: Config, report: Report) -> Plan:
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.backend.clear_session()  # layer names count from one again, as in a fresh process
-    model = build_model(config, len(dataset.class_names))
+    with explaining_lack_of_memory(lambda: _building_need(config)):
+        model = build_model(config, len(dataset.class_names))
     # Phases on the same images share their batches, which depend on nothing but the epoch.
     batches: dict[PhaseDataConfig | None, ImageBatches] = {}
     phases = []
@@ -147,10 +151,33 @@ def prepare(config: Config, report: Report) -> Plan:
     return Plan(config, dataset, model, tuple(phases))
 
 
-def _load(data_config: DataConfig, report: Report) -> ImageDataset:
+def _load(
+    data_config: DataConfig, report: Report, check: Callable[[int, int], None] | None = None
+) -> ImageDataset:
     make_builtin(data_config, report)  # here with progress; load_dataset would do it silently
-    with report.counting("reading images") as progress:
-        return load_dataset(data_config, progress=progress, note=report.note)
+    height, width = data_config.image_size
+    with (
+        explaining_lack_of_memory(
+            lambda: (
+                f"The images are read at {height} x {width}, and {this_computer_has()}: lower "
+                "data.image_size."
+            )
+        ),
+        report.counting("reading images") as progress,
+    ):
+        return load_dataset(data_config, progress=progress, note=report.note, check=check)
+
+
+def _memory_check(config: Config, report: Report) -> Callable[[int, int], None] | None:
+    """Return the check of the memory, None on a GPU: how much memory it has is not known here."""
+    if tf.config.list_physical_devices("GPU"):
+        return None
+    return lambda num_classes, num_images: check_fits(config, num_classes, num_images, report.note)
+
+
+def _building_need(config: Config) -> str:
+    what = "model.backbone or smaller dense layers" if config.model.backbone else "model.layers"
+    return f"The model cannot be built, and {this_computer_has()}: choose a smaller {what}."
 
 
 def _batches(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from cnnkit.runtimes import load_predictor
 from cnnkit.training.history import History
 from cnnkit.training.plan import Plan
 
+_PIXELS_AT_ONCE = 2**26  # bytes; 64 images of 591 x 591
 _GOLDEN_COUNT = 16  # images that every export of the run is checked with
 
 
@@ -45,7 +47,8 @@ def _evaluate_split(run: Run, dataset: ImageDataset, split: str, name: str) -> d
     """Score the run's model.tflite on a split of a data set and write evaluation/<name>/."""
     indices = dataset.select(split)
     predictor = load_predictor(run.tflite, run.folder.parent)
-    chunks = np.array_split(indices, max(1, len(indices) // 64))  # bounds the memory for pixels
+    at_once = max(1, _PIXELS_AT_ONCE // math.prod(dataset.shape))  # bounds the memory for pixels
+    chunks = np.array_split(indices, math.ceil(len(indices) / at_once))
     evaluation = Evaluation(
         folder=run.evaluation(name),
         paths=[dataset.samples[index].path for index in indices],
@@ -62,7 +65,9 @@ def write_best_model(run: Run, plan: Plan) -> None:
     run.tflite.unlink(missing_ok=True)  # it may be of earlier weights, if we are interrupted
     model = load_keras_model(run.best)
     info = ModelInfo(plan.dataset.class_names, plan.dataset.settings, plan.config.model.output)
-    golden = golden_samples(model, info, plan.dataset, count=_GOLDEN_COUNT)
+    golden = golden_samples(
+        model, info, plan.dataset, count=_GOLDEN_COUNT, batch_size=plan.config.data.batch_size
+    )
     golden.save(run.golden)
     write_tflite(model, info, run.tflite)
     # The same answer for all images is allowed: a training that learned nothing gives it.

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from cnnkit.backend import tf
 from cnnkit.config import Config, dump_config, load_config
+from cnnkit.explore.memory_need import training_need
 from cnnkit.files import write_csv, write_text
+from cnnkit.memory import explaining_lack_of_memory
 from cnnkit.progress import Report
 from cnnkit.runs import RUNS_FOLDER, Run, create_run
 from cnnkit.training.checkpoint import Backup
@@ -101,9 +103,10 @@ def _run(plan: Plan, run: Run, report: Report, backup: Backup | None) -> Run:
         else:
             run.update(resumed=[*run.info().get("resumed", []), len(backup.rows)])
         try:
-            history = train_phases(plan, run, report, backup)
-            is_trained = True
-            write_results(run, plan, history)
+            with explaining_lack_of_memory(lambda: _need(plan)):
+                history = train_phases(plan, run, report, backup)
+                is_trained = True
+                write_results(run, plan, history)
         except KeyboardInterrupt as interrupt:
             report.close()
             _keep_best_model(run, plan)
@@ -113,6 +116,10 @@ def _run(plan: Plan, run: Run, report: Report, backup: Backup | None) -> Run:
     # After the status: a run that is killed here is finished, and one before can be resumed.
     shutil.rmtree(run.backup.parent, ignore_errors=True)
     return run
+
+
+def _need(plan: Plan) -> str:
+    return training_need(plan.config, plan.model, len(plan.dataset.samples))
 
 
 def _keep_best_model(run: Run, plan: Plan) -> None:

@@ -109,14 +109,14 @@ def reason_of(error: BaseException) -> str:
     """Return why something failed, in one line; errors of TensorFlow are a page long.
 
     >>> reason_of(DataError("photos is empty.")), reason_of(ValueError("no\\n  number"))
-    ('photos is empty.', 'ValueError: no number')
+    ('photos is empty.', 'no number')
     """
     if isinstance(error, CnnkitError):
         return str(error)
     text = " ".join(str(error).split())
     if len(text) > _LONGEST_REASON:  # the last words are kept: they often name the operation
         text = f"{text[: _LONGEST_REASON // 2]} ... {text[-_LONGEST_REASON // 2 :]}"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text or type(error).__name__
 
 
 def dotted(path: KeyPath) -> str:

@@ -31,8 +31,8 @@ def accuracy(*, labels: ArrayLike, probabilities: ArrayLike) -> float:
 def top_k_accuracy(*, labels: ArrayLike, probabilities: ArrayLike, k: int) -> float:
     """Return the share of images whose true class is among the `k` most probable ones.
 
-    Of equal probabilities the class that comes first ranks higher, as in argmax, so `k=1` gives the
-    accuracy.
+    If probabilities are equal, the class that comes first ranks higher, as in argmax. So `k=1`
+    gives the accuracy.
 
     >>> top_k_accuracy(labels=[2, 0], probabilities=[[0.5, 0.3, 0.2], [0.2, 0.7, 0.1]], k=2)
     0.5

@@ -55,7 +55,7 @@ def load_predictor(
 
     Args:
         model: the path of a file, a SavedModel folder or a run folder, or the name of a run.
-        runs_folder: where run names are looked for.
+        runs_folder: where run names are looked up.
         note: called with one sentence for each run that had to be skipped.
 
     Raises:

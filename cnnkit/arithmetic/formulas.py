@@ -37,7 +37,7 @@ class _Layer:
         input_shapes: the shapes of the maps that it takes.
         output_shape: the shape of its own map.
         arguments: all arguments.
-        parameters: number of trained weights, also if they are frozen or shared in this stack.
+        parameters: number of trained weights, even if they are frozen or shared in this stack.
         non_trainable: number of other weights.
         multiply_adds: multiply-adds for one image.
     """

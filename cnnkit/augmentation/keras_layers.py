@@ -40,7 +40,7 @@ class KeyedLayer:
     def __init__(self, keras_name: str, arguments: Mapping[str, Any]) -> None:
         """Build the layer and replace its seed generators, and those of the layers it holds."""
         layer = getattr(keras.layers, keras_name)
-        arguments = {"dtype": "float32", **arguments}  # also if the model uses mixed precision
+        arguments = {"dtype": "float32", **arguments}  # even if the model uses mixed precision
         if "seed" in inspect.signature(layer).parameters:
             # Without a seed, Keras draws one from Python's random numbers, which changes theirs.
             arguments.setdefault("seed", 0)

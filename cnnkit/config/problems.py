@@ -175,8 +175,7 @@ def mistakes_of(
 ) -> list[Mistake]:
     """Return every mistake that a validation found, in our words.
 
-    A misspelt required key is reported once, as unknown: that the key it was meant to be is
-    missing follows from it.
+    A misspelt required key is reported only as unknown, and not again as missing.
 
     Args:
         error: of the validation.

@@ -79,7 +79,7 @@ class _Worker:
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
-        # Both are open, because they were asked for above.
+        # Never None, because both pipes are requested above.
         self._requests = cast(IO[bytes], self._process.stdin)
         self._answers = cast(IO[bytes], self._process.stdout)
         self._function: Callable[[Any], Any] | None = function

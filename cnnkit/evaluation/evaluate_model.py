@@ -40,7 +40,7 @@ def evaluate_model(
     Args:
         model: run folder or name, or a model file in a run folder; None means the newest finished
             run.
-        runs_folder: where run names are looked for.
+        runs_folder: where run names are looked up.
         split: which split to score. Defaults to `test`; with `data`, to all of its images.
         data: a folder, a CSV, JSON lines or TFRecord file, or a built-in data set, instead of the
             run's own images. As a `str`, `digits` is the built-in and `./digits` a folder.

@@ -44,7 +44,7 @@ def summarize(
     Args:
         path: path of the config, run or file, or the name of a run.
         overrides: `--set` options; for a config.
-        num_classes: units of the output layer, if the data is not at hand to count the classes.
+        num_classes: units of the output layer, if the data is not available to count the classes.
         batch_size: number of images for which memory is counted. By default that of the config, or
             32 for a `.keras` file.
         runs_folder: where run names are looked up.
@@ -146,7 +146,7 @@ def config_and_classes(
 ) -> tuple[Config, int]:
     """Return the config of a file or a run, and its number of classes.
 
-    If the data is not at hand, it is the number of classes that the config was written for.
+    If the data is not available, it is the number of classes that the config was written for.
 
     Raises:
         UsageError: the config is wrong, or the number of classes cannot be found out.

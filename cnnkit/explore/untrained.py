@@ -55,7 +55,7 @@ def build_and_save(
     Args:
         path: path of the config.
         overrides: `--set` options.
-        num_classes: units of the output layer, if the data is not at hand to count the classes.
+        num_classes: units of the output layer, if the data is not available to count the classes.
         output: the `.keras` file to write; an existing one is replaced.
         note: called with a sentence about what was assumed.
 

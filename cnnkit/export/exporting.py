@@ -132,7 +132,7 @@ def _check_target(target: Path) -> None:
     """Refuse to replace what is not an earlier export.
 
     Raises:
-        UsageError: the target is a folder without our facts, or a picture.
+        UsageError: the target is a folder that cnnkit did not write, or a picture.
     """
     if not target.is_dir():
         check_output(target, "--format", (target.suffix,), overwrite=True)

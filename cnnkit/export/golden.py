@@ -20,8 +20,8 @@ from cnnkit.files import atomic_write
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runtimes import Predictor
 
-# Of a probability. Other orders of summing in float32 give differences of about 1e-7, a thousand
-# times less.
+# The largest difference of a probability. Summing float32 numbers in another order changes it by
+# about 1e-7, a thousand times less.
 DEFAULT_LIMIT = 1e-4
 # Below this difference all answers count as the same one: they differ by rounding alone.
 _CONSTANT = 1e-6

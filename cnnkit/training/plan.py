@@ -33,7 +33,7 @@ class PlannedPhase:
     """A phase with all that it needs.
 
     Args:
-        phase: what the config says of it.
+        phase: what the config says about it.
         layers: the layers of the backbone that learn.
         optimizer: of Keras, not used before.
         images: the batches of images.

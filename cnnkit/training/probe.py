@@ -56,8 +56,8 @@ def fit_probe(
     """Give the output layer the weights that scikit-learn's logistic regression finds.
 
     The features are scaled to mean 0 and standard deviation 1 first; the weights take that back.
-    Of eight strengths of the L2 penalty the one with the smallest validation loss is used; without
-    validation images it is 1.
+    Eight strengths of the L2 penalty are tried, and the one with the smallest validation loss is
+    used; without validation images it is 1.
 
     Args:
         head: a model of which only the output layer has weights.

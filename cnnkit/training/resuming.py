@@ -70,7 +70,7 @@ def _newest(runs_folder: Path, note: Callable[[str], Any]) -> Run:
 
 
 def _what_is_missing(run: Run) -> str | None:
-    """Return why a run has not what resuming it needs, None if it has."""
+    """Return what a run lacks to be resumed, None if it lacks nothing."""
     if not run.config.exists():
         return (
             "it was interrupted before it had a config.yaml. Start a new training: cnnkit train "
@@ -87,7 +87,7 @@ def _what_is_missing(run: Run) -> str | None:
 def _is_in_training(run: Run) -> bool:
     """Return whether another process trains a run.
 
-    The lock tells more than the process number in run.json, which another process may have got
+    The lock is more reliable than the process number in run.json, which another process may have
     after a restart of the machine. Without a lock file, only the number is left.
     """
     is_locked = is_held(run.lock) if run.lock.exists() else None

@@ -45,7 +45,7 @@ def train(
         config: the config.
         name: of the run; if it exists, name-2, name-3, ... is used.
         runs_folder: where the run folder is created.
-        report: shows the progress; None for no one.
+        report: shows the progress; None shows nothing.
 
     Raises:
         CnnkitError: an expected failure; its text says what to do.
@@ -73,7 +73,7 @@ def resume(
     Args:
         run: folder or name; None means the newest run that can be resumed.
         runs_folder: where run names are looked up.
-        report: shows the progress; None for no one.
+        report: shows the progress; None shows nothing.
 
     Raises:
         CnnkitError: there is no such run, another process is training it, or its config or its

@@ -76,7 +76,7 @@ def unfinished_folder(parent: Path) -> Iterator[Path]:
     try:
         parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(parent)
-        # The lock comes first: whoever sees the folder without it knows that its maker is gone.
+        # The lock comes first: a folder without one was left by a process that has ended.
         with held(lock_of(temporary)):
             try:
                 temporary.mkdir(mode=0o700)

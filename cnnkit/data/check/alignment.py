@@ -15,7 +15,7 @@ _DAMPING = 1e-4  # keeps the equations solvable for pictures with little detail
 def correlation(
     pictures: np.ndarray, others: np.ndarray, scale: np.ndarray, *, steps: int = _STEPS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lay each other picture over its picture and correlate the two where both have pixels.
+    """Lay one picture of each pair over the other, and correlate the two where both have pixels.
 
     Scale and shift along both axes are fitted by steps of least squares, together with a change of
     contrast and brightness.

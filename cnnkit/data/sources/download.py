@@ -63,8 +63,8 @@ def fetch(
 ) -> Path:
     """Return the path of a verified file; it is downloaded unless it is already there.
 
-    A download that was interrupted or killed continues where it stopped. Of several processes that
-    want the same file, one downloads it and the others wait.
+    A download that was interrupted or killed continues where it stopped. If several
+    processes need the same file, one downloads it and the others wait.
 
     Args:
         file: what to get.

@@ -85,7 +85,7 @@ class Ignored:
         self.add(DEAD if is_dead_link(place) else reason, path)
 
     def add_no_image(self, place: str, path: str) -> None:
-        """Remember a file that has not the ending of an image."""
+        """Remember a file whose name does not end like that of an image."""
         has_ending = os.path.splitext(path)[1] != ""
         self.add_file(NO_IMAGE if has_ending else NO_ENDING, place, path)
 

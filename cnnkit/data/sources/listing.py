@@ -128,7 +128,7 @@ def _held_out_split(folder: str) -> str | None:
 
 
 def _check_splits(source: Source, before: set[str | None]) -> None:
-    """Refuse a split without images, also if only data.classes leaves it without any.
+    """Refuse a split without images, even if it is data.classes that leaves it without any.
 
     Args:
         source: the images of the listed classes.

@@ -1,7 +1,7 @@
 """Write the data of an interactive page into one HTML file that needs no network.
 
-The numbers that a page calculates with are embedded as 32-bit floats, up to a limit. Of the maps
-beyond this limit, the page has only a few channels in 256 levels, and it says so.
+The numbers that a page calculates with are embedded as 32-bit floats, up to a limit. Maps
+beyond this limit are shown with a few channels in 256 levels, and the page says so.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# NumPy compares items of this type as 32 unsigned bytes, also if the last ones are zero.
+# NumPy compares items of this type as 32 unsigned bytes, even if the last ones are zero.
 DIGEST = np.dtype("S32")
 
 

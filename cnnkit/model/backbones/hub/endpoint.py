@@ -46,7 +46,7 @@ def endpoint_of(module: Any, signature: str | None = None) -> Endpoint:
 
     Args:
         module: a loaded SavedModel.
-        signature: the signature to use, also if there is a `__call__`.
+        signature: the signature to use, even if there is a `__call__`.
 
     Raises:
         UsageError: there is no such function, or it takes or returns more than one tensor.

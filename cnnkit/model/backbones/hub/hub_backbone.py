@@ -38,7 +38,7 @@ def hub_backbone(
         handle: https://..., gs://..., or the path of a folder with a saved_model.pb.
         image_size: (height, width) in pixels.
         channels: of the pixels.
-        trainable: whether the module learns; of its variables, those that it marks as trainable.
+        trainable: whether the module learns, with the variables that it marks as trainable.
         value_range: what the pixels 0 and 255 become. Defaults to what the input of the module
             needs, or to [0, 1] if the module follows the interface of TF Hub.
         signature: which signature to use, if a module without `__call__` has several.

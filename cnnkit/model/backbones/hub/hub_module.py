@@ -18,8 +18,8 @@ class HubModule(keras.layers.Layer):
     layer learns, the variables learn that the module itself marks as trainable.
 
     The module runs in training mode only if three things hold: the layer is trainable, it is called
-    for training, and its attribute `batch_norm` is "training". To call the layer with
-    `training=False` would not be enough: Keras records that in a functional model, but `fit`
+    for training, and its attribute `batch_norm` is "training". Calling the layer with
+    `training=False` is not enough: Keras records that in a functional model, but `fit`
     overrides it.
 
     Args:
@@ -113,7 +113,7 @@ class HubModule(keras.layers.Layer):
         """Refuse to learn if the module has only a function for inference.
 
         Raises:
-            UsageError: it has.
+            UsageError: the module has no other function.
         """
         if not self.endpoint.can_train:
             raise UsageError(

@@ -36,7 +36,7 @@ def computer_memory() -> int | None:
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Return whether an error, or one that led to it, says that memory could not be had."""
+    """Return whether an error, or one that led to it, says that there was not enough memory."""
     while error is not None:
         if isinstance(error, MemoryError):
             return True

@@ -51,7 +51,7 @@ def test_files_of_a_manifest_may_be_spelt_otherwise(photos):
     listing.write_text(f"path,label\nphotos/{NFC}/00.png,a\nphotos/thé/00.png,b\n", "utf-8")
     source = find_images(data_config(listing))
     assert [r.path for r in source.records] == [f"photos/{NFD}/00.png", "photos/thé/00.png"]
-    assert source.notes == ("Found although the accents are spelt otherwise on disk: 1 path.",)
+    assert source.notes == ("Found although the accents are spelt differently on disk: 1 path.",)
 
 
 def test_two_spellings_next_to_each_other_are_two_names(tmp_path):

@@ -12,7 +12,7 @@ _ESCAPES = {"n": "a line break", "t": "a tab", "r": "a line break", "b": "a back
 
 
 def changed_path(node: yaml.ScalarNode) -> str | None:
-    r"""Return a message on a path in double quotes of which YAML has changed the `\`, else None."""
+    r"""Return a message if YAML changed a `\` of a path in double quotes, else None."""
     start, end = node.start_mark, node.end_mark
     if node.style != '"' or start.buffer is None:
         return None

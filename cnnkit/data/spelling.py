@@ -1,4 +1,4 @@
-"""Match names that look the same but are spelt with other characters, as é and e with an accent.
+"""Match names that look the same but consist of different characters, as é and e with an accent.
 
 Macs write file names with combining accents (Unicode NFD), most other programs with one character
 for letter and accent (NFC). After a copy or in a ZIP file both occur.
@@ -74,7 +74,7 @@ def with_class_names(
 
 
 class PathSpelling:
-    """Find files whose paths are spelt otherwise on disk; each folder is listed only once."""
+    """Find files whose paths are spelt differently on disk; each folder is listed only once."""
 
     def __init__(self) -> None:
         self._names: dict[str, dict[str, list[str]]] = {}

@@ -64,7 +64,7 @@ def check_weights_fit(config: Config, num_classes: int) -> None:
 
 
 def training_need(config: Config, model: Any, num_images: int) -> str:
-    """Return the sentence of a training that had not enough memory.
+    """Return the sentence for a training that ran out of memory.
 
     Args:
         config: of the training.

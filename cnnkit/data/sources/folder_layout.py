@@ -1,4 +1,4 @@
-"""Recognise folders that are laid out otherwise than they are read, and say what to do."""
+"""Recognise folders with another layout than the one that is read, and say what to do."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _PLURALS = {
 
 
 def why_hidden(name: str) -> str | None:
-    """Return why a file or folder is ignored whatever it contains, by its name; else None.
+    """Return why a file or folder is ignored because of its name; else None.
 
     >>> why_hidden(".git"), why_hidden("cat"), why_hidden("@eaDir") == SYSTEM
     ('hidden file or folder', None, True)

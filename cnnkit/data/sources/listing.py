@@ -132,7 +132,7 @@ def _check_splits(source: Source, before: set[str | None]) -> None:
 
     Args:
         source: the images of the listed classes.
-        before: the splits of all images, of whatever class.
+        before: the splits of all images, of any class.
     """
     present = {record.split for record in source.records}
     for split in sorted(name for name in before - present if name):

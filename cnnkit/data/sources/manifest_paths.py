@@ -1,4 +1,4 @@
-"""Find the files that a manifest lists, also if its paths are written for another system."""
+"""Find the files that a manifest lists, even if its paths were written for another system."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ManifestPaths:
         r"""Return the absolute path and its image; None if there is no such image.
 
         A file name may begin or end with blanks. A path that does not exist is tried with `/` for
-        `\`, and with accents spelt otherwise.
+        `\`, and with accents spelt differently.
         """
         place, file = self._exact(path)
         if file is None and "\\" in path and os.sep != "\\":
@@ -79,7 +79,7 @@ class ManifestPaths:
         return f"does not exist{looked}", True
 
     def _with_ending(self, place: str) -> str | None:
-        """Return the name of an image that is called like this, but with an ending."""
+        """Return the name of an image that has this name and an ending."""
         folder, name = os.path.split(place)
         if folder not in self._images:
             names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
@@ -92,14 +92,14 @@ class ManifestPaths:
         return self._images[folder].get(name)
 
     def notes(self) -> tuple[str, ...]:
-        r"""Return sentences on the paths that were read otherwise than they are written."""
+        r"""Return sentences on the paths that were read differently from how they are written."""
         notes = []
         if self._num_backslashes:
             number = count_of(self._num_backslashes, "path")
             notes.append(f"Read with / instead of \\: {number}.")
         if self._num_respelt:
             number = count_of(self._num_respelt, "path")
-            notes.append(f"Found although the accents are spelt otherwise on disk: {number}.")
+            notes.append(f"Found although the accents are spelt differently on disk: {number}.")
         return tuple(notes)
 
 

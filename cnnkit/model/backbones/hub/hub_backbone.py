@@ -64,7 +64,7 @@ def hub_backbone(
     )
     image = keras.Input((*image_size, channels), dtype="uint8", name="image")
     backbone = keras.Model(image, layer(_rescaled(image, values)), name="backbone")
-    backbone.trainable = trainable  # a new keras.Model has True, whatever its layers have
+    backbone.trainable = trainable  # a new keras.Model has True, even if its layers have False
     return backbone
 
 

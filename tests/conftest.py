@@ -144,5 +144,11 @@ def trained_run(tiny_config, made_once):
     assert _files(run.folder) == before, "a test has changed the run that all tests share"
 
 
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Leave out the pictures of a run, which take a quarter of a tiny training."""
+    monkeypatch.setattr("cnnkit.plots.save_figure", lambda figure, path: None)
+
+
 def _files(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}

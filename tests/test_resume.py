@@ -22,6 +22,8 @@ from cnnkit.locks import held
 from cnnkit.progress import Report
 from cnnkit.runs import Run, find_run
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 _PLAIN = """
 data: {source: images, image_size: 16, batch_size: 8, split: {validation: 0.2, test: 0.2}}
 augmentation: [random_flip: horizontal, random_rotation: 0.1]

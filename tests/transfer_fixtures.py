@@ -35,7 +35,7 @@ def folder(transfer_start, tmp_path):
 
 
 @pytest.fixture
-def transfer(folder, tmp_path):
+def transfer(folder, tmp_path, no_pictures):
     """Return a function that trains on the backbone runs/start with some training section."""
 
     def train(training, model="", data=DATA, notes=None):

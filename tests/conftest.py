@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,13 @@ def _session_folder(tmp_path_factory):
         patch.setenv("CNNKIT_CACHE", str(folder / "cache"))
         patch.chdir(folder)
         yield folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_is_heard():
+    """Let the processes of tests hear SIGINT, which is ignored in the background of a script."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

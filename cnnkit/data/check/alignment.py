@@ -9,6 +9,7 @@ _STEPS = 8
 _LARGEST_STEP = 0.05
 _SCALES = (0.8, 1.25)
 _LARGEST_SHIFT = 0.2  # of half a side
+_AT_ONCE = 16  # pairs; the arrays of so few stay in the cache of the processor
 _DAMPING = 1e-4  # keeps the equations solvable for pictures with little detail
 
 
@@ -33,8 +34,20 @@ def correlation(
 
     Source: Lucas and Kanade 1981, "An iterative image registration technique".
     """
-    if not len(pictures):
+    parts = [
+        _correlated(pictures[part], others[part], scale[part], steps)
+        for start in range(0, len(pictures), _AT_ONCE)
+        for part in [slice(start, start + _AT_ONCE)]
+    ]
+    if not parts:
         return np.empty(0), np.empty(0)
+    whole, detail = zip(*parts, strict=True)
+    return np.concatenate(whole), np.concatenate(detail)
+
+
+def _correlated(
+    pictures: np.ndarray, others: np.ndarray, scale: np.ndarray, steps: int
+) -> tuple[np.ndarray, np.ndarray]:
     pictures, others = pictures.astype(np.float32), others.astype(np.float32)
     place = np.zeros((len(pictures), 4), np.float32)  # scale x, scale y, shift x, shift y
     place[:, :2] = scale[:, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -30,7 +31,9 @@ _FEW_BITS = 4
 
 _ALIKE_IN_COLOUR = 12  # mean difference in grey levels
 _NO_COLOUR = 4  # grey levels between the channels of a grey picture
-_PAIRS_AT_ONCE = 512
+_PAIRS_AT_ONCE = 256  # few, because pairs in one group by then need not be compared
+_MOST_COMPARED = 16  # pairs of two groups, or of a picture and a group
+_MOST_KEPT = 16_384  # pictures that were read again; 67 MB
 
 MeasuredPair = tuple[int, int, int, float, bool]
 
@@ -49,7 +52,8 @@ def near_duplicates(pictures: Sequence[Picture]) -> list[list[MeasuredPair]]:
     The hashes propose pairs. A pair shows the same picture if the thumbnails agree when one is laid
     over the other, and after that the pictures at 64 pixels, for which both files are read again.
     Pictures that are already in one group are not compared again, so a group has only as many pairs
-    as connect it.
+    as connect it. After 16 comparisons of two groups, those of their nearest pictures, no more
+    follow: with the frames of a film, which are all alike, they would take minutes.
 
     Args:
         pictures: with different contents.
@@ -59,17 +63,23 @@ def near_duplicates(pictures: Sequence[Picture]) -> list[list[MeasuredPair]]:
     """
     if len(pictures) < 2:
         return []
-    candidates = similar_hashes(np.stack([picture.look.hashes for picture in pictures]))
+    candidates = _once(similar_hashes(np.stack([picture.look.hashes for picture in pictures])))
     comparison = _Comparison(pictures)
-    groups: np.ndarray = np.arange(len(pictures))
+    groups: np.ndarray = np.arange(len(pictures))  # each is named after its first picture
+    compared: Counter[tuple[int, int]] = Counter()
     found: list[MeasuredPair] = []
-    for start in range(0, len(candidates.first), _PAIRS_AT_ONCE):
-        rows = _rows(candidates, slice(start, start + _PAIRS_AT_ONCE))
-        copies = comparison.copies(rows[groups[rows[:, 0]] != groups[rows[:, 1]]])
+    for start in range(0, len(candidates), _PAIRS_AT_ONCE):
+        rows = candidates[start : start + _PAIRS_AT_ONCE]
+        between = [tuple(pair) for pair in np.sort(groups[rows[:, :2]], axis=1).tolist()]
+        open_ = [pair[0] != pair[1] and compared[pair] < _MOST_COMPARED for pair in between]
+        compared.update(pair for pair, is_open in zip(between, open_, strict=True) if is_open)
+        copies = comparison.copies(rows[np.array(open_, bool)])
         if copies:
             found += copies
             pairs = [(groups[first], groups[second]) for first, second, *_ in copies]
-            groups = connected_groups(int(groups.max()) + 1, pairs)[groups]
+            numbers = connected_groups(len(groups), pairs)[groups]
+            _, firsts, numbers = np.unique(numbers, return_index=True, return_inverse=True)
+            groups = firsts[numbers]
     needed = connecting_pairs(len(pictures), [pair[:2] for pair in found])
     by_group: dict[int, list[MeasuredPair]] = {}
     for pair in sorted(found[position] for position in needed):
@@ -77,9 +87,20 @@ def near_duplicates(pictures: Sequence[Picture]) -> list[list[MeasuredPair]]:
     return list(by_group.values())
 
 
-def _rows(candidates: Candidates, part: slice) -> np.ndarray:
+def _once(candidates: Candidates) -> np.ndarray:
+    """Return rows of (first, second, variant, distance), the nearest first.
+
+    Two whole pictures are candidates in both directions, but one comparison is enough.
+    """
     columns = candidates.first, candidates.second, candidates.variant, candidates.distance
-    return np.stack([column[part] for column in columns], axis=1)
+    rows = np.stack(columns, axis=1)
+    ends = np.sort(rows[:, :2], axis=1)
+    # The larger index of a pair is always below 2**29, see similar_hashes.py.
+    codes = (ends[:, 0] << 29) | ends[:, 1]
+    _, places = np.unique(codes[rows[:, 2] == 0], return_index=True)
+    is_first = rows[:, 2] != 0
+    is_first[np.flatnonzero(rows[:, 2] == 0)[places]] = True
+    return rows[is_first]
 
 
 class _Comparison:
@@ -90,6 +111,7 @@ class _Comparison:
         self._grey = np.stack([picture.look.grey for picture in pictures])
         self._colours = np.stack([picture.look.colours for picture in pictures])
         self._sides = np.array([picture.side for picture in pictures])
+        self._read_again: dict[int, np.ndarray] = {}
 
     def copies(self, rows: np.ndarray) -> list[MeasuredPair]:
         """Return the pairs that show the same picture."""
@@ -123,8 +145,13 @@ class _Comparison:
     def _larger_agreement(self, rows: np.ndarray, limits: np.ndarray) -> np.ndarray:
         """Read the files again, twice as large as the thumbnails, and compare them."""
         needed, places = np.unique(rows[:, :2], return_inverse=True)
-        files = [self._files[index] for index in needed.tolist()]
-        pictures = np.array(compute_all(_read, files), np.uint8).reshape(-1, _SIDE, _SIDE)
+        unread = [index for index in needed.tolist() if index not in self._read_again]
+        if len(self._read_again) > _MOST_KEPT:
+            self._read_again, unread = {}, needed.tolist()
+        read = compute_all(_read, [self._files[index] for index in unread])
+        self._read_again.update(zip(unread, read, strict=True))
+        again = [self._read_again[index] for index in needed.tolist()]
+        pictures = np.array(again, np.uint8).reshape(-1, _SIDE, _SIDE)
         rows = np.concatenate([places.reshape(-1, 2), rows[:, 2:]], axis=1)
         return _agreement(pictures, rows, limits)
 

@@ -155,7 +155,9 @@ def _read_ahead(
                 waiting.get_nowait()
 
 
-def csv_header(class_names: Sequence[str], *, label: bool, topk: int = 1) -> list[str]:
+def csv_header(
+    class_names: Sequence[str], *, label: bool, topk: int = 1, per_class: bool = True
+) -> list[str]:
     """Return the columns of a CSV of predictions.
 
     Args:
@@ -163,16 +165,17 @@ def csv_header(class_names: Sequence[str], *, label: bool, topk: int = 1) -> lis
         label: whether the true classes are known. Then there is a column `label`, and otherwise a
             column `error`.
         topk: how many classes are named per image.
+        per_class: whether there is a column with the probability of each class.
     """
     more = [f"{key}_{rank}" for rank in range(2, topk + 1) for key in ("prediction", "probability")]
     known = ["label"] if label else []
     errors = [] if label else ["error"]
-    classes = [f"p_{name}" for name in class_names]
+    classes = [f"p_{name}" for name in class_names] if per_class else []
     return ["path", *known, "prediction", "probability", *more, *errors, *classes]
 
 
 def csv_row(
-    prediction: Prediction, *, label: str | None = None, topk: int = 1
+    prediction: Prediction, *, label: str | None = None, topk: int = 1, per_class: bool = True
 ) -> dict[str, object]:
     """Return the row of a prediction, with the columns of `csv_header`."""
     values: dict[str, object] = {"path": prediction.path}
@@ -181,12 +184,12 @@ def csv_row(
         suffix = "" if rank == 1 else f"_{rank}"
         values[f"prediction{suffix}"] = name
         values[f"probability{suffix}"] = f"{probability:.6g}"
-    if prediction.probabilities is not None:
+    if prediction.probabilities is not None and per_class:
+        # Numbers of Python are formatted several times as fast as those of NumPy.
+        probabilities = prediction.probabilities.tolist()
         values |= {
             f"p_{name}": f"{probability:.6g}"
-            for name, probability in zip(
-                prediction.class_names, prediction.probabilities, strict=True
-            )
+            for name, probability in zip(prediction.class_names, probabilities, strict=True)
         }
     return values
 

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
+from cnnkit.data.count_table import count_table
 from cnnkit.data.file_contents import Progress
 from cnnkit.data.image_facts import ImageFacts, image_facts
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.records import SPLITS, ImageRecord, Source
 from cnnkit.data.sources.listing import find_images, only_classes, ordered_classes, read_source
 from cnnkit.data.split.assignment import assign_splits
-from cnnkit.tables import table_text
 from cnnkit.text import count_of, shown
 
 _MOST_SIZES = 5
@@ -49,7 +49,7 @@ class DataStats:
     def text(self) -> str:
         """Return the table of counts and a line for each number, for people."""
         numbers = self.summary
-        lines = [_count_table(self.counts), ""]
+        lines = [count_table(self.counts), ""]
         lines.append(
             f"images      {numbers['images']:,}, {numbers['bytes'] / 1e6:,.1f} MB"
             + (f"; {numbers['undecodable']:,} cannot be decoded" if numbers["undecodable"] else "")
@@ -172,15 +172,6 @@ def _mean_and_deviation(facts: Sequence[ImageFacts]) -> tuple[list[float], list[
         for total, square in zip(sums, squares, strict=True)
     ]
     return [round(value, 4) for value in means], [round(value, 4) for value in deviations]
-
-
-def _count_table(counts: Mapping[str, Mapping[str, int]]) -> str:
-    names = list(next(iter(counts.values())))
-    rows = [
-        [shown(name), *(f"{by_class[name]:,}" for by_class in counts.values())] for name in names
-    ]
-    totals = [f"{sum(by_class.values()):,}" for by_class in counts.values()]
-    return table_text(["class", *counts], [*rows, ["all", *totals]], right=list(counts))
 
 
 def _spread_text(spread: Mapping[str, float]) -> str:

@@ -8,14 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.files import write_csv, write_json
-from cnnkit.metrics import all_metrics
+from cnnkit.files import atomic_write, write_csv, write_json
+from cnnkit.metrics import MOST_CLASSES_IN_FULL, all_metrics, confusion_matrix, most_confused
 from cnnkit.plots import plot_confusion_matrix
 from cnnkit.prediction import Prediction, csv_header, csv_row
 from cnnkit.tables import table_text
 from cnnkit.text import shown
+
+_MATRIX_FILE = "confusion_matrix.csv"
+_MOST_CONFUSED = 30  # pairs of classes in metrics.json
+_MOST_ROWS = 20  # of the table
+_TOP = 5  # classes per image in predictions.csv
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,29 +42,62 @@ class Evaluation:
     probabilities: NDArray
     class_names: tuple[str, ...]
 
+    @property
+    def has_many_classes(self) -> bool:
+        """Whether the matrix and the probabilities of all classes have files of their own."""
+        return len(self.class_names) > MOST_CLASSES_IN_FULL
+
     @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """Every number of `cnnkit.metrics.all_metrics`."""
-        return all_metrics(
-            labels=self.labels, probabilities=self.probabilities, class_names=self.class_names
+    def confusion_matrix(self) -> NDArray:
+        """Counts (num_classes, num_classes): a row per true class, a column per predicted one."""
+        return confusion_matrix(
+            labels=self.labels,
+            predictions=self.probabilities.argmax(axis=1),
+            num_classes=len(self.class_names),
         )
 
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Every number of `cnnkit.metrics.all_metrics`.
+
+        If there are many classes: the commonest confusions, and the file with the whole matrix.
+        """
+        metrics = all_metrics(
+            labels=self.labels, probabilities=self.probabilities, class_names=self.class_names
+        )
+        if self.has_many_classes:
+            pairs = most_confused(self.confusion_matrix, _MOST_CONFUSED)
+            metrics["confusion_matrix_file"] = _MATRIX_FILE
+            metrics["most_confused"] = [self._confusion(*pair) for pair in pairs]
+        return metrics
+
     def write(self) -> None:
-        """Write predictions.csv, confusion_matrix.png and metrics.json into the folder."""
-        rows = [
+        """Write predictions.csv, confusion_matrix.png and metrics.json into the folder.
+
+        If there are many classes, write probabilities.npy and confusion_matrix.csv too.
+        """
+        many = self.has_many_classes
+        columns = {"topk": _TOP if many else 1, "per_class": not many}
+        header = csv_header(self.class_names, label=True, **columns)
+        rows = (
             csv_row(
-                Prediction(path, self.class_names, probabilities), label=self.class_names[label]
+                Prediction(path, self.class_names, probabilities),
+                label=self.class_names[label],
+                **columns,
             )
             for path, label, probabilities in zip(
                 self.paths, self.labels, self.probabilities, strict=True
             )
-        ]
-        header = csv_header(self.class_names, label=True)
+        )
         write_csv(self.folder / "predictions.csv", header, rows)
+        if many:
+            with atomic_write(self.folder / "probabilities.npy", "wb") as file:
+                np.save(file, self.probabilities.astype(np.float32, copy=False))
+            pairs = np.argwhere(self.confusion_matrix).tolist()
+            confusions = (self._confusion(*pair) for pair in pairs)
+            write_csv(self.folder / _MATRIX_FILE, ("true", "predicted", "images"), confusions)
         plot_confusion_matrix(
-            self.metrics["confusion_matrix"],
-            self.class_names,
-            self.folder / "confusion_matrix.png",
+            self.confusion_matrix, self.class_names, self.folder / "confusion_matrix.png"
         )
         # Last, so that a folder with a metrics.json has the other files too.
         write_json(self.folder / "metrics.json", self.metrics)
@@ -68,7 +107,7 @@ class Evaluation:
         return {"folder": str(self.folder), **self.metrics}
 
     def text(self) -> str:
-        """Return the totals, and a table with one row per class."""
+        """Return the totals, and a table with one row per class; of many classes, the worst."""
         totals = [f"{'images':<18} {self.metrics['num_images']}"]
         totals += [
             f"{name:<18} {value:.4f}"
@@ -76,12 +115,28 @@ class Evaluation:
             if isinstance(value, float)
         ]
         numbers = ["precision", "recall", "f1", "support"]
+        per_class = list(self.metrics["per_class"].items())
+        title, more = "", []
+        if self.has_many_classes:
+            with_images = [item for item in per_class if item[1]["support"]]
+            worst = sorted(with_images, key=lambda item: item[1]["f1"])[:_MOST_ROWS]
+            left, per_class = len(per_class) - len(worst), worst
+            title = f"the {len(per_class)} classes with the lowest f1:"
+            more = [f"and {left:,} more in {shown(str(self.folder / 'metrics.json'))}"]
         rows = [
             [
                 shown(name),
                 *(f"{values[key]:.4f}" for key in numbers[:-1]),
                 str(values["support"]),
             ]
-            for name, values in self.metrics["per_class"].items()
+            for name, values in per_class
         ]
-        return "\n".join([*totals, "", table_text(["class", *numbers], rows, right=numbers)])
+        table = table_text(["class", *numbers], rows, right=numbers, title=title)
+        return "\n".join([*totals, "", table, *more])
+
+    def _confusion(self, true: int, predicted: int) -> dict[str, Any]:
+        return {
+            "true": self.class_names[true],
+            "predicted": self.class_names[predicted],
+            "images": int(self.confusion_matrix[true, predicted]),
+        }

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cnnkit.errors import UsageError, did_you_mean
+from cnnkit.text import first_few
 
 _BETA = 0.999  # the value of the paper for about 1,000 images per class
 
@@ -52,6 +53,6 @@ def _by_name(wanted: Mapping[str, float], class_names: Sequence[str]) -> np.ndar
         if name not in class_names:
             raise UsageError(
                 f"training.class_weights names the class {name!r}, which is not in the data."
-                f"{did_you_mean(name, class_names)} Classes: {', '.join(class_names)}."
+                f"{did_you_mean(name, class_names)} Classes: {first_few(class_names, 20)}."
             )
     return np.array([wanted.get(name, 1.0) for name in class_names])

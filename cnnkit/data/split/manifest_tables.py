@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cnnkit.data.count_table import count_table
 from cnnkit.data.split.hashed_images import Division
 from cnnkit.tables import table_text
 from cnnkit.text import count_of, shown
@@ -21,19 +22,12 @@ class Manifests:
         """Return the number of images per class and split, or per fold and split."""
         if len(self.divisions) == 1:
             (division,) = self.divisions
-            return f"{_class_table(division)}\n{_changes(division)}"
+            return f"{count_table(division.counts)}\n{_changes(division)}"
         return _fold_table(self.divisions)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {"manifests": [division.as_dict() for division in self.divisions]}
-
-
-def _class_table(division: Division) -> str:
-    splits, counts = list(division.counts), list(division.counts.values())
-    rows = [[shown(name), *(f"{count[name]:,}" for count in counts)] for name in counts[0]]
-    rows.append(["all", *(f"{sum(count.values()):,}" for count in counts)])
-    return table_text(["class", *splits], rows, right=splits)
 
 
 def _changes(division: Division) -> str:

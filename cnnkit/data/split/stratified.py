@@ -119,7 +119,20 @@ class _Draw:
         for index in free:
             if index not in self._split_of:
                 self._put(index, "train")
-        return {label for split, label in self._lacking() if not self._fill(split, label, movable)}
+        lacking = self._lacking()
+        holding = self._places_by_class(movable, {label for _, label in lacking})
+        return {label for split, label in lacking if not self._fill(split, label, holding[label])}
+
+    def _places_by_class(
+        self, movable: Sequence[int], labels: set[str]
+    ) -> dict[str, list[tuple[int, int]]]:
+        """Return (place in the order, index) of the movable units with each class."""
+        found: dict[str, list[tuple[int, int]]] = {label: [] for label in labels}
+        for place, index in enumerate(movable):
+            for label, _ in self._units[index].counts:
+                if label in found:
+                    found[label].append((place, index))
+        return found
 
     def _holds_too_few(self, index: int) -> bool:
         return any(label in self._too_few for label, _ in self._units[index].counts)
@@ -169,8 +182,13 @@ class _Draw:
             if not count[label]
         ]
 
-    def _fill(self, split: str, label: str, movable: Sequence[int]) -> bool:
+    def _fill(self, split: str, label: str, holding: Sequence[tuple[int, int]]) -> bool:
         """Move the unit that fits best into a split, so that no other split loses a class.
+
+        Args:
+            split: which one.
+            label: the class that it lacks.
+            holding: (place in the order, index) of the units with this class that may move.
 
         Returns:
             Whether the split now has the class.
@@ -179,8 +197,8 @@ class _Draw:
             return True
         fitting = [
             (self._cost_of_move(i, split), place, i)
-            for place, i in enumerate(movable)
-            if self._split_of[i] != split and self._may_leave(i) and self._has(i, label)
+            for place, i in holding
+            if self._split_of[i] != split and self._may_leave(i)
         ]
         if not fitting:
             return False
@@ -192,9 +210,6 @@ class _Draw:
     def _cost_of_move(self, index: int, split: str) -> int:
         before = self._split_of[index]
         return self._misfit_change(split, index, 1) + self._misfit_change(before, index, -1)
-
-    def _has(self, index: int, label: str) -> bool:
-        return any(name == label for name, _ in self._units[index].counts)
 
     def _may_leave(self, index: int) -> bool:
         count = self._counts[self._split_of[index]]

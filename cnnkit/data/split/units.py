@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from cnnkit.data.connected import connected_groups
 from cnnkit.data.records import ImageRecord
@@ -215,7 +216,11 @@ class Pool:
 
     def size_of(self, label: str) -> str:
         """Return how many distinct images a class has, and in how many groups."""
-        return class_size_text(label, *class_sizes(self.units))
+        return class_size_text(label, *self._class_sizes)
+
+    @cached_property
+    def _class_sizes(self) -> tuple[Counter[str], Counter[str]]:
+        return class_sizes(self.units)
 
     def spread(self, unit_splits: Sequence[str]) -> list[str]:
         """Return the split of each image: the one that the source states, else that of its unit."""

@@ -52,7 +52,8 @@ def evaluate(
 ) -> None:
     """Score a run on its test split, another split, or other images.
 
-    Writes metrics.json, predictions.csv and confusion_matrix.png into evaluation/ of the run.
+    Writes metrics.json, predictions.csv and confusion_matrix.png into evaluation/ of the run. With
+    more than 60 classes, the matrix and the probabilities have files of their own.
     """
     from cnnkit.evaluation import check_requirements, evaluate_model
 

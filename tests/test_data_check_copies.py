@@ -7,11 +7,11 @@ import sys
 import faults
 import numpy as np
 import pytest
-from images import data_config
+from images import data_config, file_bytes
 from PIL import Image, ImageOps
 from places import DOCS, SCRIPTS
 
-from cnnkit.data.check import check_data
+from cnnkit.data.check import check_data, same_picture
 from cnnkit.data.check.alignment import correlation
 from cnnkit.data.check.faults import KINDS
 from cnnkit.data.check.look import CROP, look_of
@@ -269,3 +269,26 @@ def test_the_page_lists_every_kind_with_its_severity_and_meaning():
     rows = [line.strip("|").split("|") for line in page.splitlines() if line.startswith("| `")]
     listed = [[cell.strip() for cell in row] for row in rows if len(row) == 3]
     assert listed == [[f"`{name}`", kind.severity, kind.meaning] for name, kind in KINDS.items()]
+
+
+def test_pictures_that_are_all_alike_are_compared_in_bounded_number(monkeypatch, tmp_path):
+    """Of 40 copies of one picture, each next to 40 others, few pairs are compared."""
+    compared = []
+    copies = same_picture._Comparison.copies
+
+    def counted(self, rows):
+        compared.extend(rows.tolist())
+        return copies(self, rows)
+
+    monkeypatch.setattr(same_picture._Comparison, "copies", counted)
+    for index in range(40):
+        image = faults.scene(5)
+        image.putpixel((index, index), (index, 255, 0))
+        faults.put(tmp_path, f"cat/{index:02d}.png", file_bytes(image))
+    faults.write_more(tmp_path / "dog")
+    checked = check_data(data_config(tmp_path))
+    (finding,) = [each for each in checked.findings if each.kind == "near_duplicate"]
+    assert len(finding.paths) == 40
+    wholes = [tuple(sorted(row[:2])) for row in compared if row[2] == 0]
+    assert len(wholes) == len(set(wholes))
+    assert len(compared) <= same_picture._PAIRS_AT_ONCE + 16 * 40

@@ -129,7 +129,7 @@ def preview_rows(
         num_versions: number of versions of each image, one per epoch; not used with `steps`.
         steps: whether to show the image of one epoch after each operation instead.
         epoch: the first epoch that is shown, counted from 1 as in history.csv.
-        note: called with a sentence about each image that cannot be decoded, and about mixing.
+        note: called with sentences about ignored files, images that cannot be decoded, and mixing.
 
     Raises:
         DataError: the source cannot be read, or no image can be decoded.
@@ -139,7 +139,10 @@ def preview_rows(
     augmentation = build_augmentation(config.augmentation, settings)
     draw = _Draw(augmentation, config.training.seed, epoch - 1, 1 if steps else num_versions, steps)
     rows = []
-    records = find_images(config.data).records
+    source = find_images(config.data)
+    records = source.records
+    for sentence in source.notes:
+        note(sentence)
     for record in _in_turns(records, config.training.seed):
         if len(rows) == num_images:
             break

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from cnnkit.config import load_config
 from cnnkit.data.records import ImageRecord, LocalFile
 from cnnkit.data.scored_images import run_images
+from cnnkit.data.sources.ignored import Ignored
 from cnnkit.errors import DataError
 from cnnkit.explore.features.gradient_ascent import climbed_pictures
 from cnnkit.explore.features.layer_filters import (
@@ -134,7 +135,7 @@ def draw_filters(
     written = [*(files[layer] for layer in opened.names(chosen)), _kernels_name(opened), _PAGE]
     inputs = [images] if images else []
     folder = wanted_folder(output, default, written, overwrite=overwrite, inputs=inputs)
-    records, whose = _records(opened, images)
+    records, whose = _records(opened, images, report.note)
     searched = _evenly(records, _MOST_IMAGES)
     some = f" of {len(records):,}" if len(searched) < len(records) else ""
     report.note(f"patches from {len(searched):,}{some} {whose}")
@@ -157,7 +158,9 @@ def _kernels_name(opened: Opened) -> str:
     return png_name(f"{opened.steps[first].name}-filters")
 
 
-def _records(opened: Opened, images: Path | None) -> tuple[list[ImageRecord], str]:
+def _records(
+    opened: Opened, images: Path | None, note: Callable[[str], None]
+) -> tuple[list[ImageRecord], str]:
     """Return the images to search, and what to call them in a note."""
     if images is None:
         rows = opened.run.read_split()
@@ -167,7 +170,10 @@ def _records(opened: Opened, images: Path | None) -> tuple[list[ImageRecord], st
         return list(found), "training images" if split == "train" else "validation images"
     if not images.exists():
         raise DataError(f"--images {images}: no folder or file has this name.")
-    found = list(find_images([str(images)]))
+    ignored = Ignored()
+    found = list(find_images([str(images)], ignored))
+    for sentence in ignored.notes():
+        note(sentence)
     if images.is_dir() and found == [str(images)]:
         raise DataError(f"--images {images} contains no image.")
     return [ImageRecord(path, LocalFile(path), "", None) for path in found], f"images in {images}"

@@ -44,7 +44,7 @@ _PICTURE_ENDINGS = frozenset(
     .gbr .gif .icb .icns .ico .iim .im .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .msp .pbm
     .pcd .pcx .pfm .pgm .png .pnm .ppm .ps .psd .pxr .qoi .ras .rgb .rgba .sgi .tga .tif .tiff .vda
     .vst .webp .wmf .xbm .xpm
-    .arw .cr2 .cr3 .dng .heic .heif .nef .orf .raf .raw .rw2 .svg
+    .arw .cr2 .cr3 .dng .heic .heif .hif .nef .orf .raf .raw .rw2 .svg
     """.split()
 )
 # The first bytes of common pictures, for files whose names do not say what they are.

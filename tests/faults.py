@@ -70,6 +70,11 @@ def text(folder):
     put(folder, "cat/x.jpg", b"<html>404</html>")
 
 
+@fault(("unread_format", "cat/x.jpg"))
+def postscript_under_another_name(folder):
+    put(folder, "cat/x.jpg", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\nshowpage\n")
+
+
 @fault(("truncated", "cat/x.jpg"))
 def half_a_jpeg(folder):
     content = file_bytes(scene(7000, 200, 200), "JPEG")
@@ -388,6 +393,13 @@ def no_images(folder):
     put(folder, "notes.txt", b"hello")
 
 
+@fault(("unread_file", "cat/scan"), ("unread_file", "dog/photo.nef"), ("unread_file", "x.pdf"))
+def pictures_of_other_formats(folder):
+    put(folder, "cat/scan", bytes(128) + b"DICM")
+    put(folder, "dog/photo.nef", b"MM\0*" + bytes(40))
+    put(folder, "x.pdf", b"%PDF-1.7")
+
+
 @fault(("unused_image", "cat/photo"), ("unused_image", "top.png"))
 def images_that_are_not_used(folder):
     put(folder, "cat/photo", file_bytes(scene(9000)))
@@ -438,6 +450,29 @@ def sixteen_bits(folder):
     cv2 = pytest.importorskip("cv2")  # Pillow writes no colours of 16 bits
     colours = np.asarray(scene(9001), np.uint16) * 257
     put(folder, "cat/y.png", cv2.imencode(".png", colours)[1].tobytes())
+
+
+@fault(
+    ("dark_samples",),
+    *[("sixteen_bit", f"{name}/x{i}.png") for name in ("cat", "dog") for i in (0, 1)],
+)
+def twelve_bits_in_sixteen(folder):
+    for number, label in enumerate(("cat", "dog")):
+        for index in (0, 1):
+            grey = np.asarray(scene(8500 + 10 * number + index).convert("L"), np.uint16) // 4 + 100
+            put(folder, f"{label}/x{index}.png", file_bytes(Image.fromarray(grey)))
+
+
+@fault(
+    ("dark_samples",),
+    ("constant", "cat/x.png"),
+    ("sixteen_bit", "cat/x.png"),
+    ("sixteen_bit", "dog/x.png"),
+)
+def one_level_of_sixteen_bits(folder):
+    put(folder, "cat/x.png", file_bytes(Image.fromarray(np.full((90, 90), 120, np.uint16))))
+    grey = np.asarray(scene(8600).convert("L"), np.uint16) + 100
+    put(folder, "dog/x.png", file_bytes(Image.fromarray(grey)))
 
 
 @fault(("transparent", "cat/x.png"))

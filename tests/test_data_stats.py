@@ -135,3 +135,23 @@ def test_a_hundred_classes_are_drawn_too(tmp_path):
     write_classes(tmp_path / "set", {f"class {number:03d}": 1 for number in range(120)})
     plot_data_stats(stats_of(tmp_path / "set", as_configured=False), tmp_path / "s.png")
     assert (tmp_path / "s.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("sample_range", "black_and_white"), [(None, (0, 65535)), ([0, 4095], (0, 4095))]
+)
+def test_the_samples_of_sixteen_bit_pictures_and_their_range_are_given(
+    tmp_path, sample_range, black_and_white
+):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for index in range(4):
+            values = np.full((8, 8), 100 + index, np.uint16)
+            values[0, 0] = 4000
+            Image.fromarray(values).save(tmp_path / name / f"{index}.png")
+    config = data_config(tmp_path, sample_range=sample_range)
+    stats = data_stats(config, as_configured=sample_range is not None)
+    black, white = black_and_white
+    expected = {"images": 8, "minimum": 100, "maximum": 4000, "black": black, "white": white}
+    assert stats.summary["samples"] == expected
+    assert f"100 to 4000 in 8 pictures of more than 8 bits  (black {black:g}" in stats.text()

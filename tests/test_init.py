@@ -66,6 +66,21 @@ def test_grey_pictures_in_colour_files_are_noticed(tmp_path):
     assert "random_contrast" not in text
 
 
+@pytest.mark.parametrize(
+    ("highest", "expected"), [(190, (0, 255)), (3000, (0, 4095)), (60_000, None)]
+)
+def test_dark_pictures_of_sixteen_bits_get_a_sample_range(tmp_path, highest, expected):
+    for name in ("cell", "empty"):
+        (tmp_path / name).mkdir()
+        for index in range(4):
+            values = np.random.default_rng(index).integers(100, highest, (40, 40), np.uint16)
+            values[0, 0] = highest
+            Image.fromarray(values).save(tmp_path / name / f"{index}.png")
+    text, config = proposal(tmp_path)
+    assert config.data.sample_range == expected
+    assert (f"their samples are 100 to {highest}" in text.replace("\n  # ", " ")) == bool(expected)
+
+
 def test_pictures_in_colour_stay_in_colour(tmp_path):
     assert proposal(write_pictures(tmp_path / "set", [(40, 40)]))[1].data.color_mode == "rgb"
 

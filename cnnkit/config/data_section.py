@@ -12,6 +12,7 @@ from cnnkit.config.values import (
     Flag,
     Fraction,
     MismatchError,
+    Number,
     NumberAbove0,
     Positive,
     RegularExpression,
@@ -54,6 +55,21 @@ def _different(names: tuple[str, ...]) -> tuple[str, ...]:
     if twice is not None:
         raise MismatchError(f" {twice} is given twice.")
     return names
+
+
+def _rising(values: tuple[float, float]) -> tuple[float, float]:
+    black, white = values
+    if black >= white:
+        raise MismatchError(f" Black is {black:g}, which is not less than white, {white:g}.")
+    return values
+
+
+SampleRange = Annotated[
+    tuple[Number, Number],
+    AfterValidator(_rising),
+    Expected("[black, white], two numbers such as [0, 4095]"),
+    WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}),
+]
 
 
 _CLASSES = Expected("a list of at least two class names, or a text file with one class per line")
@@ -131,6 +147,12 @@ class DataConfig(Section):
     )
     background: Annotated[Whole, Ge(0), Le(255)] = Field(
         255, description="Grey level behind transparent pixels and around padded images."
+    )
+    sample_range: SampleRange | None = Field(
+        None,
+        description="[black, white] of pictures with more than 8 bits per channel, such as "
+        "[0, 4095] for a 12-bit camera that writes 16-bit files. null for what each file states, "
+        "or else 0 to 65535.",
     )
     split: SplitConfig = Field(
         SplitConfig(), description="How images are divided into training, validation and test."

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from PIL import Image
 
+from cnnkit.data.bit_depths import SampleRange, own_range, read_samples
 from cnnkit.data.file_contents import Progress, read_file
+from cnnkit.data.image_formats import open_image
 from cnnkit.data.parallel import compute_all
 from cnnkit.data.pixels import PixelSettings, read_pixels, upright_turn
 from cnnkit.data.records import ImageFile
@@ -36,6 +37,8 @@ class ImageFacts:
         sums: of its values, one per channel.
         squares: sums of the squares of its values, one per channel.
         is_grey: whether its channels are nearly the same everywhere.
+        samples: the lowest and highest number of a picture of more than 8 bits per sample.
+        states_range: whether the file states which of these numbers is white.
     """
 
     num_bytes: int = 0
@@ -48,6 +51,8 @@ class ImageFacts:
     sums: tuple[int, ...] = ()
     squares: tuple[int, ...] = ()
     is_grey: bool = False
+    samples: SampleRange | None = None
+    states_range: bool = False
 
 
 def image_facts(
@@ -73,7 +78,11 @@ def _facts(file: ImageFile, settings: PixelSettings) -> ImageFacts:
         pixels = read_pixels(data, settings)
     except ImageError as error:
         return ImageFacts(len(data), sha256, str(error))
-    with Image.open(io.BytesIO(data)) as image:
+    wide = read_samples(data)
+    extremes, grey_pixels = own_range(wide), pixels
+    if extremes is not None:  # in a picture that is nearly black, colours would not be noticed
+        grey_pixels = read_pixels(data, replace(settings, sample_range=extremes))
+    with open_image(data) as image:
         size, mode, kind = _upright_size(image), image.mode, image.format or ""
     # Whole numbers, so that the totals do not depend on the order of the images. einsum is three
     # times as fast here as `sum`, which is slow on an axis that is followed by one of length 3.
@@ -81,7 +90,8 @@ def _facts(file: ImageFile, settings: PixelSettings) -> ImageFacts:
     sums, squares = np.einsum("pc->c", values), np.einsum("pc,pc->c", values, values)
     return ImageFacts(
         len(data), sha256, None, size, kind, mode, len(values),
-        tuple(sums.tolist()), tuple(squares.tolist()), _is_grey(pixels),
+        tuple(sums.tolist()), tuple(squares.tolist()), _is_grey(grey_pixels),
+        None if wide is None else wide.extremes, wide is not None and wide.stated is not None,
     )  # fmt: skip
 
 

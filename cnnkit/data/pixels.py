@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import os
-import struct
-import threading
-import warnings
-import zlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from cnnkit.data.bit_depths import (
+    SampleRange,
+    grey_levels,
+    is_wide,
+    states_range,
+    wide_samples,
+)
 from cnnkit.data.file_contents import read_file
+from cnnkit.data.image_formats import OpenedImage, check_num_pixels, decoding, open_image
 from cnnkit.data.records import ImageFile, LocalFile
 from cnnkit.data.resizing import Transpose, resize_upright
-from cnnkit.errors import ImageError
 
 if TYPE_CHECKING:
     from cnnkit.config import DataConfig
 
 # Increased when the same file gives other pixels, so that cached pixels are not used any more.
-PIXEL_PATH_VERSION = 2
+PIXEL_PATH_VERSION = 3
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -35,35 +37,6 @@ _UPRIGHT = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-_SIXTEEN_TO_EIGHT_BITS = 257  # 65535 / 255
-
-# What Pillow's plugins raise for damaged files; found with real files and random changes.
-DECODE_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-# The first bytes of files that are images but cannot be opened: their header is broken.
-_MAGIC = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG": "PNG",
-    b"GIF8": "GIF",
-    b"BM": "BMP",
-    b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF",
-    b"RIFF": "WebP",
-}
-_filter_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -77,12 +50,15 @@ class PixelSettings:
             proportions and cuts off what is outside the centre) or `pad` (keeps the proportions and
             fills the rest with the background).
         background: grey level 0..255 behind transparent pixels and around padded pictures.
+        sample_range: (black, white) of pictures with more than 8 bits per sample; None for what
+            each file states, or else 0 to 65535.
     """
 
     image_size: tuple[int, int]
     color_mode: str = "rgb"
     resize: str = "stretch"
     background: int = 255
+    sample_range: SampleRange | None = None
 
     @classmethod
     def of(cls, data_config: DataConfig) -> PixelSettings:
@@ -93,17 +69,22 @@ class PixelSettings:
             color_mode=data_config.color_mode,
             resize=data_config.resize,
             background=data_config.background,
+            sample_range=data_config.sample_range,
         )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> PixelSettings:
         """Return the settings that `to_dict` wrote."""
         height, width = values["image_size"]
-        return cls(**{**values, "image_size": (height, width)})
+        black_and_white = values.get("sample_range")
+        sample_range = None if black_and_white is None else tuple(black_and_white)
+        return cls(**{**values, "image_size": (height, width), "sample_range": sample_range})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {**asdict(self), "image_size": list(self.image_size)}
+        """Return plain values for JSON; without the sample range if none is set."""
+        values = {**asdict(self), "image_size": list(self.image_size)}
+        sample_range = values.pop("sample_range")
+        return values if sample_range is None else {**values, "sample_range": list(sample_range)}
 
     @property
     def channels(self) -> int:
@@ -119,10 +100,10 @@ class PixelSettings:
 def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.ndarray:
     """Return the uint8 pixels (height, width, channels) of one image.
 
-    The EXIF orientation is applied, transparent pixels show the background, 16-bit grey is scaled
-    to 8 bits, an animation gives its first frame, and colour profiles are not applied. A large JPEG
-    is decoded at a half, a quarter or an eighth of its size if that is still twice the requested
-    size.
+    The EXIF orientation is applied, transparent pixels show the background, samples of more than
+    8 bits are scaled, an animation gives its first frame, and colour profiles are not applied. A
+    large JPEG is decoded at a half, a quarter or an eighth of its size if that is still twice the
+    requested size.
 
     Args:
         source: the file, its path, or its bytes.
@@ -135,40 +116,13 @@ def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.
         data = source
     else:
         data = read_file(LocalFile(source) if isinstance(source, str | os.PathLike) else source)
-    if not data:
-        raise ImageError("the file is empty", kind="empty_file")
-    _silence_pillow_warnings()
-    try:
-        image = _open(data)
+    image = open_image(data)
+    with decoding(data):
         extent = _plan_scaled_decoding(image, settings)
-        image.load()
-        picture = _eight_bits(image, settings)
+        check_num_pixels(image)
+        picture = _eight_bits(image, data, settings)
         picture = resize_upright(picture, extent or picture.size, upright_turn(image), settings)
-    except DECODE_ERRORS as error:
-        raise _decoding_error(error, data) from error
     return np.array(picture).reshape(settings.shape)
-
-
-def _silence_pillow_warnings() -> None:
-    """Ignore Pillow's warnings (about large but valid pictures, unusual EXIF), not its errors.
-
-    `warnings.catch_warnings` cannot be used here, because it is not safe in threads.
-    """
-    with _filter_lock:
-        if not any(_is_pillow_filter(entry) for entry in warnings.filters):
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-def _is_pillow_filter(entry: tuple[Any, ...]) -> bool:
-    action, _, _, module, _ = entry
-    return action == "ignore" and getattr(module, "pattern", module) == r"PIL\."
-
-
-def _open(data: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(data))
-    except Image.UnidentifiedImageError:
-        raise _unidentified(data) from None
 
 
 def _plan_scaled_decoding(
@@ -186,80 +140,41 @@ def _plan_scaled_decoding(
     return planned[1][2:] if planned else None
 
 
-def _unidentified(data: bytes) -> ImageError:
-    """Return the error for bytes that no decoder recognizes."""
-    for magic, name in _MAGIC.items():
-        if data.startswith(magic):
-            return ImageError(
-                f"it begins like a {name} file, but its header is broken or not supported",
-                kind="damaged",
-            )
-    start = data[:200].decode("utf-8", errors="replace").strip()
-    text = " ".join(start.split())[:40]
-    if text and "\ufffd" not in text and text.isprintable():
-        reason = f'it is not an image but text that begins with "{text}"'
-    else:
-        first = data[:8].hex(" ")
-        reason = f"it is not an image that can be read (it begins with the bytes {first})"
-    return ImageError(reason, kind="not_an_image")
-
-
-def _decoding_error(error: BaseException, data: bytes) -> ImageError:
-    """Return our error for one that Pillow raised."""
-    if isinstance(error, Image.DecompressionBombError):
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        reason = f"the picture is too large: its header claims more than {limit:,} pixels"
-        return ImageError(reason, kind="too_large")
-    if isinstance(error, MemoryError):
-        return ImageError("not enough memory to decode it", kind="damaged")
-    if isinstance(error, OSError) and "truncated" in str(error).lower():
-        reason = f"the file is cut off ({_first_line(error)}, {len(data):,} bytes in all)"
-        return ImageError(reason, kind="truncated")
-    return ImageError(f"it cannot be decoded ({_first_line(error)})", kind="damaged")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0] or type(error).__name__
-
-
-def _eight_bits(image: Image.Image, settings: PixelSettings) -> Image.Image:
+def _eight_bits(image: OpenedImage, data: bytes, settings: PixelSettings) -> Image.Image:
     """Return the image in mode RGB, or L for grayscale, without transparency."""
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        grey = _grey_from_wide(image, settings.background)
-        return grey.convert(_pillow_mode(settings))
-    if image.has_transparency_data:
-        image = _over_background(image, settings.background)
-    elif image.mode not in ("L", "RGB"):
-        image = image.convert("L" if image.mode == "1" else "RGB")
+    picture: Image.Image = _from_wide(image, data, settings) if is_wide(image) else image
+    picture.load()
+    if picture.has_transparency_data:
+        picture = _over_background(picture, settings.background)
+    elif picture.mode not in ("L", "RGB"):
+        picture = picture.convert("L" if picture.mode == "1" else "RGB")
     wanted = _pillow_mode(settings)
-    return image if image.mode == wanted else image.convert(wanted)  # convert would make a copy
+    # `convert` would make a copy also of a picture that has the mode already.
+    return picture if picture.mode == wanted else picture.convert(wanted)
 
 
 def _pillow_mode(settings: PixelSettings) -> str:
     return "L" if settings.color_mode == "grayscale" else "RGB"
 
 
-def _grey_from_wide(image: Image.Image, background: int) -> Image.Image:
-    values = np.asarray(image)
-    if image.mode == "F":
-        raise ImageError(
-            "it holds decimal numbers (mode F), whose black and white are not known; "
-            "convert it to 8 or 16 bits per channel",
-            kind="unsupported_pixels",
-        )
-    lowest, highest = int(values.min()), int(values.max())
-    if lowest < 0 or highest > 65535:
-        raise ImageError(
-            f"it holds 32-bit numbers from {lowest} to {highest}, whose black and white are not "
-            "known; convert it to 8 or 16 bits per channel",
-            kind="unsupported_pixels",
-        )
-    values = values.astype(np.int64)  # room for adding one half before the division
-    grey = (values + _SIXTEEN_TO_EIGHT_BITS // 2) // _SIXTEEN_TO_EIGHT_BITS
+def _from_wide(image: OpenedImage, data: bytes, settings: PixelSettings) -> Image.Image:
+    """Return a picture of more than 8 bits per sample in 8 bits, with its transparency."""
+    is_colour = image.mode in ("RGB", "RGBA", "LA")
+    if is_colour and settings.sample_range is None and not states_range(data, image):
+        image.load()
+        return image  # Pillow takes the high byte of each sample
+    samples = wide_samples(data, image)
+    if samples is None:
+        return image
+    levels = grey_levels(image, samples, settings.sample_range)
     transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[values == transparent] = background
-    return Image.fromarray(grey.astype(np.uint8))
+    if isinstance(transparent, int | tuple):
+        is_transparent = (samples.values == transparent).reshape(*levels.shape[:2], -1).all(axis=2)
+        levels[is_transparent] = settings.background
+    picture = Image.fromarray(levels)
+    if image.mode in ("LA", "RGBA"):
+        picture.putalpha(image.getchannel("A"))
+    return picture
 
 
 def _over_background(image: Image.Image, background: int) -> Image.Image:
@@ -279,6 +194,6 @@ def exif_orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1 (upright) if there is none or it cannot be read."""
     try:
         orientation = image.getexif().get(_ORIENTATION_TAG)
-    except DECODE_ERRORS:
+    except Exception:  # as for pixels: whatever a decoder raises, the EXIF cannot be read
         return 1
     return orientation if isinstance(orientation, int) and orientation in _UPRIGHT else 1

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
+from cnnkit.data.bit_depths import FULL
 from cnnkit.data.count_table import count_table
 from cnnkit.data.file_contents import Progress
 from cnnkit.data.image_facts import ImageFacts, image_facts
@@ -61,6 +62,7 @@ class DataStats:
                 f"sizes       {_sizes_text(numbers['sizes'])}",
                 f"formats     {_counted(numbers['formats'])}",
                 f"modes       {_counted(numbers['modes'])}",
+                *_samples_lines(numbers["samples"]),
                 f"mean        {_values(numbers['mean'])}  ({self.pixels})",
                 f"deviation   {_values(numbers['deviation'])}",
             ]
@@ -101,7 +103,7 @@ def data_stats(
     return DataStats(
         source=source.name,
         counts=counts_by_split(records, splits, ordered_classes(source, data_config.classes)),
-        summary=summary_of(facts),
+        summary=summary_of(facts) | {"samples": _samples(facts, settings)},
         undecodable=[
             {"path": record.path, "reason": fact.error} for record, fact in pairs if fact.error
         ],
@@ -153,6 +155,40 @@ def summary_of(facts: Sequence[ImageFacts]) -> dict[str, Any]:
         "mean": mean,
         "deviation": deviation,
     }
+
+
+def _samples(facts: Sequence[ImageFacts], settings: PixelSettings) -> dict[str, Any] | None:
+    """Return what is known about pictures of more than 8 bits per sample; None if there are none.
+
+    `black` and `white` are None if each file states its own.
+    """
+    found = [fact for fact in facts if fact.samples is not None]
+    if not found:
+        return None
+    black_and_white = settings.sample_range
+    if black_and_white is None and not all(fact.states_range for fact in found):
+        black_and_white = FULL
+    black, white = black_and_white or (None, None)
+    lowest = min(fact.samples[0] for fact in found if fact.samples)
+    highest = max(fact.samples[1] for fact in found if fact.samples)
+    return {
+        "images": len(found),
+        "minimum": lowest,
+        "maximum": highest,
+        "black": black,
+        "white": white,
+    }
+
+
+def _samples_lines(samples: Mapping[str, Any] | None) -> list[str]:
+    if samples is None:
+        return []
+    spread = f"{samples['minimum']:g} to {samples['maximum']:g}"
+    used = f"black {samples['black']:g}, white {samples['white']:g}: data.sample_range"
+    if samples["black"] is None:
+        used = "black and white as each file states"
+    pictures = count_of(samples["images"], "picture")
+    return [f"samples     {spread} in {pictures} of more than 8 bits  ({used})"]
 
 
 def _spread(values: Sequence[float]) -> dict[str, float] | None:

@@ -6,6 +6,7 @@ from statistics import median
 
 import yaml
 
+from cnnkit.data.bit_depths import proposed_range
 from cnnkit.proposal.findings import Choice, Findings
 from cnnkit.text import first_few
 
@@ -56,6 +57,7 @@ def data_choices(findings: Findings, source: str, size: tuple[int, int]) -> list
     ]
     if findings.is_grey:
         choices.append(Choice("  color_mode: grayscale", "All opened images are grey."))
+    choices += _sample_range(findings)
     choices.append(_resize(findings, size))
     choices += _split(findings)
     choices += _tolerance(findings)
@@ -77,6 +79,23 @@ def _resize(findings: Findings, size: tuple[int, int]) -> Choice:
         return Choice("  resize: stretch")
     reason = "The images have nearly the same proportions, so stretching changes all of them alike."
     return Choice("  resize: stretch", reason)
+
+
+def _sample_range(findings: Findings) -> list[Choice]:
+    """Return the line without which pictures of 10 to 14 bits in files of 16 would be black."""
+    found = [fact.samples for fact in findings.good if fact.samples and not fact.states_range]
+    if not found:
+        return []
+    lowest, highest = min(low for low, _ in found), max(high for _, high in found)
+    black_and_white = proposed_range(highest)
+    if black_and_white is None:
+        return []
+    reason = (
+        f"[black, white] of the images with more than 8 bits: their samples are {lowest:g} to "
+        f"{highest:g}, which is nearly black in the 0 to 65535 of 16 bits. Set the range of your "
+        "camera if you know it: 0 to 4095 for 12 bits. Samples above it become white."
+    )
+    return [Choice(f"  sample_range: {list(black_and_white)}", reason)]
 
 
 def _tolerance(findings: Findings) -> list[Choice]:

@@ -6,6 +6,8 @@ own file here; `faults.py` has the table of all kinds.
 
 from __future__ import annotations
 
+from functools import partial
+
 from cnnkit.config import DataConfig
 from cnnkit.data.check.checked import Checked
 from cnnkit.data.check.class_faults import class_findings
@@ -36,7 +38,8 @@ def check_data(
     """
     listed = list_source(data_config)
     records = listed.source.records
-    facts = compute_all(facts_of, [record.file for record in records], progress)
+    examine = partial(facts_of, sample_range=data_config.sample_range)
+    facts = compute_all(examine, [record.file for record in records], progress)
     findings = [*listed.findings, *image_findings(records, facts, image_size)]
     findings += listed.unusable_findings(findings)
     findings += copy_findings(records, facts)

@@ -33,6 +33,9 @@ KINDS = {
     # --- files that give no pixels (image_faults.py; of folders and links: folder_faults.py)
     "empty_file": Kind("error", "The file has no bytes.", _REPAIR),
     "not_an_image": Kind("error", "The name is that of an image, the content is not.", _REPAIR),
+    "unread_format": Kind(
+        "error", "A picture or document of a type that is not read.", "Do what the message says."
+    ),
     "truncated": Kind("error", "The image is cut off.", _REPAIR),
     "damaged": Kind("error", "The image cannot be decoded.", _REPAIR),
     "too_large": Kind(
@@ -43,7 +46,7 @@ KINDS = {
     "unsupported_pixels": Kind(
         "error",
         "The pixels are numbers, and which of them are black and white is not known.",
-        "Convert the image to 8 or 16 bits per channel.",
+        "Set data.sample_range, or convert the image to 8 or 16 bits per channel.",
     ),
     "unreadable_file": Kind("error", "The file cannot be opened.", "Correct its permissions."),
     "unreadable_folder": Kind(
@@ -138,6 +141,11 @@ KINDS = {
         "The content is of another type than the name says; cnnkit goes by the content.",
         "Rename the file, for programs that go by the name.",
     ),
+    "dark_samples": Kind(
+        "warning",
+        "Pictures of more than 8 bits use only the darkest samples, so the model sees them black.",
+        "Set data.sample_range to the samples of black and white of your camera.",
+    ),
     "constant": Kind("warning", "All pixels have the same colour.", "Remove the image."),
     "tiny": Kind(
         "warning",
@@ -159,6 +167,11 @@ KINDS = {
         "An image that is not used: it is outside the class folders, or its name does not end like "
         "that of an image.",
         "Move or rename it if it should be used.",
+    ),
+    "unread_file": Kind(
+        "warning",
+        "A picture or document of a type that is not read; ignored.",
+        "Do what the message says if it should be used.",
     ),
     "unused_folder": Kind(
         "warning",
@@ -184,7 +197,7 @@ KINDS = {
     "exif_rotated": Kind("info", "Turned upright by its EXIF orientation."),
     "cmyk": Kind("info", "CMYK, converted to RGB without a colour profile."),
     "palette": Kind("info", "Colours from a palette."),
-    "sixteen_bit": Kind("info", "16 bits per channel, reduced to 8."),
+    "sixteen_bit": Kind("info", "More than 8 bits per channel, reduced to 8."),
     "transparent": Kind("info", "Transparent, shown on data.background."),
     "animated": Kind("info", "An animation; the first frame is used."),
     "multi_picture": Kind("info", "Several pictures in one file; the first is used."),

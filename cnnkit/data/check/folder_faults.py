@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from cnnkit.data.check.faults import Finding
-from cnnkit.data.pixels import DECODE_ERRORS
+from cnnkit.data.foreign_formats import foreign_file
+from cnnkit.data.image_formats import image_extensions, picture_format
 from cnnkit.data.records import ImageRecord, LocalFile
-from cnnkit.data.sources.folders import image_extensions
 from cnnkit.data.sources.ignored import is_dead_link, why_hidden
 from cnnkit.data.spelling import composed
 from cnnkit.data.split_words import split_from_folder
@@ -154,8 +151,9 @@ def _unused_file(path: str, place: str) -> Finding:
         return Finding(kind, (path,), reason)
     if _ending(path) in image_extensions():
         return Finding("unused_image", (path,), "it is next to the class folders")
-    content = _picture_kind(place)
-    if content:
+    if foreign := foreign_file(place):
+        return Finding("unread_file", (path,), foreign.sentence())
+    if content := _picture_kind(place):
         return Finding("unused_image", (path,), f"{content} by its content")
     return Finding("other_file", (path,))
 
@@ -164,15 +162,4 @@ def _picture_kind(place: str) -> str | None:
     """Return the type of a file that is an image by its content, whatever its name is."""
     if not os.path.isfile(place):
         return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns about large pictures
-            with Image.open(place) as image:
-                return image.format if image.format in _picture_kinds() else None
-    except DECODE_ERRORS:
-        return None
-
-
-def _picture_kinds() -> set[str]:
-    kinds = Image.registered_extensions()
-    return {kinds[ending] for ending in image_extensions()}
+    return picture_format(place)

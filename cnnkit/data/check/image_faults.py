@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
 from PIL import Image
 
+from cnnkit.data.bit_depths import SampleRange, is_wide, own_range, proposed_range, read_samples
 from cnnkit.data.check.faults import Finding
 from cnnkit.data.check.look import SIDE, Look, look_of
 from cnnkit.data.file_contents import read_file
-from cnnkit.data.pixels import DECODE_ERRORS, PixelSettings, exif_orientation, read_pixels
+from cnnkit.data.foreign_formats import HEIC
+from cnnkit.data.image_formats import image_extensions, open_image
+from cnnkit.data.pixels import PixelSettings, exif_orientation, read_pixels
 from cnnkit.data.records import ImageFile, ImageRecord
-from cnnkit.data.sources.folders import image_extensions
 from cnnkit.errors import ImageError
+from cnnkit.text import count_of
 
 _SETTINGS = PixelSettings((SIDE, SIDE))
 _LARGEST_ASPECT = 4
 _TINY = 32  # pixels
 _WHOLE = 2048  # pixels per side at which a picture is searched for a pattern; bounds the memory
-_WIDE_CHANNEL = re.compile(r";16[BLNS]")  # of Pillow's raw modes; BGR;16 has 16 bits in total
 _PNG_EXIF = (b"eXIf", b"exif", b"XML:com.adobe.xmp")
 _SAME_TYPE = {"MPO": "JPEG", "DIB": "BMP", "CUR": "ICO"}
 _PICTURES_NOT_FRAMES = {"MPO", "TIFF", "PSD"}
@@ -40,47 +40,60 @@ class Facts:
         sha256: of the content; None if the file cannot be opened.
         size: (height, width) in pixels of the upright picture; None if it cannot be decoded.
         look: None if the picture cannot be decoded, or has too little contrast to be compared.
+        dark_samples: the lowest and highest sample of a picture that is nearly black, because its
+            samples have more than 8 bits and no setting says which of them is white.
     """
 
     faults: tuple[tuple[str, str], ...]
     sha256: str | None = None
     size: tuple[int, int] | None = None
     look: Look | None = None
+    dark_samples: SampleRange | None = None
 
 
-def facts_of(file: ImageFile) -> Facts:
-    """Read one file and examine it; whatever is wrong with it is a fault, not an exception."""
+def facts_of(file: ImageFile, sample_range: SampleRange | None = None) -> Facts:
+    """Read one file and examine it; whatever is wrong with it is a fault, not an exception.
+
+    Args:
+        file: the image.
+        sample_range: as in `PixelSettings`.
+    """
+    settings = replace(_SETTINGS, sample_range=sample_range)
     try:
         data = read_file(file)
     except ImageError as error:
         return Facts(((error.kind, str(error)),))
     digest = hashlib.sha256(data).hexdigest()
     try:
-        picture = Image.fromarray(read_pixels(data, _SETTINGS))
+        picture = Image.fromarray(read_pixels(data, settings))
         faults, size = _header_faults(str(file), data)
-        if _is_constant(data, picture, size):
+        samples = read_samples(data)
+        if _is_constant(data, picture, size) if samples is None else samples.is_constant:
             faults.append(("constant", ""))
+        extremes = own_range(samples)
+        if extremes is not None:
+            picture = Image.fromarray(read_pixels(data, replace(settings, sample_range=extremes)))
     except ImageError as error:
         return Facts(((error.kind, str(error)),), digest)
-    return Facts(tuple(faults), digest, size, look_of(picture))
+    unscaled = extremes if sample_range is None else None
+    return Facts(tuple(faults), digest, size, look_of(picture), unscaled)
 
 
 def _header_faults(name: str, data: bytes) -> tuple[list[tuple[str, str]], tuple[int, int]]:
     """Return (kind, detail) of what the header shows, and the upright (height, width)."""
-    image = Image.open(io.BytesIO(data))
-    raw_modes = str([tile[3] for tile in image.tile])  # gone once Pillow loads the image for EXIF
+    image = open_image(data)
     width, height = image.size
     orientation = _orientation(image, data)
     if orientation >= 5:
         width, height = height, width
-    is_wide = image.mode.startswith("I") or _WIDE_CHANNEL.search(raw_modes)
+    has_wide_samples = is_wide(image)  # not known any more once Pillow loads the image for EXIF
     is_strip = max(width, height) > _LARGEST_ASPECT * min(width, height)
     found = {
         "wrong_extension": _wrong_extension(name, image.format or ""),
         "exif_rotated": f"orientation {orientation}" if orientation > 1 else None,
         "cmyk": "" if image.mode == "CMYK" else None,
         "palette": "" if image.mode in ("P", "PA") else None,
-        "sixteen_bit": "" if is_wide else None,
+        "sixteen_bit": "" if has_wide_samples else None,
         "transparent": "" if image.has_transparency_data else None,
         **_frames(image),
         "extreme_aspect": f"{width} x {height} pixels" if is_strip else None,
@@ -99,7 +112,7 @@ def _wrong_extension(name: str, content: str) -> str | None:
     ending = os.path.splitext(name)[1].lower()
     if ending not in image_extensions():
         return None
-    named = Image.registered_extensions()[ending]
+    named = "HEIF" if ending in HEIC.endings else Image.registered_extensions()[ending]
     same = _SAME_TYPE.get(named, named) == _SAME_TYPE.get(content, content)
     return None if same else f"{content}, not {named}"
 
@@ -108,7 +121,7 @@ def _frames(image: Image.Image) -> dict[str, str]:
     try:
         is_animated = getattr(image, "is_animated", False)  # only some of Pillow's formats have it
         number = getattr(image, "n_frames", 1) if is_animated else 1
-    except DECODE_ERRORS:  # damage after the first frame, which is the only one that is used
+    except Exception:  # damage after the first frame, which is the only one that is used
         return {}
     if number == 1:
         return {}
@@ -144,6 +157,7 @@ def image_findings(
         for kind, detail in fact.faults
     ]
     findings += _changed(records, facts)
+    findings += _dark(facts)
     sizes = [
         (record.path, fact.size)
         for record, fact in zip(records, facts, strict=True)
@@ -159,6 +173,20 @@ def _changed(records: Sequence[ImageRecord], facts: Iterable[Facts]) -> list[Fin
         for record, fact in zip(records, facts, strict=True)
         if record.sha256 and fact.sha256 and record.sha256 != fact.sha256
     ]
+
+
+def _dark(facts: Sequence[Facts]) -> list[Finding]:
+    """Return what to set if pictures of more than 8 bits leave the upper samples unused."""
+    found = [fact.dark_samples for fact in facts if fact.dark_samples is not None]
+    if not found:
+        return []
+    lowest, highest = min(low for low, _ in found), max(high for _, high in found)
+    black_and_white = proposed_range(highest)
+    if black_and_white is None:
+        return []
+    samples = f"{count_of(len(found), 'picture')} with samples from {lowest} to {highest}"
+    detail = f"{samples}; for example data.sample_range: {list(black_and_white)}"
+    return [Finding("dark_samples", (), detail)]
 
 
 def _small(

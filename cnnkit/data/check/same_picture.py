@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cnnkit.data.bit_depths import own_range, read_samples
 from cnnkit.data.check.alignment import correlation
 from cnnkit.data.check.look import CROP, Look
 from cnnkit.data.check.similar_hashes import Candidates, similar_hashes
 from cnnkit.data.connected import connected_groups, connecting_pairs
+from cnnkit.data.file_contents import read_file
 from cnnkit.data.parallel import compute_all
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageFile
@@ -159,7 +161,10 @@ class _Comparison:
 def _read(file: ImageFile) -> np.ndarray:
     """Return uint8 (64, 64); black if the file has just been removed."""
     try:
-        return read_pixels(file, PixelSettings((_SIDE, _SIDE), "grayscale"))[..., 0]
+        data = read_file(file)
+        extremes = own_range(read_samples(data))
+        settings = PixelSettings((_SIDE, _SIDE), "grayscale", sample_range=extremes)
+        return read_pixels(data, settings)[..., 0]
     except ImageError:
         return np.zeros((_SIDE, _SIDE), np.uint8)
 

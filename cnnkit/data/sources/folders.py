@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import errno
-import functools
 import operator
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image
-
+from cnnkit.data.image_formats import image_extensions
 from cnnkit.data.records import SPLITS, ImageRecord, LocalFile, Source
 from cnnkit.data.sources.folder_layout import doubt_about, unlabelled
 from cnnkit.data.sources.ignored import NEXT_TO, OTHER_FOLDER, SEEN, Ignored, why_hidden
 from cnnkit.data.split_words import split_from_folder
 from cnnkit.errors import DataError
 from cnnkit.text import count_of, first_few
-
-# Pillow registers these endings, but they are films and measurement data, not pictures.
-_NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG"}
-
-
-@functools.cache
-def image_extensions() -> frozenset[str]:
-    """Return the file name endings of images, in lower case: `.jpg`, `.png`, ..."""
-    extensions = Image.registered_extensions()
-    return frozenset(
-        ending
-        for ending, kind in extensions.items()
-        if kind in Image.OPEN and kind not in _NO_PICTURES
-    )
 
 
 def read_folder(root: Path) -> Source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from cnnkit.data.foreign_formats import ForeignFormat, foreign_file
 from cnnkit.text import count_of, first_few
 
 # What systems, network drives and photo managers put between the photos of people, in lower case:
@@ -69,6 +70,7 @@ class Ignored:
 
     def __init__(self) -> None:
         self._by_reason: dict[str, list[str]] = {}
+        self._foreign: dict[ForeignFormat, list[str]] = {}
 
     def add(self, reason: str, path: str) -> None:
         """Remember a file or folder, and why it is not used."""
@@ -85,14 +87,21 @@ class Ignored:
         self.add(DEAD if is_dead_link(place) else reason, path)
 
     def add_no_image(self, place: str, path: str) -> None:
-        """Remember a file whose name does not end like that of an image."""
+        """Remember a file whose name does not end like that of an image, and its format."""
+        if foreign := foreign_file(place):
+            self._foreign.setdefault(foreign, []).append(path)
+            return
         has_ending = os.path.splitext(path)[1] != ""
         self.add_file(NO_IMAGE if has_ending else NO_ENDING, place, path)
 
     def notes(self) -> tuple[str, ...]:
         """Return one sentence per reason: how many, and the first few names."""
-        return tuple(
-            f"Ignored: {count_of(len(paths), reason, _PLURALS[reason])} "
-            f"({first_few(sorted(paths))})."
-            for reason, paths in sorted(self._by_reason.items())
+        foreign = sorted(each.note(paths) for each, paths in self._foreign.items())
+        return (
+            *foreign,
+            *(
+                f"Ignored: {count_of(len(paths), reason, _PLURALS[reason])} "
+                f"({first_few(sorted(paths))})."
+                for reason, paths in sorted(self._by_reason.items())
+            ),
         )

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from cnnkit.arithmetic import times
+from cnnkit.data.file_contents import read_file
+from cnnkit.data.image_formats import open_image
 from cnnkit.data.pixels import PixelSettings, read_pixels, upright_turn
+from cnnkit.data.records import LocalFile
 from cnnkit.data.resizing import SIDEWAYS
 from cnnkit.errors import DataError, ImageError, UsageError
 from cnnkit.explore.kernels.chain import Chain, Pair, Stage, chain_of, run_chain
@@ -154,15 +156,16 @@ def read_picture(path: Path, size: int, *, grayscale: bool) -> np.ndarray:
     try:
         # The size is needed before the pixels can be read. Reading a few pixels first gives the
         # errors of a broken file.
-        read_pixels(str(path), _PROBE)
-        with Image.open(path) as image:
+        data = read_file(LocalFile(path))
+        read_pixels(data, _PROBE)
+        with open_image(data) as image:
             width, height = image.size
             sideways = upright_turn(image) in SIDEWAYS
         height, width = (width, height) if sideways else (height, width)
         scale = min(1.0, size / max(height, width))
         image_size = (max(1, round(height * scale)), max(1, round(width * scale)))
         color_mode = "grayscale" if grayscale else "rgb"
-        return read_pixels(str(path), PixelSettings(image_size, color_mode))
+        return read_pixels(data, PixelSettings(image_size, color_mode))
     except ImageError as error:
         raise DataError(f"{path}: {error}.") from None
 

@@ -1,0 +1,193 @@
+"""Make TIFF files with unusual samples readable: grey levels or colours of 3 to 15 bits."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from cnnkit.errors import ImageError
+
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
+STRIP_OFFSETS, ORIENTATION, SAMPLES, STRIP_ROWS, STRIP_BYTES = 273, 274, 277, 278, 279
+MAX_SAMPLE, PLANAR, PREDICTOR, TILE_WIDTH = 281, 284, 317, 322
+EXTRA_SAMPLES, SAMPLE_FORMAT = 338, 339
+
+_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_SHORT, _LONG = 3, 4
+_CODES = {1: "B", _SHORT: "H", _LONG: "I", 16: "Q"}
+_USUAL_BITS = {1, 2, 4, 8, 16, 32, 64}  # of grey levels, which Pillow reads
+_GREY, _COLOURS = (0, 1), 2  # of PHOTOMETRIC; 0 is WhiteIsZero
+# Their samples are bytes, one after the other, once they are unpacked: none, LZW, Deflate,
+# PackBits, Zstandard.
+_BYTE_COMPRESSIONS = {1, 5, 8, 32946, 32773, 50000}
+_BLOCK_SAMPLES = 1 << 20
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One tag: its number, and where its value is."""
+
+    tag: int
+    position: int  # of the entry in the file
+    value: int  # the first, if there are several
+    count: int
+
+
+class TiffHeader:
+    """The tags of the first picture in a TIFF or BigTIFF.
+
+    Args:
+        data: the bytes of the file.
+
+    Raises:
+        struct.error: the file is damaged.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.order = "<" if data[:2] == b"II" else ">"
+        self._is_big = self._number("H", 2) == 43
+        self._entries = {entry.tag: entry for entry in self._read_entries()}
+
+    def _number(self, code: str, position: int) -> int:
+        return int(struct.unpack_from(self.order + code, self._data, position)[0])
+
+    def _read_entries(self) -> Iterator[_Entry]:
+        start = self._number("Q", 8) if self._is_big else self._number("I", 4)
+        number = self._number("Q" if self._is_big else "H", start)
+        first, size = (start + 8, 20) if self._is_big else (start + 2, 12)
+        for position in range(first, first + min(number, 4096) * size, size):
+            tag, kind = self._number("H", position), self._number("H", position + 2)
+            if kind in _CODES:
+                yield self._entry(tag, kind, position)
+
+    def _entry(self, tag: int, kind: int, position: int) -> _Entry:
+        wide = "Q" if self._is_big else "I"
+        count = self._number(wide, position + 4)
+        place = position + (12 if self._is_big else 8)
+        if count * struct.calcsize(_CODES[kind]) > struct.calcsize(wide):
+            place = self._number(wide, place)
+        return _Entry(tag, position, self._number(_CODES[kind], place), count)
+
+    def get(self, tag: int, default: int) -> int:
+        """Return the first value of a tag that holds whole numbers."""
+        return self._entries[tag].value if tag in self._entries else default
+
+    def count(self, tag: int) -> int:
+        """Return how many values a tag has."""
+        return self._entries[tag].count if tag in self._entries else 0
+
+    def changed(self, values: Mapping[int, int]) -> bytes:
+        """Return the file with one new value for each of some tags, except those it lacks."""
+        changed = bytearray(self._data)
+        for tag, value in values.items():
+            if tag in self._entries:
+                kind = _SHORT if value < 1 << 16 else _LONG
+                parts = struct.pack(
+                    self.order + "H" + ("Q" if self._is_big else "I") + _CODES[kind], kind, 1, value
+                )
+                end = 20 if self._is_big else 12
+                position = self._entries[tag].position
+                changed[position + 2 : position + end] = parts.ljust(end - 2, b"\0")
+        return bytes(changed)
+
+
+def tiff_header(data: bytes) -> TiffHeader | None:
+    """Return the tags of a TIFF; None for a file that is none, or damaged beyond its header."""
+    if data[:4] not in _MAGICS:
+        return None
+    try:
+        return TiffHeader(data)
+    except struct.error:
+        return None
+
+
+def is_inverted(header: TiffHeader) -> bool:
+    """Tell whether Pillow would not invert grey levels of 16 bits whose white is zero."""
+    return header.get(PHOTOMETRIC, 1) == 0 and header.get(BITS, 1) == 16
+
+
+def is_unusual(header: TiffHeader) -> bool:
+    """Tell whether `with_sixteen_bits` reads the samples, and Pillow would not or not rightly."""
+    kind, bits = header.get(PHOTOMETRIC, 1), header.get(BITS, 1)
+    samples = 3 if kind == _COLOURS else 1
+    is_plain = (
+        kind in (*_GREY, _COLOURS)
+        and header.get(SAMPLES, 1) == samples
+        and header.count(EXTRA_SAMPLES) == 0
+        and header.get(SAMPLE_FORMAT, 1) == 1
+        and (samples == 1 or header.get(PLANAR, 1) == 1)
+        and header.get(COMPRESSION, 1) in _BYTE_COMPRESSIONS
+        and header.get(PREDICTOR, 1) == 1
+    )
+    is_usual = bits in _USUAL_BITS and not (samples == 3 and bits < 8)
+    return is_plain and bits < 16 and not is_usual
+
+
+def with_sixteen_bits(header: TiffHeader) -> bytes:
+    """Return a TIFF with the same samples in 16 bits each, black at 0, which states their range.
+
+    Args:
+        header: of a file for which `is_unusual` is true.
+
+    Raises:
+        ImageError: the picture is too large.
+    """
+    width, height, bits = header.get(WIDTH, 0), header.get(HEIGHT, 0), header.get(BITS, 1)
+    samples = header.get(SAMPLES, 1)
+    limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+    if limit and width * height > limit:
+        reason = f"the picture is too large: its header claims more than {limit:,} pixels"
+        raise ImageError(reason, kind="too_large")
+    rows = _packed_rows(header, -(-width * samples * bits // 8), samples * bits)
+    values = np.empty((height, width * samples), "<u2")
+    step = max(1, _BLOCK_SAMPLES // (width * samples))
+    for start in range(0, height, step):
+        values[start : start + step] = _unpacked(rows[start : start + step], bits, width * samples)
+    highest = (1 << bits) - 1
+    if header.get(PHOTOMETRIC, 1) == 0:
+        values = (highest - values).astype("<u2")
+    if bits < 8:  # few enough for a scale of their own
+        values = np.rint(values * (65535 / highest)).astype("<u2")
+        highest = 65535
+    return _plain_tiff(values, width, samples, highest, header.get(ORIENTATION, 1))
+
+
+def _packed_rows(header: TiffHeader, row_bytes: int, pixel_bits: int) -> np.ndarray:
+    """Return the packed samples, uint8 (height, bytes of a row), by reading them as a grey picture.
+
+    So Pillow and libtiff do what they do for any TIFF: strips, tiles, compression, bit order.
+    """
+    changes = {WIDTH: row_bytes, BITS: 8, PHOTOMETRIC: 1, SAMPLES: 1, SAMPLE_FORMAT: 1}
+    if tile_width := header.get(TILE_WIDTH, 0):
+        changes[TILE_WIDTH] = tile_width * pixel_bits // 8
+    changes[ORIENTATION] = 1  # Pillow would turn some pictures at once
+    with Image.open(io.BytesIO(header.changed(changes)), formats=("TIFF",)) as image:
+        return np.asarray(image)
+
+
+def _unpacked(rows: np.ndarray, bits: int, num_samples: int) -> np.ndarray:
+    """Return (rows, samples) of numbers that follow each other without a gap, high bit first."""
+    single = np.unpackbits(rows, axis=1)[:, : num_samples * bits]
+    weights = 1 << np.arange(bits - 1, -1, -1, dtype=np.uint16)
+    return single.reshape(len(rows), num_samples, bits) @ weights
+
+
+def _plain_tiff(
+    values: np.ndarray, width: int, samples: int, highest: int, orientation: int
+) -> bytes:
+    tags = {
+        WIDTH: width, HEIGHT: len(values), BITS: 16, COMPRESSION: 1,
+        PHOTOMETRIC: _COLOURS if samples == 3 else 1, STRIP_OFFSETS: 0, ORIENTATION: orientation,
+        SAMPLES: samples, STRIP_ROWS: len(values), STRIP_BYTES: values.nbytes, MAX_SAMPLE: highest,
+    }  # fmt: skip
+    end = 8 + 2 + 12 * len(tags) + 4
+    tags[STRIP_OFFSETS] = end
+    body = b"".join(struct.pack("<HHII", tag, _LONG, 1, value) for tag, value in tags.items())
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
+    return head + body + struct.pack("<I", 0) + values.tobytes()

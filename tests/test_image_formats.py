@@ -1,0 +1,277 @@
+"""What Pillow may open: safe formats, metadata of any size, formats that are only named."""
+
+from __future__ import annotations
+
+import base64
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from images import file_bytes, four_corners, noise, write_classes
+from PIL import Image, PngImagePlugin
+
+from cnnkit.data import foreign_formats, image_formats
+from cnnkit.data.foreign_formats import foreign_file, foreign_format
+from cnnkit.data.image_formats import FORMATS, image_extensions, open_image
+from cnnkit.data.pixels import PixelSettings, read_pixels
+from cnnkit.data.sources.folders import read_folder
+from cnnkit.errors import ImageError
+
+SETTINGS = PixelSettings((24, 40))
+POSTSCRIPT = (
+    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 16 16\n%%EndComments\n"
+    b"0 0 16 16 rectfill\nshowpage\n%%EOF\n"
+)
+# 64 x 32 pixels, the left half red (220, 40, 40) and the right half blue (30, 60, 200)
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAA"
+    "AAAAAAAAAAAAACJpbG9jAAAAAERAAAEAAQAAAAABoQABAAAAAAAAAG8AAAAjaWluZgAAAAAAAQAAABVpbmZlAgAA"
+    "AAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/WlwcnAAAADdaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34"
+    "+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5"
+    "uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAA"
+    "AAAoY2xhcAAAAEAAAAABAAAAIAAAAAEAAAAAAAAAAv///+AAAAACAAAAEHBpeGkAAAAAAwgICAAAABhpcG1hAAAA"
+    "AAAAAAEAAQWBAgMFhAAAAHdtZGF0AAAAaygBrwngOSMkv//3pT//+G/eQ/dm9cF//ddXff3/A//+83XUV2Vcz6Nd"
+    "oCOZ4v5I5YlSOtwbLL4DG78/FmIaRavBfOYiTpRj70aV7JmnFA2JfgFCzf/pc9ImxDanleM2gz9+rRUUykseVH1H"
+)
+
+
+def iptc(content):
+    """Return an IPTC file that holds another image."""
+    fields = {(3, 60): b"\x01\0", (3, 20): b"\0\x10", (3, 30): b"\0\x10", (3, 120): b"\x05"}
+    head = b"".join(
+        bytes([0x1C, *key, 0, len(value)]) + value for key, value in sorted(fields.items())
+    )
+    return head + b"\x1c\x08\x0a" + struct.pack(">H", len(content)) + content
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        POSTSCRIPT,
+        b"\x04" + POSTSCRIPT,
+        b"\xc5\xd0\xd3\xc6" + bytes(26) + POSTSCRIPT,
+        iptc(POSTSCRIPT),
+    ],
+    ids=["eps", "with ctrl-D", "with preview", "inside IPTC"],
+)
+def test_postscript_starts_no_program(data, tmp_path, monkeypatch):
+    program = tmp_path / "gs"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\necho 10.0\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(ImageError):
+        read_pixels(data, SETTINGS)
+    (tmp_path / "photo.jpg").write_bytes(data)
+    assert image_formats.picture_format(str(tmp_path / "photo.jpg")) is None
+    assert not (tmp_path / "started").exists()
+
+
+def test_all_formats_are_known_to_pillow_and_no_other_is_opened():
+    Image.init()
+    assert set(FORMATS) <= set(Image.OPEN)
+    never = {"EPS", "IPTC", "BUFR", "GRIB", "HDF5", "MPEG", "WMF", "HEIF"}
+    assert set(Image.OPEN) - set(FORMATS) <= never
+    assert {".jpg", ".png", ".heic", ".tif"} <= image_extensions()
+    assert not {".eps", ".ps", ".iim", ".wmf", ".mpg"} & image_extensions()
+
+
+class StrangeError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "error", [StrangeError("odd"), RecursionError(), KeyError(3), AssertionError()]
+)
+def test_whatever_a_decoder_raises_is_one_broken_file(error, monkeypatch):
+    def fail(*_):
+        raise error
+
+    data = file_bytes(noise(), "BMP")
+    monkeypatch.setattr("PIL.BmpImagePlugin.BmpImageFile.load", fail)
+    with pytest.raises(ImageError, match="cannot be decoded"):
+        read_pixels(data, SETTINGS)
+
+
+# --- metadata of any size
+
+
+def png_with(add, picture=None, **options):
+    info = PngImagePlugin.PngInfo()
+    add(info)
+    return file_bytes(picture or noise(), "PNG", pnginfo=info, **options)
+
+
+def chunk(kind, content):
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
+
+
+LARGE_METADATA = {
+    "profile": lambda: file_bytes(noise(), "PNG", icc_profile=bytes(1_200_000)),
+    "xmp": lambda: png_with(
+        lambda info: info.add_itxt("XML:com.adobe.xmp", "x" * 1_100_000, zip=True)
+    ),
+    "plain xmp": lambda: png_with(
+        lambda info: info.add_itxt("XML:com.adobe.xmp", "x" * 70_000_000)
+    ),
+    "text": lambda: png_with(lambda info: info.add_text("prompt", "x" * 1_100_000, zip=True)),
+    "many texts": lambda: png_with(
+        lambda info: [info.add_text(f"k{i}", "x" * 900_000, zip=True) for i in range(80)]
+    ),
+    "text after the pixels": lambda: png_with(
+        lambda info: info.add(b"zTXt", b"k\0\0" + zlib.compress(bytes(1_100_000)), after_idat=True)
+    ),
+    "text with a wrong checksum": lambda: (
+        (data := file_bytes(noise()))[:33] + chunk(b"tEXt", b"k\0v")[:-1] + b"!" + data[33:]
+    ),
+    "jpeg profile": lambda: file_bytes(noise(), "JPEG", icc_profile=bytes(3_000_000)),
+    "webp": lambda: file_bytes(
+        noise(), "WEBP", lossless=True, icc_profile=bytes(3_000_000), exif=bytes(3_000_000)
+    ),
+    "tiff": lambda: file_bytes(
+        noise(), "TIFF", icc_profile=bytes(3_000_000), tiffinfo={700: bytes(3_000_000)}
+    ),
+    "gif comment": lambda: file_bytes(noise(), "GIF", comment=bytes(2_000_000)),
+}
+
+
+@pytest.mark.parametrize("case", LARGE_METADATA)
+def test_metadata_of_any_size_are_not_pixels(case):
+    data = LARGE_METADATA[case]()
+    kind = case.partition(" ")[0].upper()
+    plain = file_bytes(noise(), kind if kind in ("JPEG", "GIF") else "PNG")
+    assert np.array_equal(read_pixels(data, SETTINGS), read_pixels(plain, SETTINGS))
+
+
+def test_texts_keep_the_orientation_that_they_state():
+    xmp = '<x xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="3"/>'
+    data = png_with(lambda info: info.add_itxt("XML:com.adobe.xmp", xmp, zip=True), four_corners())
+    upright = four_corners().transpose(Image.Transpose.ROTATE_180)
+    assert np.array_equal(read_pixels(data, SETTINGS), np.asarray(upright))
+
+
+# --- formats that are named
+
+
+NAMED = {
+    "a HEIC picture": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "a HEIC picture, as phones": b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic",
+    "a camera raw file": b"II*\0\x10\0\0\0CR\x02\0",
+    "a camera raw file, which": b"FUJIFILMCCD-RAW 0201",
+    "a JPEG XL picture": b"\xff\x0a\xfa\x7f",
+    "a JPEG XL picture, which": b"\0\0\0\x0cJXL \r\n\x87\n",
+    "a DICOM file": bytes(128) + b"DICM",
+    "a PDF document": b"%PDF-1.7",
+    "an SVG drawing": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "an SVG drawing, which": b"<?xml version='1.0'?>\n<!-- made by hand -->\n<svg/>",
+    "a PostScript program": POSTSCRIPT,
+    "a Windows metafile": b"\xd7\xcd\xc6\x9a\0\0",
+    "a film": b"\0\0\0\x18ftypmp42",
+    "a file of a microscope": b"ZISRAWFILE",
+    "a file of numbers": b"\x93NUMPY\x01\0",
+    "a project of a drawing program": b"gimp xcf file",
+}
+
+
+@pytest.mark.parametrize("words", NAMED)
+def test_formats_that_cannot_be_read_are_named_with_what_to_do(words, monkeypatch):
+    monkeypatch.setattr(foreign_formats, "can_read_heic", lambda: False)
+    with pytest.raises(ImageError, match="it is " + words) as caught:
+        read_pixels(NAMED[words] + bytes(64), SETTINGS)
+    assert caught.value.kind == "unread_format"
+    assert "{" not in str(caught.value)
+
+
+def test_other_xml_and_avif_are_not_taken_for_them():
+    assert foreign_format(b"<?xml version='1.0'?><annotation/>") is None
+    assert foreign_format(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf") is None
+    for kind in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "TGA", "PCX"):
+        assert foreign_format(file_bytes(noise(), kind)) is None
+
+
+@pytest.mark.parametrize("tags", [{50706: b"\1\4\0\0"}, {254: 1, 330: 8}, {262: 32803}])
+def test_the_preview_of_a_camera_raw_file_is_not_taken_for_the_picture(tags):
+    data = file_bytes(
+        noise(), "TIFF", tiffinfo={key: value for key, value in tags.items() if key != 262}
+    )
+    if 262 in tags:
+        data = data.replace(
+            struct.pack("<HHIHH", 262, 3, 1, 2, 0), struct.pack("<HHIHH", 262, 3, 1, 32803, 0)
+        )
+    with pytest.raises(ImageError):
+        read_pixels(data, SETTINGS)
+
+
+def test_ignored_files_of_a_folder_are_named(tmp_path):
+    write_classes(tmp_path, {"cat": 2, "dog": 2})
+    (tmp_path / "cat" / "a.dcm").write_bytes(bytes(128) + b"DICM")
+    for name in ("b.nef", "c.nef"):
+        (tmp_path / "dog" / name).write_bytes(b"MM\0*" + bytes(40))
+    notes = read_folder(tmp_path).notes
+    assert notes == (
+        "Ignored: 1 DICOM file of a medical device (cat/a.dcm), which cannot be read; convert it "
+        "to PNG or TIFF, for example with `dcm2img` of DCMTK.",
+        "Ignored: 2 camera raw files (dog/b.nef, dog/c.nef), which cannot be read; develop them to "
+        "JPEG or TIFF with the program of the camera, darktable or RawTherapee.",
+    )
+
+
+def test_a_sidecar_file_is_not_opened(tmp_path, monkeypatch):
+    (tmp_path / "a.xml").write_text("<svg/>")
+    (tmp_path / "b.svg").write_text("<svg/>")
+    assert foreign_file(str(tmp_path / "a.xml")) is None
+    assert foreign_file(str(tmp_path / "b.svg")).name == "an SVG drawing"
+
+
+# --- HEIC
+
+
+def test_heic_is_read_if_its_decoder_is_installed():
+    pytest.importorskip("pi_heif")
+    found = read_pixels(HEIC, PixelSettings((2, 4)))
+    assert np.abs(found[:, 0].astype(int) - (220, 40, 40)).max() < 8
+    assert np.abs(found[:, 3].astype(int) - (30, 60, 200)).max() < 8
+    with open_image(HEIC) as image:
+        assert (image.format, image.size) == ("HEIF", (64, 32))
+    with pytest.raises(ImageError):
+        read_pixels(HEIC[:300], SETTINGS)
+
+
+def test_heic_counts_as_an_image_and_says_how_to_read_it(tmp_path, monkeypatch):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "IMG_1.HEIC").write_bytes(HEIC)
+    assert [record.path for record in read_folder(tmp_path).records] == [
+        "cat/IMG_1.HEIC",
+        "dog/IMG_1.HEIC",
+    ]
+    monkeypatch.setattr(foreign_formats, "can_read_heic", lambda: False)
+    with pytest.raises(ImageError, match=r'HEIC picture.*pip install "cnnkit\[heif\]"'):
+        read_pixels(str(tmp_path / "cat" / "IMG_1.HEIC"), SETTINGS)
+
+
+# --- very large pictures
+
+
+def test_a_jpeg_above_the_limit_is_read_at_a_smaller_size(monkeypatch):
+    picture = noise(400, 240).resize((1600, 960))
+    jpeg, png = file_bytes(picture, "JPEG", quality=95), file_bytes(picture)
+    expected = read_pixels(jpeg, SETTINGS)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
+    assert np.array_equal(read_pixels(jpeg, SETTINGS), expected)
+    for data, settings in ((png, SETTINGS), (jpeg, PixelSettings((960, 1600)))):
+        with pytest.raises(ImageError, match="more than 200,000 pixels"):
+            read_pixels(data, settings)
+
+
+def test_a_large_progressive_jpeg_is_refused(monkeypatch):
+    data = file_bytes(noise(1600, 960), "JPEG", progressive=True)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
+    with pytest.raises(ImageError, match="progressive"):
+        read_pixels(data, SETTINGS)

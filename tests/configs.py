@@ -9,6 +9,7 @@ data:
   color_mode: grayscale
   resize: pad
   background: 0
+  sample_range: [0, 4095]
   split: {validation: 0.2, test: 0, seed: 7, group: "^[^_]+"}
   batch_size: 16
   on_error: skip

@@ -78,6 +78,7 @@ data:
   color_mode: rgb
   resize: stretch
   background: 255
+  sample_range: null
   split: {validation: 0.1, test: 0.1, seed: 0, group: null}
   batch_size: 32
   on_error: error

@@ -29,6 +29,8 @@ TURN_BACK = {
 # Pillow decodes these two only when asked a second time, after an error: see INDEX.tsv, which
 # read the EXIF first. Half a picture without a word is worse than an error.
 ONLY_AT_SECOND_TRY = {"apng_chunk_no_fctl.png", "broken_data_stream.png"}
+# Only their metadata are damaged or large, which Pillow refuses.
+ONLY_METADATA = {"png_decompression_dos.png", "unknown_compression_method.png"}
 
 
 def settings(height=24, width=40, **changes):
@@ -300,7 +302,7 @@ def test_awkward_real_files_decode_or_say_why(shared_data):
         except ImageError as error:
             failed.add(row["file"])
             assert "\n" not in str(error)
-    assert failed == expected
+    assert failed == expected - ONLY_METADATA
 
 
 def test_real_photos_of_every_orientation_agree(shared_data):

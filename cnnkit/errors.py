@@ -15,21 +15,33 @@ _LONGEST_REASON = 400  # characters
 
 
 class CnnkitError(Exception):
-    """An expected failure. Its text is all the user sees; `exit_code` is what the shell sees."""
+    """An expected failure. Its text is all the user sees; `exit_code` is what the shell sees.
+
+    `kind` tells programs, in the JSON of `--json`, what sort of failure it is. `is_shown` is set if
+    the JSON of a result has the facts of the failure already.
+    """
 
     exit_code = 1
+    kind = "failed"
+    is_shown = False
+
+    def more(self) -> dict[str, Any]:
+        """Return other facts than the text, for JSON."""
+        return {}
 
 
 class UsageError(CnnkitError):
     """A wrong command line, a wrong config, or a run and data that do not belong together."""
 
     exit_code = 2
+    kind = "usage"
 
 
 class GateError(CnnkitError):
     """A requirement that the user set with `--require` is not met."""
 
     exit_code = 3
+    kind = "requirement"
 
 
 class OutOfMemoryError(CnnkitError):
@@ -44,9 +56,15 @@ class DataError(CnnkitError):
         path: the file or folder that cannot be read, if the message is about a single one.
     """
 
+    kind = "data"
+
     def __init__(self, message: str, *, path: str | None = None) -> None:
         super().__init__(message)
         self.path = path
+
+    def more(self) -> dict[str, Any]:
+        """Return the path, if the message is about a single file."""
+        return {} if self.path is None else {"path": self.path}
 
 
 class ImageError(CnnkitError):
@@ -100,9 +118,15 @@ class Problem:
 class ConfigError(UsageError):
     """All mistakes of one config, one line each."""
 
+    kind = "config"
+
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def more(self) -> dict[str, Any]:
+        """Return the mistakes as plain data."""
+        return {"problems": [problem.as_dict() for problem in self.problems]}
 
 
 def reason_of(error: BaseException) -> str:

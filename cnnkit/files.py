@@ -63,6 +63,7 @@ class Encoding(TypedDict):
 
 # A file name need not be UTF-8; read and written like this, its bytes stay what they are.
 PATHS_AS_THEY_ARE: Encoding = {"encoding": "utf-8", "errors": "surrogateescape"}
+WITHOUT_MARK: Encoding = {**PATHS_AS_THEY_ARE, "encoding": "utf-8-sig"}  # as an editor left it
 # Windows programs begin a text with these. That of UTF-32 begins like that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),

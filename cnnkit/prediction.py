@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import glob
-import json
 import os
 import queue
 import sys
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from cnnkit.data.sources.ignored import SYSTEM, Ignored, is_system
 from cnnkit.errors import ImageError, UsageError
 from cnnkit.files import PATHS_AS_THEY_ARE, atomic_write
 from cnnkit.runtimes import Predictor
+from cnnkit.streams import is_stdout_closed, is_stdout_lost, json_text
 
 _END = object()  # put into the queue after the last image
 
@@ -214,10 +214,10 @@ def write_predictions(
         UsageError: `output` is None and stdout is closed.
     """
     if output is None:
-        if sys.stdout is None:
+        if is_stdout_closed():
             raise UsageError("Standard output is closed. Write into a file: --output FILE.")
-        # A path that is not UTF-8 comes out with the bytes that it has.
-        sys.stdout.reconfigure(**PATHS_AS_THEY_ARE)
+        if format_ == "csv":  # the same bytes as in a file; JSON can be escaped instead
+            sys.stdout.reconfigure(**PATHS_AS_THEY_ARE)
         return _write(predictions, class_names, format_, topk, sys.stdout)
     with atomic_write(output) as file:
         return _write(predictions, class_names, format_, topk, file)
@@ -238,6 +238,8 @@ def _write(
         file.flush()  # a program that reads our output through a pipe gets each row at once
         total += 1
         failed += prediction.error is not None
+        if file is sys.stdout and is_stdout_lost():
+            break  # nobody reads what would follow, as in `cnnkit predict - | head`
     return total, failed
 
 
@@ -249,16 +251,17 @@ def _row_writer(
         writer = csv.DictWriter(file, header, lineterminator="\n")
         writer.writeheader()
         return lambda prediction: writer.writerow(csv_row(prediction, topk=topk))
-    line = _json_line if format_ == "jsonl" else _table_line
-    return lambda prediction: file.write(line(prediction, topk) + "\n")
+    if format_ == "jsonl":
+        return lambda prediction: file.write(f"{json_text(_facts(prediction, topk), file)}\n")
+    return lambda prediction: file.write(f"{_table_line(prediction, topk)}\n")
 
 
-def _json_line(prediction: Prediction, topk: int) -> str:
+def _facts(prediction: Prediction, topk: int) -> dict[str, Any]:
     if prediction.error is not None:
-        return json.dumps({"path": prediction.path, "error": prediction.error}, ensure_ascii=False)
+        return {"path": prediction.path, "error": prediction.error}
     top = [{"class": name, "probability": round(p, 6)} for name, p in prediction.top(topk)]
     best = {"prediction": top[0]["class"], "probability": top[0]["probability"]}
-    return json.dumps({"path": prediction.path, **best, "top": top}, ensure_ascii=False)
+    return {"path": prediction.path, **best, "top": top}
 
 
 def _table_line(prediction: Prediction, topk: int) -> str:

@@ -23,6 +23,7 @@ from cnnkit.model.loading import load_keras_model, naming_damage
 from cnnkit.model.model_info import INFO_NAME, ModelInfo, read_appended_info
 from cnnkit.quiet import quiet_stderr
 from cnnkit.runs import Run, find_run
+from cnnkit.utf8_paths import utf8_alias
 
 Note = Callable[[str], Any]
 Outputs = Callable[[NDArray], NDArray]  # (n, h, w, c) uint8 -> (n, units) float32
@@ -67,10 +68,7 @@ def load_predictor(
         return Predictor(path, _info_in(path / INFO_NAME), _saved_model(path))
     if path is None or not path.is_file():
         run = find_run(model, runs_folder, note)
-        if not run.tflite.exists():
-            best = f"its best weights with --model {run.best}" if run.best.exists() else ""
-            raise lacking(run, [run.tflite], instead=best or "another run")
-        path = run.tflite
+        path = run.tflite if run.tflite.exists() else _best_weights(run, note)
     with explaining_lack_of_memory(lambda: _need(path)):
         return _predictor_of_file(path)
 
@@ -117,11 +115,22 @@ def lacking(run: Run, files: Sequence[Path], *, instead: str = "another run") ->
     )
 
 
+def _best_weights(run: Run, note: Note) -> Path:
+    """Return the model that takes the place of a missing model.tflite.
+
+    It is missing if a second Ctrl-C came while it was being written.
+    """
+    if not run.best.exists():
+        raise lacking(run, [run.tflite])
+    note(f"{run.folder} has no {run.tflite.name}, so its best weights are used: {run.best}.")
+    return run.best
+
+
 def _litert(path: Path) -> Outputs:
     # LiteRT uses one thread unless told otherwise; an image is answered by one call, so all cores
     # may work on it.
-    with naming_damage(path), quiet_stderr():
-        interpreter = _interpreter_class()(model_path=str(path), num_threads=os.cpu_count())
+    with naming_damage(path), quiet_stderr(), utf8_alias(path) as alias:
+        interpreter = _interpreter_class()(model_path=str(alias), num_threads=os.cpu_count())
         interpreter.allocate_tensors()
     image = interpreter.get_input_details()[0]["index"]
     result = interpreter.get_output_details()[0]["index"]
@@ -157,8 +166,9 @@ def _onnx_predictor(path: Path) -> Predictor:
     # onnxruntime has no public names for its exceptions.
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
-    with naming_damage(path, errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail):
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    damages = errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail
+    with naming_damage(path, *damages), utf8_alias(path) as alias:
+        session = onnxruntime.InferenceSession(str(alias), providers=["CPUExecutionProvider"])
     metadata = session.get_modelmeta().custom_metadata_map
     if "cnnkit" not in metadata:
         raise UsageError(f"{path} has no class names, so it is not a model that cnnkit wrote.")
@@ -176,8 +186,8 @@ def _keras(path: Path) -> Outputs:
 def _saved_model(path: Path) -> Outputs:
     from cnnkit.backend import tf
 
-    with naming_damage(path), quiet_stderr():
-        loaded = tf.saved_model.load(str(path))
+    with naming_damage(path), quiet_stderr(), utf8_alias(path) as alias:
+        loaded = tf.saved_model.load(str(alias))
     return lambda pixels: loaded.serve(tf.constant(pixels)).numpy()
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import subprocess
 from collections.abc import Iterable
 
 # Characters that break a line or control the terminal. Bytes that are not UTF-8 stay unchanged.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\udc80-\udcff]")
 
 
 def shown(name: str) -> str:
@@ -19,6 +23,49 @@ def shown(name: str) -> str:
     cat/1.jpg "new\nline.jpg" "\"a\".png"
     """
     return json.dumps(name) if _CONTROL.search(name) or name.startswith('"') else name
+
+
+def quoted(path: str | os.PathLike[str]) -> str:
+    """Return a path as a word that can be pasted into a shell, never taken for an option.
+
+    >>> print(quoted("my runs/a"), quoted("-a"))
+    'my runs/a' ./-a
+    """
+    return command_line(as_argument(path))
+
+
+def as_argument(path: str | os.PathLike[str]) -> str:
+    """Return a path that no command takes for an option.
+
+    >>> as_argument("-a"), as_argument("a")
+    ('./-a', 'a')
+    """
+    text = os.fspath(path)
+    return f"./{text}" if text.startswith("-") else text
+
+
+def command_line(*words: str) -> str:
+    r"""Return words as a command that can be pasted into a shell.
+
+    Control characters, and bytes that are not UTF-8, are written as bash and zsh read them.
+
+    >>> print(command_line("cnnkit", "train", "my photos.yaml", "--name", "a\tb"))
+    cnnkit train 'my photos.yaml' --name $'a\x09b'
+    """
+    if os.name == "nt":  # its shells know no single quotes around a word
+        return subprocess.list2cmdline(words)
+    return " ".join(map(_word, words))
+
+
+def _word(word: str) -> str:
+    if not _UNPRINTABLE.search(word):
+        return shlex.quote(word)
+    escaped = word.replace("\\", "\\\\").replace("'", "\\'")
+    return "$'" + _UNPRINTABLE.sub(lambda found: _escape(found[0]), escaped) + "'"
+
+
+def _escape(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
 def first_few(names: Iterable[str], limit: int = 3) -> str:

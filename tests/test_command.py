@@ -12,7 +12,15 @@ from click.testing import CliRunner
 
 from cnnkit.cli import main
 from cnnkit.cli.command import Command, show
-from cnnkit.errors import CnnkitError, GateError, UsageError
+from cnnkit.errors import (
+    CnnkitError,
+    ConfigError,
+    DataError,
+    GateError,
+    ImageError,
+    Problem,
+    UsageError,
+)
 
 
 @dataclass(frozen=True)
@@ -75,12 +83,75 @@ def test_an_unexpected_error_is_not_hidden():
     assert isinstance(done.exception, ZeroDivisionError)
 
 
+def _fails_as_json(error):
+    command = _ends_with(error)
+    command.params.append(click.Option(["--json", "as_json"], is_flag=True, expose_value=False))
+    return CliRunner().invoke(command, ["--json"])
+
+
+@pytest.mark.parametrize(
+    ("error", "facts"),
+    [
+        (CnnkitError("It failed."), {"error": "It failed.", "kind": "failed", "exit_code": 1}),
+        (UsageError("It is wrong."), {"error": "It is wrong.", "kind": "usage", "exit_code": 2}),
+        (GateError("Too low."), {"error": "Too low.", "kind": "requirement", "exit_code": 3}),
+        (DataError("No class.", path="a/b"),
+         {"error": "No class.", "kind": "data", "exit_code": 1, "path": "a/b"}),
+        (ImageError("it is cut off", kind="truncated"),
+         {"error": "it is cut off", "kind": "truncated", "exit_code": 1}),
+        (ConfigError([Problem("is wrong.", "a.yaml:1:2", ("data",))]),
+         {"error": "a.yaml:1:2  data  is wrong.", "kind": "config", "exit_code": 2,
+          "problems": [Problem("is wrong.", "a.yaml:1:2", ("data",)).as_dict()]}),
+        (KeyboardInterrupt("Kept."), {"error": "Kept.", "kind": "interrupted", "exit_code": 130}),
+        (OSError(errno.ENOSPC, "No space left", "a.csv"),
+         {"error": "a.csv: No space left", "kind": "file", "exit_code": 1, "path": "a.csv"}),
+        (click.UsageError("No."), {"error": "No.", "kind": "usage", "exit_code": 2}),
+        (click.Abort(), {"error": "Aborted!", "kind": "failed", "exit_code": 1}),
+        (ZeroDivisionError("by 0"),
+         {"error": "ZeroDivisionError: by 0", "kind": "bug", "exit_code": 1}),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_a_failure_with_json_is_one_line_of_json_on_stdout(error, facts):
+    done = _fails_as_json(error)
+    assert json.loads(done.stdout) == facts
+    assert done.stdout.count("\n") == 1  # so that it is also a line of `predict --json`
+    assert done.exit_code == facts["exit_code"]
+    assert facts["kind"] == "bug" or facts["error"] in done.stderr
+
+
+def test_a_failure_after_the_result_is_in_the_same_document():
+    @click.command(cls=Command)
+    @click.option("--json", "as_json", is_flag=True)
+    def count(as_json):
+        show(Count(3), as_json, notes=["3 of 4"], failure=GateError("Too few."))
+
+    done = CliRunner().invoke(count, ["--json"])
+    facts = {"imäges": 3, "error": "Too few.", "kind": "requirement", "exit_code": 3}
+    assert (json.loads(done.stdout), done.stderr, done.exit_code) == (
+        facts,
+        "3 of 4\nToo few.\n",
+        3,
+    )
+    done = CliRunner().invoke(count)
+    assert (done.stdout, done.stderr) == ("3 imäges\n", "3 of 4\nToo few.\n")
+
+
 def _leaves(command, name=""):
     for inner in command.commands.values():
         if isinstance(inner, click.Group):
             yield from _leaves(inner, f"{inner.name} ")
         else:
             yield name + inner.name, inner
+
+
+@pytest.mark.parametrize("name", [name for name, _ in _leaves(main)] + ["", "data", "nonsense"])
+def test_every_command_reports_wrong_usage_as_json(name):
+    done = CliRunner().invoke(main, [*name.split(), "--json", "--no-such-option"])
+    assert done.exit_code == 2
+    facts = json.loads(done.stdout)
+    assert (facts["kind"], facts["exit_code"]) == ("usage", 2)
+    assert facts["error"].startswith("No such ") and facts["error"] in done.stderr
 
 
 @pytest.mark.parametrize(("name", "command"), list(_leaves(main)))

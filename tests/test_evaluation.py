@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from images import write_classes
 
 import cnnkit
@@ -115,6 +116,46 @@ def test_results_on_other_data_never_replace_those_of_the_run_s_own_split(run, t
             _evaluate(run, data=tmp_path / "photos" / "test", name=name)
 
 
+def test_results_that_cannot_be_written_are_shown(run, tmp_path):
+    at_the_end = json.loads((run.evaluation("test") / "metrics.json").read_text())
+    shutil.rmtree(run.folder / "evaluation")
+    (run.folder / "evaluation").touch()  # root may write into any folder, but not into a file
+    done = CliRunner().invoke(main, ["evaluate", str(run.folder)])
+    assert done.exit_code == 1
+    assert f"accuracy           {at_the_end['accuracy']:.4f}" in done.stdout
+    assert done.stderr.endswith("Give another folder: --output FOLDER.\n")
+    requirement = ["--require", "accuracy>=1.01"]
+    done = CliRunner().invoke(main, ["evaluate", str(run.folder), "--json", *requirement])
+    facts = json.loads(done.stdout)
+    assert (facts["accuracy"], facts["kind"]) == (at_the_end["accuracy"], "file")
+    assert "required >= 1.01: NOT met" in done.stderr
+    output = tmp_path / "scores"
+    done = CliRunner().invoke(main, ["evaluate", str(run.folder), "--output", str(output)])
+    assert done.exit_code == 0, done.output
+    assert json.loads((output / "metrics.json").read_text()) == at_the_end
+
+
+def test_output_replaces_nothing_unasked(run, tmp_path):
+    (tmp_path / "metrics.json").write_text("mine")
+    with pytest.raises(UsageError, match=r"metrics.json exists.*--overwrite"):
+        _evaluate(run, output=tmp_path)
+    assert (tmp_path / "metrics.json").read_text() == "mine"
+    assert _evaluate(run, output=tmp_path, overwrite=True).folder == tmp_path
+    with pytest.raises(UsageError, match=r"metrics.json is a file. Give a folder"):
+        _evaluate(run, output=tmp_path / "metrics.json")
+    with pytest.raises(UsageError, match="--name or --output, not both"):
+        _evaluate(run, output=tmp_path / "new", name="a")
+
+
+def test_a_requirement_that_is_not_met_is_in_the_json(run):
+    done = CliRunner().invoke(
+        main, ["evaluate", str(run.folder), "--json", "--require", "accuracy>=1.01"]
+    )
+    facts = json.loads(done.stdout)
+    assert (facts["kind"], facts["exit_code"], done.exit_code) == ("requirement", 3, 3)
+    assert facts["error"] in done.stderr and "accuracy" in facts
+
+
 def test_the_text_has_the_totals_and_a_row_per_class(tmp_path):
     evaluation = Evaluation(
         folder=tmp_path / "scores",
@@ -175,8 +216,6 @@ def test_a_requirement_that_cannot_be_read_is_wrong_usage(text, words):
     ("requirement", "code"), [("accuracy>=0.5", 0), ("accuracy<0.5", 3), ("x", 2)]
 )
 def test_the_exit_code_tells_whether_a_requirement_is_met(run, requirement, code):
-    from click.testing import CliRunner
-
     words = ["evaluate", str(run.folder), "--require", requirement, "--json"]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == code

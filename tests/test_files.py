@@ -47,7 +47,7 @@ WRITERS = {
 }
 # Options with a path that is read, and folders, in which each file is checked.
 READERS = {"--runs-folder", "--data", "--images"}
-FOLDERS = {"features -o", "filters -o"}
+FOLDERS = {"features -o", "filters -o", "evaluate -o"}
 
 
 def run(*words):

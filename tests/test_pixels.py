@@ -320,3 +320,11 @@ def test_reading_pixels_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_damaged_tiff_is_reported_in_our_words_alone(capfd):
+    data = bytearray(file_bytes(noise(16, 16), "TIFF", compression="tiff_lzw"))
+    data[10:200] = b"\xff\x00\xaa\x55\x10" * 38
+    with pytest.raises(ImageError, match="it cannot be decoded"):
+        read_pixels(bytes(data), settings(16, 16))
+    assert capfd.readouterr().err == ""  # libtiff writes to the descriptor, not to sys.stderr

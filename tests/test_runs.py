@@ -13,7 +13,14 @@ from click.testing import CliRunner
 from cnnkit.cli import main
 from cnnkit.errors import UsageError
 from cnnkit.files import atomic_write
-from cnnkit.runs import create_run, find_run, newest_run, run_of_file, unfinished_runs
+from cnnkit.runs import (
+    check_new_run,
+    create_run,
+    find_run,
+    newest_run,
+    run_of_file,
+    unfinished_runs,
+)
 
 
 def _finished(runs, name):
@@ -28,10 +35,61 @@ def test_a_run_never_takes_the_folder_of_another(tmp_path):
     assert names == ["digits", "digits-2", "digits-3"]
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a:b"])
-def test_a_name_that_cannot_be_a_folder_name_is_refused(tmp_path, name):
-    with pytest.raises(UsageError, match="cannot be the name of a folder"):
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [
+        ("", "run"),
+        (".", "run"),
+        ("..", "run"),
+        ("a/b", "a-b"),
+        ("exp:1", "exp-1"),
+        ("a\nb", "a-b"),
+        (os.fsdecode(b"caf\xe9"), "caf"),
+        ("x" * 250, "x" * 40),
+    ],
+)
+def test_a_name_that_cannot_be_a_folder_name_is_refused(tmp_path, name, better):
+    with pytest.raises(UsageError, match=rf"the name of a folder.*for example --name {better}$"):
         create_run(name, tmp_path)
+
+
+def test_a_place_where_no_run_can_be_created_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "runs"):
+        with pytest.raises(UsageError, match=r"file is a file, not a folder.*--runs-folder"):
+            check_new_run("a", folder)
+    with pytest.raises(UsageError, match=r"name is not UTF-8.*--runs-folder"):
+        check_new_run("a", tmp_path / os.fsdecode(b"caf\xe9"))
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may do everything
+    with pytest.raises(UsageError, match=r"Nothing can be written into .*--runs-folder"):
+        check_new_run("a", tmp_path / "new" / "runs")
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--name", "exp:1"], "cannot be the name of a folder"),
+        (["--runs-folder", os.fsdecode(b"caf\xe9")], "name is not UTF-8"),
+    ],
+)
+def test_a_run_that_cannot_be_created_is_refused_before_images_are_read(
+    tiny_config, monkeypatch, options, words, more
+):
+    def read(*arguments):
+        raise AssertionError("images are read")
+
+    monkeypatch.setattr("cnnkit.training.plan.load_dataset", read)
+    done = CliRunner().invoke(main, ["train", str(tiny_config), *options, *more])
+    assert (done.exit_code, words in done.stderr) == (2, True)
+
+
+def test_class_names_are_those_that_were_written_whatever_an_editor_added(tmp_path):
+    run = create_run("a", tmp_path)
+    for content in (b"cat\na\xe2\x80\xa8b\n", b"\xef\xbb\xbfcat\r\na\xe2\x80\xa8b\r\n"):
+        run.classes.write_bytes(content)
+        assert run.class_names() == ("cat", "a\u2028b")
 
 
 def test_the_newest_run_is_the_finished_one_that_began_last(tmp_path):

@@ -374,9 +374,10 @@ def test_a_killed_training_leaves_whole_files(tiny_config, tmp_path):
     assert run.info()["status"] == "interrupted"
     assert _history(run)[2]["epoch"] == 3
     assert _weights(run, "best") and _weights(run, "last")
-    with pytest.raises(UsageError, match="Use its best weights with --model"):
-        cnnkit.load_run(run.folder)
-    assert cnnkit.load_run(run.best).class_names == ("blue", "green", "red")
+    with pytest.warns(UserWarning, match=r"has no model.tflite, so its best weights are used"):
+        model = cnnkit.load_run(run.folder)
+    assert model.predictor.path == run.best
+    assert model.class_names == ("blue", "green", "red")
 
 
 def test_the_progress_in_a_pipe_is_one_line_per_epoch(tiny_config, tmp_path):

@@ -55,7 +55,7 @@ def _ask(table: str) -> None:
 
 
 def _can_ask() -> bool:
-    return sys.stdin.isatty()
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 cache.add_section("Commands", [list_entries, clear])

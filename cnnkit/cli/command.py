@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import io
-import json
+import contextlib
 import signal
 import sys
 import threading
@@ -13,17 +11,52 @@ from typing import Any, Protocol
 
 import click
 
+from cnnkit.cli.failure import Interrupted, failure_of
 from cnnkit.errors import CnnkitError
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
+from cnnkit.streams import guard_streams, json_text
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _WHOLE_SENTENCE = 1_000  # characters; click cuts a command's sentence off at its limit
 
 
-class Command(click.Command):
-    """A command whose expected failures print their text, not a traceback.
+class _Program(click.Command):
+    """How every command and group ends: its words on stderr, its JSON on stdout, its exit code.
 
-    A CnnkitError ends with its own exit code, Ctrl-C with 130. `--debug` shows the traceback.
+    A CnnkitError ends with its own exit code, Ctrl-C with 130. With `--json`, a failure is one line
+    of JSON on stdout as well. `--debug` shows the traceback.
+    """
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line and end the process, unless `standalone_mode` is False."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode, **extra)
+        guard_streams()
+        words = sys.argv[1:] if args is None else args
+        try:
+            sys.exit(super().main(args, prog_name, complete_var, False, **extra) or 0)
+        except Exception as error:
+            failure = failure_of(error)
+            if "--json" in words and not failure.is_shown:
+                with contextlib.suppress(OSError):  # stdout itself may be what failed
+                    click.echo(json_text(failure.facts, sys.stdout))
+            if isinstance(error, click.ClickException):
+                error.show()
+            elif failure.is_bug or "--debug" in words:
+                raise
+            else:
+                say(failure.text)
+            sys.exit(failure.exit_code)
+
+
+class Command(_Program):
+    """A command whose expected failures print their text, not a traceback.
 
     Args:
         examples: command lines to show at the end of `--help`.
@@ -44,33 +77,20 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        debug = ctx.params.pop("debug", False)
-        if isinstance(sys.stdout, io.TextIOWrapper):  # file names that are not UTF-8 stay unchanged
-            sys.stdout.reconfigure(errors="surrogateescape")
+        del ctx.params["debug"]  # `main` has seen it
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C
+            for name in ("SIGTERM", "SIGHUP"):  # a closed terminal, too, is the same as Ctrl-C
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                    signal.signal(number, signal.default_int_handler)
         try:
             with explaining_lack_of_memory(_general_need):
                 return super().invoke(ctx)
-        except CnnkitError as error:
-            if debug:
-                raise
-            click.echo(str(error), err=True)
-            sys.exit(error.exit_code)
-        except OSError as error:  # a full disk, a folder instead of a file, no permission
-            if debug or error.errno in (None, errno.EPIPE):
-                raise
-            place = error.filename or _standard_output()
-            click.echo(f"{place}: {error.strerror}" if place else error.strerror, err=True)
-            sys.exit(CnnkitError.exit_code)
-        except KeyboardInterrupt as error:  # a training says what is kept and how to continue
-            if debug:
-                raise
-            click.echo(str(error) or "Interrupted.", err=True)
-            sys.exit(INTERRUPTED)
+        except KeyboardInterrupt as interrupt:  # a training says what is kept and how to continue
+            raise Interrupted(str(interrupt) or "Interrupted.") from interrupt
 
 
-class Group(click.Group):
+class Group(_Program, click.Group):
     """Commands under headings, in the order in which a user needs them."""
 
     command_class = Command
@@ -117,21 +137,40 @@ class Result(Protocol):
         """Return it as plain values for `--json`."""
 
 
-def show(result: Result, as_json: bool, hints: Sequence[str] = (), **options: Any) -> None:
+def show(
+    result: Result,
+    as_json: bool,
+    hints: Sequence[str] = (),
+    *,
+    notes: Sequence[str] = (),
+    failure: CnnkitError | None = None,
+    **options: Any,
+) -> None:
     """Print a result on stdout.
 
     Args:
         result: what the command found or made.
         as_json: print one JSON document instead of text.
         hints: sentences that only a person needs, such as what to do next; they go to stderr.
+        notes: sentences about the result for stderr, also with JSON.
+        failure: how the command ends although it has a result, such as a requirement that is not
+            met. It is raised after the result is printed; its facts are part of the document.
         options: arguments of `result.text`.
     """
     if as_json:
-        return print_json(result.as_dict())
-    if text := result.text(**options):
-        click.echo(text)
-    for hint in hints:
-        say(hint)
+        print_json(
+            {**result.as_dict(), **failure_of(failure).facts} if failure else result.as_dict()
+        )
+    else:
+        if text := result.text(**options):
+            click.echo(text)
+        for hint in hints:
+            say(hint)
+    for note in notes:
+        say(note)
+    if failure is not None:
+        failure.is_shown = as_json
+        raise failure
 
 
 def say(text: str) -> None:
@@ -141,7 +180,7 @@ def say(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Write the one JSON document of `--json` to stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json_text(value, sys.stdout, indent=2))
 
 
 def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> None:
@@ -159,12 +198,3 @@ def _general_need() -> str:
         f"This needs more, and {this_computer_has()}. Close other programs, or use smaller images, "
         "a smaller data.batch_size or a smaller model."
     )
-
-
-def _standard_output() -> str:
-    """Return "standard output" if it cannot be written to, else an empty string."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return "standard output"
-    return ""

@@ -60,9 +60,10 @@ def check(
     with report_for(sys.stderr).counting("checking images") as progress:
         checked = check_data(section, image_size=size, progress=progress)
     _write_files(checked, list_file, contact_sheet)
-    show(checked, as_json)
+    failure = None
     if strict and not checked.is_sound:
-        raise GateError("--strict: there are errors or warnings.")
+        failure = GateError("--strict: there are errors or warnings.")
+    show(checked, as_json, failure=failure)
 
 
 def _states_size(source: str, overrides: tuple[str, ...]) -> bool:

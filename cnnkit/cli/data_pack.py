@@ -9,6 +9,7 @@ import click
 from cnnkit.cli.command import Command, show
 from cnnkit.cli.data_argument import data_section
 from cnnkit.cli.options import json_option, set_option
+from cnnkit.errors import DataError
 
 
 @click.command(cls=Command, examples=["cnnkit data pack photos/ --set data.image_size=96"])
@@ -28,5 +29,9 @@ def pack(source: str, overrides: tuple[str, ...], as_json: bool) -> None:
     report = report_for(sys.stderr)
     with report.counting("packing images") as progress:
         packing = pack_images(section, progress=progress, note=report.note)
-    show(packing, as_json)
-    packing.check(section.on_error, report.note)
+    failure = None
+    try:
+        packing.check(section.on_error, report.note)
+    except DataError as error:
+        failure = error
+    show(packing, as_json, failure=failure)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import click
 from cnnkit.cli.command import Command, show
 from cnnkit.cli.data_argument import data_section, is_config
 from cnnkit.cli.options import json_option, set_option
+from cnnkit.text import as_argument, command_line, quoted
 
 if TYPE_CHECKING:
     from cnnkit.data.split.division import Division
@@ -73,7 +73,7 @@ def _default_output(source: str) -> Path:
 
 def _what_next(made: Sequence[Division], source: str, overrides: tuple[str, ...]) -> Iterator[str]:
     yield (
-        f"No image was decoded: `cnnkit data check {shlex.quote(str(made[0].file))}` finds files "
+        f"No image was decoded: `cnnkit data check {quoted(made[0].file)}` finds files "
         "that cannot be."
     )
     for division in made:
@@ -85,10 +85,10 @@ def _again(
 ) -> Iterator[str]:
     """Yield the command that updates the manifest by the same rules, if rules were given."""
     if overrides:
-        options = ["-o", str(output)] if output else []
+        options = ["-o", as_argument(output)] if output else []
         options += ["--folds", str(folds)] if folds else []
-        words = ["cnnkit", "data", "split", source, *options, *_sets(overrides)]
-        yield f"when you have added images: {shlex.join(words)}"
+        words = ["cnnkit", "data", "split", as_argument(source), *options, *_sets(overrides)]
+        yield f"when you have added images: {command_line(*words)}"
 
 
 def _train_command(file: Path, source: str, overrides: tuple[str, ...]) -> str:
@@ -96,9 +96,9 @@ def _train_command(file: Path, source: str, overrides: tuple[str, ...]) -> str:
         place = os.path.relpath(file, os.path.dirname(source))
     else:
         place = os.path.abspath(file)
-    config = source if is_config(source) else "CONFIG"
+    config = as_argument(source) if is_config(source) else "CONFIG"
     sets = _sets((*overrides, f"data.source={place}"))
-    return shlex.join(["cnnkit", "train", config, *sets])
+    return command_line("cnnkit", "train", config, *sets)
 
 
 def _sets(overrides: Iterable[str]) -> list[str]:

@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from cnnkit.cli.command import Command, say, show
-from cnnkit.cli.options import json_option, model_option, one_model, runs_option
+from cnnkit.cli.options import (
+    json_option,
+    model_option,
+    one_model,
+    overwrite_option,
+    runs_option,
+)
+from cnnkit.errors import CnnkitError
+from cnnkit.text import shown
 
 
 @click.command(cls=Command, examples=['cnnkit evaluate runs/photos --require "accuracy>=0.9"'])
@@ -40,6 +48,13 @@ from cnnkit.cli.options import json_option, model_option, one_model, runs_option
     "--allow-missing-classes", is_flag=True, help="Score data in which classes are missing."
 )
 @click.option("--skip-errors", is_flag=True, help="Skip images that cannot be read, and name each.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The folder for the results. Default: one in evaluation/ of the run.",
+)
+@overwrite_option
 @runs_option
 @json_option
 def evaluate(
@@ -55,11 +70,18 @@ def evaluate(
     Writes metrics.json, predictions.csv and confusion_matrix.png into evaluation/ of the run. With
     more than 60 classes, the matrix and the probabilities have files of their own.
     """
-    from cnnkit.evaluation import check_requirements, evaluate_model
+    from cnnkit.evaluation import NotWrittenError, check_requirements, evaluate_model
 
-    evaluation = evaluate_model(
-        one_model(run, model), runs_folder, requirements=requirements, note=say, **what
-    )
-    show(evaluation, as_json, [f"The results are in {evaluation.folder}."])
-    for line in check_requirements(requirements, evaluation.metrics):
-        say(line)
+    not_written = not_met = None
+    try:
+        evaluation = evaluate_model(
+            one_model(run, model), runs_folder, requirements=requirements, note=say, **what
+        )
+    except NotWrittenError as error:
+        evaluation, not_written = error.evaluation, error
+    try:
+        lines = check_requirements(requirements, evaluation.metrics)
+    except CnnkitError as error:
+        not_met, lines = error, [str(error)] if not_written else []
+    hints = [] if not_written else [f"The results are in {shown(str(evaluation.folder))}."]
+    show(evaluation, as_json, hints, notes=lines, failure=not_written or not_met)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from cnnkit.cli.command import Command, say
 from cnnkit.cli.options import json_option, model_option, overwrite_option, runs_option
+from cnnkit.cli.path_list import paths_in
 from cnnkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -117,19 +117,7 @@ def _paths(images: tuple[str, ...], null: bool, ignored: Ignored) -> Iterator[st
     from cnnkit.prediction import find_images
 
     for image in images:
-        yield from _stdin_paths(null) if image == "-" else find_images([image], ignored)
-
-
-def _stdin_paths(null: bool) -> Iterator[str]:
-    """Yield the paths as they arrive, so that each is predicted before the next is written."""
-    if not null:
-        for line in sys.stdin.buffer:
-            if path := line.rstrip(b"\r\n"):
-                yield os.fsdecode(path)
-        return
-    rest = b""
-    while chunk := sys.stdin.buffer.read1(1 << 16):
-        *whole, rest = (rest + chunk).split(b"\0")
-        yield from (os.fsdecode(path) for path in whole if path)
-    if rest:
-        yield os.fsdecode(rest)
+        if image == "-":
+            yield from paths_in(sys.stdin.buffer, null=null)
+        else:
+            yield from find_images([image], ignored)

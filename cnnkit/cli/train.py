@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ import click
 
 from cnnkit.cli.command import Command, show
 from cnnkit.cli.options import json_option, runs_option, set_option, short_options, with_short
-from cnnkit.runs import RUNS_FOLDER
+from cnnkit.runs import RUNS_FOLDER, check_new_run
+from cnnkit.text import as_argument, command_line
 
 if TYPE_CHECKING:
     from cnnkit.runs import Run
@@ -92,16 +92,18 @@ def _command(
     resume: str | None,
 ) -> str:
     """Return the command again, so that it can be pasted into a shell."""
-    words = ["cnnkit", "train"] if path is None else ["cnnkit", "train", str(path)]
+    words = ["cnnkit", "train"] if path is None else ["cnnkit", "train", as_argument(path)]
     for option, value in (
         *(("--set", override) for override in overrides),
         ("--name", name),
         ("--resume", resume),
         ("--runs-folder", None if runs_folder == Path(RUNS_FOLDER) else runs_folder),
     ):
-        # An option without its value is --resume alone.
-        words += [] if value is None else [option, str(value)] if value else [option]
-    return shlex.join([*words, *(["--dry-run"] if dry_run else [])])
+        if value == "":  # --resume alone
+            words += [option]
+        elif value is not None:
+            words += [f"{option}={value}"] if str(value).startswith("-") else [option, str(value)]
+    return command_line(*words, *(["--dry-run"] if dry_run else []))
 
 
 def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run:
@@ -128,5 +130,6 @@ def _trained(
 
     report = report_for(sys.stderr)
     if dry_run:
+        check_new_run(name, runs_folder)
         return prepare(config, report)
     return train_config(config, name=name, runs_folder=runs_folder, report=report)

@@ -15,6 +15,7 @@ from PIL.ImageFile import ImageFile as OpenedImage
 
 from cnnkit.data.foreign_formats import CAMERA_RAW, HEIC, can_read_heic, foreign_format
 from cnnkit.data.png_chunks import PNG_MAGIC, without_metadata
+from cnnkit.data.quiet_libtiff import silence_libtiff
 from cnnkit.data.tiff_samples import (
     PHOTOMETRIC,
     is_inverted,
@@ -174,6 +175,7 @@ def _silence_pillow_warnings() -> None:
 
     `warnings.catch_warnings` cannot be used here, because it is not safe in threads.
     """
+    silence_libtiff()
     with _lock:
         if not any(_is_pillow_filter(entry) for entry in warnings.filters):
             warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -2,6 +2,6 @@
 
 from cnnkit.evaluation.evaluate_model import evaluate_model
 from cnnkit.evaluation.gates import check_requirements
-from cnnkit.evaluation.scores import Evaluation
+from cnnkit.evaluation.scores import Evaluation, NotWrittenError
 
-__all__ = ["Evaluation", "check_requirements", "evaluate_model"]
+__all__ = ["Evaluation", "NotWrittenError", "check_requirements", "evaluate_model"]

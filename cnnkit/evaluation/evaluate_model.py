@@ -14,7 +14,7 @@ from cnnkit.data.scored_images import find_images_for, run_images
 from cnnkit.data.unreadable import report_unreadable
 from cnnkit.errors import UsageError
 from cnnkit.evaluation.gates import parse_requirement
-from cnnkit.evaluation.scores import Evaluation
+from cnnkit.evaluation.scores import RESULT_FILES, Evaluation, NotWrittenError
 from cnnkit.files import check_output
 from cnnkit.prediction import predict
 from cnnkit.runs import Run, check_folder_name, run_of_file
@@ -33,6 +33,8 @@ def evaluate_model(
     requirements: Sequence[str] = (),
     allow_missing_classes: bool = False,
     skip_errors: bool = False,
+    output: Path | None = None,
+    overwrite: bool = False,
     note: Note,
 ) -> Evaluation:
     """Score a model, write the results into evaluation/ of its run, and return them.
@@ -49,12 +51,17 @@ def evaluate_model(
             `check_requirements` checks them.
         allow_missing_classes: accept `data` that lacks some of the classes.
         skip_errors: leave out images that cannot be read instead of stopping.
+        output: a folder for the results, instead of one in evaluation/ of the run.
+        overwrite: whether results in `output` may be replaced.
         note: called with each sentence for the user.
 
     Raises:
         CnnkitError: there is no such model or data, the classes differ, or images are broken or
             have changed.
+        NotWrittenError: the images are scored, but the results cannot be written.
     """
+    if output is not None:
+        _check_output_folder(output, name, overwrite)
     for requirement in requirements:
         parse_requirement(requirement)
     if name is not None:
@@ -71,13 +78,26 @@ def evaluate_model(
         records = _own_images(run, split, config)
     else:
         records = _other_images(data, split, run, predictor, config, allow_missing_classes, note)
-    folder = run.evaluation(name or _result_name(predictor.path, run, split, data))
+    folder = output or run.evaluation(name or _result_name(predictor.path, run, split, data))
     if data is not None:
         written = folder / "predictions.csv"
-        check_output(written, "--name", (".csv",), overwrite=True, inputs=[data])
+        option = "--output" if output else "--name"
+        check_output(written, option, (".csv",), overwrite=True, inputs=[data])
     evaluation = _score(predictor, records, folder, skip_errors, note)
-    evaluation.write()
+    try:
+        evaluation.write()
+    except OSError as error:
+        raise NotWrittenError(evaluation, error) from error
     return evaluation
+
+
+def _check_output_folder(output: Path, name: str | None, overwrite: bool) -> None:
+    if name is not None:
+        raise UsageError("Give --name or --output, not both.")
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output} is a file. Give a folder as --output.")
+    for file in RESULT_FILES:
+        check_output(output / file, "--output", (Path(file).suffix,), overwrite=overwrite)
 
 
 def _own_images(run: Run, split: str, config: Config) -> Sequence[ImageRecord]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnkit.errors import CnnkitError
 from cnnkit.files import atomic_write, write_csv, write_json
 from cnnkit.metrics import MOST_CLASSES_IN_FULL, all_metrics, confusion_matrix, most_confused
 from cnnkit.plots import plot_confusion_matrix
@@ -22,6 +23,29 @@ _MATRIX_FILE = "confusion_matrix.csv"
 _MOST_CONFUSED = 30  # pairs of classes in metrics.json
 _MOST_ROWS = 20  # of the table
 _TOP = 5  # classes per image in predictions.csv
+# Each of them, with few classes or many.
+RESULT_FILES = (
+    *("predictions.csv", "probabilities.npy", _MATRIX_FILE, "confusion_matrix.png"),
+    "metrics.json",
+)
+
+
+class NotWrittenError(CnnkitError):
+    """Images are scored, but the results cannot be written.
+
+    Args:
+        evaluation: the results.
+        error: why they cannot be written.
+    """
+
+    kind = "file"
+
+    def __init__(self, evaluation: Evaluation, error: OSError) -> None:
+        super().__init__(
+            f"The results cannot be written to {shown(str(evaluation.folder))}: "
+            f"{error.strerror or error}. Give another folder: --output FOLDER."
+        )
+        self.evaluation = evaluation
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from cnnkit.data.records import ImageRecord
 from cnnkit.data.sources.listing import find_images
 from cnnkit.errors import DataError, ImageError, UsageError
 from cnnkit.plots import plot_images
-from cnnkit.text import count_of, shown
+from cnnkit.text import count_of, quoted, shown
 
 Note = Callable[[str], None]
 
@@ -96,7 +95,7 @@ def draw_preview(
     if path.is_dir():
         raise UsageError(
             f"{path} is a folder, but `data preview` needs a config. "
-            f"`cnnkit init {shlex.quote(str(path))}` writes one."
+            f"`cnnkit init {quoted(path)}` writes one."
         )
     config = load_config(path, overrides)
     rows = preview_rows(

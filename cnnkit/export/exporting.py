@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -22,7 +21,8 @@ from cnnkit.model.model_info import INFO_NAME, LABELS_NAME, ModelInfo, read_appe
 from cnnkit.runs import Run
 from cnnkit.runtimes import lacking, load_predictor
 from cnnkit.tables import table_text
-from cnnkit.text import size_text
+from cnnkit.text import quoted, size_text
+from cnnkit.utf8_paths import utf8_alias
 
 _ONNX_EXTRA = ("tf2onnx", "onnx", "onnxruntime")
 
@@ -56,10 +56,9 @@ class Export:
             for values in self.formats.values()
         ]
         numbers = ["size", "max_difference", "top1_agreement"]
-        first = shlex.quote(rows[0][0])
         return (
             table_text(["file", *numbers], rows, right=numbers)
-            + f"\nnext: cnnkit predict IMAGE --model {first}"
+            + f"\nnext: cnnkit predict IMAGE --model {quoted(rows[0][0])}"
         )
 
 
@@ -147,8 +146,11 @@ def _export_one(
     name: str, target: Path, model: Any, info: ModelInfo, golden: Golden, limit: float
 ) -> dict[str, Any]:
     # In the same folder as the target, so that the move at the end is a rename.
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}-") as folder:
-        fresh = Path(folder) / target.name
+    with (
+        tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}-") as folder,
+        utf8_alias(Path(folder)) as alias,
+    ):
+        fresh = alias / target.name
         FORMATS[name].write(model, info, fresh)
         try:
             parity = check_parity(load_predictor(fresh, target.parent), golden, limit=limit)

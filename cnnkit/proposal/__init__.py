@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from cnnkit.proposal.proposed_model import (
     model_choices,
     training_choices,
 )
-from cnnkit.text import count_of, shown
+from cnnkit.text import count_of, quoted, shown
 
 __all__ = [
     "Findings",
@@ -80,7 +79,7 @@ class Proposal:
 
     def next_commands(self) -> list[str]:
         """Return the commands that a user would type next."""
-        config = shlex.quote(str(self.file))
+        config = quoted(self.file)
         return [f"cnnkit {command} {config}" for command in ("data preview", "summary", "train")]
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
-import shlex
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from cnnkit.errors import UsageError, reason_of
-from cnnkit.files import PATHS_AS_THEY_ARE, make_numbered_folder, open_regular, write_json
+from cnnkit.files import PATHS_AS_THEY_ARE, WITHOUT_MARK, open_regular, write_json
+from cnnkit.text import quoted
 
 RUNS_FOLDER = "runs"
 _STATUSES = ("running", "finished", "failed", "interrupted")
@@ -105,7 +104,8 @@ class Run:
     def class_names(self) -> tuple[str, ...]:
         """Return the class names in label order."""
         with self._reading(self.classes) as file:
-            return tuple(file.read().splitlines())
+            lines = file.read().removesuffix("\n").split("\n")  # splitlines also splits at U+2028
+            return tuple(line.removesuffix("\r") for line in lines)
 
     def read_split(self) -> list[dict[str, str]]:
         """Return the rows of split.csv."""
@@ -178,7 +178,7 @@ class Run:
     def _reading(self, path: Path) -> Iterator[IO[str]]:
         """Open one of the run's text files; turn what goes wrong into an error that names it."""
         try:
-            with path.open(newline="", **PATHS_AS_THEY_ARE) as file:
+            with path.open(newline="", **WITHOUT_MARK) as file:
                 yield file
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
@@ -188,7 +188,7 @@ class Run:
     def update(self, **values: Any) -> None:
         """Set keys of run.json; None removes a key."""
         path = self.folder / "run.json"
-        info = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        info = json.loads(path.read_text(**PATHS_AS_THEY_ARE)) if path.exists() else {}
         info |= values
         write_json(path, {key: value for key, value in info.items() if value is not None})
 
@@ -214,46 +214,6 @@ class Run:
             )
             raise
         self.update(status="finished", ended=_timestamp(), seconds=_since(begin))
-
-
-def create_run(name: str, runs_folder: Path) -> Run:
-    """Create a new run folder: `name`, or `name-2`, `name-3`, ... if that exists.
-
-    Raises:
-        UsageError: the name is not a folder name, or the folder cannot be created.
-    """
-    check_folder_name(name)
-    if runs_folder.exists() and not runs_folder.is_dir():
-        raise UsageError(f"{runs_folder} is a file, not a folder for runs.")
-    try:
-        folder = make_numbered_folder(runs_folder / name)
-    except OSError as error:
-        raise UsageError(f"{runs_folder / name} cannot be created: {error.strerror}.") from error
-    (folder / "weights").mkdir()
-    (folder / "plots").mkdir()
-    return Run(folder)
-
-
-def quoted(path: Path) -> str:
-    """Return a path as a word that can be pasted into a shell, never taken for an option.
-
-    >>> quoted(Path("my runs/a")), quoted(Path("-a"))
-    ("'my runs/a'", './-a')
-    """
-    text = str(path)
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)
-
-
-def check_folder_name(name: str) -> None:
-    """Refuse a name that cannot be the name of a folder.
-
-    Raises:
-        UsageError: the name is empty, is a path, or has characters that some systems refuse.
-    """
-    if not re.fullmatch(r"[^\\/:*?\"<>|\x00-\x1f]+", name) or name in (".", ".."):
-        raise UsageError(
-            f"{name!r} cannot be the name of a folder: use letters, digits, '-', '_' and '.'."
-        )
 
 
 def _fault_of(info: Any) -> str | None:

@@ -13,7 +13,7 @@ from cnnkit.export import check_parity, golden_samples, write_tflite
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.plots import plot_curves
-from cnnkit.runs import Run, quoted
+from cnnkit.runs import Run
 from cnnkit.runtimes import load_predictor
 from cnnkit.training.history import History
 from cnnkit.training.plan import Plan
@@ -89,12 +89,11 @@ def interruption_text(run: Run, *, is_trained: bool) -> str:
             when = f"after epoch {epochs}, before any weights were saved"
         return f"Interrupted {when}: there are no weights to keep.\nTo start again: {resume}"
     during = ", the last one, while the results were being written" if is_trained else ""
-    usable = run.argument if run.tflite.exists() else quoted(run.best)
     return "\n".join(
         [
             f"Interrupted after epoch {epochs}{during}.",
             f"The best weights so far are kept: {run.best}",
-            f"They can be used now: cnnkit predict IMAGE --model {usable}",
+            f"They can be used now: cnnkit predict IMAGE --model {run.argument}",
             f"To continue: {resume}",
         ]
     )

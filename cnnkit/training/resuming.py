@@ -14,8 +14,8 @@ from cnnkit.config.file_paths import BACKBONE_PATHS
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.errors import DataError, UsageError
 from cnnkit.locks import held, is_held
-from cnnkit.runs import Run, find_run, quoted, unfinished_runs
-from cnnkit.text import first_few
+from cnnkit.runs import Run, find_run, unfinished_runs
+from cnnkit.text import first_few, quoted
 from cnnkit.training.checkpoint import Backup
 from cnnkit.training.plan import Plan
 

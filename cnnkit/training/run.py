@@ -17,7 +17,7 @@ from cnnkit.explore.memory_need import training_need
 from cnnkit.files import write_csv, write_text
 from cnnkit.memory import explaining_lack_of_memory
 from cnnkit.progress import Report
-from cnnkit.runs import RUNS_FOLDER, Run, create_run
+from cnnkit.runs import RUNS_FOLDER, Run, check_new_run, create_run
 from cnnkit.training.checkpoint import Backup
 from cnnkit.training.loop import train_phases
 from cnnkit.training.plan import Plan, prepare
@@ -52,6 +52,7 @@ def train(
         KeyboardInterrupt: Ctrl-C; the best weights so far are kept, and the text says where.
     """
     report = report or Report()
+    check_new_run(name, runs_folder)
     plan = prepare(config, report)  # first: what cannot be trained leaves no run folder behind
     run = create_run(name, runs_folder)
     with only_training(run):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cnnkit.data.records import SPLITS, ImageRecord
 from cnnkit.errors import UsageError
-from cnnkit.files import PATHS_AS_THEY_ARE, write_csv
+from cnnkit.files import WITHOUT_MARK, write_csv
 from cnnkit.text import count_of, first_few
 
 _COLUMNS = ("path", "label", "split", "sha256")
@@ -73,7 +73,7 @@ def read_manifest(file: Path) -> Manifest:
     if not file.exists():
         return Manifest()
     try:
-        with file.open(newline="", **PATHS_AS_THEY_ARE) as stream:
+        with file.open(newline="", **WITHOUT_MARK) as stream:
             reader = csv.DictReader(stream)
             header, rows = tuple(reader.fieldnames or ()), list(reader)
     except (OSError, csv.Error) as error:

@@ -1,0 +1,69 @@
+"""Create a run folder, or say why its name or its place cannot be used."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from cnnkit.errors import UsageError
+from cnnkit.files import make_numbered_folder
+from cnnkit.runs.run_folder import Run
+from cnnkit.utf8_paths import is_utf8
+
+# What no system refuses in a name. Bytes that are not UTF-8 are \udc80 to \udcff in Python.
+_FOLDER_NAME = re.compile(r"[^\\/:*?\"<>|\x00-\x1f\ud800-\udfff]+")
+_NAME_BYTES = 200  # file systems allow 255, and temporary files next to it have longer names
+
+
+def create_run(name: str, runs_folder: Path) -> Run:
+    """Create a new run folder: `name`, or `name-2`, `name-3`, ... if that exists.
+
+    Raises:
+        UsageError: the name is not a folder name, or the folder cannot be created.
+    """
+    check_new_run(name, runs_folder)
+    try:
+        folder = make_numbered_folder(runs_folder / name)
+    except OSError as error:
+        raise UsageError(f"{runs_folder / name} cannot be created: {error.strerror}.") from error
+    (folder / "weights").mkdir()
+    (folder / "plots").mkdir()
+    return Run(folder)
+
+
+def check_new_run(name: str, runs_folder: Path) -> None:
+    """Refuse what cannot become a run folder, without creating anything.
+
+    Raises:
+        UsageError: the name is not a folder name, or nothing can be written in the runs folder.
+    """
+    check_folder_name(name)
+    if not is_utf8(runs_folder):
+        raise UsageError(
+            f"{runs_folder}: TensorFlow cannot write into this folder, because its name is not "
+            "UTF-8. Rename it, or give another --runs-folder."
+        )
+    existing = next(folder for folder in (runs_folder, *runs_folder.parents) if folder.exists())
+    if not existing.is_dir():
+        raise UsageError(
+            f"{existing} is a file, not a folder for runs. Give another --runs-folder."
+        )
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UsageError(f"Nothing can be written into {existing}. Give another --runs-folder.")
+
+
+def check_folder_name(name: str) -> None:
+    """Refuse a name that cannot be the name of a folder on every system.
+
+    Raises:
+        UsageError: the name is empty or too long, is a path, or has characters that some systems
+            or TensorFlow refuse.
+    """
+    if _FOLDER_NAME.fullmatch(name) and name.strip(".") and len(name.encode()) <= _NAME_BYTES:
+        return
+    better = re.sub(r"[^\w.-]+", "-", name)[:40].strip("-. ") or "run"
+    raise UsageError(
+        f"{name!r} cannot be the name of a folder: use letters, digits, '-', '_' and '.'. Give a "
+        f"name, for example --name {better}"
+    )

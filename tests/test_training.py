@@ -23,6 +23,9 @@ from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.progress import Report
 from cnnkit.runs import find_run
 
+# The run that the tests share, and those of other processes, have pictures.
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 def _weights(run, which="best"):
     from cnnkit.backend import keras

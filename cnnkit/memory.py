@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,14 +26,15 @@ _CGROUPS = Path("/sys/fs/cgroup")
 def computer_memory() -> int | None:
     """Return the bytes that a program can use at most, None if the system does not say.
 
-    It is the memory of the computer, or of the container or job that we are in, and the swap space.
+    It is the memory of the computer, or of the container or job that we are in, and the swap space;
+    or what `ulimit -v` allows.
     """
     try:
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf
         return None
     limits = [limit for file in _limit_files() if (limit := _number_in(file)) is not None]
-    return min([physical, *limits]) + _swap_space()
+    return min(min([physical, *limits]) + _swap_space(), _address_space())
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
@@ -68,6 +70,16 @@ def this_computer_has() -> str:
     """Return `this computer has 16.0 GB`, for the middle of a sentence."""
     memory = computer_memory()
     return f"this computer has {size_text(memory)}" if memory else "this computer has less"
+
+
+def _address_space() -> int:
+    """Return the bytes that the shell's `ulimit -v` allows this process, or a very large number."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return sys.maxsize
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
 
 def _limit_files() -> Iterator[Path]:

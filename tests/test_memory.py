@@ -75,9 +75,17 @@ def test_a_training_that_cannot_fit_is_refused_before_an_image_is_read(
     assert not (tmp_path / "runs").exists()
 
 
+def test_pixels_that_cannot_fit_are_refused_for_a_backbone_too(tmp_path):
+    path = _config(tmp_path, "model: {backbone: {name: MobileNetV2, weights: none}}", 9000)
+    done = _fails("train", path, "--dry-run")
+    assert done.exit_code == 2
+    assert "The pixels of 32 images of 9000 x 9000 need 38.9 GB" in done.output
+    assert "lower data.batch_size or data.image_size" in done.output
+
+
 def test_build_refuses_weights_that_cannot_fit(tmp_path):
     done = _fails("build", _config(tmp_path, _HUGE_DENSE), "-o", tmp_path / "m.keras")
-    assert "Its weights need 3.1 TB, and this computer has 16.0 GB: lower the units" in done.output
+    assert "The weights need 3.1 TB, and this computer has 16.0 GB: lower the units" in done.output
     assert not (tmp_path / "m.keras").exists()
 
 
@@ -105,7 +113,7 @@ def test_what_tensorflow_cannot_allocate_is_one_sentence(command, tmp_path, monk
     path = _config(tmp_path, _HUGE_DENSE)
     where = ("-o", tmp_path / "m.keras") if command == "build" else ("--runs-folder", tmp_path)
     done = _fails(command, path, *where)
-    assert "There is not enough memory. The model cannot be built" in done.output
+    assert "There is not enough memory. The weights need 3.1 TB" in done.output
     assert done.output.count("\n") <= 3  # the lines before it are those of reading images
 
 
@@ -219,3 +227,5 @@ def test_the_memory_of_this_computer_is_found(monkeypatch, tmp_path):
     (group / "memory.limit_in_bytes").write_text("123456789\n")
     monkeypatch.setattr(memory, "_CGROUPS", tmp_path)
     assert computer_memory() == 123456789 + memory._swap_space()
+    monkeypatch.setattr(memory, "_address_space", lambda: 1000)  # `ulimit -v`
+    assert computer_memory() == 1000

@@ -11,7 +11,7 @@ from cnnkit.errors import UsageError
 from cnnkit.explore.layer_summary import summary_of_built, summary_of_layers
 from cnnkit.explore.layer_table import FLOAT32_BYTES, Summary, shape_text
 from cnnkit.memory import computer_memory, this_computer_has
-from cnnkit.text import size_text
+from cnnkit.text import count_of, size_text
 
 
 def check_fits(
@@ -20,7 +20,7 @@ def check_fits(
     """Refuse to train a model that cannot fit into the memory of this computer.
 
     What is refused cannot fit for certain. If it may just fit, the user is warned. The layers of a
-    backbone are known to Keras only, so nothing is checked then.
+    backbone are known to Keras only, so only the pixels of a batch are checked then.
 
     Args:
         config: of the training.
@@ -31,10 +31,12 @@ def check_fits(
     Raises:
         UsageError: it cannot fit; the text says how much it needs, and what to lower.
     """
-    memory = computer_memory()
-    if config.model.backbone is not None or memory is None:
+    memory, batch_size = computer_memory(), min(config.data.batch_size, num_images)
+    if memory is None:
         return
-    batch_size = min(config.data.batch_size, num_images)
+    _check_batch_fits(config, batch_size, memory)
+    if config.model.backbone is not None:
+        return
     summary = summary_of_layers(config, num_classes, batch_size)
     if summary.training_bytes is None or summary.training_bytes <= memory:
         return
@@ -43,6 +45,20 @@ def check_fits(
     if _least_bytes(summary, slots) > memory:
         raise UsageError(f"The model does not fit into memory. {need_text(summary)}")
     note(f"The memory may not be enough. {need_text(summary)}")
+
+
+def _check_batch_fits(config: Config, batch_size: int, memory: int) -> None:
+    """Refuse a batch whose pixels alone, as the model gets and rescales them, cannot fit."""
+    height, width = config.data.image_size
+    channels = 3 if config.data.color_mode == "rgb" else 1
+    needed = batch_size * height * width * channels * (1 + FLOAT32_BYTES)
+    if needed > memory:
+        lower = "data.image_size" if batch_size == 1 else "data.batch_size or data.image_size"
+        raise UsageError(
+            f"A batch does not fit into memory. The pixels of {count_of(batch_size, 'image')} of "
+            f"{height} x {width} need {size_text(needed)}, and {this_computer_has()}: lower "
+            f"{lower}."
+        )
 
 
 def check_weights_fit(config: Config, num_classes: int) -> None:
@@ -58,9 +74,20 @@ def check_weights_fit(config: Config, num_classes: int) -> None:
     needed = FLOAT32_BYTES * (summary.parameters or 0)
     if needed > memory:
         raise UsageError(
-            f"The model does not fit into memory. Its weights need {size_text(needed)}, and "
-            f"{this_computer_has()}: {_for_weights(summary)}."
+            f"The model does not fit into memory. {building_need(config, num_classes)}"
         )
+
+
+def building_need(config: Config, num_classes: int) -> str:
+    """Return the sentence of a model that could not be built."""
+    if config.model.backbone is not None:
+        return (
+            f"The model cannot be built, and {this_computer_has()}: take a smaller backbone, or "
+            "lower the units of the dense layers in model.head."
+        )
+    summary = summary_of_layers(config, num_classes, batch_size=1)
+    needed = size_text(FLOAT32_BYTES * (summary.parameters or 0))
+    return f"The weights need {needed}, and {this_computer_has()}: {_for_weights(summary)}."
 
 
 def training_need(config: Config, model: Any, num_images: int) -> str:
@@ -92,7 +119,10 @@ def need_text(summary: Summary) -> str:
         return f"Training needs more, and {this_computer_has()}: lower {lower}."
     maps = 2 * (summary.activation_bytes or 0)
     lower = _for_weights(summary) if needed > 2 * maps else _for_maps(summary)
-    return f"Training needs about {size_text(needed)}, and {this_computer_has()}: {lower}."
+    there = this_computer_has()
+    if needed <= (computer_memory() or 0):
+        there += ", which other programs and TensorFlow itself use too"
+    return f"Training needs about {size_text(needed)}, and {there}: {lower}."
 
 
 def _least_bytes(summary: Summary, slots: int) -> float:

@@ -9,9 +9,9 @@ from typing import Any
 
 from cnnkit.config import BackboneConfig
 from cnnkit.explore.layer_summary import config_and_classes
-from cnnkit.explore.memory_need import check_weights_fit
+from cnnkit.explore.memory_need import building_need, check_weights_fit
 from cnnkit.files import KERAS, check_output
-from cnnkit.memory import explaining_lack_of_memory, this_computer_has
+from cnnkit.memory import explaining_lack_of_memory
 from cnnkit.runs import Run
 
 
@@ -69,9 +69,7 @@ def build_and_save(
     from cnnkit.model.build_model import build_model
 
     check_weights_fit(config, classes)
-    with explaining_lack_of_memory(
-        lambda: f"The model cannot be built, and {this_computer_has()}: choose a smaller one."
-    ):
+    with explaining_lack_of_memory(lambda: building_need(config, classes)):
         model = build_model(config, classes)
         output.parent.mkdir(parents=True, exist_ok=True)
         model.save(output)

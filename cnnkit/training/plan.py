@@ -12,7 +12,7 @@ from cnnkit.config.training_section import PhaseDataConfig
 from cnnkit.data.dataset import ImageDataset, load_dataset
 from cnnkit.data.sources.builtin import make_builtin
 from cnnkit.errors import UsageError
-from cnnkit.explore.memory_need import check_fits
+from cnnkit.explore.memory_need import building_need, check_fits
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
 from cnnkit.model.build_model import build_model, build_optimizer, compile_model
 from cnnkit.progress import Report
@@ -137,8 +137,9 @@ def prepare(config: Config, report: Report) -> Plan:
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.backend.clear_session()  # layer names count from one again, as in a fresh process
-    with explaining_lack_of_memory(lambda: _building_need(config)):
-        model = build_model(config, len(dataset.class_names))
+    num_classes = len(dataset.class_names)
+    with explaining_lack_of_memory(lambda: building_need(config, num_classes)):
+        model = build_model(config, num_classes)
     # Phases on the same images share their batches, which depend on nothing but the epoch.
     batches: dict[PhaseDataConfig | None, ImageBatches] = {}
     phases = []
@@ -173,11 +174,6 @@ def _memory_check(config: Config, report: Report) -> Callable[[int, int], None] 
     if tf.config.list_physical_devices("GPU"):
         return None
     return lambda num_classes, num_images: check_fits(config, num_classes, num_images, report.note)
-
-
-def _building_need(config: Config) -> str:
-    what = "model.backbone or smaller dense layers" if config.model.backbone else "model.layers"
-    return f"The model cannot be built, and {this_computer_has()}: choose a smaller {what}."
 
 
 def _batches(

@@ -220,6 +220,8 @@ def _decoding_error(error: BaseException, data: bytes) -> ImageError:
     """Return our error for one that Pillow raised."""
     if isinstance(error, Image.DecompressionBombError):
         return _too_large()
+    if isinstance(error, Image.UnidentifiedImageError):
+        return _unidentified(data)
     if isinstance(error, MemoryError):
         return ImageError("not enough memory to decode it", kind="damaged")
     if isinstance(error, OSError) and "truncated" in str(error).lower():

@@ -114,11 +114,11 @@ def check_output(
     if not path.exists():
         return
     if any(_is_same(path, other) for other in inputs):
-        raise UsageError(f"{name} is a file that this command reads. Give another {option}.")
+        raise UsageError(f"{name} is a file that this command reads. Choose another {option}.")
     if _is_picture(path) and not _DRAWN.match(_head(path)):
-        raise UsageError(f"{name} exists, and cnnkit did not draw it. Give another {option}.")
+        raise UsageError(f"{name} exists, and cnnkit did not draw it. Choose another {option}.")
     if not overwrite:
-        raise UsageError(f"{name} exists. Give another {option}, or --overwrite.")
+        raise UsageError(f"{name} exists. Choose another {option}, or add --overwrite.")
 
 
 def _check_ending(path: Path, what: str, endings: tuple[str, ...] | None) -> None:
@@ -129,8 +129,10 @@ def _check_ending(path: Path, what: str, endings: tuple[str, ...] | None) -> Non
             "answers.csv."
         )
     if endings is not TEXT and ending not in endings:
-        allowed = " or ".join(allowed or "nothing" for allowed in endings)
-        raise UsageError(f"{what}: the name must end in {allowed}.")
+        *others, last = filter(None, endings)
+        allowed = f"{', '.join(others)} or {last}" if others else last
+        bare = ", or have no extension" if "" in endings else ""
+        raise UsageError(f"{what}: the name must end in {allowed}{bare}.")
 
 
 def _is_same(path: Path, other: str | os.PathLike[str] | int) -> bool:

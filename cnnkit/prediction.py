@@ -29,8 +29,21 @@ from cnnkit.errors import ImageError, UsageError
 from cnnkit.files import PATHS_AS_THEY_ARE, atomic_write
 from cnnkit.runtimes import Predictor
 from cnnkit.streams import is_stdout_closed, is_stdout_lost, json_text
+from cnnkit.text import shown
 
 _END = object()  # put into the queue after the last image
+
+
+class NoImages(str):
+    """A folder or glob that gives no image. Its prediction has the reason as its error."""
+
+    reason: str
+
+    def __new__(cls, pattern: str, reason: str) -> NoImages:
+        """Return the pattern, with the attribute `reason`."""
+        made = super().__new__(cls, pattern)
+        made.reason = reason
+        return made
 
 
 @dataclass(frozen=True)
@@ -83,8 +96,7 @@ def predict(
 def find_images(patterns: Iterable[str], ignored: Ignored | None = None) -> Iterator[str]:
     """Yield the image files for each pattern: a file itself, a folder's images, a glob's matches.
 
-    A pattern that matches nothing is yielded unchanged: its prediction then says that there is no
-    such file.
+    A pattern that gives no image is yielded unchanged: its prediction then says why.
 
     Args:
         patterns: paths of files and folders, and globs.
@@ -93,9 +105,13 @@ def find_images(patterns: Iterable[str], ignored: Ignored | None = None) -> Iter
     ignored = Ignored() if ignored is None else ignored
     for pattern in patterns:
         if os.path.isdir(pattern):
-            yield from image_files(pattern, ignored) or [pattern]
+            yield from image_files(pattern, ignored) or [
+                NoImages(pattern, "the folder contains no images")
+            ]
         elif not os.path.lexists(pattern) and glob.has_magic(pattern):
-            yield from _matches(pattern, ignored) or [pattern]
+            yield from _matches(pattern, ignored) or [
+                NoImages(pattern, "no file matches this pattern")
+            ]
         else:
             yield pattern
 
@@ -133,7 +149,7 @@ def _read_ahead(
         try:
             for image in images:
                 name = "-" if isinstance(image, bytes) else str(image)
-                waiting.put((name, pool.submit(read_pixels, image, settings)))
+                waiting.put((name, pool.submit(_pixels_of, image, settings)))
                 if stopped.is_set():
                     return
         except BaseException as error:  # passed on: the consumer raises it
@@ -153,6 +169,12 @@ def _read_ahead(
             # The feeder may wait for a free place in the queue: make room, so that it can stop.
             while not waiting.empty():
                 waiting.get_nowait()
+
+
+def _pixels_of(image: str | ImageFile | bytes, settings: PixelSettings) -> NDArray:
+    if isinstance(image, NoImages):
+        raise ImageError(image.reason, kind="unreadable_file")
+    return read_pixels(image, settings)
 
 
 def csv_header(
@@ -267,6 +289,6 @@ def _facts(prediction: Prediction, topk: int) -> dict[str, Any]:
 def _table_line(prediction: Prediction, topk: int) -> str:
     """Return a line of the table. Its columns are not aligned: the rows to come are not known."""
     if prediction.error is not None:
-        return f"{prediction.path}  ERROR  {prediction.error}"
+        return f"{shown(prediction.path)}  ERROR  {prediction.error}"
     answers = (f"{name} {probability:.4f}" for name, probability in prediction.top(topk))
-    return "  ".join([prediction.path, *answers])
+    return "  ".join([shown(prediction.path), *answers])

@@ -88,7 +88,7 @@ def _predictor_of_file(path: Path) -> Predictor:
     if path.suffix == ".keras":
         return Predictor(path, info_of_keras(path), _keras(path))
     raise UsageError(
-        f"{path} is not a model that cnnkit reads: give a run folder, a .tflite, .onnx or .keras "
+        f"cnnkit cannot read {path} as a model: give a run folder, a .tflite, .onnx or .keras "
         "file, or a SavedModel folder."
     )
 
@@ -104,9 +104,9 @@ def lacking(run: Run, files: Sequence[Path], *, instead: str = "another run") ->
     names = ", ".join(file.relative_to(run.folder).as_posix() for file in files)
     status = run.info()["status"]
     if status != "finished":
+        finish = "wait until it ends" if status == "running" else "train it to the end"
         return UsageError(
-            f"{run.folder} has no {names}: its training is {status}. Use {instead}, or train it to "
-            "the end."
+            f"{run.folder} has no {names}: its training is {status}. Use {instead}, or {finish}."
         )
     removed = "the files were" if len(files) > 1 else "the file was"
     return UsageError(

@@ -131,7 +131,7 @@ def test_an_empty_cache_is_listed_and_cleared(cache):
     assert run("list").stdout == f"Nothing is kept in {cache}.\n"
     assert listed() == {"folder": str(cache), "bytes": 0, "entries": []}
     done = run("clear")
-    assert (done.exit_code, done.stdout) == (0, "Removed 0, freed 0 bytes.\n")
+    assert (done.exit_code, done.stdout) == (0, "Removed 0 entries and freed 0 bytes.\n")
     assert not cache.exists()
 
 
@@ -162,7 +162,7 @@ def test_clear_removes_one_kind_or_one_entry(filled, what, kinds):
 def test_clear_takes_the_beginning_of_one_name(filled):
     name = listed()["entries"][0]["name"]
     done = run("clear", name[:12], "--yes")
-    assert done.stdout.startswith("Removed 1, freed ")
+    assert done.stdout.startswith("Removed 1 entry and freed ")
     assert name not in [entry["name"] for entry in listed()["entries"]]
 
 
@@ -202,7 +202,7 @@ def test_clear_asks_and_a_script_has_to_say_yes(filled, monkeypatch):
         assert re.search(r"^builtin +30 ", done.stderr, re.M)
         assert "Remove all this? [y/N]" in done.stderr
         assert len(listed()["entries"]) == left
-    assert "Removed 4, freed " in done.stdout
+    assert "Removed 4 entries and freed " in done.stdout
 
 
 def test_links_are_neither_listed_nor_followed(filled, tmp_path):
@@ -214,7 +214,7 @@ def test_links_are_neither_listed_nor_followed(filled, tmp_path):
     (filled / "downloads").rename(linked)
     (filled / "downloads").symlink_to(linked)
     (filled / "builtin" / "digits-v1" / "0" / "thesis").symlink_to(outside)
-    assert run("clear", "--yes").stdout.startswith("Removed 3, ")
+    assert run("clear", "--yes").stdout.startswith("Removed 3 entries ")
     assert (outside / "index.bin").exists()
     assert (linked / "mnist.npz").exists()
     assert not (filled / "builtin" / "digits-v1").exists()
@@ -230,10 +230,10 @@ def test_what_a_killed_process_left_is_removed_what_is_being_made_stays(filled):
     with held(lock_of(running)):
         done = run("clear", "--yes")
     assert f"{running} was not removed: another process is writing it." in done.stderr
-    assert done.stdout.startswith("Removed 5, ")
+    assert done.stdout.startswith("Removed 5 entries ")
     assert running.exists()
     assert not killed.exists()
-    assert run("clear", "--yes").stdout.startswith("Removed 1, ")
+    assert run("clear", "--yes").stdout.startswith("Removed 1 entry ")
 
 
 def test_a_running_download_stays_and_a_killed_one_is_removed(filled):
@@ -242,7 +242,7 @@ def test_a_running_download_stays_and_a_killed_one_is_removed(filled):
     with only_one_process(lock_of_download(part.with_suffix("")), waiting=print):
         assert "another process is writing it" in run("clear", "downloads", "--yes").stderr
     assert part.exists()
-    assert run("clear", "downloads", "--yes").stdout.startswith("Removed 1, ")
+    assert run("clear", "downloads", "--yes").stdout.startswith("Removed 1 entry ")
     assert not part.exists()
 
 
@@ -271,7 +271,7 @@ def test_the_pack_of_an_ended_process_can_be_cleared_at_once(tmp_path, cache, na
     left = [path for path in (cache / "pixels").glob(".partial-*") if path.is_dir()]
     assert len(left) == (name == "SIGKILL")
     assert process.returncode == (-signal.SIGKILL if name == "SIGKILL" else 130), said
-    assert run("clear", "--yes").stdout.startswith(f"Removed {len(left)}, ")
+    assert run("clear", "--yes").stdout.startswith(f"Removed {len(left)} ")
     assert not list((cache / "pixels").glob(".partial-*"))
 
 

@@ -78,6 +78,24 @@ def test_an_expected_failure_prints_its_text_and_debug_the_traceback(error, exit
         assert done.exception is error
 
 
+@pytest.mark.parametrize(
+    ("option", "advice"),
+    [
+        ("--output", ". Choose another place with -o."),
+        ("--runs-folder", ". Set --runs-folder to another folder."),
+        ("--other", ""),
+    ],
+)
+def test_a_file_that_cannot_be_written_names_the_option_for_another_place(option, advice):
+    @click.command(cls=Command)
+    @click.option(option)
+    def fails(**_):
+        raise OSError(errno.EROFS, "Read-only file system", "/x/a.png")
+
+    done = CliRunner().invoke(fails)
+    assert (done.exit_code, done.stderr) == (1, f"/x/a.png: Read-only file system{advice}\n")
+
+
 def test_an_unexpected_error_is_not_hidden():
     done = CliRunner().invoke(_ends_with(ZeroDivisionError()))
     assert isinstance(done.exception, ZeroDivisionError)

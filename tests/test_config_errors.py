@@ -88,8 +88,7 @@ def test_a_missing_file_is_named_with_its_neighbours(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         load_config(tmp_path / "digits_lenet.yaml")
     assert str(error.value) == (
-        f"There is no config {tmp_path}/digits_lenet.yaml. "
-        "Configs in that folder: digits_lenet5.yaml."
+        f"There is no config {tmp_path}/digits_lenet.yaml. Did you mean digits_lenet5.yaml?"
     )
 
 
@@ -99,8 +98,27 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_place_of_a_config_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError) as error:
         load_config(tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path} is a folder, but a config is needed. `cnnkit init {tmp_path}` writes one."
+    )
+    (tmp_path / "a.yaml").touch()
+    with pytest.raises(UsageError, match="config is needed. It contains a.yaml."):
+        load_config(tmp_path)
+
+
+def test_a_photo_in_place_of_a_config_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF\0")
+    with pytest.raises(UsageError, match=r"x.jpg is not a text file"):
+        load_config(tmp_path / "x.jpg")
+
+
+def test_a_long_list_of_configs_is_shown_as_a_selection(tmp_path: Path) -> None:
+    for name in "abcdefg":
+        (tmp_path / f"{name}.yaml").touch()
+    with pytest.raises(UsageError, match=r"Configs in that folder: a.yaml, .*e.yaml and 2 more\."):
+        load_config(tmp_path / "quite_other")
 
 
 def test_a_file_that_is_not_utf8_is_reported_at_its_byte(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import time
 import pytest
 from images import data_config, write_classes, write_image
 
-from cnnkit.data.sources.listing import class_names, find_images
+from cnnkit.data.sources.listing import class_names, find_images, read_source
 from cnnkit.errors import DataError
 
 
@@ -53,8 +53,7 @@ def test_everything_ignored_is_counted_and_named(tmp_path):
     assert len(source.records) == 2
     assert source.notes == (
         "Ignored: 1 file next to the class folders (beside.png).",
-        "Ignored: 4 files whose endings are not those of images "
-        "(owl/a.txt, owl/b.txt, owl/c.md and 1 more).",
+        "Ignored: 4 files without an image extension (owl/a.txt, owl/b.txt, owl/c.md and 1 more).",
         "Ignored: 2 hidden files or folders (.ipynb_checkpoints, cat/.hidden.png).",
     )
 
@@ -108,6 +107,16 @@ def test_a_missing_source_suggests_a_similar_name(tmp_path):
     assert "fotos does not exist. Did you mean photos?" in message
     assert "contains photos" in message
     assert "does not exist either" in refusal(tmp_path / "a" / "b")
+
+
+def test_a_missing_source_names_the_option_and_the_current_folder(tmp_path, monkeypatch):
+    (tmp_path / "a.log").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as error:
+        read_source("nothere", data_config(tmp_path).shapes, option="--data")
+    assert "nothere does not exist. The current folder contains a.log. --data is a folder" in str(
+        error.value
+    )
 
 
 def test_images_without_class_folders_are_refused(tmp_path):
@@ -232,7 +241,7 @@ def test_other_broken_csv_files_are_refused(tmp_path):
     assert "no train split" in refusal(
         table(tmp_path, f"path,label,split\n{write_image(tmp_path / 'a.png')},cat,test\n")
     )
-    assert "not that of a CSV, JSONL or TFRecord file" in refusal(write_image(tmp_path / "a.png"))
+    assert "does not end in .csv, .jsonl or .tfrecord" in refusal(write_image(tmp_path / "a.png"))
 
 
 def test_a_column_that_is_given_twice_is_refused(tmp_path):

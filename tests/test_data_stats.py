@@ -107,7 +107,7 @@ def test_what_is_not_counted_is_named(tmp_path):
     (tmp_path / "cat" / "notes.txt").write_text("hello")
     found = stats_of(tmp_path, as_configured=False)
     assert found.left_aside == [
-        "Ignored: 1 file whose ending is not that of an image (cat/notes.txt).",
+        "Ignored: 1 file without an image extension (cat/notes.txt).",
         "No image is in the class folder empty: it is empty.",
     ]
     found = stats_of(tmp_path, as_configured=False, classes=("cat", "owl"))

@@ -174,7 +174,7 @@ def test_a_photo_is_never_replaced(trained_run, image, tmp_path, words, name, ov
     words = [tmp_path / word if word == "x.png" else word for word in words]
     done = _run(*words, "--model", trained_run.folder, "-o", folder, *overwrite)
     assert done.exit_code == 2, done.output
-    assert f"{folder / name} exists, and cnnkit did not draw it. Give another --output." in (
+    assert f"{folder / name} exists, and cnnkit did not draw it. Choose another --output." in (
         done.stderr
     )
     assert os.listdir(folder) == [name]
@@ -187,7 +187,7 @@ def test_earlier_files_are_replaced_only_with_overwrite(trained_run, image, tmp_
     (tmp_path / "out" / "features.html").write_text("mine")
     done = _run(*words)
     assert done.exit_code == 2
-    assert "exists. Give another --output, or --overwrite." in done.stderr
+    assert "exists. Choose another --output, or add --overwrite." in done.stderr
     assert (tmp_path / "out" / "features.html").read_text() == "mine"
     assert _run(*words, "--overwrite").exit_code == 0
     assert (tmp_path / "out" / "features.html").read_text() != "mine"

@@ -121,7 +121,7 @@ def test_other_files_are_replaced_only_with_overwrite(photos, trained_run, write
     again = run(*words, name)
     assert again.exit_code == 2
     option = words[-1].replace("-o", "--output")
-    assert f"{name} exists. Give another {option}, or --overwrite." in again.stderr
+    assert f"{name} exists. Choose another {option}, or add --overwrite." in again.stderr
     assert _contents(photos.parent) == before
     done = run(*words, name, "--overwrite")
     assert done.exit_code == 0, done.output
@@ -164,7 +164,7 @@ def test_the_list_on_stdin_is_not_replaced(photos, trained_run):
             [sys.executable, "-c", code, *map(str, words)], stdin=stdin, capture_output=True
         )
     assert done.returncode == 2
-    assert b"list.txt is a file that this command reads. Give another --output." in done.stderr
+    assert b"list.txt is a file that this command reads. Choose another --output." in done.stderr
     assert Path("list.txt").read_text() == "photos/cat/00.png\n"
 
 
@@ -290,7 +290,7 @@ def test_every_picture_that_can_be_read_counts_as_one():
     [
         ("a.jpg", PICTURE, ".png"),
         ("a.pdf", DRAWING, ".svg or .png"),
-        ("a.py", LIST, ".txt or .list or .lst or nothing"),
+        ("a.py", LIST, ".txt, .list or .lst, or have no extension"),
         ("a", CONFIG, ".yaml or .yml"),
         ("a.h5", KERAS, ".keras"),
     ],

@@ -202,7 +202,7 @@ def test_an_existing_config_is_not_replaced(tmp_path, monkeypatch):
     (tmp_path / "photos.yaml").write_text("mine")
     done = run_init("photos")
     assert done.exit_code == 2
-    assert "photos.yaml exists. Give another --output, or --overwrite." in done.stderr
+    assert "photos.yaml exists. Choose another --output, or add --overwrite." in done.stderr
     assert (tmp_path / "photos.yaml").read_text() == "mine"
     assert run_init("photos", "--overwrite").exit_code == 0
 

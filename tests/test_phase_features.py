@@ -21,7 +21,7 @@ def test_a_backbone_that_does_not_learn_stays_bit_for_bit(folder, transfer):
     for layer in ("first", "norm", "second"):
         assert not any(changed(run, folder, layer))
     assert run.info()["metrics"]["test"]["accuracy"] == 1.0
-    assert any("phase 1/1, head: 21 parameters learn from cached features" in n for n in notes)
+    assert any("phase 1/1, head: training 21 parameters on cached features" in n for n in notes)
     again = []
     same = transfer("{epochs: 20, optimizer: {adam: {learning_rate: 0.1}}}", notes=again)
     assert not any("new" in note for note in again if note.startswith("phase"))
@@ -48,7 +48,7 @@ def test_features_are_cached_by_content_and_computed_once(folder, transfer, tmp_
     notes = []
     transfer("{epochs: 1}", notes=notes)
     (line,) = [note for note in notes if note.startswith("phase")]
-    assert line.endswith("from cached features, 30 of them new")  # 36 images, 6 of them test
+    assert line.endswith("on cached features (30 newly computed)")  # 36 images, 6 of them test
     arrays = [np.load(each / "features.npy") for each in _cached(tmp_path / "cache")]
     assert sorted(array.shape for array in arrays) == [(6, 6), (24, 6)]
     more = tmp_path / "more"
@@ -56,7 +56,7 @@ def test_features_are_cached_by_content_and_computed_once(folder, transfer, tmp_
     (more / "red" / "0.png").write_bytes((folder / "others" / "red" / "0.png").read_bytes())
     transfer("{epochs: 1}", data=DATA.replace("images,", f"{more},"), notes=notes)
     (line,) = [note for note in notes if note.startswith("phase")][1:]
-    assert line.endswith((", 1 of them new", "from cached features"))
+    assert line.endswith((" (1 newly computed)", "on cached features"))
 
 
 def test_cached_features_are_listed_and_cleared(transfer, tmp_path, monkeypatch):
@@ -72,7 +72,7 @@ def test_cached_features_are_listed_and_cleared(transfer, tmp_path, monkeypatch)
     assert kept[0]["features"]["shape"][1:] == [6]
     assert "6 of run" in CliRunner().invoke(main, ["cache", "list"]).stdout
     done = CliRunner().invoke(main, ["cache", "clear", "features", "--yes"])
-    assert done.stdout.startswith("Removed 2, ")
+    assert done.stdout.startswith("Removed 2 entries ")
     assert _cached(tmp_path / "cache") == []
 
 
@@ -100,7 +100,7 @@ def test_a_damaged_file_of_features_is_computed_again(transfer, tmp_path, monkey
         file.write_bytes(data)
     notes = []
     again = weights(transfer("{epochs: 2}", notes=notes).last)
-    assert any("30 of them new" in note for note in notes)
+    assert any("(30 newly computed)" in note for note in notes)
     assert all(np.array_equal(first[name], again[name]) for name in first)
 
 
@@ -110,7 +110,7 @@ def test_a_probe_and_a_head_have_the_same_features(transfer, tmp_path, monkeypat
     phases = "[{train: linear_probe}, {train: head, epochs: 1}]"
     transfer(f"{{phases: {phases}}}", ", head: [dropout: 0.5]", notes=notes)
     probe, head = [note for note in notes if note.startswith("phase")]
-    assert probe.endswith("from cached features, 30 of them new")
+    assert probe.endswith("on cached features (30 newly computed)")
     assert head.endswith("from cached features")
 
 
@@ -144,7 +144,7 @@ def test_views_are_augmented_and_take_turns(transfer, tmp_path, monkeypatch):
     data = DATA + "\naugmentation: [random_flip: horizontal, random_contrast: 0.5]"
     notes = []
     transfer("{epochs: 4, feature_views: 2}", data=data, notes=notes)
-    assert any("from cached features of 2 views, 54 of them new" in n for n in notes), notes
+    assert any("on cached features of 2 views (54 newly computed)" in n for n in notes), notes
     plain = []
     transfer("{epochs: 1}", data=data, notes=plain)
     assert any(

@@ -117,6 +117,29 @@ def test_folders_globs_files_and_missing_names_are_found_in_order(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_folder_or_glob_without_images_is_reported_as_such(trained_run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = _cli(tmp_path / "empty", f"{tmp_path}/*.gif", "--json", "--model", trained_run.folder)
+    assert [json.loads(line)["error"] for line in done.stdout.splitlines()] == [
+        "the folder contains no images",
+        "no file matches this pattern",
+    ]
+    done = _cli(tmp_path / "empty", "--model", trained_run.folder)
+    assert done.stderr.decode() == "The image could not be read.\n"
+
+
+def test_an_empty_list_of_paths_is_reported(trained_run):
+    done = _cli("-", "--model", trained_run.folder, stdin=b"")
+    assert (done.exit_code, done.stdout) == (0, b"" if isinstance(done.stdout, bytes) else "")
+    assert done.stderr.decode() == "There are no paths on standard input.\n"
+
+
+def test_a_newline_in_a_file_name_breaks_no_row_of_the_table(tmp_path):
+    answers = [Prediction("a\nb.png", ("cat",), error="there is no such file")]
+    write_predictions(answers, ("cat",), "table", 1, tmp_path / "out")
+    assert (tmp_path / "out").read_text() == '"a\\nb.png"  ERROR  there is no such file\n'
+
+
 def test_files_of_a_folder_that_are_ignored_are_named_with_the_reason(trained_run, tmp_path):
     photos, image = tmp_path / "photos", f"{_image_folder(trained_run)}/red/0.png"
     for name in ("1.png", "scan", "@eaDir/1.png/SYNOPHOTO_THUMB_M.png"):
@@ -129,7 +152,7 @@ def test_files_of_a_folder_that_are_ignored_are_named_with_the_reason(trained_ru
     assert [Path(row["path"]).name for row in rows] == ["1.png", "lost.png"]
     assert "leads" in rows[1]["error"] or "link" in rows[1]["error"]
     said = done.stderr.decode()
-    assert f"Ignored: 1 file whose ending is not that of an image ({photos}/notes.txt)." in said
+    assert f"Ignored: 1 file without an image extension ({photos}/notes.txt)." in said
     assert f"Ignored: 1 file without an ending such as .jpg ({photos}/scan)." in said
     assert f"keeps for itself ({photos}/@eaDir)." in said
 
@@ -256,7 +279,7 @@ def test_an_error_of_the_source_of_paths_is_raised(trained_run):
 
 def test_the_error_for_a_wrong_model_names_it_and_says_what_is_allowed(tmp_path, trained_run):
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(UsageError, match=r"a.txt is not a model that cnnkit reads"):
+    with pytest.raises(UsageError, match=r"cnnkit cannot read .*a.txt as a model"):
         load_predictor(tmp_path / "a.txt", tmp_path)
     (tmp_path / "a.tflite").write_bytes(b"TFL3")
     with pytest.raises(UsageError, match="has no class names"):

@@ -19,7 +19,7 @@ def test_the_probe_is_the_logistic_regression_of_scikit_learn(folder, transfer):
 
     notes = []
     run = transfer("{phases: [{train: linear_probe}]}", notes=notes)
-    (strength,) = [float(n.split("= ")[1]) for n in notes if n.startswith("linear probe: C")]
+    (strength,) = [float(n.split("= ")[1].split(" (")[0]) for n in notes if "C = " in n]
     dataset = load_dataset(load_config(run.config).data)
     model = load_keras_model(run.best)
     backbone = model.get_layer("backbone")

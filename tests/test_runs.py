@@ -71,6 +71,7 @@ def test_a_place_where_no_run_can_be_created_is_refused(tmp_path, monkeypatch):
     ("options", "words"),
     [
         (["--name", "exp:1"], "cannot be the name of a folder"),
+        (["--name", ""], "cannot be the name of a folder"),
         (["--runs-folder", os.fsdecode(b"caf\xe9")], "name is not UTF-8"),
     ],
 )

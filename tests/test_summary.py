@@ -35,7 +35,7 @@ def test_the_table_of_lenet():
     assert "416,520 multiply-adds (0.8 MFLOPs) per image." in lines
     # (48,120 + 10,164 + 850) / 61,706
     assert "96% of the trained parameters are in dense layers." in lines
-    assert "A number of the last map (pool) sees 16 x 16 of 32 x 32 pixels." in lines
+    assert "Each value of the last map (pool) sees 16 x 16 of 32 x 32 pixels." in lines
 
 
 def test_explain_shows_the_arithmetic():

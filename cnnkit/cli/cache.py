@@ -47,9 +47,7 @@ def clear(what: str, yes: bool, as_json: bool) -> None:
 
 def _ask(table: str) -> None:
     if not _can_ask():
-        raise click.UsageError(
-            "cnnkit cannot ask for confirmation, because this is not a terminal. Add --yes."
-        )
+        raise click.UsageError("Cannot ask for confirmation without a terminal. Add --yes.")
     say(table)
     click.confirm("Remove all this?", abort=True, err=True)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import click
@@ -66,9 +68,7 @@ class Command(_Program):
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
         self.params.append(
-            click.Option(
-                ["--debug"], is_flag=True, help="Show the traceback of an expected failure too."
-            )
+            click.Option(["--debug"], is_flag=True, help="Show the traceback when a command fails.")
         )
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -84,7 +84,7 @@ class Command(_Program):
                 if number is not None and signal.getsignal(number) is signal.SIG_DFL:
                     signal.signal(number, signal.default_int_handler)
         try:
-            with explaining_lack_of_memory(_general_need):
+            with _saying_where_to_write(self), explaining_lack_of_memory(_general_need):
                 return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:  # a training says what is kept and how to continue
             raise Interrupted(str(interrupt) or "Interrupted.") from interrupt
@@ -190,6 +190,27 @@ def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> N
     with formatter.section("Example" if len(examples) == 1 else "Examples"):
         for line in examples:
             formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+@contextlib.contextmanager
+def _saying_where_to_write(command: click.Command) -> Iterator[None]:
+    """Add to an error about a file that cannot be written which option names another place."""
+    try:
+        yield
+    except OSError as error:
+        options = {parameter.name for parameter in command.params}
+        if error.filename and _is_about_writing(error):
+            if "output" in options:
+                error.strerror = f"{error.strerror}. Choose another place with -o."
+            elif "runs_folder" in options:
+                error.strerror = f"{error.strerror}. Set --runs-folder to another folder."
+        raise
+
+
+def _is_about_writing(error: OSError) -> bool:
+    if error.errno in (errno.EACCES, errno.EPERM):  # these may be about reading as well
+        return not os.access(os.path.dirname(error.filename) or ".", os.W_OK)
+    return error.errno in (errno.EROFS, errno.ENOSPC)
 
 
 def _general_need() -> str:

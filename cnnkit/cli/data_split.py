@@ -74,7 +74,7 @@ def _default_output(source: str) -> Path:
 def _what_next(made: Sequence[Division], source: str, overrides: tuple[str, ...]) -> Iterator[str]:
     yield (
         f"No image was decoded: `cnnkit data check {quoted(made[0].file)}` finds files "
-        "that cannot be."
+        "that cannot be decoded."
     )
     for division in made:
         yield f"next: {_train_command(division.file, source, overrides)}"

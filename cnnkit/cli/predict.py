@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnnkit.cli.command import Command, say
-from cnnkit.cli.options import json_option, model_option, overwrite_option, runs_option
+from cnnkit.cli.options import model_option, overwrite_option, runs_option
 from cnnkit.cli.path_list import paths_in
 from cnnkit.errors import UsageError
 
@@ -58,7 +58,9 @@ if TYPE_CHECKING:
     "--allow-errors", is_flag=True, help="Exit with 0 even if some images cannot be read."
 )
 @runs_option
-@json_option
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON lines on stdout, one for each image."
+)
 def predict(
     images: tuple[str, ...],
     model: str | None,
@@ -97,8 +99,14 @@ def predict(
     )
     for sentence in ignored.notes():
         say(sentence)
+    if not total:
+        say("There are no paths on standard input.")
     if failed:
-        say(f"{failed} of {total} images could not be read.")
+        say(
+            "The image could not be read."
+            if total == 1
+            else f"{failed} of {total} images could not be read."
+        )
         if not allow_errors:
             sys.exit(1)
 
@@ -106,8 +114,8 @@ def predict(
 def _check_images(images: tuple[str, ...], stdin_image: bool) -> None:
     if bool(images) == stdin_image:
         raise UsageError(
-            "Name the images: files, folders, globs, or - for paths on stdin; or give only "
-            "--stdin-image."
+            "Name the images: files, folders, globs, or - for paths on stdin; or use "
+            "--stdin-image alone."
         )
     if sys.stdin is None and (stdin_image or "-" in images):
         raise UsageError("Standard input is closed, so nothing can be read from it.")

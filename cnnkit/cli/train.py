@@ -63,7 +63,9 @@ def train(
         elif path is None:
             raise click.UsageError("Missing argument 'CONFIG' (or --resume).")
         else:
-            result = _trained(path, overrides, name or path.stem, runs_folder, dry_run)
+            result = _trained(
+                path, overrides, path.stem if name is None else name, runs_folder, dry_run
+            )
     show(result, as_json)
 
 

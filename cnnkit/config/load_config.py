@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from cnnkit.config.problems import Mistake, located, mistakes_of, shown
 from cnnkit.config.schema import Config
 from cnnkit.config.values import plain
 from cnnkit.config.yaml_reader import Document, read_yaml
-from cnnkit.errors import ConfigError, Problem, UsageError
+from cnnkit.errors import ConfigError, Problem, UsageError, did_you_mean
 from cnnkit.files import text_encoding
+from cnnkit.text import first_few, quoted
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
@@ -110,6 +110,8 @@ def _config(document: Document, overrides: Iterable[str], folder: Path) -> Confi
 
 
 def _file_text(path: Path) -> str:
+    if path.is_dir():
+        raise _folder_for_config(path)
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -119,6 +121,8 @@ def _file_text(path: Path) -> str:
     try:
         return content.decode(text_encoding(content))  # `>` of PowerShell writes UTF-16
     except UnicodeDecodeError as error:
+        if b"\0" in content:  # an image or another binary file: no encoding would help
+            raise UsageError(f"{path} is not a text file, so it cannot be a config.") from None
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
         message = "this is not UTF-8 text. Save the file with the encoding UTF-8."
@@ -128,6 +132,18 @@ def _file_text(path: Path) -> str:
 def _near_files(path: Path) -> str:
     if not path.parent.is_dir():
         return f" The folder {path.parent} does not exist either."
-    names = sorted(file.name for file in path.parent.iterdir() if file.suffix in (".yaml", ".yml"))
-    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5) or names[:5]
-    return f" Configs in that folder: {', '.join(near)}." if near else ""
+    names = _configs_in(path.parent)
+    listed = f" Configs in that folder: {first_few(names, 5)}." if names else ""
+    return did_you_mean(path.name, names) or listed
+
+
+def _folder_for_config(folder: Path) -> UsageError:
+    if names := _configs_in(folder):
+        what_next = f"It contains {first_few(names, 5)}."
+    else:
+        what_next = f"`cnnkit init {quoted(folder)}` writes one."
+    return UsageError(f"{folder} is a folder, but a config is needed. {what_next}")
+
+
+def _configs_in(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir() if file.suffix in (".yaml", ".yml"))

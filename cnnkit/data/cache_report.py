@@ -10,7 +10,7 @@ from typing import Any
 from cnnkit.data.cache.folder import cache_folder
 from cnnkit.data.cache_entries import CacheEntry, choose_entries, list_cache, remove_entries
 from cnnkit.tables import table_text
-from cnnkit.text import size_text
+from cnnkit.text import count_of, size_text
 
 _COLUMNS = ("kind", "images", "size", "what", "last used", "path")
 
@@ -64,7 +64,8 @@ class Removed:
 
     def text(self) -> str:
         """Return one sentence."""
-        return f"Removed {self.number:,}, freed {size_text(self.num_bytes)}."
+        entries = count_of(self.number, "entry", "entries")
+        return f"Removed {entries} and freed {size_text(self.num_bytes)}."
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

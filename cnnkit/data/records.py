@@ -69,7 +69,7 @@ class Source:
         records: all images, sorted by path.
         notes: sentences about everything that was ignored, converted or assumed.
         empty_classes: (folder, what it contains) of class folders without an image.
-        doubt: a sentence if the folders look as if they were not the classes; else empty. It is one
+        doubt: a sentence if the classes seem to be deeper in the folder; else empty. It is one
             of the notes, too.
     """
 

@@ -87,7 +87,7 @@ def find_images_for(
         UsageError: the classes differ, or the source has no such split.
         DataError: the source cannot be read or contains no image.
     """
-    found = read_source(source, data_config.shapes)
+    found = read_source(source, data_config.shapes, option="--data")
     if split is not None:
         found = _only_split(found, split)
     if data_config.classes is not None:

@@ -186,7 +186,8 @@ class Summary:
             last, image = maps[-1], self.input_shape[:2]
             seen = tuple(map(min, last.receptive_field, image))
             part = "all of the" if seen == image else f"{shape_text(seen)} of"
-            yield f"A number of the last map ({last.name}) sees {part} {shape_text(image)} pixels."
+            pixels = f"{part} {shape_text(image)} pixels"
+            yield f"Each value of the last map ({last.name}) sees {pixels}."
 
 
 def _sum(values: Iterable[int | None]) -> int | None:

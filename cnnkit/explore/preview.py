@@ -18,9 +18,9 @@ from cnnkit.data.file_contents import read_file
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.sources.listing import find_images
-from cnnkit.errors import DataError, ImageError, UsageError
+from cnnkit.errors import DataError, ImageError
 from cnnkit.plots import plot_images
-from cnnkit.text import count_of, quoted, shown
+from cnnkit.text import count_of, shown
 
 Note = Callable[[str], None]
 
@@ -92,11 +92,6 @@ def draw_preview(
         DataError: the source cannot be read, or no image can be decoded.
         UsageError: the config is wrong.
     """
-    if path.is_dir():
-        raise UsageError(
-            f"{path} is a folder, but `data preview` needs a config. "
-            f"`cnnkit init {quoted(path)}` writes one."
-        )
     config = load_config(path, overrides)
     rows = preview_rows(
         config,

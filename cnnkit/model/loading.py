@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,11 @@ def load_keras_model(path: Path) -> Any:
     # Importing this registers the layer `cnnkit>HubModule`, which Keras looks up by its name.
     from cnnkit.model.backbones.hub import hub_module  # noqa: F401
 
+    # Keras calls a truncated file "not found".
+    if path.suffix == ".keras" and path.is_file() and not zipfile.is_zipfile(path):
+        raise UsageError(
+            f"{path} cannot be loaded: it is not a complete .keras file. Copy or download it again."
+        )
     with naming_damage(path):
         return keras.models.load_model(path, compile=False)
 

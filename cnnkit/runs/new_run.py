@@ -26,7 +26,9 @@ def create_run(name: str, runs_folder: Path) -> Run:
     try:
         folder = make_numbered_folder(runs_folder / name)
     except OSError as error:
-        raise UsageError(f"{runs_folder / name} cannot be created: {error.strerror}.") from error
+        raise UsageError(
+            f"{runs_folder / name} cannot be created: {error.strerror}. Give another --runs-folder."
+        ) from error
     (folder / "weights").mkdir()
     (folder / "plots").mkdir()
     return Run(folder)

@@ -124,7 +124,8 @@ class _Loop:
             return
         learn = sum(math.prod(variable.shape) for variable in model.trainable_variables)
         self.report.note(
-            f"phase {number}/{len(self.plan.phases)}, {phase.label}: {learn:,} parameters learn"
+            f"phase {number}/{len(self.plan.phases)}, {phase.label}: "
+            f"training {learn:,} parameters"
             f"{description}"
         )
 

@@ -23,7 +23,7 @@ class ComputedFeatureBatches:
         extractor: the model from pixels to features.
     """
 
-    description = " from features that are computed in every epoch"
+    description = " on features computed in every epoch"
 
     def __init__(self, batches: ImageBatches, extractor: Any) -> None:
         self.batch_size, self.num_images = batches.batch_size, batches.num_images
@@ -67,8 +67,8 @@ class CachedFeatureBatches:
         self._views = [features.of_split("train", view) for view in views]
         self._validation = features.of_split("validation", None)
         views_text = "" if len(self._views) == 1 else f" of {number} views"
-        new = f", {features.num_computed:,} of them new" if features.num_computed else ""
-        self.description = f" from cached features{views_text}{new}"
+        new = f" ({features.num_computed:,} newly computed)" if features.num_computed else ""
+        self.description = f" on cached features{views_text}{new}"
 
     def training(self, epoch: int) -> Any:
         """Return the training batches of an epoch; the views take turns."""

@@ -78,7 +78,8 @@ def fit_probe(
     with threadpool_limits(1, "blas"):
         weights = batches.label_weights()
         found, strength = _best(scaled, labels, weights, held_out, stop_if_interrupted)
-    report.note(f"linear probe: C = {strength:g}")
+    chosen = "chosen on the validation images" if held_out is not None else "no validation images"
+    report.note(f"linear probe: inverse regularisation strength C = {strength:g} ({chosen})")
     kernel, bias = _of_all_classes(found, output)
     kernel = kernel / deviation[:, None]
     output.set_weights([kernel, bias - mean @ kernel])

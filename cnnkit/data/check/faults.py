@@ -81,9 +81,7 @@ KINDS = {
         "Move them to one split, or let cnnkit data split divide the images again.",
     ),
     # --- the source and its classes (source_faults.py, class_faults.py)
-    "unusable_source": Kind(
-        "error", "The source cannot be read as classes of images.", "Do what the message says."
-    ),
+    "unusable_source": Kind("error", "The source cannot be read as classes of images."),
     "empty_class": Kind("error", "A class without an image.", "Add images, or remove the class."),
     "single_class": Kind(
         "error",
@@ -120,7 +118,7 @@ KINDS = {
         "warning", "Names that look the same but consist of different characters.", _RENAME
     ),
     "doubtful_classes": Kind(
-        "warning", "The folders look as if they were not the classes.", "Do what the message says."
+        "warning", "The classes seem to be deeper in the folder than where cnnkit looks for them."
     ),
     "imbalance": Kind(
         "warning",
@@ -129,7 +127,7 @@ KINDS = {
     ),
     # --- worth a look (image_faults.py, folder_faults.py; duplicates: copy_faults.py)
     "duplicate": Kind(
-        "warning", "The same file is in one class several times.", "Remove the copies."
+        "warning", "One class contains the same file more than once.", "Remove the copies."
     ),
     "near_duplicate": Kind(
         "warning",
@@ -150,7 +148,7 @@ KINDS = {
     "tiny": Kind(
         "warning",
         "A side has less than 32 pixels, and less than half of what is usual here.",
-        "Check whether it is a thumbnail by mistake.",
+        "Check whether it is a thumbnail.",
     ),
     "extreme_aspect": Kind(
         "warning",
@@ -193,7 +191,7 @@ KINDS = {
     "hidden_file": Kind(
         "info", "A file or folder that is hidden, or that a computer keeps for itself; ignored."
     ),
-    "other_file": Kind("info", "A file that is not an image, ignored."),
+    "other_file": Kind("info", "Not an image; ignored."),
     "exif_rotated": Kind("info", "Turned upright by its EXIF orientation."),
     "cmyk": Kind("info", "CMYK, converted to RGB without a colour profile."),
     "palette": Kind("info", "Colours from a palette."),

@@ -26,7 +26,7 @@ _SYSTEM_PATTERN = re.compile(r"syno(file|photo|index|video)_.*|found\.[0-9]{3}",
 
 HIDDEN = "hidden file or folder"
 SYSTEM = "file or folder that a computer or a network drive keeps for itself"
-NO_IMAGE = "file whose ending is not that of an image"
+NO_IMAGE = "file without an image extension"
 NO_ENDING = "file without an ending such as .jpg"
 NEXT_TO = "file next to the class folders"
 OTHER_FOLDER = "folder next to the train, validation and test folders"
@@ -35,7 +35,7 @@ SEEN = "link to a folder that was already read"
 _PLURALS = {
     HIDDEN: "hidden files or folders",
     SYSTEM: "files or folders that a computer or a network drive keeps for itself",
-    NO_IMAGE: "files whose endings are not those of images",
+    NO_IMAGE: "files without an image extension",
     NO_ENDING: "files without an ending such as .jpg",
     NEXT_TO: "files next to the class folders",
     OTHER_FOLDER: "folders next to the train, validation and test folders",

@@ -44,13 +44,14 @@ def find_images(data_config: DataConfig) -> Source:
     return source
 
 
-def read_source(source: str | Path, shapes: ShapesConfig) -> Source:
+def read_source(source: str | Path, shapes: ShapesConfig, *, option: str = "data.source") -> Source:
     """List the images of a folder, a file or a built-in, without any check of the classes.
 
     Args:
         source: a path, or the name of a built-in as a `str`. `digits` is the built-in; `./digits`,
             `digits/` and `Path("digits")` are a folder.
         shapes: the config of the built-in `shapes`; not used for other sources.
+        option: where the user gave the source, for messages.
     """
     if is_builtin(source):
         return read_folder(builtin_folder(str(source), shapes))
@@ -59,7 +60,7 @@ def read_source(source: str | Path, shapes: ShapesConfig) -> Source:
         return read_tfrecords(path) if holds_tfrecords(path) else read_folder(path)
     if path.is_file():
         return _read_file(path)
-    raise _missing(path)
+    raise _missing(path, option)
 
 
 def _read_file(path: Path) -> Source:
@@ -71,34 +72,34 @@ def _read_file(path: Path) -> Source:
     if is_tfrecord_name(path.name):
         return read_tfrecords(path)
     raise DataError(
-        f"{path} is a file, but its name is not that of a CSV, JSONL or TFRecord file. Give a "
+        f"{path} is a file, but it does not end in .csv, .jsonl or .tfrecord. Give a "
         "folder of class folders, a .csv file with the columns path,label, a .jsonl file with the "
         "same keys, or a .tfrecord file."
     )
 
 
-def _missing(path: Path) -> DataError:
+def _missing(path: Path, option: str) -> DataError:
     parent, name = path.parent, shown(str(path))
     if os.path.lexists(path):
         _, reason = why_unreadable(path) or ("", "it is a file")
-        return DataError(f"{name} cannot be read: {reason}.{_allowed()}")
+        return DataError(f"{name} cannot be read: {reason}.{_allowed(option)}")
     if not parent.is_dir():
         return DataError(
-            f"{name} does not exist; {shown(str(parent))} does not exist either.{_allowed()}"
+            f"{name} does not exist; {shown(str(parent))} does not exist either.{_allowed(option)}"
         )
     names = sorted(entry.name for entry in parent.iterdir() if not entry.name.startswith("."))
     hint = did_you_mean(path.name, [*names, *BUILT_IN_SOURCES])
-    there = (
-        f"{shown(str(parent))} contains {first_few(names, 8)}."
-        if names
-        else f"{shown(str(parent))} is empty."
+    folder = "the current folder" if parent == Path() else shown(str(parent))
+    there = f"contains {first_few(names, 8)}." if names else "is empty."
+    there = f"{folder} {there}"
+    return DataError(
+        f"{name} does not exist.{hint} {there[0].upper()}{there[1:]}{_allowed(option)}"
     )
-    return DataError(f"{name} does not exist.{hint} {there}{_allowed()}")
 
 
-def _allowed() -> str:
+def _allowed(option: str) -> str:
     return (
-        " data.source is a folder of class folders, a CSV, JSONL or TFRecord file, or one of "
+        f" {option} is a folder of class folders, a CSV, JSONL or TFRecord file, or one of "
         f"{', '.join(BUILT_IN_SOURCES)}."
     )
 

@@ -104,7 +104,7 @@ def _read_earlier(data_config: DataConfig, files: Sequence[Path]) -> list[Manife
     for file in files:
         if file.exists() and os.path.exists(data_config.source):
             if os.path.samefile(file, data_config.source):
-                raise UsageError(f"{file} is the source itself. Give another --output.")
+                raise UsageError(f"{file} is the source itself. Choose another --output.")
     return [read_manifest(file) for file in files]
 
 
@@ -115,7 +115,7 @@ def _check_all_or_none(files: Sequence[Path], one_more: Path) -> None:
         raise UsageError(
             f"{first_few(map(str, there), 10)} {'exists' if len(there) == 1 else 'exist'}, but "
             f"{len(files)} folds need {len(files)} files. Give the number of folds that they were "
-            "written with, remove them, or give another --output."
+            "written with, remove them, or choose another --output."
         )
 
 

@@ -81,7 +81,7 @@ def read_manifest(file: Path) -> Manifest:
     if header not in (_COLUMNS, (*_COLUMNS, "group")) or not all(map(_is_whole, rows)):
         raise UsageError(
             f"{file} exists, but this command did not write it: its first line would be "
-            f"{','.join(_COLUMNS)}. Give another --output."
+            f"{','.join(_COLUMNS)}. Choose another --output."
         )
     folder = os.path.abspath(file.parent)
     return Manifest(

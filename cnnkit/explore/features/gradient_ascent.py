@@ -1,4 +1,4 @@
-"""Make pictures that excite the channels of a layer, by gradient ascent on the pixels.
+"""Make pictures that maximise the channels of a layer, by gradient ascent on the pixels.
 
 Source: Olah, Mordvintsev & Schubert 2017, "Feature Visualization", distill.pub/2017/
 feature-visualization. The objective is the mean of a channel's map. To avoid fine noise, at each

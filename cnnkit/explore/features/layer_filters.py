@@ -35,7 +35,7 @@ class LayerFilters:
         name: name of the layer.
         kind: its Keras class.
         kernel: (height, width, channels per group, filters).
-        channels: the channels that are shown; the one that images excite most is the first.
+        channels: the channels that are shown; the one with the strongest response is the first.
         patches: for each of these channels its patches; the most exciting one is the first.
         climbed: (channels shown, height, width, image channels) uint8, from gradient ascent.
     """
@@ -92,10 +92,10 @@ def draw_layer(layer: LayerFilters, path: Path) -> None:
     rows = []
     for channel, climbed, patches in zip(layer.channels, layer.climbed, layer.patches, strict=True):
         pictures = [_rgb(climbed), *(_rgb(patch.pixels) for patch in patches if patch.pixels.size)]
-        titles = ["ascent", *(f"{patch.value:.3g}" for patch in patches if patch.pixels.size)]
+        titles = ["maximised", *(f"{patch.value:.3g}" for patch in patches if patch.pixels.size)]
         rows.append((f"channel {channel}", pictures, titles))
     count = layer.kernel.shape[3]
-    some = f"the {len(rows)} of {count} channels that images excite most"
+    some = f"the {len(rows)} of {count} channels with the strongest response"
     title = (
         f"{layer.name} ({layer.kind}): {some if len(rows) < count else count_of(count, 'channel')}."
         "\nFirst a picture by gradient ascent, then patches of images with the channel's number."

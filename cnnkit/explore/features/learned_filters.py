@@ -83,7 +83,7 @@ class Filters:
             height, width, depth, count = layer.kernel.shape
             channels = ", ".join(map(str, layer.channels[:8]))
             rows.append((layer.name, f"{count} of {height} x {width} x {depth}", channels))
-        columns = ("layer", "kernel", "channels that images excite most")
+        columns = ("layer", "kernel", "channels with the strongest response")
         lines = [table_text(columns, rows, right=("kernel",))]
         if self.kernels:
             lines.append(f"first layer: {self.kernels}")
@@ -102,7 +102,7 @@ def draw_filters(
     overwrite: bool = False,
     report: Report,
 ) -> Filters:
-    """Draw the filters of the first layer, and what excites the channels of each layer.
+    """Draw the filters of the first layer, and what the channels of each layer respond to.
 
     Args:
         model: a run, or a `.keras` file in a run; None means the newest finished run.

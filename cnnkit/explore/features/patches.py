@@ -1,4 +1,4 @@
-"""Find the patches of real images that excite each channel of a layer most.
+"""Find the patches of real images with the strongest response of each channel.
 
 Source: Zeiler & Fergus 2014, "Visualizing and Understanding Convolutional Networks",
 arXiv:1311.2901, section 4: take the largest numbers over a set of images, one per image, and show

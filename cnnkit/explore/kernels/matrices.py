@@ -131,12 +131,15 @@ def _number(value: Any, place: str) -> float:
         # Only fractions go through Fraction, because Fraction("1e999999999") hangs.
         is_fraction = isinstance(value, str) and "/" in value
         result = float(Fraction(value.strip()) if is_fraction else value)
-    except (ValueError, ZeroDivisionError, OverflowError):
+    except OverflowError:
+        result = math.inf
+    except (ValueError, ZeroDivisionError):
         result = math.nan
     if not abs(result) <= _LARGEST:
+        fault = "not a number" if math.isnan(result) else "too large"
         raise UsageError(
-            f'{place}: "{_shortened(value)}" is not a number that can be used. Write numbers such '
-            "as 3, -0.5 or 1/9. (Rows and columns are counted from 0.)"
+            f'{place}: "{_shortened(value)}" is {fault}. Write numbers such as 3, -0.5 or 1/9. '
+            "(Rows and columns are counted from 0.)"
         )
     return result
 

@@ -71,7 +71,7 @@ def _download(url: str, path: Path, others: Iterable[Path]) -> None:
             f"model.backbone.weights: imagenet needs {url}, which could not be downloaded: "
             f"{error}\nTo provide the file by hand, download it on another computer, save it as\n"
             f"  {path}\n"
-            "(the environment variable KERAS_HOME sets another folder than ~/.keras) and run the "
+            "(set KERAS_HOME to use a folder other than ~/.keras) and run the "
             "command again; or set model.backbone.weights to the path of the file."
             + _advice(others)
         ) from error

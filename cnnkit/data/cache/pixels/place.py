@@ -39,7 +39,8 @@ class Place:
         if self.kind == "disk":
             way_out = (
                 "Make room (`cnnkit cache clear`, data.cache_limit_gb), or set CNNKIT_CACHE to "
-                "another folder. With data.cache: auto, a training keeps them somewhere else."
+                "another folder. With data.cache: auto, training keeps them in memory instead, or "
+                "decodes the images in every epoch if memory is short too."
             )
         where = "on disk" if self.kind == "disk" else "in memory"
         raise DataError(f"The decoded pixels cannot be kept {where}: {self.obstacle}. {way_out}")

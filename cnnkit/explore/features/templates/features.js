@@ -207,7 +207,7 @@ function build() {
       "Point at a number of the map, or click the map and use the arrow keys."));
   const windowLabel = element("label", { id: "below-choice" }, "channel ", belowSelect);
   page.replaceChildren(answer, ...notes, controls,
-    element("div", { className: "panels" }, panel("image", "Image: what the number sees"),
+    element("div", { className: "panels" }, panel("image", "Image: the receptive field of this value"),
       panel("below", "Layer below: its window", windowLabel), panel("map", "Map")),
     element("div", { className: "sum", id: "sum" }),
     element("section", {}, element("h2", {}, "All channels of this layer"),
@@ -400,7 +400,7 @@ function drawImage(stage, explained, row, column) {
   const [left, right] = stage.columns[column];
   const seen = top <= bottom && left <= right;
   drawMap("image", stages[0], 0, seen ? [top, left, bottom, right] : null);
-  document.getElementById("image-title").textContent = "Image: what the number sees";
+  document.getElementById("image-title").textContent = "Image: the receptive field of this value";
   document.getElementById("image-legend").textContent = seen
     ? `rows ${top} to ${bottom}, columns ${left} to ${right} of ${stages[0].shape.slice(0, 2).join(" x ")}`
     : "only padding";

@@ -1,4 +1,4 @@
-// The page of `cnnkit filters`. Choose a layer and a channel to see its kernel and what excites it.
+// The page of `cnnkit filters`. Choose a layer and a channel to see its kernel and what it responds to.
 
 const layers = data.layers;
 const page = document.getElementById("page");
@@ -15,11 +15,11 @@ function build() {
   page.replaceChildren(...notes,
     element("div", { className: "controls" }, element("label", {}, "Layer ", layerSelect),
       element("label", {}, "Channel ", channelSelect),
-      element("span", { className: "quiet" }, "The channels that the images excite most come first.")),
+      element("span", { className: "quiet" }, "The channels with the strongest response come first.")),
     element("section", {}, element("h2", {}, "Kernel"), weightLine, kernelBox),
-    element("section", {}, element("h2", {}, "Picture that excites the channel (gradient ascent)"),
+    element("section", {}, element("h2", {}, "Picture that maximises the channel (gradient ascent)"),
       climbedBox),
-    element("section", {}, element("h2", {}, "Patches of images that excite it most"), patchBox));
+    element("section", {}, element("h2", {}, "Patches of images with the strongest response"), patchBox));
   fill(layerSelect, layers.map((layer, index) => [index, `${layer.name}: ${layer.title}, ` +
     `${layer.shape[3]} filters of ${layer.shape.slice(0, 3).join(" x ")}`]));
   layerSelect.addEventListener("change", chooseLayer);
@@ -36,7 +36,7 @@ function show() {
   const layer = layers[Number(layerSelect.value)];
   const channel = layer.channels[Number(channelSelect.value)];
   showKernel(layer, channel.kernel);
-  climbedBox.replaceChildren(figure(channel.climbed, 224, "as large as the images of the model"));
+  climbedBox.replaceChildren(figure(channel.climbed, 224, "the model's input size"));
   patchBox.replaceChildren(...channel.patches.map((patch) => {
     const [top, left, bottom, right] = patch.box;
     const label = patch.label ? `${patch.label}, ` : "";

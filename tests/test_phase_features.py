@@ -111,7 +111,7 @@ def test_a_probe_and_a_head_have_the_same_features(transfer, tmp_path, monkeypat
     transfer(f"{{phases: {phases}}}", ", head: [dropout: 0.5]", notes=notes)
     probe, head = [note for note in notes if note.startswith("phase")]
     assert probe.endswith("on cached features (30 newly computed)")
-    assert head.endswith("from cached features")
+    assert head.endswith("on cached features")
 
 
 def test_mixing_that_does_nothing_on_features_is_reported(transfer):

@@ -130,7 +130,7 @@ def test_a_folder_or_glob_without_images_is_reported_as_such(trained_run, tmp_pa
 
 def test_an_empty_list_of_paths_is_reported(trained_run):
     done = _cli("-", "--model", trained_run.folder, stdin=b"")
-    assert (done.exit_code, done.stdout) == (0, b"" if isinstance(done.stdout, bytes) else "")
+    assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr.decode() == "There are no paths on standard input.\n"
 
 

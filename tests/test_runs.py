@@ -21,6 +21,7 @@ from cnnkit.runs import (
     run_of_file,
     unfinished_runs,
 )
+from cnnkit.runtimes import lacking
 
 
 def _finished(runs, name):
@@ -91,6 +92,14 @@ def test_class_names_are_those_that_were_written_whatever_an_editor_added(tmp_pa
     for content in (b"cat\na\xe2\x80\xa8b\n", b"\xef\xbb\xbfcat\r\na\xe2\x80\xa8b\r\n"):
         run.classes.write_bytes(content)
         assert run.class_names() == ("cat", "a\u2028b")
+
+
+def test_a_run_that_lacks_files_because_it_is_in_training_may_be_waited_for(tmp_path):
+    run = create_run("a", tmp_path)
+    with run.recording():
+        assert "is running. Use another run, or wait until it ends." in str(
+            lacking(run, [run.tflite])
+        )
 
 
 def test_the_newest_run_is_the_finished_one_that_began_last(tmp_path):

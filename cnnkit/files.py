@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, TypedDict
 
 from cnnkit.errors import UsageError
-from cnnkit.text import shown
+from cnnkit.text import endings_text, shown
 
-# The endings that the name of an output may have; None for any ending but that of a picture.
+# The endings that the name of an output may have.
 CONFIG = (".yaml", ".yml")
 PICTURE = (".png",)
 DRAWING = (".svg", ".png")
 KERAS = (".keras",)
 LIST = (".txt", ".list", ".lst", "")
-TEXT = None
+ANSWERS = (".csv", ".jsonl", ".txt", "")
 
 STDIN = 0  # an input of `check_output`: the file that the shell redirects to standard input
 
@@ -73,36 +73,37 @@ _MARKS = (
 )
 # Without O_NONBLOCK, opening a pipe would wait until another process writes into it.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def check_output(
     path: Path | None,
     option: str,
-    endings: tuple[str, ...] | None,
+    endings: tuple[str, ...],
     *,
     overwrite: bool,
     inputs: Iterable[str | os.PathLike[str] | int] = (),
+    in_run: bool = False,
 ) -> None:
     """Refuse to write a file that would destroy something, before anything is computed.
 
-    A picture that cnnkit did not draw and a file that the command reads are never replaced, any
-    other file only with `--overwrite`. Pipes and devices, such as /dev/stdout, may have any name.
+    A picture that cnnkit did not draw, a file that the command reads and a file of a run are never
+    replaced, any other file only with `--overwrite`. Pipes and devices may have any name.
 
     Args:
         path: the file to write; None if there is none.
         option: the option that names it, for the message.
-        endings: the endings that its name may have: CONFIG, PICTURE, ...; TEXT allows all but those
-            of pictures.
+        endings: the endings that its name may have: CONFIG, PICTURE, ...
         overwrite: whether a file that exists may be replaced.
         inputs: the files that the command reads, or STDIN. What is not a file, such as the name of
             a run or a folder of images, is ignored.
+        in_run: whether the command itself, not the user, chose a place in a run folder.
 
     Raises:
         UsageError: the path is refused.
@@ -110,29 +111,18 @@ def check_output(
     if path is None or (path.exists() and not path.is_file()):
         return
     name = shown(str(path))
-    _check_ending(path, f"{option} {name}", endings)
+    if path.suffix.lower() not in endings:
+        raise UsageError(f"{option} {name}: the name must end in {endings_text(endings)}.")
     if not path.exists():
         return
     if any(_is_same(path, other) for other in inputs):
         raise UsageError(f"{name} is a file that this command reads. Choose another {option}.")
-    if _is_picture(path) and not _DRAWN.match(_head(path)):
+    if _is_picture(path) and not is_drawn(path):
         raise UsageError(f"{name} exists, and cnnkit did not draw it. Choose another {option}.")
+    if not in_run and (run := _run_around(path)):
+        raise UsageError(f"{name} is a file of the run {shown(str(run))}. Choose another {option}.")
     if not overwrite:
         raise UsageError(f"{name} exists. Choose another {option}, or add --overwrite.")
-
-
-def _check_ending(path: Path, what: str, endings: tuple[str, ...] | None) -> None:
-    ending = path.suffix.lower()
-    if endings is TEXT and ending in _PICTURE_ENDINGS:
-        raise UsageError(
-            f"{what}: that is the name of a picture, but text is written. Give a name such as "
-            "answers.csv."
-        )
-    if endings is not TEXT and ending not in endings:
-        *others, last = filter(None, endings)
-        allowed = f"{', '.join(others)} or {last}" if others else last
-        bare = ", or have no extension" if "" in endings else ""
-        raise UsageError(f"{what}: the name must end in {allowed}{bare}.")
 
 
 def _is_same(path: Path, other: str | os.PathLike[str] | int) -> bool:
@@ -140,6 +130,16 @@ def _is_same(path: Path, other: str | os.PathLike[str] | int) -> bool:
     with suppress(OSError, ValueError):
         return os.path.samefile(path, other)
     return False
+
+
+def _run_around(path: Path) -> Path | None:
+    """Return the run folder that a file is in, known by its run.json, or None."""
+    return next((each for each in path.resolve().parents if (each / "run.json").is_file()), None)
+
+
+def is_drawn(path: Path) -> bool:
+    """Tell whether a file is a PNG or SVG that cnnkit drew."""
+    return bool(_DRAWN.match(_head(path)))
 
 
 def _is_picture(path: Path) -> bool:
@@ -278,7 +278,7 @@ def why_unreadable(path: str | os.PathLike[str]) -> tuple[str, str] | None:
 
 
 def _kind(mode: int) -> str:
-    return next((name for test, name in _KINDS if test(mode)), "something else")
+    return _KINDS.get(stat.S_IFMT(mode), "something else")
 
 
 def text_encoding(content: bytes) -> str:

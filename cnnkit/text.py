@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 # Characters that break a line or control the terminal. Bytes that are not UTF-8 stay unchanged.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -101,3 +101,14 @@ def size_text(num_bytes: int) -> str:
         if num_bytes >= size:
             return f"{num_bytes / size:,.1f} {unit}"
     return f"{num_bytes} bytes"
+
+
+def endings_text(endings: Collection[str]) -> str:
+    """Return the endings that a file name may have, "" for a name without one.
+
+    >>> endings_text([".csv", ".txt", ""])
+    '.csv or .txt, or have no extension'
+    """
+    *others, last = filter(None, endings)
+    allowed = f"{', '.join(others)} or {last}" if others else last
+    return allowed + ", or have no extension" * ("" in endings)

@@ -49,7 +49,7 @@ def test_the_numbers_are_those_of_the_keras_layer(trained_run, image, tmp_path):
     from cnnkit.backend import keras
     from cnnkit.data.pixels import PixelSettings, read_pixels
 
-    done = _run("features", image, "--model", trained_run.best, "-o", tmp_path, "--json")
+    done = _run("features", image, "--model", trained_run.best, "-o", tmp_path / "out", "--json")
     model = keras.models.load_model(trained_run.best)
     layer = model.get_layer("conv_1")
     layer.activation = keras.activations.linear

@@ -21,12 +21,12 @@ from cnnkit.data.image_formats import image_extensions
 from cnnkit.errors import UsageError
 from cnnkit.files import (
     _PICTURE_ENDINGS,
+    ANSWERS,
     CONFIG,
     DRAWING,
     KERAS,
     LIST,
     PICTURE,
-    TEXT,
     check_output,
     write_text,
 )
@@ -176,7 +176,8 @@ def test_a_pattern_that_the_shell_expands_after_o_destroys_nothing(photos, train
     before = _contents(photos.parent)
     done = run("predict", "--model", trained_run.folder, "-o", *expanded)
     assert done.exit_code == 2
-    assert f"--output {expanded[0]}: that is the name of a picture" in done.stderr
+    allowed = ".csv, .jsonl or .txt, or have no extension"
+    assert f"--output {expanded[0]}: the name must end in {allowed}." in done.stderr
     assert _contents(photos.parent) == before
 
 
@@ -190,6 +191,70 @@ def test_a_folder_of_photos_keeps_them(photos, trained_run, writer, overwrite):
     assert done.exit_code == 2, done.output
     assert "conv_1.png exists, and cnnkit did not draw it" in done.stderr
     assert _contents(photos) == before
+
+
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+@pytest.mark.parametrize(
+    ("output", "foreign"), [("photos", "cat"), ("photos/owl", "00.png"), ("notes", "todo.txt")]
+)
+@pytest.mark.parametrize("words", ["features photos/cat/01.png", "filters"])
+def test_pictures_are_not_mixed_with_other_files(
+    photos, trained_run, words, output, foreign, overwrite
+):
+    Path("notes").mkdir()
+    Path("notes/todo.txt").touch()
+    before = _contents(photos.parent)
+    done = run(*words.split(), "--model", trained_run.folder, "-o", output, *overwrite)
+    assert done.exit_code == 2, done.output
+    assert (
+        f"did not write {foreign} in this folder. Choose a new or an empty folder." in done.stderr
+    )
+    assert _contents(photos.parent) == before
+
+
+def test_pictures_may_be_written_to_an_empty_folder_and_again_with_overwrite(photos, trained_run):
+    Path("out").mkdir()
+    Path("out/.DS_Store").touch()
+    model = ["--model", trained_run.folder, "-o", "out"]
+    assert run("features", "photos/cat/01.png", *model).exit_code == 0
+    before = _contents(Path("out"))
+    done = run("filters", "--layer", "conv_1", "--channels", "1", *model)
+    assert (done.exit_code, "or add --overwrite." in done.stderr) == (2, True)
+    assert _contents(Path("out")) == before
+    done = run("filters", "--channels", "1", *model, "--overwrite")
+    assert done.exit_code == 0, done.output
+    done = run("features", "photos/cat/02.png", *model, "--overwrite")
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "predict photos --model RUN -o COPY/split.csv",
+        "predict photos --model RUN -o COPY/classes.txt",
+        "build a.yaml -o COPY/weights/best.keras",
+        "init photos -o COPY/config.yaml",
+        "summary a.yaml --diagram COPY/plots/curves.png",
+        "data check photos --list COPY/classes.txt",
+        "data split photos -o COPY/split.csv",
+        "features photos/cat/01.png --model COPY -o COPY/features/old",
+    ],
+)
+def test_no_file_of_a_run_is_ever_replaced(photos, trained_run, words):
+    copied = photos.parent / "runs" / "mine"
+    shutil.copytree(trained_run.folder, copied)
+    (copied / "plots").mkdir(exist_ok=True)
+    (copied / "features" / "old").mkdir(parents=True)
+    for drawn in ("plots/curves.png", "features/old/overview.png"):
+        (copied / drawn).unlink(missing_ok=True)
+        assert run("kernels", "photos/cat/00.png", "-o", copied / drawn).exit_code == 0
+    before = _contents(copied)
+    words = words.replace("RUN", str(trained_run.folder)).replace("COPY", "runs/mine").split()
+    overwrite = [] if words[:2] == ["data", "split"] else ["--overwrite"]
+    done = run(*words, *overwrite)
+    assert done.exit_code == 2, done.output
+    assert f"is a file of the run {copied}. Choose another --" in done.stderr
+    assert _contents(copied) == before
 
 
 @pytest.mark.parametrize("key", ["file", "weights"])
@@ -301,11 +366,13 @@ def test_another_ending_is_refused_before_anything_is_read(tmp_path, name, endin
         check_output(tmp_path / name, "--out", endings, overwrite=True)
 
 
-def test_text_has_any_ending_but_that_of_a_picture(tmp_path):
-    for name in ("a.csv", "a.tsv", "a"):
-        check_output(tmp_path / name, "--out", TEXT, overwrite=False)
-    with pytest.raises(UsageError, match=r"Give a name such as answers\.csv\.$"):
-        check_output(tmp_path / "a.JPG", "--out", TEXT, overwrite=True)
+@pytest.mark.parametrize("name", ["a.py", "a.yaml", "a.keras", "a.json", "a.JPG"])
+def test_predictions_do_not_replace_files_of_another_kind(tmp_path, name):
+    for allowed in ("a.csv", "a.JSONL", "a.txt", "a"):
+        check_output(tmp_path / allowed, "--out", ANSWERS, overwrite=False)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UsageError, match="txt, or have no extension.$"):
+        check_output(tmp_path / name, "--out", ANSWERS, overwrite=True)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

@@ -214,6 +214,24 @@ def test_other_files_are_not_replaced(photos, tmp_path):
         split_to(tmp_path / "mine.txt", photos)
 
 
+@pytest.mark.parametrize("group", [None, "(.)"])
+def test_the_manifest_of_another_data_set_is_not_replaced(photos, tmp_path, group):
+    file, others = tmp_path / "x.csv", tmp_path / "others"
+    write_classes(others, {"cat": 9, "owl": 9}, seed=500)
+    split_to(file, photos, split={"group": group, "test": 0.0, "validation": 0.0})
+    folds_of(tmp_path, photos, 2)
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.csv")}
+    with pytest.raises(UsageError, match="x.csv has 30 images, but none of this source: it is"):
+        split_to(file, others)
+    with pytest.raises(UsageError, match=r"k.fold1.csv has 30 .* Choose another --output\.$"):
+        folds_of(tmp_path, others, 2)
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.csv")} == before
+    shutil.copy(next(photos.glob("cat/*")), others / "cat")  # one image that both have
+    if group is None:
+        made, _ = split_to(file, others)
+        assert (made.kept, made.gone) == (1, 29)
+
+
 def test_the_class_list_orders_and_chooses(photos, tmp_path):
     write_classes(photos, {"yak": 8}, seed=300)
     made, notes = split_to(tmp_path / "a.csv", photos, classes=("yak", "cat"))

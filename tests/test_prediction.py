@@ -242,6 +242,27 @@ def test_an_output_file_has_all_rows(trained_run, tmp_path):
     assert os.listdir(tmp_path) == ["out.csv"]
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "first"),
+    [
+        ("a.csv", [], "path,prediction,probability,error,p_blue,p_green,p_red"),
+        ("a.JSONL", [], '{"path": '),
+        ("a.txt", [], "/"),
+        ("a", [], "/"),
+        ("a.csv", ["--format", "jsonl"], '{"path": '),
+        ("a.csv", ["--json"], '{"path": '),
+        ("a.jsonl", ["--format", "table"], "/"),
+    ],
+)
+def test_the_ending_of_the_output_is_the_default_of_the_format(
+    trained_run, tmp_path, name, options, first
+):
+    image, output = f"{_image_folder(trained_run)}/green/2.png", tmp_path / name
+    done = _cli(image, "--model", trained_run.folder, "-o", output, *options)
+    assert done.returncode == 0, done.stderr
+    assert output.read_text().startswith(first)
+
+
 def test_a_command_without_images_is_wrong_usage(trained_run):
     done = _cli("--model", trained_run.folder)
     assert done.returncode == 2

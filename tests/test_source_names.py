@@ -57,6 +57,14 @@ def test_commands_read_the_folder(here, written, command, count):
     assert count(json.loads(done.stdout)) == _IN_FOLDER
 
 
+def test_the_split_of_the_built_in_is_not_replaced_by_that_of_the_folder(here):
+    run("data", "split", "digits")
+    before = Path("digits.split.csv").read_bytes()
+    done = run("data", "split", "./digits", exit_code=2)
+    assert "digits.split.csv has 1,797 images, but none of this source" in done.stderr
+    assert Path("digits.split.csv").read_bytes() == before
+
+
 def test_commands_read_the_built_in_by_its_name(here):
     assert json.loads(run("data", "stats", "digits", "--json").stdout)["summary"]["images"] == 1797
     run("init", "digits", "-o", "builtin.yaml")

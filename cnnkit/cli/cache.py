@@ -32,7 +32,7 @@ def clear(what: str, yes: bool, as_json: bool) -> None:
     """Remove what is kept; it is made or downloaded again when it is needed.
 
     WHAT is all (the default), pixels, features, builtin, downloads, or the beginning of one name
-    that `cnnkit cache list` shows.
+    that `cnnkit cache list` shows. If something cannot be removed, the exit code is 1.
     """
     from cnnkit.data.cache_report import CacheReport, remove
 
@@ -43,6 +43,8 @@ def clear(what: str, yes: bool, as_json: bool) -> None:
     for sentence in removed.left:
         say(sentence)
     show(removed, as_json)
+    if removed.left:
+        sys.exit(1)
 
 
 def _ask(table: str) -> None:

@@ -46,7 +46,7 @@ def split(
     """Divide images into train, validation and test, and write a manifest that `train` accepts.
 
     The manifest is a CSV file. If it exists, its images stay in their split, and new images are
-    added. Any other file is never replaced.
+    added. Any other file, and the manifest of other images, is never replaced.
     """
     from cnnkit.data.split.division import divide, divide_into_folds
     from cnnkit.data.split.manifest_tables import Manifests

@@ -24,8 +24,8 @@ json_option = click.option(
 overwrite_option = click.option(
     "--overwrite",
     is_flag=True,
-    help="Replace files that exist. A picture that cnnkit did not draw, or a file that the command "
-    "reads, is never replaced.",
+    help="Replace files that exist. A picture that cnnkit did not draw, a file that the command "
+    "reads, or a file of a run is never replaced.",
 )
 runs_option = click.option(
     "--runs-folder",
@@ -65,8 +65,9 @@ def pictures_option(default: str) -> Decorator:
         "-o",
         "--output",
         type=click.Path(path_type=Path, file_okay=False),
-        help=f"The folder to write to. Default: {default} in the run folder, or if it exists, the "
-        "same name followed by -2, -3, ...",
+        help="The folder to write to: a new or an empty one, or with --overwrite one that features "
+        f"or filters wrote. Default: {default} in the run folder, or if it exists, the same name "
+        "followed by -2, -3, ...",
     )
 
 

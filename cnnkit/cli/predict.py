@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from cnnkit.data.sources.ignored import Ignored
 
 
+_FORMAT_OF_ENDING = {".csv": "csv", ".jsonl": "jsonl"}
+
+
 @click.command(
     cls=Command,
     examples=[
         "cnnkit predict photo.jpg --topk 3",
-        "cnnkit predict holiday/ --format csv -o answers.csv",
+        "cnnkit predict holiday/ -o answers.csv",
         "find holiday -name '*.jpg' -print0 | cnnkit predict - -0 --json",
     ],
 )
@@ -32,9 +35,8 @@ if TYPE_CHECKING:
     "--format",
     "format_",
     type=click.Choice(["table", "csv", "jsonl"]),
-    default="table",
-    show_default=True,
-    help="How to write predictions.",
+    help="How to write predictions. Default: csv or jsonl if the name of --output ends so, else "
+    "table.",
 )
 @click.option(
     "--topk",
@@ -64,7 +66,7 @@ if TYPE_CHECKING:
 def predict(
     images: tuple[str, ...],
     model: str | None,
-    format_: str,
+    format_: str | None,
     topk: int,
     output: Path | None,
     overwrite: bool,
@@ -81,19 +83,19 @@ def predict(
     """
     _check_images(images, stdin_image)
     from cnnkit.data.sources.ignored import Ignored
-    from cnnkit.files import STDIN, TEXT, check_output
+    from cnnkit.files import ANSWERS, STDIN, check_output
     from cnnkit.prediction import predict as predict_images
     from cnnkit.prediction import write_predictions
     from cnnkit.runtimes import load_predictor
 
     predictor = load_predictor(model, runs_folder, say)
     files = [*images, STDIN, predictor.path, *predictor.path.rglob("*")]  # a SavedModel is a folder
-    check_output(output, "--output", TEXT, overwrite=overwrite, inputs=files)
+    check_output(output, "--output", ANSWERS, overwrite=overwrite, inputs=files)
     if model is None:
         say(f"model: {predictor.path}")
     ignored = Ignored()
     sources = iter([sys.stdin.buffer.read()]) if stdin_image else _paths(images, null, ignored)
-    format_ = "jsonl" if as_json else format_
+    format_ = "jsonl" if as_json else format_ or _default_format(output)
     total, failed = write_predictions(
         predict_images(predictor, sources), predictor.info.class_names, format_, topk, output
     )
@@ -109,6 +111,10 @@ def predict(
         )
         if not allow_errors:
             sys.exit(1)
+
+
+def _default_format(output: Path | None) -> str:
+    return _FORMAT_OF_ENDING.get(output.suffix.lower(), "table") if output else "table"
 
 
 def _check_images(images: tuple[str, ...], stdin_image: bool) -> None:

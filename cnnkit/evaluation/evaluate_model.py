@@ -81,8 +81,8 @@ def evaluate_model(
     folder = output or run.evaluation(name or _result_name(predictor.path, run, split, data))
     if data is not None:
         written = folder / "predictions.csv"
-        option = "--output" if output else "--name"
-        check_output(written, option, (".csv",), overwrite=True, inputs=[data])
+        option, in_run = ("--output", False) if output else ("--name", True)
+        check_output(written, option, (".csv",), overwrite=True, inputs=[data], in_run=in_run)
     evaluation = _score(predictor, records, folder, skip_errors, note)
     try:
         evaluation.write()

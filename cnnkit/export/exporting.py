@@ -134,7 +134,7 @@ def _check_target(target: Path) -> None:
         UsageError: the target is a folder that cnnkit did not write, or a picture.
     """
     if not target.is_dir():
-        check_output(target, "--format", (target.suffix,), overwrite=True)
+        check_output(target, "--format", (target.suffix,), overwrite=True, in_run=True)
     elif not (target / INFO_NAME).is_file():
         raise UsageError(
             f"{target} is a folder that cnnkit did not write. Move it to another place, or choose "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from cnnkit.data.split.manifest import Manifest, read_manifest
 from cnnkit.data.split.stratified import split_units
 from cnnkit.data.split.units import Pool
 from cnnkit.errors import UsageError
+from cnnkit.files import check_output
 from cnnkit.text import first_few
 
 Note = Callable[[str], None]
@@ -32,7 +32,7 @@ def divide(
         progress: called with (files read, files in all).
 
     Raises:
-        UsageError: the output exists and is not a manifest.
+        UsageError: the output exists and is not a manifest, or not one of these images.
         DataError: the images cannot be read or split; the text says what to do.
     """
     (earlier,) = _read_earlier(data_config, [output])
@@ -100,11 +100,9 @@ def fold_file(output: Path, number: int) -> Path:
 
 
 def _read_earlier(data_config: DataConfig, files: Sequence[Path]) -> list[Manifest]:
-    """Read the manifests that will be rewritten; refuse to write over the source."""
+    """Read the manifests that will be rewritten; refuse to write over the source or a run."""
     for file in files:
-        if file.exists() and os.path.exists(data_config.source):
-            if os.path.samefile(file, data_config.source):
-                raise UsageError(f"{file} is the source itself. Choose another --output.")
+        check_output(file, "--output", (".csv",), overwrite=True, inputs=[data_config.source])
     return [read_manifest(file) for file in files]
 
 

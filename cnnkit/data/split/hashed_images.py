@@ -128,7 +128,8 @@ def read_images(
 
     Raises:
         DataError: the source is wrong, or images cannot be read.
-        UsageError: the earlier manifests have groups, and the groups of new images are not known.
+        UsageError: an earlier manifest has none of these images, or the earlier manifests have
+            groups, and the groups of new images are not known.
     """
     source = find_images(data_config)
     for sentence in source.notes:
@@ -149,10 +150,25 @@ def read_images(
     lost = set(class_names) - {record.label for record in records}
     if lost:
         raise DataError(f"{source.name}: no image of {first_few(sorted(lost), 10)} can be read.")
+    _check_same_data(records, hashes, earlier)
     stated = groups_of(records, data_config.split.group)
     groups = _kept_groups(records, hashes, stated, earlier)
     records = [replace(r, group=group) for r, group in zip(records, groups, strict=True)]
     return HashedImages(records, hashes, groups, class_names)
+
+
+def _check_same_data(
+    records: Sequence[ImageRecord], hashes: Sequence[str], earlier: Sequence[Manifest]
+) -> None:
+    """Refuse to update a manifest that has none of the images: it is that of another data set."""
+    places = [os.path.abspath(str(record.file)) for record in records]
+    for manifest in earlier:
+        if manifest.num_images and not any(map(manifest.row, places, hashes)):
+            noun = count_of(manifest.num_images, "image", "images")
+            raise UsageError(
+                f"{manifest.file} has {noun}, but none of this source: it is the manifest of "
+                "another data set. Choose another --output."
+            )
 
 
 def _kept_groups(

@@ -30,10 +30,13 @@ class Manifest:
     """The splits of images in a manifest that was written earlier.
 
     Args:
+        file: where it is, or will be written.
         rows: its images; none if there is no manifest yet.
     """
 
-    def __init__(self, rows: Sequence[Row] = ()) -> None:
+    def __init__(self, file: Path, rows: Sequence[Row] = ()) -> None:
+        self.file = file
+        self.num_images = len(rows)
         self._rows = rows
         self._of_content = {row.sha256: row for row in rows}
         self._of_place = {row.place: row for row in rows}
@@ -71,7 +74,7 @@ def read_manifest(file: Path) -> Manifest:
     if file.suffix.lower() != ".csv":
         raise UsageError(f"--output {file}: the name must end in .csv.")
     if not file.exists():
-        return Manifest()
+        return Manifest(file)
     try:
         with file.open(newline="", **WITHOUT_MARK) as stream:
             reader = csv.DictReader(stream)
@@ -85,6 +88,7 @@ def read_manifest(file: Path) -> Manifest:
         )
     folder = os.path.abspath(file.parent)
     return Manifest(
+        file,
         [
             Row(
                 os.path.normpath(os.path.join(folder, row["path"])),
@@ -94,7 +98,7 @@ def read_manifest(file: Path) -> Manifest:
                 row.get("group"),
             )
             for row in rows
-        ]
+        ],
     )
 
 

@@ -15,7 +15,7 @@ from cnnkit.data.pixels import read_pixels
 from cnnkit.errors import DataError, ImageError
 from cnnkit.explore.features.model_graph import check_finite
 from cnnkit.explore.features.opened_model import Opened, open_model
-from cnnkit.explore.features.output_folder import layer_files, wanted_folder
+from cnnkit.explore.features.output_folder import FEATURES_PAGE, layer_files, wanted_folder
 from cnnkit.explore.features.overview import draw_overview
 from cnnkit.explore.features.page import printable, render, stage_data
 from cnnkit.explore.features.stages import MOVE, OTHER, Stage, most_active, path_from, stages_of
@@ -24,7 +24,7 @@ from cnnkit.plots.map_pictures import Section, plot_maps
 from cnnkit.progress import Report
 from cnnkit.tables import table_text
 
-_OVERVIEW, _PAGE = "overview.png", "features.html"
+_OVERVIEW = "overview.png"
 _MOST_MAPS = 64  # in the picture of one layer
 _MOST_NAMED = 5  # channels in the table, the most active ones
 _HOW = {"sum": "sums", "max": "max pool", "mean": "average pool", "relu": "after ReLU"}
@@ -117,8 +117,8 @@ def draw_features(
     if model is None:
         report.note(f"run: {opened.run.folder}")
     chosen = opened.convolutions(layers)
-    files = layer_files(opened.names(opened.convolutions()), [_OVERVIEW, _PAGE])
-    written = [*(files[layer] for layer in opened.names(chosen)), _OVERVIEW, _PAGE]
+    files = layer_files(opened.names(opened.convolutions()), [_OVERVIEW, FEATURES_PAGE])
+    written = [*(files[layer] for layer in opened.names(chosen)), _OVERVIEW, FEATURES_PAGE]
     default = opened.run.folder / "features" / (Path(image).stem or "image")
     folder = wanted_folder(output, default, written, overwrite=overwrite, inputs=[image])
     stages = _stages(image, opened)
@@ -157,7 +157,7 @@ def _finish(
     answer = _answer(opened, stages[-1])
     # With --layer the page has only these layers, so that their numbers fit completely.
     title = f"{name} in {printable(opened.run.name)}"
-    overview, page = folder / _OVERVIEW, folder / _PAGE
+    overview, page = folder / _OVERVIEW, folder / FEATURES_PAGE
     kept = _around(stages, only) if only else list(range(len(stages)))
     draw_overview(stages, kept, answer, title, overview)
     data, notes = stage_data(_renumbered(stages, kept))

@@ -23,7 +23,12 @@ from cnnkit.explore.features.layer_filters import (
     within_bound,
 )
 from cnnkit.explore.features.opened_model import Opened, open_model
-from cnnkit.explore.features.output_folder import layer_files, png_name, wanted_folder
+from cnnkit.explore.features.output_folder import (
+    FILTERS_PAGE,
+    layer_files,
+    png_name,
+    wanted_folder,
+)
 from cnnkit.explore.features.page import printable, render
 from cnnkit.explore.features.patches import Patch, exciting_patches
 from cnnkit.explore.features.windows_and_kernels import kernel_of
@@ -35,7 +40,6 @@ from cnnkit.tables import table_text
 _MOST_IMAGES = 1000
 _MOST_LAYERS = 12  # unless the user names them, because gradient ascent is slow
 _PATCHES = 8
-_PAGE = "filters.html"
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +136,11 @@ def draw_filters(
         )
         chosen = _evenly(chosen, _MOST_LAYERS)
     files, default = _files(opened), opened.run.folder / "filters"
-    written = [*(files[layer] for layer in opened.names(chosen)), _kernels_name(opened), _PAGE]
+    written = [
+        *(files[layer] for layer in opened.names(chosen)),
+        _kernels_name(opened),
+        FILTERS_PAGE,
+    ]
     inputs = [images] if images else []
     folder = wanted_folder(output, default, written, overwrite=overwrite, inputs=inputs)
     records, whose = _records(opened, images, report.note)
@@ -150,7 +158,7 @@ def draw_filters(
 def _files(opened: Opened) -> dict[str, str]:
     """Return the file name of each convolutional layer's picture."""
     layers = opened.names(opened.convolutions())
-    return layer_files(layers, [_kernels_name(opened), _PAGE])
+    return layer_files(layers, [_kernels_name(opened), FILTERS_PAGE])
 
 
 def _kernels_name(opened: Opened) -> str:
@@ -232,6 +240,6 @@ def _draw(
     data = [layer_data(layer, coloured=position == first) for position, layer in found.items()]
     kept, notes = within_bound(data)
     title = f"What {printable(opened.run.name)} has learned"
-    page = folder / _PAGE
+    page = folder / FILTERS_PAGE
     write_text(page, render("filters", title, {"title": title, "notes": notes, "layers": kept}))
     return Filters(folder, opened.path, num_images, layers, files, kernels, page, notes)

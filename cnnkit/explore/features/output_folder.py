@@ -6,7 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cnnkit.files import check_output
+from cnnkit.errors import UsageError
+from cnnkit.files import check_output, is_drawn
+from cnnkit.text import shown
+
+FEATURES_PAGE, FILTERS_PAGE = "features.html", "filters.html"
 
 
 def png_name(layer: str) -> str:
@@ -48,16 +52,42 @@ def wanted_folder(
         output: the folder that the user named; None if there is none.
         default: the folder to use instead, if files in it may be replaced.
         files: names of the files that will be written.
-        overwrite: whether files with these names may be replaced.
+        overwrite: whether files with these names may be replaced, and whether the named folder may
+            contain earlier pictures.
         inputs: files that are read; they are never replaced.
 
     Raises:
-        UsageError: one of the files exists and must not be replaced.
+        UsageError: one of the files exists and must not be replaced, or the named folder contains
+            files that `features` and `filters` do not write.
     """
     if output is None and not overwrite:
         return None  # a new folder cannot replace anything
-    folder = output or default
+    folder, in_run = output or default, output is None
     inputs = list(inputs)
     for path in (folder / name for name in files):
-        check_output(path, "--output", (path.suffix,), overwrite=overwrite, inputs=inputs)
+        check_output(
+            path, "--output", (path.suffix,), overwrite=overwrite, inputs=inputs, in_run=in_run
+        )
+    if output:
+        _check_folder(output, overwrite=overwrite)
     return folder
+
+
+def _check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder with other files: among photos, our pictures would become training images."""
+    if not folder.is_dir():
+        return
+    name = f"--output {shown(str(folder))}"
+    found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    for path in found:
+        if not _is_ours(path):
+            raise UsageError(
+                f"{name}: `cnnkit features` and `cnnkit filters` did not write {shown(path.name)} "
+                "in this folder. Choose a new or an empty folder."
+            )
+    if found and not overwrite:
+        raise UsageError(f"{name} is not empty. Choose another --output, or add --overwrite.")
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_file() and (path.name in (FEATURES_PAGE, FILTERS_PAGE) or is_drawn(path))

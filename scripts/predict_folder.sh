@@ -97,13 +97,13 @@ model_checksum() {
 # Predict the paths in the list $1 into $2.csv, or into $2.errors.csv if some cannot be read.
 predict_part() {
   local status=0
-  rm -f "$2.unchecked.csv"
-  cnnkit predict - -0 --format csv --output "$2.unchecked.csv" ${options[@]+"${options[@]}"} <"$1" ||
+  rm -f "$2-unchecked"
+  cnnkit predict - -0 --format csv --output "$2-unchecked" ${options[@]+"${options[@]}"} <"$1" ||
     status=$?
   if [ $status -eq 0 ]; then
-    mv "$2.unchecked.csv" "$2.csv"
-  elif [ $status -eq 1 ] && [ -f "$2.unchecked.csv" ]; then
-    mv "$2.unchecked.csv" "$2.errors.csv"
+    mv "$2-unchecked" "$2.csv"
+  elif [ $status -eq 1 ] && [ -f "$2-unchecked" ]; then
+    mv "$2-unchecked" "$2.errors.csv"
   else
     say "stopped (exit code $status). Run the same command to continue from here."
     exit "$status"

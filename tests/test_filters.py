@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -249,8 +250,6 @@ def test_patches_of_a_grayscale_picture_are_drawn(tmp_path):
 
 
 def test_missing_images_of_the_run_are_an_error_with_the_right_option(trained_run, tmp_path):
-    import shutil
-
     run = tmp_path / "copied"
     shutil.copytree(trained_run.folder, run)
     text = run.joinpath("config.yaml").read_text()
@@ -266,8 +265,6 @@ def test_missing_images_of_the_run_are_an_error_with_the_right_option(trained_ru
 
 
 def test_twelve_of_many_layers_are_drawn_unless_they_are_named(trained_run, tmp_path):
-    import shutil
-
     run = tmp_path / "deep"
     shutil.copytree(trained_run.folder, run)
     image = keras.Input((16, 16, 3), dtype="uint8")

@@ -127,7 +127,7 @@ def _assert_same(run, whole):
 @pytest.mark.parametrize(
     ("config", "place", "epoch", "continues_after"),
     [
-        ("plain", "epoch end", 3, 3),
+        pytest.param("plain", "epoch end", 3, 3, marks=pytest.mark.slow),
         ("phases", "after the backup", 3, 3),  # between two phases
         # at the end of all
         pytest.param("phases", "after the backup", 8, 10, marks=pytest.mark.slow),

@@ -35,7 +35,7 @@ _LEVEL_OF = {name: level for level, names in enumerate(_LEVELS) for name in name
 
 
 def _module_name(path):
-    """Return `cnnkit.data.pixels` of cnnkit/data/pixels.py, `cnnkit.data` of its `__init__.py`."""
+    """Return `cnnkit.data.stats` of cnnkit/data/stats.py, `cnnkit.data` of its `__init__.py`."""
     parts = path.relative_to(_ROOT.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -47,7 +47,7 @@ _MODULES = {_module_name(path): path for path in _FILES}
 def _imported_names(path):
     """Yield the full name of everything a file imports, anywhere in it, but for types alone.
 
-    `from cnnkit.data import pixels` gives `cnnkit.data.pixels`, the same as importing from it.
+    `from cnnkit.data import stats` gives `cnnkit.data.stats`, the same as importing from it.
     """
     tree = ast.parse(path.read_text())
     for_types = {
@@ -80,7 +80,7 @@ _EDGES = {
 
 
 def _place(module):
-    """Return the entry of _LEVEL_OF: `data` of `cnnkit.data.pixels`, `__init__` of `cnnkit`."""
+    """Return the entry of _LEVEL_OF: `data` of `cnnkit.data.stats`, `__init__` of `cnnkit`."""
     return (module.split(".") + ["__init__"])[1]
 
 
@@ -113,10 +113,10 @@ def test_a_circle_and_an_import_upward_would_be_found(tmp_path):
         "from typing import TYPE_CHECKING\n"
         "from cnnkit import api\n"
         "if TYPE_CHECKING:\n    from cnnkit.cli import main\n"
-        "def f():\n    from cnnkit.data import pixels, stats\n    import cnnkit.runs\n"
+        "def f():\n    from cnnkit.data import batches, stats\n    import cnnkit.runs\n"
     )
     found = {_module_of(name) for name in _imported_names(path)} - {None}
-    assert found == {"cnnkit.api", "cnnkit.data.pixels", "cnnkit.data.stats", "cnnkit.runs"}
+    assert found == {"cnnkit.api", "cnnkit.data.batches", "cnnkit.data.stats", "cnnkit.runs"}
 
 
 def test_a_file_name_has_one_meaning_in_the_package():

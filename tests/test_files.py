@@ -17,7 +17,7 @@ from images import write_classes, write_image
 from PIL import Image
 
 from cnnkit.cli import main
-from cnnkit.data.image_formats import image_extensions
+from cnnkit.data.decoding.image_formats import image_extensions
 from cnnkit.errors import UsageError
 from cnnkit.files import (
     _PICTURE_ENDINGS,

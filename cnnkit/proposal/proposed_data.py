@@ -6,7 +6,7 @@ from statistics import median
 
 import yaml
 
-from cnnkit.data.bit_depths import proposed_range
+from cnnkit.data.decoding.bit_depths import proposed_range
 from cnnkit.proposal.findings import Choice, Findings
 from cnnkit.text import first_few
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cnnkit.data.check.faults import Finding
-from cnnkit.data.foreign_formats import foreign_file
-from cnnkit.data.image_formats import image_extensions, picture_format
+from cnnkit.data.decoding.foreign_formats import foreign_file
+from cnnkit.data.decoding.image_formats import image_extensions, picture_format
 from cnnkit.data.records import ImageRecord, LocalFile
 from cnnkit.data.sources.ignored import is_dead_link, why_hidden
 from cnnkit.data.spelling import composed

@@ -11,13 +11,19 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
-from cnnkit.data.bit_depths import SampleRange, is_wide, own_range, proposed_range, read_samples
 from cnnkit.data.check.faults import Finding
 from cnnkit.data.check.look import SIDE, Look, look_of
+from cnnkit.data.decoding.bit_depths import (
+    SampleRange,
+    is_wide,
+    own_range,
+    proposed_range,
+    read_samples,
+)
+from cnnkit.data.decoding.foreign_formats import HEIC
+from cnnkit.data.decoding.image_formats import image_extensions, open_image
+from cnnkit.data.decoding.pixels import PixelSettings, exif_orientation, read_pixels
 from cnnkit.data.file_contents import read_file
-from cnnkit.data.foreign_formats import HEIC
-from cnnkit.data.image_formats import image_extensions, open_image
-from cnnkit.data.pixels import PixelSettings, exif_orientation, read_pixels
 from cnnkit.data.records import ImageFile, ImageRecord
 from cnnkit.errors import ImageError
 from cnnkit.text import count_of

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cnnkit.data.image_formats import image_extensions
+from cnnkit.data.decoding.image_formats import image_extensions
 from cnnkit.data.records import SPLITS, ImageRecord, LocalFile, Source
 from cnnkit.data.sources.folder_layout import doubt_about, unlabelled
 from cnnkit.data.sources.ignored import NEXT_TO, OTHER_FOLDER, SEEN, Ignored, why_hidden

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from cnnkit.data.foreign_formats import ForeignFormat, foreign_file
+from cnnkit.data.decoding.foreign_formats import ForeignFormat, foreign_file
 from cnnkit.text import count_of, first_few
 
 # What systems, network drives and photo managers put between the photos of people, in lower case:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnkit.data.image_formats import INVERTED, OpenedImage, decoding, open_image
-from cnnkit.data.png_chunks import PNG_MAGIC, find_chunk
-from cnnkit.data.tiff_samples import BITS, MAX_SAMPLE
+from cnnkit.data.decoding.image_formats import INVERTED, OpenedImage, decoding, open_image
+from cnnkit.data.decoding.png_chunks import PNG_MAGIC, find_chunk
+from cnnkit.data.decoding.tiff_samples import BITS, MAX_SAMPLE
 from cnnkit.errors import ImageError
 
 SampleRange = tuple[float, float]

@@ -13,10 +13,10 @@ from typing import Any
 from PIL import Image, JpegImagePlugin
 from PIL.ImageFile import ImageFile as OpenedImage
 
-from cnnkit.data.foreign_formats import CAMERA_RAW, HEIC, can_read_heic, foreign_format
-from cnnkit.data.png_chunks import PNG_MAGIC, without_metadata
-from cnnkit.data.quiet_libtiff import silence_libtiff
-from cnnkit.data.tiff_samples import (
+from cnnkit.data.decoding.foreign_formats import CAMERA_RAW, HEIC, can_read_heic, foreign_format
+from cnnkit.data.decoding.png_chunks import PNG_MAGIC, without_metadata
+from cnnkit.data.decoding.quiet_libtiff import silence_libtiff
+from cnnkit.data.decoding.tiff_samples import (
     PHOTOMETRIC,
     is_inverted,
     is_unusual,

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from cnnkit.data.bit_depths import (
+from cnnkit.data.decoding.bit_depths import (
     SampleRange,
     grey_levels,
     is_wide,
     states_range,
     wide_samples,
 )
+from cnnkit.data.decoding.image_formats import OpenedImage, check_num_pixels, decoding, open_image
+from cnnkit.data.decoding.resizing import Transpose, resize_upright
 from cnnkit.data.file_contents import read_file
-from cnnkit.data.image_formats import OpenedImage, check_num_pixels, decoding, open_image
 from cnnkit.data.records import ImageFile, LocalFile
-from cnnkit.data.resizing import Transpose, resize_upright
 
 if TYPE_CHECKING:
     from cnnkit.config import DataConfig

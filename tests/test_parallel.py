@@ -162,7 +162,7 @@ def test_processes_do_not_run_the_main_program_again(work, how):
 def many_images(tmp_path_factory):
     """Return a folder with so many images that a command starts processes for them."""
     folder = tmp_path_factory.mktemp("many") / "photos"
-    return write_classes(folder, {"cat": 2000, "dog": 2000})
+    return write_classes(folder, {"cat": 2500, "dog": 2500})
 
 
 def command(*words, **options):
@@ -218,13 +218,12 @@ def test_processes_end_by_themselves_if_their_parent_is_killed(many_images):
     assert alive == []
 
 
-def test_the_installed_command_starts_processes_too(tmp_path):
+def test_the_installed_command_starts_processes_too(many_images):
     program = Path(sys.executable).with_name("cnnkit")
     if not program.exists():
         pytest.skip("the command is not installed")
-    images = write_classes(tmp_path, {"cat": 1000, "dog": 1000})
     process = subprocess.Popen(
-        [program, "data", "check", images, "--json"], stdout=subprocess.PIPE, text=True
+        [program, "data", "check", many_images, "--json"], stdout=subprocess.PIPE, text=True
     )
     started_processes(process)
-    assert json.loads(process.communicate()[0])["images"] == 2000
+    assert json.loads(process.communicate()[0])["images"] == 5000

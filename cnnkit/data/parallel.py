@@ -21,7 +21,7 @@ _WAITING_PER_THREAD = 3
 
 _BATCH_ITEMS = 16
 # A process takes about half a second to start, in which threads get a good part of this many done.
-_WORTH_PROCESSES = 2000
+_WORTH_PROCESSES = 5000
 
 
 def num_threads() -> int:

@@ -98,7 +98,7 @@ def _open_prepared(data: bytes) -> OpenedImage:
 def _open(data: bytes) -> OpenedImage:
     stream = io.BytesIO(data)
     try:
-        return Image.open(stream, formats=_formats())
+        return Image.open(stream, formats=_with_heic() if data[4:8] == b"ftyp" else FORMATS)
     except Image.UnidentifiedImageError:
         raise _unidentified(data) from None
     except Image.DecompressionBombError:
@@ -118,14 +118,15 @@ def picture_format(path: str) -> str | None:
     """
     _silence_pillow_warnings()
     try:
-        with decoding(b""), Image.open(path, formats=_formats()) as image:
+        with decoding(b""), Image.open(path, formats=_with_heic()) as image:
             return image.format
     except ImageError:
         return None
 
 
 @functools.cache
-def _formats() -> tuple[str, ...]:
+def _with_heic() -> tuple[str, ...]:
+    """Return FORMATS, and HEIC if it can be read. Its decoder takes a moment to import."""
     if not can_read_heic():
         return FORMATS
     import pi_heif  # type: ignore[import-untyped]

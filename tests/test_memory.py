@@ -106,7 +106,8 @@ def test_a_training_that_may_not_fit_is_only_warned_of(tmp_path, monkeypatch):
     assert "The memory may not be enough. Training needs about 1.3 MB" in done.output
 
 
-@pytest.mark.parametrize("command", ["build", "train"])
+# TensorFlow tries for ten seconds.
+@pytest.mark.parametrize("command", [pytest.param("build", marks=pytest.mark.slow), "train"])
 def test_what_tensorflow_cannot_allocate_is_one_sentence(command, tmp_path, monkeypatch):
     """TensorFlow itself is asked for terabytes here."""
     monkeypatch.setattr(memory_need, "computer_memory", lambda: None)

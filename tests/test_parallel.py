@@ -142,7 +142,15 @@ def work(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("how", ["a script without a guard", "standard input", "-c", "module"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "a script without a guard",
+        pytest.param("standard input", marks=pytest.mark.slow),
+        "-c",
+        pytest.param("module", marks=pytest.mark.slow),
+    ],
+)
 def test_processes_do_not_run_the_main_program_again(work, how):
     script = work / "script.py"
     words, folder = {

@@ -130,7 +130,7 @@ _slow = pytest.mark.slow
     ("name", "size"),
     [
         ("MobileNetV2", 96),
-        ("EfficientNetB0", 64),
+        pytest.param("EfficientNetB0", 64, marks=_slow),
         pytest.param("ResNet50", 64, marks=_slow),
         pytest.param("InceptionV3", 75, marks=_slow),
         pytest.param("NASNetMobile", 64, marks=_slow),

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.data.decoding.pixels import PixelSettings, read_pixels
+from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageFile
 from cnnkit.data.sources.folders import image_files
 from cnnkit.data.sources.ignored import SYSTEM, Ignored, is_system

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.data.decoding.pixels import PixelSettings
+from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
 from cnnkit.model.loading import load_keras_model, naming_damage

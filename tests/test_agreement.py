@@ -13,7 +13,7 @@ from images import file_bytes, four_corners
 from PIL import Image
 
 import cnnkit
-from cnnkit.data.decoding.pixels import read_pixels
+from cnnkit.data.pixels import read_pixels
 from cnnkit.errors import ImageError
 from cnnkit.evaluation import evaluate_model
 from cnnkit.export import export_run

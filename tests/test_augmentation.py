@@ -19,7 +19,7 @@ from cnnkit.backend import tf
 from cnnkit.config import config_from_text
 from cnnkit.config.calls import Call, call_names
 from cnnkit.config.own_calls import MIXING
-from cnnkit.data.decoding.pixels import PixelSettings
+from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import ConfigError, UsageError
 from configs import SMALL
 
@@ -243,7 +243,7 @@ def test_a_config_without_keras_layers_needs_no_tensorflow():
 import sys, numpy as np
 from cnnkit.augmentation import build_augmentation
 from cnnkit.config.calls import Call
-from cnnkit.data.decoding.pixels import PixelSettings
+from cnnkit.data.pixels import PixelSettings
 augment = build_augmentation([Call("random_rotation", {"factor": 0.1})], PixelSettings((8, 8)))
 augment.change_one(np.zeros((8, 8, 3), np.uint8), seed=0, epoch=0, sha256="0" * 64)
 print([name for name in ("tensorflow", "keras") if name in sys.modules])

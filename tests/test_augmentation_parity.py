@@ -13,7 +13,7 @@ from cnnkit.augmentation.keras_layers import KerasStage, KeyedLayer
 from cnnkit.augmentation.keys import Draws, image_keys
 from cnnkit.backend import keras, tf
 from cnnkit.config.calls import Call
-from cnnkit.data.decoding.pixels import PixelSettings
+from cnnkit.data.pixels import PixelSettings
 
 # OpenCV 5 interpolates at the exact place, OpenCV 4 at the nearest 1/32 pixel.
 TOLERANCE = 1 if int(cv2.__version__.split(".")[0]) >= 5 else 8

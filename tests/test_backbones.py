@@ -19,7 +19,7 @@ from web import Web, serve
 
 from cnnkit import keras_networks as networks
 from cnnkit.backend import keras
-from cnnkit.data.decoding.pixels import PixelSettings
+from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.export import Golden, check_parity, write_tflite
 from cnnkit.keras_networks import NETWORKS

@@ -11,7 +11,7 @@ from images import data_config, file_bytes
 from PIL import Image
 
 from cnnkit.data.decoding.bit_depths import own_range, proposed_range, read_samples
-from cnnkit.data.decoding.pixels import PixelSettings, read_pixels
+from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import ImageError
 from cnnkit.model.model_info import ModelInfo
 

@@ -8,8 +8,8 @@ from images import data_config, file_bytes, four_corners, noise, write_classes
 from PIL import Image
 
 from cnnkit.data.dataset import load_dataset
-from cnnkit.data.decoding.pixels import PixelSettings, read_pixels
 from cnnkit.data.file_contents import hash_files
+from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import DataError
 
 SETTINGS = PixelSettings((16, 16))

@@ -16,7 +16,7 @@ from images import file_bytes, four_corners, noise, write_image
 from cnnkit.data.cache.pixels import open_pixels
 from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes, from_hex
 from cnnkit.data.cache.pixels.place import choose_place
-from cnnkit.data.decoding.pixels import PixelSettings, read_pixels
+from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import DataError
 from cnnkit.text import size_text
 
@@ -293,7 +293,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from cnnkit.data.cache.pixels import open_pixels
-from cnnkit.data.decoding.pixels import PixelSettings, read_pixels
+from cnnkit.data.pixels import PixelSettings, read_pixels
 settings = PixelSettings((16, 16))
 files = sorted(Path(sys.argv[1]).glob("*.png"), reverse=len(sys.argv) > 2)
 def progress(done, total):

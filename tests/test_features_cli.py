@@ -47,7 +47,7 @@ def test_the_files_are_one_png_per_layer_an_overview_and_a_page(trained_run, ima
 
 def test_the_numbers_are_those_of_the_keras_layer(trained_run, image, tmp_path):
     from cnnkit.backend import keras
-    from cnnkit.data.decoding.pixels import PixelSettings, read_pixels
+    from cnnkit.data.pixels import PixelSettings, read_pixels
 
     done = _run("features", image, "--model", trained_run.best, "-o", tmp_path / "out", "--json")
     model = keras.models.load_model(trained_run.best)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from cnnkit.backend import keras
 from cnnkit.cli import main
-from cnnkit.data.decoding.pixels import PixelSettings
+from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.records import ImageRecord, LocalFile
 from cnnkit.errors import DataError
 from cnnkit.explore.features.gradient_ascent import climbed_pictures

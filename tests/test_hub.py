@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cnnkit.backend import keras, tf
-from cnnkit.data.decoding.pixels import PixelSettings
+from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 from cnnkit.export.formats import FORMATS
 from cnnkit.model.backbones.hub import packed_module

@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 from cnnkit.data.decoding import foreign_formats, image_formats
 from cnnkit.data.decoding.foreign_formats import foreign_file, foreign_format
 from cnnkit.data.decoding.image_formats import FORMATS, image_extensions, open_image
-from cnnkit.data.decoding.pixels import PixelSettings, read_pixels
+from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.sources.folders import read_folder
 from cnnkit.errors import ImageError
 

@@ -14,7 +14,7 @@ import pytest
 from images import data_config, file_bytes, four_corners, noise
 from PIL import Image, ImageOps
 
-from cnnkit.data.decoding.pixels import PixelSettings, read_pixels
+from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import ImageError
 
 TURN_BACK = {
@@ -315,7 +315,7 @@ def test_real_photos_of_every_orientation_agree(shared_data):
 
 def test_reading_pixels_imports_nothing_heavy():
     code = (
-        "import sys, cnnkit.data.decoding.pixels; "
+        "import sys, cnnkit.data.pixels; "
         "print([m for m in ('tensorflow', 'keras', 'sklearn', 'pydantic') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

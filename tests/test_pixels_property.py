@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from images import file_bytes
 from PIL import Image
 
-from cnnkit.data.decoding.pixels import PixelSettings, read_pixels
+from cnnkit.data.pixels import PixelSettings, read_pixels
 
 # How NumPy turns stored pixels (height, width, ...) upright, by EXIF orientation.
 TURNS = {

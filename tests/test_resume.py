@@ -202,7 +202,7 @@ def _interrupted(config, tmp_path, *epochs):
 
 def _assert_predicts_with_best_weights(run, images):
     """Compare what predict and the golden samples say with the model of best.keras."""
-    from cnnkit.data.decoding.pixels import read_pixels
+    from cnnkit.data.pixels import read_pixels
     from cnnkit.model.loading import load_keras_model
     from cnnkit.runtimes import load_predictor
 

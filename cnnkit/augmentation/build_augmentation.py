@@ -15,7 +15,7 @@ from cnnkit.augmentation.mixing import CutMix, Mixing, MixUp
 from cnnkit.augmentation.operations import Augmentation
 from cnnkit.augmentation.rand_augment import RandAugment
 from cnnkit.config.own_calls import misplaced_mixing
-from cnnkit.data.decoding.pixels import PixelSettings
+from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 from cnnkit.text import count_of
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from cnnkit.config import DataConfig
 from cnnkit.data.cache.pixels import PixelStore
-from cnnkit.data.decoding.pixels import PixelSettings
 from cnnkit.data.file_contents import Progress
+from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.readable_images import DecodedImages, decode_images
 from cnnkit.data.records import SPLITS, ImageFile, Source, fingerprint_of
 from cnnkit.data.sources.listing import find_images, ordered_classes

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from cnnkit.config import DataConfig
 from cnnkit.data.cache.pixels import PixelStore, open_pixels
-from cnnkit.data.decoding.pixels import PixelSettings
 from cnnkit.data.file_contents import Progress
+from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.records import ImageRecord, Source
 
 Note = Callable[[str], None]

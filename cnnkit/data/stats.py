@@ -11,9 +11,9 @@ from typing import Any
 
 from cnnkit.data.count_table import count_table
 from cnnkit.data.decoding.bit_depths import FULL
-from cnnkit.data.decoding.pixels import PixelSettings
 from cnnkit.data.file_contents import Progress
 from cnnkit.data.image_facts import ImageFacts, image_facts
+from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.records import SPLITS, ImageRecord, Source
 from cnnkit.data.sources.listing import find_images, only_classes, ordered_classes, read_source
 from cnnkit.data.split.assignment import assign_splits

@@ -14,8 +14,8 @@ import numpy as np
 from cnnkit.augmentation import Augmentation, build_augmentation
 from cnnkit.augmentation.mixing import Mixing
 from cnnkit.config import Config, load_config
-from cnnkit.data.decoding.pixels import PixelSettings, read_pixels
 from cnnkit.data.file_contents import read_file
+from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.sources.listing import find_images
 from cnnkit.errors import DataError, ImageError

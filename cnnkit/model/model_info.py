@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.data.decoding.pixels import PixelSettings
+from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 
 INFO_NAME = "cnnkit.json"

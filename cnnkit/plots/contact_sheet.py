@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from cnnkit.data.check import Checked
 from cnnkit.data.check.faults import Finding, Pair
-from cnnkit.data.decoding.pixels import PixelSettings, read_pixels
+from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.files import DRAWN_BY, atomic_write
 from cnnkit.plots.drawable import FONT, drawable
 from cnnkit.text import count_of, shown

@@ -9,9 +9,9 @@ from statistics import median
 import numpy as np
 
 from cnnkit.config import DataConfig
-from cnnkit.data.decoding.pixels import PixelSettings
 from cnnkit.data.file_contents import Progress
 from cnnkit.data.image_facts import ImageFacts, image_facts
+from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.records import Source
 from cnnkit.data.sources.listing import find_images
 

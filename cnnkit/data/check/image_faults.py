@@ -22,8 +22,8 @@ from cnnkit.data.decoding.bit_depths import (
 )
 from cnnkit.data.decoding.foreign_formats import HEIC
 from cnnkit.data.decoding.image_formats import image_extensions, open_image
-from cnnkit.data.decoding.pixels import PixelSettings, exif_orientation, read_pixels
 from cnnkit.data.file_contents import read_file
+from cnnkit.data.pixels import PixelSettings, exif_orientation, read_pixels
 from cnnkit.data.records import ImageFile, ImageRecord
 from cnnkit.errors import ImageError
 from cnnkit.text import count_of

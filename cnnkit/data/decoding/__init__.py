@@ -1,1 +1,1 @@
-"""From one image file to one uint8 array: formats, bit depths, orientation, size."""
+"""What `data.pixels` needs to decode a file: formats, bit depths, size."""

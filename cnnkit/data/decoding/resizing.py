@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 if TYPE_CHECKING:
-    from cnnkit.data.decoding.pixels import PixelSettings
+    from cnnkit.data.pixels import PixelSettings
 
 Transpose = Image.Transpose
 

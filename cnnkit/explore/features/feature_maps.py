@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.data.decoding.pixels import read_pixels
+from cnnkit.data.pixels import read_pixels
 from cnnkit.errors import DataError, ImageError
 from cnnkit.explore.features.model_graph import check_finite
 from cnnkit.explore.features.opened_model import Opened, open_model

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.data.decoding.pixels import PixelSettings, read_pixels
+from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageRecord
 from cnnkit.errors import DataError, ImageError
 from cnnkit.explore.features.image_regions import Regions, regions_of

@@ -24,7 +24,7 @@ import PIL
 
 from cnnkit.data.cache.folder import cache_folder, remove_folder
 from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes
-from cnnkit.data.decoding.pixels import PIXEL_PATH_VERSION, PixelSettings
+from cnnkit.data.pixels import PIXEL_PATH_VERSION, PixelSettings
 
 _VERSION = 2
 _PIXELS, _INDEX, _USED = "pixels.npy", "index.bin", "used"

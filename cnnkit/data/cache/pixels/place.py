@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnkit.data.cache.folder import GIGABYTE
 from cnnkit.data.cache.pixels.pack import packs_folder
-from cnnkit.data.decoding.pixels import PixelSettings
+from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import DataError
 from cnnkit.text import size_text
 

@@ -8,9 +8,10 @@ import pytest
 from scipy.stats import ks_2samp
 
 from cnnkit.augmentation import build_augmentation
-from cnnkit.augmentation.geometry import RandomPerspective, Size
+from cnnkit.augmentation.geometry import RandomPerspective
 from cnnkit.augmentation.keras_layers import KerasStage, KeyedLayer
 from cnnkit.augmentation.keys import Draws, image_keys
+from cnnkit.augmentation.transforms import Size
 from cnnkit.backend import keras, tf
 from cnnkit.config.calls import Call
 from cnnkit.data.pixels import PixelSettings

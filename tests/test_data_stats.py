@@ -130,7 +130,7 @@ def test_the_command_prints_draws_and_writes_json(tiny_images, tmp_path):
 
 
 def test_a_hundred_classes_are_drawn_too(tmp_path):
-    from cnnkit.plots import plot_data_stats
+    from cnnkit.plots.stats_charts import plot_data_stats
 
     write_classes(tmp_path / "set", {f"class {number:03d}": 1 for number in range(120)})
     plot_data_stats(stats_of(tmp_path / "set", as_configured=False), tmp_path / "s.png")

@@ -11,7 +11,7 @@ from cnnkit.explore.features.feature_maps import _draw_layer
 from cnnkit.explore.features.model_graph import steps_of
 from cnnkit.explore.features.overview import draw_overview, in_lines
 from cnnkit.explore.features.stages import most_active, stages_of
-from cnnkit.plots import save_figure
+from cnnkit.plots.figures import save_figure
 from cnnkit.plots.map_pictures import Column, plot_path, plot_pictures
 
 layers = keras.layers

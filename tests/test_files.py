@@ -19,7 +19,8 @@ from PIL import Image
 from cnnkit.cli import main
 from cnnkit.data.decoding.image_formats import image_extensions
 from cnnkit.errors import UsageError
-from cnnkit.files import (
+from cnnkit.files import write_text
+from cnnkit.output_guard import (
     _PICTURE_ENDINGS,
     ANSWERS,
     CONFIG,
@@ -28,7 +29,6 @@ from cnnkit.files import (
     LIST,
     PICTURE,
     check_output,
-    write_text,
 )
 
 # Every option that names a file to write: the command line up to it, and a name that it accepts.

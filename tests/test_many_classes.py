@@ -17,7 +17,7 @@ from cnnkit.data.records import ImageRecord, LocalFile
 from cnnkit.errors import UsageError
 from cnnkit.evaluation import Evaluation
 from cnnkit.metrics import all_metrics, most_confused, top_k_accuracy
-from cnnkit.plots import plot_confusion_matrix
+from cnnkit.plots.confusion_matrix import plot_confusion_matrix
 from cnnkit.training.class_weights import class_weights
 
 

@@ -1,6 +1,6 @@
 """Shapes, parameters, multiply-adds and receptive fields of layers, in plain Python."""
 
-from cnnkit.arithmetic.formulas import Formula, formulas_of, size_formula
+from cnnkit.arithmetic.formulas import formulas_of
 from cnnkit.arithmetic.keras_file import KerasFileError, read_keras_file, rows_of_keras_model
 from cnnkit.arithmetic.layer_effect import (
     CollapsesError,
@@ -15,6 +15,7 @@ from cnnkit.arithmetic.layer_names import LayerNames, name_problems
 from cnnkit.arithmetic.layer_row import LayerRow, pad_words
 from cnnkit.arithmetic.merges import projection
 from cnnkit.arithmetic.nodes import IMAGE, MERGES, SHORTCUT, Node, nodes_of
+from cnnkit.arithmetic.sliding_formulas import Formula, size_formula
 from cnnkit.arithmetic.sliding_layers import Slide, slides
 from cnnkit.arithmetic.stack import (
     StackError,

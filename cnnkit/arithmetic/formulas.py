@@ -12,21 +12,8 @@ from typing import Any
 from cnnkit.arithmetic.layer_effect import Effect, Shape, elements
 from cnnkit.arithmetic.layer_kinds import effect_of, squeezed_units
 from cnnkit.arithmetic.layer_row import LayerRow
-from cnnkit.arithmetic.sliding_layers import Slide, slides
-
-_AXES = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}
-
-
-@dataclass(frozen=True)
-class Formula:
-    """One number of a layer and its formula: `height: floor((28 + 2*1 - 3)/2) + 1 = 14`."""
-
-    quantity: str
-    expression: str
-    result: int
-
-    def __str__(self) -> str:
-        return f"{self.quantity}: {self.expression} = {self.result:,}"
+from cnnkit.arithmetic.sliding_formulas import AXES, Formula, field_formulas, size_formulas
+from cnnkit.arithmetic.sliding_layers import slides
 
 
 @dataclass(frozen=True)
@@ -55,8 +42,13 @@ def formulas_of(rows: Sequence[LayerRow], position: int) -> list[Formula]:
     layer = _known(rows[position])
     if layer is None:
         return []
-    find = _FORMULAS.get(_family(rows[position].kind))
-    return (find(layer) if find else []) + _field_formulas(rows, rows[position], layer)
+    family = _family(rows[position].kind)
+    find = _FORMULAS.get(family)
+    formulas = find(layer) if find else []
+    if family in _SLIDING:
+        found = slides(layer.input_shapes[0], layer.arguments)
+        formulas += field_formulas(rows, rows[position], found)
+    return formulas
 
 
 def _known(row: LayerRow) -> _Layer | None:
@@ -90,7 +82,7 @@ def _conv(layer: _Layer) -> list[Formula]:
     bias = f"({per_filter} + 1)" if layer.arguments["use_bias"] else per_filter
     size = _product(*layer.output_shape)
     return [
-        *_sizes(found),
+        *size_formulas(found),
         Formula("parameters", f"{bias} * {filters}", layer.parameters),
         Formula("multiply-adds", f"{per_filter} * {size}", layer.multiply_adds),
         _as_dense(layer),
@@ -103,7 +95,7 @@ def _depthwise(layer: _Layer) -> list[Formula]:
     channels = layer.output_shape[-1]
     bias = f"({kernel} + 1)" if layer.arguments["use_bias"] else kernel
     return [
-        *_sizes(found),
+        *size_formulas(found),
         Formula("parameters", f"{bias} * {channels}", layer.parameters),
         Formula(
             "multiply-adds", f"{kernel} * {_product(*layer.output_shape)}", layer.multiply_adds
@@ -120,7 +112,7 @@ def _separable(layer: _Layer) -> list[Formula]:
     weights = f"{kernel}*{between} + {between}*{filters}"
     bias = f" + {filters}" if layer.arguments["use_bias"] else ""
     return [
-        *_sizes(found),
+        *size_formulas(found),
         Formula("parameters", weights + bias, layer.parameters),
         Formula("multiply-adds", f"({weights}) * {size}", layer.multiply_adds),
         _as_dense(layer),
@@ -141,7 +133,7 @@ def _transposed(layer: _Layer) -> list[Formula]:
 
 
 def _pool(layer: _Layer) -> list[Formula]:
-    return _sizes(slides(layer.input_shapes[0], layer.arguments))
+    return size_formulas(slides(layer.input_shapes[0], layer.arguments))
 
 
 def _global_pool(layer: _Layer) -> list[Formula]:
@@ -199,49 +191,9 @@ def _concatenate(layer: _Layer) -> list[Formula]:
 
 
 def _zero_padding(layer: _Layer) -> list[Formula]:
-    axes = _AXES[len(layer.output_shape) - 1]
+    axes = AXES[len(layer.output_shape) - 1]
     sides = zip(axes, layer.input_shapes[0], layer.output_shape, strict=False)
     return [Formula(axis, f"{size} + {left - size}", left) for axis, size, left in sides]
-
-
-def _sizes(found: Sequence[Slide]) -> list[Formula]:
-    """Return the formulas of the output size along each axis; only one formula for equal axes."""
-    formulas = []
-    axes = _AXES[len(found)]
-    if len(set(found)) == 1 and len(found) > 1:
-        axes, found = (", ".join(axes),), found[:1]
-    for axis, slide in zip(axes, found, strict=True):
-        formulas += _same_padding(axis, slide) + [size_formula(axis, slide)]
-    return formulas
-
-
-def _same_padding(axis: str, slide: Slide) -> list[Formula]:
-    if slide.padding != "same":
-        return []
-    covered = f"(ceil({slide.size}/{slide.stride}) - 1)*{slide.stride} + {_window(slide)}"
-    name = f"padding of {axis} ({slide.before} before, {slide.after} after)"
-    return [Formula(name, f"max({covered} - {slide.size}, 0)", slide.before + slide.after)]
-
-
-def size_formula(axis: str, slide: Slide) -> Formula:
-    """Return floor((size + padding - window) / stride) + 1 for one axis.
-
-    Args:
-        axis: name of the axis.
-        slide: how the window slides along it.
-    """
-    if slide.before == slide.after:
-        padding = f" + 2*{slide.before}" if slide.before else ""
-    else:
-        padding = f" + {slide.before} + {slide.after}"
-    inner = f"({slide.size}{padding} - {_window(slide)})/{slide.stride}"
-    return Formula(axis, f"floor({inner}) + 1", slide.output)
-
-
-def _window(slide: Slide) -> str:
-    if slide.dilation == 1:
-        return str(slide.kernel)
-    return f"(({slide.kernel} - 1)*{slide.dilation} + 1)"
 
 
 def _as_dense(layer: _Layer) -> Formula:
@@ -251,28 +203,6 @@ def _as_dense(layer: _Layer) -> Formula:
     weights = (elements(entered) + bool(bias)) * elements(left)
     expression = f"({_product(*entered)}{bias}) * {_product(*left)}"
     return Formula("parameters if it were dense", expression, weights)
-
-
-def _field_formulas(rows: Sequence[LayerRow], row: LayerRow, layer: _Layer) -> list[Formula]:
-    """Return size + (window - 1) * stride so far, for layers that slide a window."""
-    if _family(row.kind) not in _SLIDING or row.receptive_field is None:
-        return []
-    before = rows[row.inputs[0]] if row.inputs[0] >= 0 else None
-    sizes = before.receptive_field if before else (1, 1)
-    strides = before.field_stride if before else (1, 1)
-    if sizes is None or strides is None:
-        return []
-    found = slides(layer.input_shapes[0], layer.arguments)
-    parts = list(zip(sizes, found, strides, row.receptive_field, strict=True))
-    axes: tuple[str, ...] = ("receptive field height", "receptive field width")
-    # One formula is enough if nothing in it differs between the two axes.
-    if parts[0] == parts[1] or (sizes[0], strides[0], found[0].window) == (
-        sizes[1], strides[1], found[1].window):  # fmt: skip
-        axes, parts = ("receptive field",), parts[:1]
-    return [
-        Formula(axis, f"{size} + ({_window(slide)} - 1)*{stride}", result)
-        for axis, (size, slide, stride, result) in zip(axes, parts, strict=True)
-    ]
 
 
 # The layers whose window makes the receptive field larger.

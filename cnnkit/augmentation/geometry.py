@@ -1,8 +1,7 @@
 """Draw a projective transform for each image: flips, rotations, zooms, crops and the like.
 
-A matrix (3, 3) maps a place (x, y, 1) in the result to the place in the image that is seen there.
-Places are in pixels, and (0, 0) is the middle of the first pixel. Each class follows the Keras
-layer of the same name, except `RandomResizedCrop`.
+Each class follows the Keras layer of the same name, except `RandomResizedCrop`. What a matrix
+means is in `transforms`.
 """
 
 from __future__ import annotations
@@ -10,23 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from cnnkit.augmentation.arguments import limits, one_of
 from cnnkit.augmentation.keys import Draws
+from cnnkit.augmentation.transforms import Size, about_centre, affine, from_window, homography
 
 _FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 _INTERPOLATIONS = ("nearest", "bilinear")
 _FLIP_MODES = ("horizontal", "vertical", "horizontal_and_vertical")
-
-
-class Size(NamedTuple):
-    """The size of the images, in pixels."""
-
-    height: int
-    width: int
 
 
 @dataclass(frozen=True)
@@ -60,7 +53,7 @@ class RandomFlip:
         sign = np.where(draws.uniform() <= 0.5, -1.0, 1.0)  # one number for both directions
         x = sign if "horizontal" in self._mode else np.ones_like(sign)
         y = sign if "vertical" in self._mode else np.ones_like(sign)
-        return _about_centre(size, x, 0, 0, y)
+        return about_centre(size, x, 0, 0, y)
 
 
 class RandomRotation:
@@ -75,7 +68,7 @@ class RandomRotation:
         """Return a matrix for each image: float64 (n, 3, 3)."""
         angles = draws.uniform(*self._factor) * (2 * math.pi)
         cosine, sine = _each(math.cos, angles), _each(math.sin, angles)
-        return _about_centre(size, cosine, -sine, sine, cosine)
+        return about_centre(size, cosine, -sine, sine, cosine)
 
 
 class RandomZoom:
@@ -94,7 +87,7 @@ class RandomZoom:
         # Above 1, a place in the result is farther from the centre in the image: it gets smaller.
         y = 1 + draws.uniform(*self._height)
         x = y if self._width is None else 1 + draws.uniform(*self._width)
-        return _about_centre(size, x, 0, 0, y)
+        return about_centre(size, x, 0, 0, y)
 
 
 class RandomTranslation:
@@ -110,7 +103,7 @@ class RandomTranslation:
         """Return a matrix for each image: float64 (n, 3, 3)."""
         y = draws.uniform(*self._height) * size.height
         x = draws.uniform(*self._width) * size.width
-        return _affine(1, 0, -x, 0, 1, -y)
+        return affine(1, 0, -x, 0, 1, -y)
 
 
 class RandomShear:
@@ -127,7 +120,7 @@ class RandomShear:
         # As in Keras, one sign for both directions, drawn first, and then y before x.
         sign = np.where(draws.uniform() > 0.5, -1.0, 1.0)
         y, x = draws.uniform(*self._y) * sign, draws.uniform(*self._x) * sign
-        return _affine(1, x, 0, y, 1, 0)
+        return affine(1, x, 0, y, 1, 0)
 
 
 class RandomPerspective:
@@ -158,7 +151,7 @@ class RandomPerspective:
         moved = corners * (1 + shifts.reshape(-1, 4, 2))
         matrices = np.tile(np.eye(3), (len(moved), 1, 1))
         for index in np.flatnonzero(is_changed):
-            matrices[index] = _homography(moved[index], corners)
+            matrices[index] = homography(moved[index], corners)
         return matrices
 
 
@@ -177,7 +170,7 @@ class RandomCrop:
         # Whole pixels, each position equally likely; the last one is `size.height - height`.
         top = np.floor(draws.uniform(0, size.height - height + 1))
         left = np.floor(draws.uniform(0, size.width - width + 1))
-        return _window(size, top, left, height, width)
+        return from_window(size, top, left, height, width)
 
 
 class RandomResizedCrop:
@@ -206,7 +199,7 @@ class RandomResizedCrop:
         left = np.floor(draws.uniform() * (size.width - width + 1))
         top = np.where(fits, top, (size.height - height) // 2)
         left = np.where(fits, left, (size.width - width) // 2)
-        return _window(size, top, left, height, width)
+        return from_window(size, top, left, height, width)
 
     def _window_size(self, draws: Draws, size: Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the height and width of each window, and whether one of its tries has fitted."""
@@ -233,47 +226,6 @@ class RandomResizedCrop:
         ratio = min(max(size.width / size.height, self._ratio[0]), self._ratio[1])
         height = min(size.height, max(round(size.width / ratio), 1))
         return float(height), float(min(size.width, max(round(size.height * ratio), 1)))
-
-
-def product(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the matrices of `first` followed by `second`.
-
-    Args:
-        first: (n, 3, 3), of the change that is made first.
-        second: (n, 3, 3).
-    """
-    # Not `first @ second`, whose rounding may depend on the size of the batch.
-    terms = [first[:, :, i, None] * second[:, i, None, :] for i in range(3)]
-    return terms[0] + terms[1] + terms[2]
-
-
-def _about_centre(size: Size, xx: Any, xy: Any, yx: Any, yy: Any) -> np.ndarray:
-    """Return the linear maps that keep the centre of the image in its place."""
-    x, y = (size.width - 1) / 2, (size.height - 1) / 2
-    return _affine(xx, xy, x - xx * x - xy * y, yx, yy, y - yx * x - yy * y)
-
-
-def _window(size: Size, top: Any, left: Any, height: Any, width: Any) -> np.ndarray:
-    """Return the maps from the whole image to a window; the outer edges of their pixels meet."""
-    y, x = height / size.height, width / size.width
-    return _affine(x, 0, left + (x - 1) / 2, 0, y, top + (y - 1) / 2)
-
-
-def _affine(*values: Any) -> np.ndarray:
-    """Return matrices (n, 3, 3), given their upper two rows as six numbers or arrays (n,)."""
-    columns = np.broadcast_arrays(*(np.asarray(value, np.float64) for value in values))
-    last = [np.zeros_like(columns[0]), np.zeros_like(columns[0]), np.ones_like(columns[0])]
-    return np.stack([*columns, *last], axis=-1).reshape(-1, 3, 3)
-
-
-def _homography(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Return the projective transform (3, 3) that maps four points (4, 2) to four others."""
-    # Eight unknowns, because the last entry is 1, and two linear equations for each pair of points.
-    rows, targets = [], []
-    for (x, y), (u, v) in zip(start, end, strict=True):
-        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-        targets += [u, v]
-    return np.append(np.linalg.solve(np.array(rows), np.array(targets)), 1).reshape(3, 3)
 
 
 def _each(function: Callable[[float], float], values: np.ndarray) -> np.ndarray:

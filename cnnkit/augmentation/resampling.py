@@ -7,8 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cnnkit.augmentation.geometry import Border, Size, product
+from cnnkit.augmentation.geometry import Border
 from cnnkit.augmentation.keys import Draws
+from cnnkit.augmentation.transforms import Size, product
 
 _BORDERS = {
     "reflect": cv2.BORDER_REFLECT,

@@ -34,7 +34,7 @@ def build(
 ) -> None:
     """Build the untrained model of a config and save it as a .keras file."""
     from cnnkit.explore.untrained import build_and_save
-    from cnnkit.files import KERAS, check_output
+    from cnnkit.output_guard import KERAS, check_output
 
     check_output(output, "--output", KERAS, overwrite=overwrite, inputs=[path])
     show(build_and_save(path, overrides, num_classes, output, note=say), as_json)

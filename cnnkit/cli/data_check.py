@@ -50,7 +50,7 @@ def check(
     Nothing is ever deleted or moved.
     """
     from cnnkit.data.check import check_data
-    from cnnkit.files import LIST, PICTURE, check_output
+    from cnnkit.output_guard import LIST, PICTURE, check_output
     from cnnkit.progress import report_for
 
     check_output(list_file, "--list", LIST, overwrite=overwrite, inputs=[source])

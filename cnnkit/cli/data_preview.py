@@ -61,7 +61,7 @@ def preview(
     The versions are exactly those that training shows in these epochs.
     """
     from cnnkit.explore.preview import draw_preview
-    from cnnkit.files import PICTURE, check_output
+    from cnnkit.output_guard import PICTURE, check_output
 
     check_output(output, "--output", PICTURE, overwrite=overwrite, inputs=[config])
     result = draw_preview(

@@ -31,7 +31,7 @@ def stats(
     pixels that the model sees.
     """
     from cnnkit.data.stats import data_stats
-    from cnnkit.files import PICTURE, check_output
+    from cnnkit.output_guard import PICTURE, check_output
     from cnnkit.progress import report_for
 
     check_output(plot, "--plot", PICTURE, overwrite=overwrite, inputs=[source])
@@ -42,7 +42,7 @@ def stats(
     for sentence in found.left_aside:
         report.note(sentence)
     if plot:
-        from cnnkit.plots import plot_data_stats
+        from cnnkit.plots.stats_charts import plot_data_stats
 
         plot_data_stats(found, plot)
         say(f"The plot is in {plot}.")

@@ -36,7 +36,7 @@ def init(
     SOURCE is a folder of class folders, or anything else that data.source may be. All images are
     counted, and up to 500 of them are opened.
     """
-    from cnnkit.files import CONFIG, check_output
+    from cnnkit.output_guard import CONFIG, check_output
     from cnnkit.progress import report_for
     from cnnkit.proposal import write_proposal
 

@@ -70,7 +70,7 @@ def kernels(
     """
     from cnnkit.explore.kernels.filtered_picture import filter_picture
     from cnnkit.explore.kernels.matrix_text import OperatorList
-    from cnnkit.files import PICTURE, check_output
+    from cnnkit.output_guard import PICTURE, check_output
 
     if list_:
         return show(OperatorList(), as_json)

@@ -83,7 +83,7 @@ def predict(
     """
     _check_images(images, stdin_image)
     from cnnkit.data.sources.ignored import Ignored
-    from cnnkit.files import ANSWERS, STDIN, check_output
+    from cnnkit.output_guard import ANSWERS, STDIN, check_output
     from cnnkit.prediction import predict as predict_images
     from cnnkit.prediction import write_predictions
     from cnnkit.runtimes import load_predictor

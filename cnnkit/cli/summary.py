@@ -53,7 +53,7 @@ def summary(
     position of the first one.
     """
     from cnnkit.explore.layer_summary import summarize
-    from cnnkit.files import DRAWING, check_output
+    from cnnkit.output_guard import DRAWING, check_output
 
     check_output(diagram, "--diagram", DRAWING, overwrite=overwrite, inputs=[path])
     more = {"runs_folder": runs_folder, "note": say}

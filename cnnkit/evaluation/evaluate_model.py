@@ -15,7 +15,7 @@ from cnnkit.data.unreadable import report_unreadable
 from cnnkit.errors import UsageError
 from cnnkit.evaluation.gates import parse_requirement
 from cnnkit.evaluation.scores import RESULT_FILES, Evaluation, NotWrittenError
-from cnnkit.files import check_output
+from cnnkit.output_guard import check_output
 from cnnkit.prediction import predict
 from cnnkit.runs import Run, check_folder_name, run_of_file
 from cnnkit.runtimes import Predictor, load_predictor

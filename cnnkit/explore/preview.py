@@ -19,7 +19,7 @@ from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.sources.listing import find_images
 from cnnkit.errors import DataError, ImageError
-from cnnkit.plots import plot_images
+from cnnkit.plots.image_grid import plot_images
 from cnnkit.text import count_of, shown
 
 Note = Callable[[str], None]

@@ -10,8 +10,8 @@ from typing import Any
 from cnnkit.config import BackboneConfig
 from cnnkit.explore.layer_summary import config_and_classes
 from cnnkit.explore.memory_need import building_need, check_weights_fit
-from cnnkit.files import KERAS, check_output
 from cnnkit.memory import explaining_lack_of_memory
+from cnnkit.output_guard import KERAS, check_output
 from cnnkit.runs import Run
 
 

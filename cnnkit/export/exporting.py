@@ -14,10 +14,11 @@ from typing import Any
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.export.formats import FORMATS
 from cnnkit.export.golden import DEFAULT_LIMIT, Golden, check_parity
-from cnnkit.files import check_output, write_json, write_text
+from cnnkit.files import write_json, write_text
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import INFO_NAME, LABELS_NAME, ModelInfo, read_appended_info
+from cnnkit.output_guard import check_output
 from cnnkit.runs import Run
 from cnnkit.runtimes import lacking, load_predictor
 from cnnkit.tables import table_text

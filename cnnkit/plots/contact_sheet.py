@@ -12,7 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 from cnnkit.data.check import Checked
 from cnnkit.data.check.faults import Finding, Pair
 from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.files import DRAWN_BY, atomic_write
+from cnnkit.files import atomic_write
+from cnnkit.output_guard import DRAWN_BY
 from cnnkit.plots.drawable import FONT, drawable
 from cnnkit.text import count_of, shown
 

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cnnkit.plots import save_figure
 from cnnkit.plots.drawable import drawable
+from cnnkit.plots.figures import save_figure
 
 _COLUMNS = 8
 _CELL_INCHES = 1.15

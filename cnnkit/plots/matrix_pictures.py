@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnkit.plots import save_figure
 from cnnkit.plots.drawable import drawable
+from cnnkit.plots.figures import save_figure
 
 _CELL_INCHES = 2.3
 _NARROWEST_INCHES = 1.75  # of a cell, so that titles fit above narrow pictures

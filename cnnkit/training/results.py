@@ -12,7 +12,7 @@ from cnnkit.evaluation import Evaluation
 from cnnkit.export import check_parity, golden_samples, write_tflite
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import ModelInfo
-from cnnkit.plots import plot_curves
+from cnnkit.plots.curves import plot_curves
 from cnnkit.runs import Run
 from cnnkit.runtimes import load_predictor
 from cnnkit.training.history import History

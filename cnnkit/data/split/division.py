@@ -14,7 +14,7 @@ from cnnkit.data.split.manifest import Manifest, read_manifest
 from cnnkit.data.split.stratified import split_units
 from cnnkit.data.split.units import Pool
 from cnnkit.errors import UsageError
-from cnnkit.files import check_output
+from cnnkit.output_guard import check_output
 from cnnkit.text import first_few
 
 Note = Callable[[str], None]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cnnkit.errors import UsageError
-from cnnkit.files import check_output, is_drawn
+from cnnkit.output_guard import check_output, is_drawn
 from cnnkit.text import shown
 
 FEATURES_PAGE, FILTERS_PAGE = "features.html", "filters.html"

@@ -9,7 +9,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from cnnkit.arithmetic import LayerRow, Shape
-from cnnkit.files import DRAWN_BY, SVG_DRAWN_BY, atomic_write
+from cnnkit.files import atomic_write
+from cnnkit.output_guard import DRAWN_BY, SVG_DRAWN_BY
 from cnnkit.plots.diagram.drawing import draw
 from cnnkit.plots.diagram.layout import layout_of
 from cnnkit.plots.diagram.steps import steps_of

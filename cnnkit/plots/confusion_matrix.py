@@ -1,0 +1,104 @@
+"""Draw a confusion matrix; of many classes, the commonest confusions are listed next to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from cnnkit.metrics import MOST_CLASSES_IN_FULL, most_confused
+from cnnkit.plots.figures import class_label, save_figure
+
+_MOST_CONFUSIONS = 30
+_MOST_CELLS = 400  # along each side of a matrix; more could not be told apart
+
+
+def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: Path) -> None:
+    """Draw counts, coloured by their share of the true class.
+
+    Rows are true classes, columns are predicted classes. Of more than `MOST_CLASSES_IN_FULL`
+    classes, the matrix is drawn without names, with the commonest confusions next to it.
+    """
+    matrix = np.asarray(matrix)
+    if len(class_names) > MOST_CLASSES_IN_FULL:
+        return _plot_confusions(matrix, class_names, path)
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    size = len(class_names)
+    side = min(4 + 0.35 * size, 40)
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+    axis = figure.subplots()
+    image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axis, label="share of the true class", shrink=0.8)
+    axis.set(xlabel="predicted", ylabel="true", xticks=range(size), yticks=range(size))
+    labels = [class_label(name) for name in class_names]
+    rotation = 90 if max(map(len, labels)) > 3 else 0
+    axis.set_xticklabels(labels, rotation=rotation, parse_math=False)
+    axis.set_yticklabels(labels, parse_math=False)
+    if size <= 40:  # with more classes the numbers would be too small to read
+        for row, column in zip(*np.nonzero(matrix), strict=True):
+            colour = "white" if share[row, column] > 0.5 else "black"
+            axis.text(column, row, matrix[row, column], ha="center", va="center", color=colour)
+    save_figure(figure, path)
+
+
+def _plot_confusions(matrix: np.ndarray, class_names: Sequence[str], path: Path) -> None:
+    figure = Figure(figsize=(17, 8), layout="constrained")
+    overview, bars = figure.subplots(1, 2, width_ratios=(1, 0.9))
+    blocks, per_block = _blocks(matrix)
+    share = blocks / np.maximum(blocks.sum(axis=1, keepdims=True), 1)
+    extent = (0, len(matrix), len(matrix), 0)
+    # The root makes small shares visible, which single cells of so many need.
+    norm = PowerNorm(0.5, vmin=0, vmax=1)
+    image = overview.imshow(share, cmap="Blues", norm=norm, extent=extent, interpolation="nearest")
+    label = "share of the true class" if per_block == 1 else "share of the true classes of a cell"
+    figure.colorbar(image, ax=overview, label=label, shrink=0.8)
+    title = f"{len(class_names):,} classes in label order"
+    if per_block > 1:
+        title += f", {per_block} x {per_block} per cell"
+    overview.set(title=title, xlabel="predicted", ylabel="true")
+    _draw_confusions(bars, matrix, class_names)
+    save_figure(figure, path)
+
+
+def _blocks(matrix: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the sums of square blocks of a matrix, and the side of a block."""
+    side = -(-len(matrix) // _MOST_CELLS)
+    starts = np.arange(0, len(matrix), side)
+    return np.add.reduceat(np.add.reduceat(matrix, starts, axis=0), starts, axis=1), side
+
+
+def _draw_confusions(axis: Any, matrix: np.ndarray, class_names: Sequence[str]) -> None:
+    pairs = most_confused(matrix, _MOST_CONFUSIONS)
+    total, wrong = matrix.sum(axis=1), matrix.sum() - np.trace(matrix)
+    if not pairs:
+        axis.set_axis_off()
+        axis.set_title("No image was confused with another class.")
+        return
+    counts = [matrix[pair] for pair in pairs]
+    axis.barh(range(len(pairs)), counts)
+    names = [
+        f"{class_label(class_names[a])} \u2192 {class_label(class_names[b])}" for a, b in pairs
+    ]
+    axis.set_yticks(range(len(pairs)), names, fontsize=8, parse_math=False)
+    for row, (true, _) in enumerate(pairs):
+        axis.annotate(
+            f"{counts[row]:,} of {total[true]:,}",
+            (counts[row], row),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+    axis.invert_yaxis()
+    axis.margins(x=0.15, y=0.01)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.set(
+        title="commonest confusions (true \u2192 predicted)",
+        xlabel=f"images ({wrong:,} of {matrix.sum():,} are wrong)",
+    )

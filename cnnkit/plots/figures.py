@@ -1,0 +1,23 @@
+"""Save a figure as a PNG file; what several figures write alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from cnnkit.files import atomic_write
+from cnnkit.output_guard import DRAWN_BY
+from cnnkit.plots.drawable import drawable
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG file, completely or not at all."""
+    with atomic_write(path, "wb") as file:
+        figure.savefig(file, format="png", dpi=120, metadata=DRAWN_BY)
+
+
+def class_label(name: str) -> str:
+    """Return a class name, or only its beginning if it is too long."""
+    name = drawable(name)
+    return name if len(name) <= 24 else f"{name[:23]}\u2026"

@@ -214,7 +214,7 @@ def test_thirty_two_bits_within_sixteen_are_scaled():
 
 def test_wider_numbers_are_refused_with_their_range():
     picture = Image.fromarray(np.array([[-5, 70000]], np.int32))
-    with pytest.raises(ImageError, match="32-bit numbers from -5 to 70000.*convert it"):
+    with pytest.raises(ImageError, match="numbers from -5 to 70000.*convert it"):
         read_pixels(file_bytes(picture, "TIFF"), settings())
     with pytest.raises(ImageError, match="decimal numbers .mode F.*convert it"):
         read_pixels(file_bytes(Image.new("F", (2, 2), 0.5), "TIFF"), settings())

@@ -16,7 +16,13 @@ from cnnkit.data.decoding.bit_depths import (
     states_range,
     wide_samples,
 )
-from cnnkit.data.decoding.image_formats import OpenedImage, check_num_pixels, decoding, open_image
+from cnnkit.data.decoding.image_formats import (
+    OpenedImage,
+    check_num_pixels,
+    decoding,
+    has_unused_alpha,
+    open_image,
+)
 from cnnkit.data.decoding.resizing import Transpose, resize_upright
 from cnnkit.data.file_contents import read_file
 from cnnkit.data.records import ImageFile, LocalFile
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
     from cnnkit.config import DataConfig
 
 # Increased when the same file gives other pixels, so that cached pixels are not used any more.
-PIXEL_PATH_VERSION = 3
+PIXEL_PATH_VERSION = 4
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -144,7 +150,9 @@ def _eight_bits(image: OpenedImage, data: bytes, settings: PixelSettings) -> Ima
     """Return the image in mode RGB, or L for grayscale, without transparency."""
     picture: Image.Image = _from_wide(image, data, settings) if is_wide(image) else image
     picture.load()
-    if picture.has_transparency_data:
+    if picture is image and has_unused_alpha(image):
+        picture = picture.convert("RGB")
+    elif picture.has_transparency_data:
         picture = _over_background(picture, settings.background)
     elif picture.mode not in ("L", "RGB"):
         picture = picture.convert("L" if picture.mode == "1" else "RGB")

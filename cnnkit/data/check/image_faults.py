@@ -21,7 +21,12 @@ from cnnkit.data.decoding.bit_depths import (
     read_samples,
 )
 from cnnkit.data.decoding.foreign_formats import HEIC
-from cnnkit.data.decoding.image_formats import image_extensions, open_image
+from cnnkit.data.decoding.image_formats import (
+    OpenedImage,
+    has_unused_alpha,
+    image_extensions,
+    open_image,
+)
 from cnnkit.data.file_contents import read_file
 from cnnkit.data.pixels import PixelSettings, exif_orientation, read_pixels
 from cnnkit.data.records import ImageFile, ImageRecord
@@ -100,7 +105,7 @@ def _header_faults(name: str, data: bytes) -> tuple[list[tuple[str, str]], tuple
         "cmyk": "" if image.mode == "CMYK" else None,
         "palette": "" if image.mode in ("P", "PA") else None,
         "sixteen_bit": "" if has_wide_samples else None,
-        "transparent": "" if image.has_transparency_data else None,
+        "transparent": "" if _is_transparent(image) else None,
         **_frames(image),
         "extreme_aspect": f"{width} x {height} pixels" if is_strip else None,
     }
@@ -112,6 +117,10 @@ def _orientation(image: Image.Image, data: bytes) -> int:
     if image.format == "PNG" and not any(mark in data for mark in _PNG_EXIF):
         return 1  # Pillow would decode the whole image to find out
     return exif_orientation(image)
+
+
+def _is_transparent(image: OpenedImage) -> bool:
+    return image.has_transparency_data and not has_unused_alpha(image)
 
 
 def _wrong_extension(name: str, content: str) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnnkit.data.decoding.file_numbers import as_in_file
 from cnnkit.data.decoding.image_formats import INVERTED, OpenedImage, decoding, open_image
 from cnnkit.data.decoding.png_chunks import PNG_MAGIC, find_chunk
 from cnnkit.data.decoding.tiff_samples import BITS, MAX_SAMPLE
@@ -37,8 +38,8 @@ class WideSamples:
 
     @property
     def extremes(self) -> tuple[float, float]:
-        """The lowest and the highest sample."""
-        return self.values.min().item(), self.values.max().item()
+        """The lowest and the highest sample, without those that are missing (NaN)."""
+        return np.nanmin(self.values).item(), np.nanmax(self.values).item()
 
     @property
     def is_constant(self) -> bool:
@@ -107,8 +108,12 @@ def wide_samples(data: bytes, image: OpenedImage) -> WideSamples | None:
         values = np.rint(values * (maximum / FULL[1])).astype(np.int32)
     elif not is_grey:
         values = _colours(image, swapped)
+    else:
+        values = as_in_file(data, image, values)
     if not values.size:
         raise ImageError("the picture has no pixels", kind="damaged")
+    if values.dtype.kind == "f" and np.isnan(values).all():
+        raise ImageError("all its numbers are missing (NaN)", kind="damaged")
     return WideSamples(values, (0, maximum) if maximum else _stated(data, image, values))
 
 
@@ -118,7 +123,7 @@ def states_range(data: bytes, image: OpenedImage) -> bool:
 
 
 def to_grey(samples: np.ndarray, black_and_white: SampleRange) -> np.ndarray:
-    """Return uint8 levels: black and below become 0, white and above become 255."""
+    """Return uint8 levels: black, below and missing (NaN) become 0, white and above become 255."""
     black, white = black_and_white
     if samples.dtype.kind == "u" and samples.dtype.itemsize == 2:
         levels = np.arange(1 << 16)
@@ -128,7 +133,7 @@ def to_grey(samples: np.ndarray, black_and_white: SampleRange) -> np.ndarray:
 
 def _scaled(values: np.ndarray, black: float, white: float) -> np.ndarray:
     shares = (np.clip(values, black, white).astype(np.float64) - black) / (white - black)
-    return np.floor(shares * 255 + 0.5).astype(np.uint8)
+    return np.floor(np.nan_to_num(shares, copy=False) * 255 + 0.5).astype(np.uint8)
 
 
 def range_of(
@@ -157,7 +162,7 @@ def range_of(
     lowest, highest = samples.extremes
     if lowest < FULL[0] or highest > FULL[1]:
         raise ImageError(
-            f"it holds 32-bit numbers from {lowest} to {highest}, whose black and white are not "
+            f"it holds numbers from {lowest} to {highest}, whose black and white are not "
             "known; " + advice,
             kind="unsupported_pixels",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -18,10 +19,18 @@ from cnnkit.data.decoding.png_chunks import PNG_MAGIC, without_metadata
 from cnnkit.data.decoding.quiet_libtiff import silence_libtiff
 from cnnkit.data.decoding.tiff_samples import (
     PHOTOMETRIC,
+    TiffHeader,
     is_inverted,
     is_unusual,
     tiff_header,
     with_sixteen_bits,
+)
+from cnnkit.data.decoding.unusual_tiffs import (
+    is_signed_bytes,
+    lacks_photometric,
+    repair_palette,
+    why_unread,
+    with_photometric,
 )
 from cnnkit.errors import ImageError
 
@@ -43,8 +52,12 @@ _MAGIC = {
     b"BM": "BMP",
     b"II*\x00": "TIFF",
     b"MM\x00*": "TIFF",
+    b"II+\x00": "BigTIFF",
+    b"MM\x00+": "BigTIFF",
     b"RIFF": "WebP",
+    b"8BPS": "PSD",
 }
+_OFTEN_WITHOUT_ALPHA = ("BMP", "DIB", "TGA")
 INVERTED = "cnnkit: white is zero"  # set in `info` of an image whose samples are to be inverted
 _NEW_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
 _COLOUR_FILTER_ARRAY = 32803
@@ -55,11 +68,12 @@ _lock = threading.Lock()
 def image_extensions() -> frozenset[str]:
     """Return the file name endings of images, in lower case: `.jpg`, `.png`, ...
 
-    Those of HEIC are among them also if it cannot be read, so that the images of a data set and
-    their split do not depend on what is installed.
+    Those of MPO are among them, a JPEG with more pictures after it, and those of HEIC also if it
+    cannot be read, so that the images of a data set and their split do not depend on what is
+    installed.
     """
     extensions = Image.registered_extensions()
-    known = {ending for ending, kind in extensions.items() if kind in FORMATS}
+    known = {ending for ending, kind in extensions.items() if kind in (*FORMATS, "MPO")}
     return frozenset(known.union(HEIC.endings))
 
 
@@ -86,13 +100,26 @@ def _open_prepared(data: bytes) -> OpenedImage:
     if data.startswith(PNG_MAGIC):
         return _open(without_metadata(data))
     header = tiff_header(data)
-    if header is not None and is_unusual(header):
+    return _open(data) if header is None else _open_tiff(data, header)
+
+
+def _open_tiff(data: bytes, header: TiffHeader) -> OpenedImage:
+    if is_signed_bytes(header):
+        raise ImageError(
+            "it holds numbers from -128 to 127, whose black and white are not known; convert it to "
+            "8 or 16 bits per channel without a sign",
+            kind="unsupported_pixels",
+        )
+    if lacks_photometric(header):
+        data = with_photometric(header)
+        header = TiffHeader(data)
+    if is_unusual(header):
         return _open(with_sixteen_bits(header))
-    if header is not None and is_inverted(header):
-        image = _open(header.changed({PHOTOMETRIC: 1}))
+    image = _open(header.changed({PHOTOMETRIC: 1}) if is_inverted(header) else data)
+    if is_inverted(header):
         image.info[INVERTED] = True
-        return image
-    return _open(data)
+    repair_palette(image)
+    return image
 
 
 def _open(data: bytes) -> OpenedImage:
@@ -109,6 +136,17 @@ def _open(data: bytes) -> OpenedImage:
         if image.info.get("progressive"):  # all of it would be in memory before it is made smaller
             raise _too_large(" and it is a progressive JPEG") from None
         return image
+
+
+def has_unused_alpha(image: OpenedImage) -> bool:
+    """Tell whether the fourth byte of each pixel is 0 because the program did not use it.
+
+    Many programs write such BMP and TGA files; others show them without transparency. In other
+    formats the same means that the whole picture is transparent. The image is loaded if necessary.
+    """
+    if image.format not in _OFTEN_WITHOUT_ALPHA or image.mode != "RGBA":
+        return False
+    return image.getchannel("A").getextrema() == (0, 0)
 
 
 def picture_format(path: str) -> str | None:
@@ -177,9 +215,16 @@ def _silence_pillow_warnings() -> None:
     `warnings.catch_warnings` cannot be used here, because it is not safe in threads.
     """
     silence_libtiff()
+    _silence_pillow_log()
     with _lock:
         if not any(_is_pillow_filter(entry) for entry in warnings.filters):
             warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+@functools.cache
+def _silence_pillow_log() -> None:
+    """Keep Pillow's log messages, which name no file, off stderr if no log is set up."""
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def _is_pillow_filter(entry: tuple[Any, ...]) -> bool:
@@ -201,6 +246,9 @@ def _unidentified(data: bytes) -> ImageError:
     """Return the error for bytes that no decoder recognizes."""
     if HEIC.magic and HEIC.magic.match(data):
         return ImageError("it begins like a HEIC file, but it is broken", kind="damaged")
+    header = tiff_header(data)
+    if header is not None and (reason := why_unread(header)):
+        return ImageError(reason, kind="unread_format")
     for magic, name in _MAGIC.items():
         if data.startswith(magic):
             return ImageError(

@@ -15,7 +15,7 @@ from cnnkit.errors import ImageError
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 STRIP_OFFSETS, ORIENTATION, SAMPLES, STRIP_ROWS, STRIP_BYTES = 273, 274, 277, 278, 279
 MAX_SAMPLE, PLANAR, PREDICTOR, TILE_WIDTH = 281, 284, 317, 322
-EXTRA_SAMPLES, SAMPLE_FORMAT = 338, 339
+COLOUR_MAP, EXTRA_SAMPLES, SAMPLE_FORMAT = 320, 338, 339
 
 _MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SHORT, _LONG = 3, 4
@@ -26,6 +26,7 @@ _GREY, _COLOURS = (0, 1), 2  # of PHOTOMETRIC; 0 is WhiteIsZero
 # PackBits, Zstandard.
 _BYTE_COMPRESSIONS = {1, 5, 8, 32946, 32773, 50000}
 _BLOCK_SAMPLES = 1 << 20
+_MOST_TAGS = 4096
 
 
 @dataclass(frozen=True)
@@ -52,26 +53,30 @@ class TiffHeader:
         self._data = data
         self.order = "<" if data[:2] == b"II" else ">"
         self._is_big = self._number("H", 2) == 43
+        self._wide, self._size = ("Q", 20) if self._is_big else ("I", 12)
         self._entries = {entry.tag: entry for entry in self._read_entries()}
 
     def _number(self, code: str, position: int) -> int:
         return int(struct.unpack_from(self.order + code, self._data, position)[0])
 
     def _read_entries(self) -> Iterator[_Entry]:
-        start = self._number("Q", 8) if self._is_big else self._number("I", 4)
-        number = self._number("Q" if self._is_big else "H", start)
-        first, size = (start + 8, 20) if self._is_big else (start + 2, 12)
-        for position in range(first, first + min(number, 4096) * size, size):
+        for position in self._positions():
             tag, kind = self._number("H", position), self._number("H", position + 2)
             if kind in _CODES:
                 yield self._entry(tag, kind, position)
 
+    def _positions(self) -> range:
+        """Return where the tags are."""
+        start = self._number(self._wide, 8 if self._is_big else 4)
+        number = self._number("Q" if self._is_big else "H", start)
+        first = start + (8 if self._is_big else 2)
+        return range(first, first + min(number, _MOST_TAGS) * self._size, self._size)
+
     def _entry(self, tag: int, kind: int, position: int) -> _Entry:
-        wide = "Q" if self._is_big else "I"
-        count = self._number(wide, position + 4)
+        count = self._number(self._wide, position + 4)
         place = position + (12 if self._is_big else 8)
-        if count * struct.calcsize(_CODES[kind]) > struct.calcsize(wide):
-            place = self._number(wide, place)
+        if count * struct.calcsize(_CODES[kind]) > struct.calcsize(self._wide):
+            place = self._number(self._wide, place)
         return _Entry(tag, position, self._number(_CODES[kind], place), count)
 
     def get(self, tag: int, default: int) -> int:
@@ -88,13 +93,24 @@ class TiffHeader:
         for tag, value in values.items():
             if tag in self._entries:
                 kind = _SHORT if value < 1 << 16 else _LONG
-                parts = struct.pack(
-                    self.order + "H" + ("Q" if self._is_big else "I") + _CODES[kind], kind, 1, value
-                )
-                end = 20 if self._is_big else 12
+                layout = self.order + "H" + self._wide + _CODES[kind]
+                parts = struct.pack(layout, kind, 1, value).ljust(self._size - 2, b"\0")
                 position = self._entries[tag].position
-                changed[position + 2 : position + end] = parts.ljust(end - 2, b"\0")
+                changed[position + 2 : position + self._size] = parts
         return bytes(changed)
+
+    def with_tag(self, tag: int, value: int) -> bytes:
+        """Return the file with a tag that it lacks; its tags are written again at the end."""
+        positions = self._positions()
+        entries = [self._data[place : place + self._size] for place in positions]
+        added = struct.pack(self.order + "HH" + self._wide + "H", tag, _SHORT, 1, value)
+        entries.append(added.ljust(self._size, b"\0"))
+        entries.sort(key=lambda entry: struct.unpack_from(self.order + "H", entry))
+        number = struct.pack(self.order + ("Q" if self._is_big else "H"), len(entries))
+        changed = bytearray(self._data + b"\0" * (len(self._data) % 2))
+        struct.pack_into(self.order + self._wide, changed, 8 if self._is_big else 4, len(changed))
+        next_picture = self._data[positions.stop :][: struct.calcsize(self._wide)]
+        return bytes(changed + number + b"".join(entries) + next_picture)
 
 
 def tiff_header(data: bytes) -> TiffHeader | None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from cnnkit.config import Config, load_config
 from cnnkit.prediction import Prediction, find_images, predict
-from cnnkit.runs import RUNS_FOLDER, Run
+from cnnkit.runs import Run
+from cnnkit.runs_folder import RUNS_FOLDER
 from cnnkit.runtimes import Predictor, load_predictor
 
 

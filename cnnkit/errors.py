@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # The way to a value: the keys and list indices from the outermost section to it.
 KeyPath = tuple["str | int", ...]
@@ -80,8 +78,7 @@ class ImageError(CnnkitError):
         self.kind = kind
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One mistake in a config: where it is, what is wrong, and what to do.
 
     Args:
@@ -163,6 +160,8 @@ def nearest_name(name: str, allowed: Iterable[str]) -> str:
     >>> nearest_name("zzz", ["filters"])
     ''
     """
+    import difflib  # takes a moment to import, and only mistakes need it
+
     by_folded = {_folded(candidate): candidate for candidate in allowed}
     # 0.6 is difflib's own default: one or two wrong letters in a word of five still match.
     nearest = difflib.get_close_matches(_folded(name), by_folded, n=1, cutoff=0.6)

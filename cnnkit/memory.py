@@ -14,11 +14,10 @@ from cnnkit.text import size_text
 
 # What NumPy, Pillow, TensorFlow, LiteRT, ONNX Runtime and GPU drivers write. Names of exceptions do
 # not tell: TensorFlow raises ResourceExhaustedError for a full disk and too many open files too.
-_LACKING = re.compile(
-    r"\bOOM\b|out.of.memory|bad_alloc|(failed|unable|could not|cannot)( to)? allocate"
+_LACKING = (
+    r"(?i)\bOOM\b|out.of.memory|bad_alloc|(failed|unable|could not|cannot)( to)? allocate"
     r"|allocation (has )?failed|array is too big|maximum allowed dimension exceeded"
-    r"|overflow when multiplying|would have more than 2\*\*63|too large to allocate",
-    re.IGNORECASE,
+    r"|overflow when multiplying|would have more than 2\*\*63|too large to allocate"
 )
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -42,7 +41,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, MemoryError):
             return True
-        if not isinstance(error, CnnkitError) and _LACKING.search(str(error)):
+        if not isinstance(error, CnnkitError) and re.search(_LACKING, str(error)):
             return True
         error = error.__cause__ or error.__context__
     return False

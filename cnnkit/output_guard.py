@@ -25,9 +25,7 @@ STDIN = 0  # an input of `check_output`: the file that the shell redirects to st
 DRAWN_BY = {"Software": "cnnkit"}
 SVG_DRAWN_BY = {"Creator": "cnnkit"}
 # What they look like in a file: a text chunk of 15 bytes in a PNG, an element in an SVG.
-_DRAWN = re.compile(
-    rb"\x89PNG.*\0\0\0\x0ftEXtSoftware\0cnnkit|<\?xml.*<dc:title>cnnkit</dc:title>", re.S
-)
+_DRAWN = rb"(?s)\x89PNG.*\0\0\0\x0ftEXtSoftware\0cnnkit|<\?xml.*<dc:title>cnnkit</dc:title>"
 
 # What Pillow reads, what cameras and phones write, and drawings.
 _PICTURE_ENDINGS = frozenset(
@@ -40,9 +38,9 @@ _PICTURE_ENDINGS = frozenset(
     """.split()
 )
 # The first bytes of common pictures, for files whose names do not say what they are.
-_PICTURE_BYTES = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II\*\0|MM\0\*|RIFF.{4}WEBP|.{4}ftyp(avif|hei)",
-    re.S,
+_PICTURE_BYTES = (
+    rb"(?s)\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II\*\0|MM\0\*|RIFF.{4}WEBP"
+    rb"|.{4}ftyp(avif|hei)"
 )
 
 
@@ -103,12 +101,12 @@ def _run_around(path: Path) -> Path | None:
 
 def is_drawn(path: Path) -> bool:
     """Tell whether a file is a PNG or SVG that cnnkit drew."""
-    return bool(_DRAWN.match(_head(path)))
+    return bool(re.match(_DRAWN, _head(path)))
 
 
 def _is_picture(path: Path) -> bool:
     """Tell whether a file is a picture, by its name or by its first bytes."""
-    return path.suffix.lower() in _PICTURE_ENDINGS or bool(_PICTURE_BYTES.match(_head(path)))
+    return path.suffix.lower() in _PICTURE_ENDINGS or bool(re.match(_PICTURE_BYTES, _head(path)))
 
 
 def _head(path: Path) -> bytes:

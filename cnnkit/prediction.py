@@ -21,9 +21,9 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnkit.data.image_file import ImageFile
 from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.data.records import ImageFile
-from cnnkit.data.sources.folders import image_files
+from cnnkit.data.sources.folder_walk import image_files
 from cnnkit.data.sources.ignored import SYSTEM, Ignored, is_system
 from cnnkit.errors import ImageError, UsageError
 from cnnkit.files import PATHS_AS_THEY_ARE, atomic_write

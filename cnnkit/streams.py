@@ -11,14 +11,12 @@ import errno
 import io
 import json
 import os
-import re
 import select
 import sys
 from typing import Any, TextIO
 
 # What a write raises when nobody can read any more: a reader that ended, a terminal that closed.
 _READER_IS_GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ECONNRESET, errno.ENXIO})
-_NOT_UTF8 = re.compile("[\ud800-\udfff]")
 _ERRORS = "cnnkit_unchanged_or_escaped"
 
 
@@ -91,7 +89,9 @@ def json_text(value: Any, stream: TextIO, *, indent: int | None = None) -> str:
     '"\\\\u00e9"'
     """
     text = json.dumps(value, indent=indent, ensure_ascii=not _is_utf8(stream))
-    if _NOT_UTF8.search(text):  # a file name
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file name
         return json.dumps(value, indent=indent)
     return text
 

@@ -6,12 +6,13 @@ import json
 import os
 import re
 import shlex
-import subprocess
 from collections.abc import Collection, Iterable
 
 # Characters that break a line or control the terminal. Bytes that are not UTF-8 stay unchanged.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\udc80-\udcff]")
+# Patterns here and in other modules that every command imports are compiled when they are first
+# used: compiling takes about as long as importing the module.
+_CONTROL = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
+_UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u2028\u2029\udc80-\udcff]"
 
 
 def shown(name: str) -> str:
@@ -22,7 +23,8 @@ def shown(name: str) -> str:
     >>> print(shown("cat/1.jpg"), shown("new\nline.jpg"), shown('"a".png'))
     cat/1.jpg "new\nline.jpg" "\"a\".png"
     """
-    return json.dumps(name) if _CONTROL.search(name) or name.startswith('"') else name
+    has_control = not name.isprintable() and re.search(_CONTROL, name)
+    return json.dumps(name) if has_control or name.startswith('"') else name
 
 
 def quoted(path: str | os.PathLike[str]) -> str:
@@ -53,15 +55,17 @@ def command_line(*words: str) -> str:
     cnnkit train 'my photos.yaml' --name $'a\x09b'
     """
     if os.name == "nt":  # its shells know no single quotes around a word
+        import subprocess  # takes a moment to import, and no other system needs it
+
         return subprocess.list2cmdline(words)
     return " ".join(map(_word, words))
 
 
 def _word(word: str) -> str:
-    if not _UNPRINTABLE.search(word):
+    if word.isprintable() or not re.search(_UNPRINTABLE, word):
         return shlex.quote(word)
     escaped = word.replace("\\", "\\\\").replace("'", "\\'")
-    return "$'" + _UNPRINTABLE.sub(lambda found: _escape(found[0]), escaped) + "'"
+    return "$'" + re.sub(_UNPRINTABLE, lambda found: _escape(found[0]), escaped) + "'"
 
 
 def _escape(character: str) -> str:

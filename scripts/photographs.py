@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from cnnkit.data.sources.builtin import draw_shape
-from cnnkit.data.sources.folders import image_files
+from cnnkit.data.sources.folder_walk import image_files
 from cnnkit.data.sources.ignored import Ignored
 
 SMALL = (500, 375)  # width, height

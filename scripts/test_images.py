@@ -17,7 +17,8 @@ from cnnkit.config import load_config
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.scored_images import run_images
 from cnnkit.errors import CnnkitError
-from cnnkit.runs import RUNS_FOLDER, Run, find_run
+from cnnkit.runs import Run, find_run
+from cnnkit.runs_folder import RUNS_FOLDER
 
 
 def main() -> None:

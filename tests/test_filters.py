@@ -15,8 +15,9 @@ from PIL import Image
 
 from cnnkit.backend import keras
 from cnnkit.cli import main
+from cnnkit.data.image_file import LocalFile
 from cnnkit.data.pixels import PixelSettings
-from cnnkit.data.records import ImageRecord, LocalFile
+from cnnkit.data.records import ImageRecord
 from cnnkit.errors import DataError
 from cnnkit.explore.features.gradient_ascent import climbed_pictures
 from cnnkit.explore.features.model_graph import run_steps, steps_of

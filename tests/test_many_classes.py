@@ -13,7 +13,8 @@ from PIL import Image
 
 import cnnkit.data.split.units as units
 from cnnkit.data.count_table import count_table
-from cnnkit.data.records import ImageRecord, LocalFile
+from cnnkit.data.image_file import LocalFile
+from cnnkit.data.records import ImageRecord
 from cnnkit.errors import UsageError
 from cnnkit.evaluation import Evaluation
 from cnnkit.metrics import all_metrics, most_confused, top_k_accuracy

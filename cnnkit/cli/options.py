@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cnnkit.runs import RUNS_FOLDER
+from cnnkit.runs_folder import RUNS_FOLDER
 
 Decorator = Callable[[Callable], Callable]
 

@@ -11,7 +11,6 @@ import click
 
 from cnnkit.cli.command import Command, say
 from cnnkit.cli.options import model_option, overwrite_option, runs_option
-from cnnkit.cli.path_list import paths_in
 from cnnkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -128,6 +127,7 @@ def _check_images(images: tuple[str, ...], stdin_image: bool) -> None:
 
 
 def _paths(images: tuple[str, ...], null: bool, ignored: Ignored) -> Iterator[str]:
+    from cnnkit.cli.path_list import paths_in
     from cnnkit.prediction import find_images
 
     for image in images:

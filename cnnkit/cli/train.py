@@ -12,7 +12,7 @@ import click
 
 from cnnkit.cli.command import Command, show
 from cnnkit.cli.options import json_option, runs_option, set_option, short_options, with_short
-from cnnkit.runs import RUNS_FOLDER, check_new_run
+from cnnkit.runs_folder import RUNS_FOLDER
 from cnnkit.text import as_argument, command_line
 
 if TYPE_CHECKING:
@@ -132,6 +132,8 @@ def _trained(
 
     report = report_for(sys.stderr)
     if dry_run:
+        from cnnkit.runs import check_new_run
+
         check_new_run(name, runs_folder)
         return prepare(config, report)
     return train_config(config, name=name, runs_folder=runs_folder, report=report)

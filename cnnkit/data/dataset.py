@@ -12,9 +12,10 @@ import numpy as np
 from cnnkit.config import DataConfig
 from cnnkit.data.cache.pixels import PixelStore
 from cnnkit.data.file_contents import Progress
+from cnnkit.data.image_file import ImageFile
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.readable_images import DecodedImages, decode_images
-from cnnkit.data.records import SPLITS, ImageFile, Source, fingerprint_of
+from cnnkit.data.records import SPLITS, Source, fingerprint_of
 from cnnkit.data.sources.listing import find_images, ordered_classes
 from cnnkit.data.split.assignment import assign_splits
 from cnnkit.data.split.manifest import changed_notes

@@ -1,16 +1,14 @@
-"""Read the bytes of image files, and hash the contents of many of them."""
+"""Hash the contents of many image files."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
+from cnnkit.data.image_file import ImageFile, read_file
 from cnnkit.data.parallel import in_threads
-from cnnkit.data.records import ImageFile
 from cnnkit.errors import ImageError
-from cnnkit.files import why_unreadable
 
 Progress = Callable[[int, int], None]
 
@@ -48,22 +46,3 @@ def _hash(position: int, file: ImageFile) -> tuple[str | None, str | None]:
         return hashlib.sha256(read_file(file)).hexdigest(), None
     except ImageError as error:
         return None, str(error)
-
-
-def read_file(file: ImageFile) -> bytes:
-    """Return the bytes of a file.
-
-    Raises:
-        ImageError: the file cannot be read.
-    """
-    try:
-        return file.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        # The operating system's error would be misleading if the path leads to a pipe or nowhere.
-        found = why_unreadable(file) if isinstance(file, str | os.PathLike) else None
-        kind, reason = found or ("unreadable_file", f"it cannot be opened: {_cause(error)}")
-        raise ImageError(reason, kind=kind) from error
-
-
-def _cause(error: OSError | ValueError) -> str:
-    return getattr(error, "strerror", None) or str(error)

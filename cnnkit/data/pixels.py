@@ -24,8 +24,7 @@ from cnnkit.data.decoding.image_formats import (
     open_image,
 )
 from cnnkit.data.decoding.resizing import Transpose, resize_upright
-from cnnkit.data.file_contents import read_file
-from cnnkit.data.records import ImageFile, LocalFile
+from cnnkit.data.image_file import ImageFile, LocalFile, read_file
 
 if TYPE_CHECKING:
     from cnnkit.config import DataConfig

@@ -7,36 +7,14 @@ import gc
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 
-from cnnkit.files import open_regular
+from cnnkit.data.image_file import ImageFile
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 SPLITS = ("train", "validation", "test")
-
-
-class ImageFile(Protocol):
-    """A file with one image, or a part of a larger file, such as `pathlib.Path` and `LocalFile`."""
-
-    def read_bytes(self) -> bytes:
-        """Return the encoded image; raises OSError if it cannot be read."""
-        ...
-
-
-class LocalFile(str):
-    """The path of a file with one image.
-
-    It is a string, not a `Path`, because a hundred thousand of them are made at once.
-    """
-
-    __slots__ = ()
-
-    def read_bytes(self) -> bytes:
-        """Return the encoded image; raises OSError if it cannot be read."""
-        with open_regular(self, buffering=0) as stream:
-            return stream.read()
 
 
 @dataclass(frozen=True, slots=True)

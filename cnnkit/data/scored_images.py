@@ -9,7 +9,8 @@ from pathlib import Path
 
 from cnnkit.config import DataConfig
 from cnnkit.data.file_contents import hash_files
-from cnnkit.data.records import SPLITS, ImageFile, ImageRecord, LocalFile, Source
+from cnnkit.data.image_file import ImageFile, LocalFile
+from cnnkit.data.records import SPLITS, ImageRecord, Source
 from cnnkit.data.sources.builtin import builtin_folder, is_builtin
 from cnnkit.data.sources.listing import only_classes, read_source
 from cnnkit.data.sources.tfrecord import record_at

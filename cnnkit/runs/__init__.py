@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from cnnkit.runs.lookup import find_run, newest_run, run_of_file, unfinished_runs
 from cnnkit.runs.new_run import check_folder_name, check_new_run, create_run
-from cnnkit.runs.run_folder import RUNS_FOLDER, Run
+from cnnkit.runs.run_folder import Run
 
 __all__ = [
-    "RUNS_FOLDER",
     "Run",
     "check_folder_name",
     "check_new_run",

@@ -12,7 +12,7 @@ from cnnkit.runs.run_folder import Run
 from cnnkit.utf8_paths import is_utf8
 
 # What no system refuses in a name. Bytes that are not UTF-8 are \udc80 to \udcff in Python.
-_FOLDER_NAME = re.compile(r"[^\\/:*?\"<>|\x00-\x1f\ud800-\udfff]+")
+_FOLDER_NAME = r"[^\\/:*?\"<>|\x00-\x1f\ud800-\udfff]+"
 _NAME_BYTES = 200  # file systems allow 255, and temporary files next to it have longer names
 
 
@@ -62,7 +62,7 @@ def check_folder_name(name: str) -> None:
         UsageError: the name is empty or too long, is a path, or has characters that some systems
             or TensorFlow refuse.
     """
-    if _FOLDER_NAME.fullmatch(name) and name.strip(".") and len(name.encode()) <= _NAME_BYTES:
+    if re.fullmatch(_FOLDER_NAME, name) and name.strip(".") and len(name.encode()) <= _NAME_BYTES:
         return
     better = re.sub(r"[^\w.-]+", "-", name)[:40].strip("-. ") or "run"
     raise UsageError(

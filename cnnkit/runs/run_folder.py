@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-import socket
+import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +18,6 @@ from cnnkit.errors import UsageError, reason_of
 from cnnkit.files import PATHS_AS_THEY_ARE, WITHOUT_MARK, open_regular, write_json
 from cnnkit.text import quoted
 
-RUNS_FOLDER = "runs"
 _STATUSES = ("running", "finished", "failed", "interrupted")
 
 
@@ -201,7 +200,7 @@ class Run:
         """
         begin = time.time() - (earlier or 0.0)  # so that `seconds` counts all parts
         started = {"started": _timestamp()} if earlier is None else {}
-        process = {"pid": os.getpid(), "host": socket.gethostname()}
+        process = {"pid": os.getpid(), "host": platform.node()}
         self.update(status="running", **started, **process, ended=None, seconds=None, error=None)
         try:
             yield
@@ -235,7 +234,7 @@ def _fault_of(info: Any) -> str | None:
 
 def _alive(info: Mapping[str, Any]) -> bool:
     # A process on another host cannot be asked; on Windows, kill(pid, 0) would end it.
-    if os.name == "nt" or info.get("host") != socket.gethostname() or "pid" not in info:
+    if os.name == "nt" or info.get("host") != platform.node() or "pid" not in info:
         return True
     try:
         os.kill(info["pid"], 0)

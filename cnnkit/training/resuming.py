@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -99,7 +99,7 @@ def _trainer(run: Run) -> str:
     info = run.info()
     if info["status"] != "running" or "pid" not in info:  # it is still reading the images
         return "another process"
-    here = info.get("host") in (None, socket.gethostname())
+    here = info.get("host") in (None, platform.node())
     return f"process {info['pid']}" if here else f"process {info['pid']} on {info['host']}"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.data.check.faults import KINDS, SEVERITIES, Finding, Pair
-from cnnkit.data.records import ImageFile
+from cnnkit.data.image_file import ImageFile
 from cnnkit.files import write_text
 from cnnkit.text import count_of, first_few, shown
 

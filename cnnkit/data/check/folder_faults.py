@@ -9,7 +9,8 @@ from pathlib import Path
 from cnnkit.data.check.faults import Finding
 from cnnkit.data.decoding.foreign_formats import foreign_file
 from cnnkit.data.decoding.image_formats import image_extensions, picture_format
-from cnnkit.data.records import ImageRecord, LocalFile
+from cnnkit.data.image_file import LocalFile
+from cnnkit.data.records import ImageRecord
 from cnnkit.data.sources.ignored import is_dead_link, why_hidden
 from cnnkit.data.spelling import composed
 from cnnkit.data.split_words import split_from_folder

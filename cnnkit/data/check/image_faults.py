@@ -27,9 +27,9 @@ from cnnkit.data.decoding.image_formats import (
     image_extensions,
     open_image,
 )
-from cnnkit.data.file_contents import read_file
+from cnnkit.data.image_file import ImageFile, read_file
 from cnnkit.data.pixels import PixelSettings, exif_orientation, read_pixels
-from cnnkit.data.records import ImageFile, ImageRecord
+from cnnkit.data.records import ImageRecord
 from cnnkit.errors import ImageError
 from cnnkit.text import count_of
 

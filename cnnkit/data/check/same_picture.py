@@ -13,10 +13,9 @@ from cnnkit.data.check.look import CROP, Look
 from cnnkit.data.check.similar_hashes import Candidates, similar_hashes
 from cnnkit.data.connected import connected_groups, connecting_pairs
 from cnnkit.data.decoding.bit_depths import own_range, read_samples
-from cnnkit.data.file_contents import read_file
+from cnnkit.data.image_file import ImageFile, read_file
 from cnnkit.data.parallel import compute_all
 from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.data.records import ImageFile
 from cnnkit.errors import ImageError
 
 # The smallest (correlation, correlation of the detail) of two copies. The limits are between the

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from dataclasses import dataclass
 
@@ -17,8 +16,8 @@ from cnnkit.errors import ImageError
 SampleRange = tuple[float, float]
 
 FULL: SampleRange = (0, 65535)
-_WIDE_COLOURS = re.compile(r";16[BLN]$")  # of Pillow's raw modes; BGR;16 has 16 bits in total
-_WIDE_RAW_MODE = re.compile(r";16[BLNS]")
+_WIDE_COLOURS = (";16B", ";16L", ";16N")  # of Pillow's raw modes; BGR;16 has 16 bits in total
+_WIDE_RAW_MODES = (*_WIDE_COLOURS, ";16S")
 _MIN_SAMPLE, _SMALLEST, _LARGEST = 280, 340, 341  # tags of TIFF
 _CAMERA_BITS = (8, 10, 12, 14)
 _MOST_LOW_BIT = 1  # what rounding leaves in the low bits of numbers that were scaled up
@@ -83,7 +82,7 @@ def own_range(samples: WideSamples | None) -> SampleRange | None:
 def is_wide(image: OpenedImage) -> bool:
     """Tell whether an image that is not loaded yet has more than 8 bits per sample."""
     raw_modes = str([tile[3] for tile in image.tile])
-    return _is_wide_grey(image) or _WIDE_RAW_MODE.search(raw_modes) is not None
+    return _is_wide_grey(image) or any(mode in raw_modes for mode in _WIDE_RAW_MODES)
 
 
 def _is_wide_grey(image: OpenedImage) -> bool:
@@ -247,7 +246,7 @@ def _swapped(data: bytes) -> OpenedImage | None:
 
 
 def _other_order(raw_mode: str) -> str | None:
-    if raw_mode.startswith("LA") or not _WIDE_COLOURS.search(raw_mode):
+    if raw_mode.startswith("LA") or not raw_mode.endswith(_WIDE_COLOURS):
         return None  # Pillow knows grey with alpha in one order only
     native = "L" if sys.byteorder == "little" else "B"
     order = native if raw_mode[-1] == "N" else raw_mode[-1]

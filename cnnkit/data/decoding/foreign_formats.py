@@ -6,30 +6,34 @@ import importlib.util
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cnnkit.text import count_of, first_few
 
 HEAD_BYTES = 4096  # are enough to recognize any of the formats
+_USUAL = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")  # JPEG and PNG
 
 
-@dataclass(frozen=True)
-class ForeignFormat:
+class ForeignFormat(NamedTuple):
     """A format that cannot be read.
 
     Args:
         name: what messages call one file of it, with its article.
         plural: what messages call several files of it.
         advice: how to make a picture of it that can be read; `{it}` is the file or the files.
-        magic: matches the first bytes; None if these are not enough.
+        magic: a pattern of the first bytes; None if these are not enough.
         endings: that such files usually have.
     """
 
     name: str
     plural: str
     advice: str
-    magic: re.Pattern[bytes] | None
+    magic: bytes | None
     endings: tuple[str, ...]
+
+    def begins(self, data: bytes) -> bool:
+        """Tell whether a file with these bytes begins like one of this format."""
+        return self.magic is not None and re.match(self.magic, data, re.S) is not None
 
     def sentence(self) -> str:
         """Return why one file cannot be read and what to do, as the text of an error."""
@@ -45,8 +49,7 @@ class ForeignFormat:
 def _format(
     name: str, plural: str, advice: str, magic: bytes | None, endings: str
 ) -> ForeignFormat:
-    pattern = None if magic is None else re.compile(magic, re.S)
-    return ForeignFormat(name, plural, advice, pattern, tuple(endings.split()))
+    return ForeignFormat(name, plural, advice, magic, tuple(endings.split()))
 
 
 HEIC = _format(
@@ -155,8 +158,10 @@ def foreign_format(head: bytes) -> ForeignFormat | None:
     >>> foreign_format(b"%PDF-1.7").name
     'a PDF document'
     """
+    if head.startswith(_USUAL):  # most images, for which no pattern has to be tried
+        return None
     for each in _FORMATS:
-        if each.magic is not None and each.magic.match(head[:HEAD_BYTES]):
+        if each.begins(head[:HEAD_BYTES]):
             return None if each is HEIC and can_read_heic() else each
     return None
 

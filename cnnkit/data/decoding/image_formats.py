@@ -244,7 +244,7 @@ def _is_raw_preview(image: Image.Image) -> bool:
 
 def _unidentified(data: bytes) -> ImageError:
     """Return the error for bytes that no decoder recognizes."""
-    if HEIC.magic and HEIC.magic.match(data):
+    if HEIC.begins(data):
         return ImageError("it begins like a HEIC file, but it is broken", kind="damaged")
     header = tiff_header(data)
     if header is not None and (reason := why_unread(header)):

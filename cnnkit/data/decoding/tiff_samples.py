@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -29,14 +29,13 @@ _BLOCK_SAMPLES = 1 << 20
 _MOST_TAGS = 4096
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """One tag: its number, and where its value is."""
 
     tag: int
     position: int  # of the entry in the file
     value: int  # the first, if there are several
-    count: int
+    num_values: int
 
 
 class TiffHeader:
@@ -85,7 +84,7 @@ class TiffHeader:
 
     def count(self, tag: int) -> int:
         """Return how many values a tag has."""
-        return self._entries[tag].count if tag in self._entries else 0
+        return self._entries[tag].num_values if tag in self._entries else 0
 
     def changed(self, values: Mapping[int, int]) -> bytes:
         """Return the file with one new value for each of some tags, except those it lacks."""

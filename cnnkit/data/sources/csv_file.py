@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from cnnkit.data.decoding.image_formats import image_extensions
 from cnnkit.data.records import Source
-from cnnkit.data.sources.folders import image_extensions
 from cnnkit.data.sources.manifest_rows import COLUMNS, RowReader
 from cnnkit.data.sources.manifest_text import ManifestText
 from cnnkit.errors import DataError

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import operator
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
-from cnnkit.data.decoding.image_formats import image_extensions
-from cnnkit.data.records import SPLITS, ImageRecord, LocalFile, Source
+from cnnkit.data.image_file import LocalFile
+from cnnkit.data.records import SPLITS, ImageRecord, Source
 from cnnkit.data.sources.folder_layout import doubt_about, unlabelled
-from cnnkit.data.sources.ignored import NEXT_TO, OTHER_FOLDER, SEEN, Ignored, why_hidden
+from cnnkit.data.sources.folder_walk import files_below, folders_and_files, is_folder, is_image
+from cnnkit.data.sources.ignored import NEXT_TO, OTHER_FOLDER, Ignored, why_hidden
 from cnnkit.data.split_words import split_from_folder
 from cnnkit.errors import DataError
 from cnnkit.text import count_of, first_few
@@ -28,7 +27,7 @@ def read_folder(root: Path) -> Source:
         DataError: there are no class folders, or two folders for one split.
     """
     ignored = Ignored()
-    folders, files = _entries(root, "", ignored)
+    folders, files = folders_and_files(root, "", ignored)
     by_split = _split_folders(root, folders)
     for entry in files:
         ignored.add_file(NEXT_TO, entry.path, entry.name)
@@ -41,7 +40,7 @@ def read_folder(root: Path) -> Source:
     for split in sorted(by_split, key=SPLITS.index):
         entry = by_split[split]
         prefix = f"{entry.name}/"
-        inner_folders, inner_files = _entries(entry.path, prefix, ignored)
+        inner_folders, inner_files = folders_and_files(entry.path, prefix, ignored)
         for file in inner_files:
             ignored.add_file(NEXT_TO, file.path, prefix + file.name)
         parts += _read_classes(entry.path, inner_folders, inner_files, prefix, split, ignored)
@@ -58,38 +57,6 @@ def _source(root: Path, classes: list[_Class], ignored: Ignored) -> Source:
     doubt = doubt_about(root, records)
     notes = ignored.notes() + ((doubt,) if doubt else ())
     return Source(str(root), tuple(records), notes, empty, doubt)
-
-
-def _entries(
-    folder: str | Path, prefix: str, ignored: Ignored
-) -> tuple[list[os.DirEntry[str]], list[os.DirEntry[str]]]:
-    """Return the sub-folders and files that are not hidden."""
-    folders, files = [], []
-    try:
-        with os.scandir(folder) as found:
-            entries = list(found)
-    except OSError as error:
-        message = f"{folder} cannot be read: {error.strerror or error}."
-        raise DataError(message, path=str(folder)) from error
-    for entry in entries:
-        name = entry.name
-        if reason := why_hidden(name):
-            ignored.add(reason, prefix + name)
-        elif _is_folder(entry):
-            folders.append(entry)
-        else:
-            files.append(entry)
-    return folders, files
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            return False
-        reason = error.strerror or error
-        raise DataError(f"{entry.path} cannot be read: {reason}.", path=entry.path) from error
 
 
 def _split_folders(root: Path, folders: list[os.DirEntry[str]]) -> dict[str, os.DirEntry[str]]:
@@ -121,7 +88,7 @@ def _split_folders(root: Path, folders: list[os.DirEntry[str]]) -> dict[str, os.
 
 def _holds_folders(folder: str) -> bool:
     with os.scandir(folder) as entries:
-        return any(not why_hidden(entry.name) and _is_folder(entry) for entry in entries)
+        return any(not why_hidden(entry.name) and is_folder(entry) for entry in entries)
 
 
 def _read_classes(
@@ -133,7 +100,7 @@ def _read_classes(
     ignored: Ignored,
 ) -> list[_Class]:
     if not folders:
-        images = sorted(entry.name for entry in files if _is_image(entry.name))
+        images = sorted(entry.name for entry in files if is_image(entry.name))
         raise unlabelled(folder, split, images) if images else _no_class_folders(folder, files)
     return [
         _read_class(entry, f"{prefix}{entry.name}/", split, ignored)
@@ -149,51 +116,15 @@ def _no_class_folders(folder: str | Path, files: list[os.DirEntry[str]]) -> Data
     )
 
 
-def _is_image(name: str) -> bool:
-    return name[name.rfind(".") :].lower() in image_extensions()
-
-
 def _read_class(
     folder: os.DirEntry[str], prefix: str, split: str | None, ignored: Ignored
 ) -> _Class:
     records, others = [], []
-    for path, shown in _files_below(folder.path, prefix, ignored):
-        if _is_image(path):
+    for path, shown in files_below(folder.path, prefix, ignored):
+        if is_image(path):
             records.append(ImageRecord(shown, LocalFile(path), folder.name, split))
         else:
             others.append(shown[len(prefix) :])
             ignored.add_no_image(path, shown)
     content = f"it contains {first_few(sorted(others))}" if others else "it is empty"
     return prefix.rstrip("/"), records, content
-
-
-def _files_below(folder: str, prefix: str, ignored: Ignored) -> Iterator[tuple[str, str]]:
-    """Walk a folder and follow links; a folder that was read before is not read again."""
-    waiting, seen = [(folder, prefix)], set()
-    while waiting:
-        path, shown = waiting.pop()
-        facts = os.stat(path)
-        if (facts.st_dev, facts.st_ino) in seen:
-            ignored.add(SEEN, shown.rstrip("/"))
-            continue
-        seen.add((facts.st_dev, facts.st_ino))
-        folders, files = _entries(path, shown, ignored)
-        for entry in files:
-            yield entry.path, shown + entry.name
-        waiting += [(entry.path, f"{shown}{entry.name}/") for entry in folders]
-
-
-def image_files(folder: str, ignored: Ignored) -> list[str]:
-    """Return the image files below a folder, at any depth, sorted.
-
-    Args:
-        folder: its path, which the paths of the files begin with.
-        ignored: gets all other files and folders.
-    """
-    found = []
-    for path, _ in _files_below(folder, folder.rstrip(os.sep) + os.sep, ignored):
-        if _is_image(path):
-            found.append(path)
-        else:
-            ignored.add_no_image(path, path)
-    return [str(Path(path)) for path in sorted(found)]

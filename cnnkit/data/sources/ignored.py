@@ -22,7 +22,7 @@ _SYSTEM_NAMES = frozenset(
     }
 )  # fmt: skip
 # Synology's thumbnails that were copied out of their folder, and files that Windows found again.
-_SYSTEM_PATTERN = re.compile(r"syno(file|photo|index|video)_.*|found\.[0-9]{3}", re.I)
+_SYSTEM_PATTERN = r"syno(file|photo|index|video)_.*|found\.[0-9]{3}"
 
 HIDDEN = "hidden file or folder"
 SYSTEM = "file or folder that a computer or a network drive keeps for itself"
@@ -57,7 +57,8 @@ def why_hidden(name: str) -> str | None:
 
 def is_system(name: str) -> bool:
     """Tell whether a system or a program keeps a file or folder of this name for itself."""
-    return name.lower() in _SYSTEM_NAMES or _SYSTEM_PATTERN.fullmatch(name) is not None
+    name = name.lower()
+    return name in _SYSTEM_NAMES or re.fullmatch(_SYSTEM_PATTERN, name) is not None
 
 
 def is_dead_link(path: str) -> bool:

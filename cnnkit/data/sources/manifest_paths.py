@@ -6,8 +6,8 @@ import os
 import re
 from pathlib import Path
 
-from cnnkit.data.records import ImageFile, LocalFile
-from cnnkit.data.sources.folders import image_extensions
+from cnnkit.data.decoding.image_formats import image_extensions
+from cnnkit.data.image_file import ImageFile, LocalFile
 from cnnkit.data.sources.tfrecord import record_at
 from cnnkit.data.spelling import PathSpelling
 from cnnkit.files import why_unreadable

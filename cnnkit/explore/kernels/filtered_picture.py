@@ -12,9 +12,8 @@ import numpy as np
 from cnnkit.arithmetic import times
 from cnnkit.data.decoding.image_formats import open_image
 from cnnkit.data.decoding.resizing import SIDEWAYS
-from cnnkit.data.file_contents import read_file
+from cnnkit.data.image_file import LocalFile, read_file
 from cnnkit.data.pixels import PixelSettings, read_pixels, upright_turn
-from cnnkit.data.records import LocalFile
 from cnnkit.errors import DataError, ImageError, UsageError
 from cnnkit.explore.kernels.chain import Chain, Pair, Stage, chain_of, run_chain
 from cnnkit.explore.kernels.matrices import read_operators

@@ -16,8 +16,8 @@ from cnnkit.data.cache.pixels.read_once import ReadFile, read_files
 from cnnkit.data.cache.pixels.row_writers import NoRows, new_rows
 from cnnkit.data.cache.pixels.store import Originals, PixelStore
 from cnnkit.data.file_contents import Progress
+from cnnkit.data.image_file import ImageFile
 from cnnkit.data.pixels import PixelSettings
-from cnnkit.data.records import ImageFile
 from cnnkit.text import count_of, size_text
 
 Note = Callable[[str], None]

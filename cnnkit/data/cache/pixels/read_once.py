@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnkit.data.file_contents import read_file
+from cnnkit.data.image_file import ImageFile, read_file
 from cnnkit.data.parallel import in_threads
 from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.data.records import ImageFile
 from cnnkit.errors import ImageError
 
 _BATCH_BYTES, _BATCH_FILES = 2 << 20, 256

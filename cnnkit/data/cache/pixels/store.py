@@ -9,9 +9,8 @@ import numpy as np
 
 from cnnkit.data.cache.pixels.contents import SortedContents, from_hex
 from cnnkit.data.cache.pixels.pack import Pack
-from cnnkit.data.file_contents import read_file
+from cnnkit.data.image_file import ImageFile, read_file
 from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.data.records import ImageFile
 from cnnkit.errors import DataError, ImageError
 
 _MOST_MAPPED_BYTES = 128 << 20

@@ -13,8 +13,8 @@ from PIL import Image
 from cnnkit.data.check.image_faults import facts_of
 from cnnkit.data.decoding.bit_depths import read_samples
 from cnnkit.data.decoding.image_formats import image_extensions
+from cnnkit.data.image_file import LocalFile
 from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.data.records import LocalFile
 from cnnkit.errors import ImageError
 
 COLOURS = np.array([[(200, 30, 10), (180, 35, 40)], [(30, 50, 200), (10, 60, 220)]], np.uint8)

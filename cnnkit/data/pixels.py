@@ -25,6 +25,7 @@ from cnnkit.data.decoding.image_formats import (
 )
 from cnnkit.data.decoding.resizing import Transpose, resize_upright
 from cnnkit.data.image_file import ImageFile, LocalFile, read_file
+from cnnkit.errors import ImageError
 
 if TYPE_CHECKING:
     from cnnkit.config import DataConfig
@@ -200,7 +201,8 @@ def upright_turn(image: Image.Image) -> Transpose | None:
 def exif_orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1 (upright) if there is none or it cannot be read."""
     try:
-        orientation = image.getexif().get(_ORIENTATION_TAG)
-    except Exception:  # as for pixels: whatever a decoder raises, the EXIF cannot be read
+        with decoding(b""):
+            orientation = image.getexif().get(_ORIENTATION_TAG)
+    except ImageError:
         return 1
     return orientation if isinstance(orientation, int) and orientation in _UPRIGHT else 1

@@ -23,6 +23,7 @@ from cnnkit.data.decoding.bit_depths import (
 from cnnkit.data.decoding.foreign_formats import HEIC
 from cnnkit.data.decoding.image_formats import (
     OpenedImage,
+    decoding,
     has_unused_alpha,
     image_extensions,
     open_image,
@@ -134,9 +135,10 @@ def _wrong_extension(name: str, content: str) -> str | None:
 
 def _frames(image: Image.Image) -> dict[str, str]:
     try:
-        is_animated = getattr(image, "is_animated", False)  # only some of Pillow's formats have it
-        number = getattr(image, "n_frames", 1) if is_animated else 1
-    except Exception:  # damage after the first frame, which is the only one that is used
+        with decoding(b""):
+            is_animated = getattr(image, "is_animated", False)  # only some formats have it
+            number = getattr(image, "n_frames", 1) if is_animated else 1
+    except ImageError:  # damage after the first frame, which is the only one that is used
         return {}
     if number == 1:
         return {}

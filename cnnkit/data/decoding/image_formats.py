@@ -20,6 +20,7 @@ from cnnkit.data.decoding.quiet_libtiff import silence_libtiff
 from cnnkit.data.decoding.tiff_samples import (
     PHOTOMETRIC,
     TiffHeader,
+    check_parts,
     is_inverted,
     is_unusual,
     tiff_header,
@@ -104,6 +105,7 @@ def _open_prepared(data: bytes) -> OpenedImage:
 
 
 def _open_tiff(data: bytes, header: TiffHeader) -> OpenedImage:
+    check_parts(header)
     if is_signed_bytes(header):
         raise ImageError(
             "it holds numbers from -128 to 127, whose black and white are not known; convert it to "

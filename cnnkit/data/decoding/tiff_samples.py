@@ -14,14 +14,16 @@ from cnnkit.errors import ImageError
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 STRIP_OFFSETS, ORIENTATION, SAMPLES, STRIP_ROWS, STRIP_BYTES = 273, 274, 277, 278, 279
-MAX_SAMPLE, PLANAR, PREDICTOR, TILE_WIDTH = 281, 284, 317, 322
-COLOUR_MAP, EXTRA_SAMPLES, SAMPLE_FORMAT = 320, 338, 339
+MAX_SAMPLE, PLANAR, PREDICTOR, COLOUR_MAP = 281, 284, 317, 320
+TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS = 322, 323, 324
+EXTRA_SAMPLES, SAMPLE_FORMAT = 338, 339
 
 _MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SHORT, _LONG = 3, 4
 _CODES = {1: "B", _SHORT: "H", _LONG: "I", 16: "Q"}
 _USUAL_BITS = {1, 2, 4, 8, 16, 32, 64}  # of grey levels, which Pillow reads
 _GREY, _COLOURS = (0, 1), 2  # of PHOTOMETRIC; 0 is WhiteIsZero
+_SEPARATE = 2  # of PLANAR: each channel has strips of its own
 # Their samples are bytes, one after the other, once they are unpacked: none, LZW, Deflate,
 # PackBits, Zstandard.
 _BYTE_COMPRESSIONS = {1, 5, 8, 32946, 32773, 50000}
@@ -122,6 +124,33 @@ def tiff_header(data: bytes) -> TiffHeader | None:
         return None
 
 
+def check_parts(header: TiffHeader) -> None:
+    """Refuse a picture whose header lists fewer strips or tiles than it consists of.
+
+    Pillow would show the others black, without an error.
+
+    Raises:
+        ImageError: some are missing.
+    """
+    width, height = header.get(WIDTH, 0), header.get(HEIGHT, 0)
+    if listed := header.count(TILE_OFFSETS):
+        parts = "tiles"
+        across = _num_parts(width, header.get(TILE_WIDTH, 0))
+        needed = across * _num_parts(height, header.get(TILE_HEIGHT, 0))
+    else:
+        parts, listed = "strips", header.count(STRIP_OFFSETS)
+        needed = _num_parts(height, header.get(STRIP_ROWS, 0))
+    if header.get(PLANAR, 1) == _SEPARATE:
+        needed *= header.get(SAMPLES, 1)
+    if 0 < listed < needed:
+        reason = f"it is incomplete: its header lists {listed:,} of {needed:,} {parts}"
+        raise ImageError(reason, kind="truncated")
+
+
+def _num_parts(side: int, side_of_part: int) -> int:
+    return -(-side // side_of_part) if side_of_part else 1
+
+
 def is_inverted(header: TiffHeader) -> bool:
     """Tell whether Pillow would not invert grey levels of 16 bits whose white is zero."""
     return header.get(PHOTOMETRIC, 1) == 0 and header.get(BITS, 1) == 16
@@ -155,11 +184,16 @@ def with_sixteen_bits(header: TiffHeader) -> bytes:
     """
     width, height, bits = header.get(WIDTH, 0), header.get(HEIGHT, 0), header.get(BITS, 1)
     samples = header.get(SAMPLES, 1)
+    row_bytes = -(-width * samples * bits // 8)
     limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-    if limit and width * height > limit:
-        reason = f"the picture is too large: its header claims more than {limit:,} pixels"
-        raise ImageError(reason, kind="too_large")
-    rows = _packed_rows(header, -(-width * samples * bits // 8), samples * bits)
+    if limit and max(width, row_bytes) * height > limit:
+        raise ImageError(
+            f"the picture is too large: its header claims {width:,} x {height:,} pixels of "
+            f"{samples * bits} bits, and at most {limit:,} bytes of such pixels are read; save it "
+            "with 8 or 16 bits per channel, or smaller",
+            kind="too_large",
+        )
+    rows = _packed_rows(header, row_bytes, samples * bits)
     values = np.empty((height, width * samples), "<u2")
     step = max(1, _BLOCK_SAMPLES // (width * samples))
     for start in range(0, height, step):
@@ -187,10 +221,20 @@ def _packed_rows(header: TiffHeader, row_bytes: int, pixel_bits: int) -> np.ndar
 
 
 def _unpacked(rows: np.ndarray, bits: int, num_samples: int) -> np.ndarray:
-    """Return (rows, samples) of numbers that follow each other without a gap, high bit first."""
-    single = np.unpackbits(rows, axis=1)[:, : num_samples * bits]
-    weights = 1 << np.arange(bits - 1, -1, -1, dtype=np.uint16)
-    return single.reshape(len(rows), num_samples, bits) @ weights
+    """Return uint16 (rows, samples) of numbers without gaps between them, high bit first.
+
+    Eight samples take as many bytes as a sample has bits, and each lies within three bytes.
+    """
+    groups = -(-num_samples // 8)
+    padded = np.zeros((len(rows), groups * bits + 2), np.uint32)
+    padded[:, : rows.shape[1]] = rows
+    values = np.empty((len(rows), groups, 8), "<u2")
+    for place in range(8):
+        byte, skipped = divmod(place * bits, 8)
+        high, middle, low = (padded[:, byte + more :: bits][:, :groups] for more in range(3))
+        three = high << 16 | middle << 8 | low
+        values[:, :, place] = three >> (24 - skipped - bits) & ((1 << bits) - 1)
+    return values.reshape(len(rows), -1)[:, :num_samples]
 
 
 def _plain_tiff(

@@ -197,6 +197,16 @@ def test_the_list_names_files_but_not_the_copy_to_keep(sound, tmp_path):
     ]  # fmt: skip
 
 
+def test_dark_pictures_are_named_and_not_on_the_list(sound, tmp_path):
+    faults.twelve_bits_in_sixteen(sound)
+    result = run("data", "check", str(sound), "--list", str(tmp_path / "bad.txt"))
+    line = next(line for line in result.stdout.splitlines() if "cat/x0.png, " in line)
+    assert line.startswith(
+        "    - cat/x0.png, cat/x1.png, dog/x0.png and 1 more (--json names all): 4 pictures with "
+    )
+    assert (tmp_path / "bad.txt").read_text() == ""
+
+
 def test_nothing_is_changed(sound):
     for spoil in (faults.dangling_link, faults.copy, faults.jupyter, faults.empty_class):
         spoil(sound)

@@ -56,11 +56,11 @@ class Checked:
         """Return the files that errors and warnings name, each once.
 
         The first of several copies within one class is not among them, because it is the one to
-        keep.
+        keep; nor are pictures that need nothing but a setting.
         """
         named: dict[str, None] = {}
         for finding in self.findings:
-            if finding.severity != "info":
+            if finding.severity != "info" and finding.kind != "dark_samples":
                 keeps_first = finding.kind in ("duplicate", "near_duplicate")
                 named.update(dict.fromkeys(finding.paths[1:] if keeps_first else finding.paths))
         return [str(self.files[path]) for path in named if path in self.files]

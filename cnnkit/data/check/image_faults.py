@@ -174,7 +174,7 @@ def image_findings(
         for kind, detail in fact.faults
     ]
     findings += _changed(records, facts)
-    findings += _dark(facts)
+    findings += _dark(records, facts)
     sizes = [
         (record.path, fact.size)
         for record, fact in zip(records, facts, strict=True)
@@ -192,18 +192,22 @@ def _changed(records: Sequence[ImageRecord], facts: Iterable[Facts]) -> list[Fin
     ]
 
 
-def _dark(facts: Sequence[Facts]) -> list[Finding]:
+def _dark(records: Sequence[ImageRecord], facts: Iterable[Facts]) -> list[Finding]:
     """Return what to set if pictures of more than 8 bits leave the upper samples unused."""
-    found = [fact.dark_samples for fact in facts if fact.dark_samples is not None]
-    if not found:
+    dark = {
+        record.path: fact.dark_samples
+        for record, fact in zip(records, facts, strict=True)
+        if fact.dark_samples is not None
+    }
+    if not dark:
         return []
-    lowest, highest = min(low for low, _ in found), max(high for _, high in found)
+    lowest, highest = min(low for low, _ in dark.values()), max(high for _, high in dark.values())
     black_and_white = proposed_range(highest)
     if black_and_white is None:
         return []
-    samples = f"{count_of(len(found), 'picture')} with samples from {lowest} to {highest}"
+    samples = f"{count_of(len(dark), 'picture')} with samples from {lowest} to {highest}"
     detail = f"{samples}; for example data.sample_range: {list(black_and_white)}"
-    return [Finding("dark_samples", (), detail)]
+    return [Finding("dark_samples", tuple(dark), detail)]
 
 
 def _small(

@@ -136,15 +136,20 @@ def test_results_that_cannot_be_written_are_shown(run, tmp_path):
 
 
 def test_output_replaces_nothing_unasked(run, tmp_path):
-    (tmp_path / "metrics.json").write_text("mine")
+    folder = tmp_path / "scores"
+    folder.mkdir()
+    (folder / "metrics.json").write_text("mine")
     with pytest.raises(UsageError, match=r"metrics.json exists.*--overwrite"):
-        _evaluate(run, output=tmp_path)
-    assert (tmp_path / "metrics.json").read_text() == "mine"
-    assert _evaluate(run, output=tmp_path, overwrite=True).folder == tmp_path
+        _evaluate(run, output=folder)
+    assert (folder / "metrics.json").read_text() == "mine"
+    assert _evaluate(run, output=folder, overwrite=True).folder == folder
     with pytest.raises(UsageError, match=r"metrics.json is a file. Give a folder"):
-        _evaluate(run, output=tmp_path / "metrics.json")
+        _evaluate(run, output=folder / "metrics.json")
     with pytest.raises(UsageError, match="--name or --output, not both"):
         _evaluate(run, output=tmp_path / "new", name="a")
+    (folder / "photo.jpg").write_bytes(b"mine")  # next to it, a picture of ours would be an image
+    with pytest.raises(UsageError, match=r"photo.jpg in this folder is not a result of an eval"):
+        _evaluate(run, output=folder, overwrite=True)
 
 
 def test_a_requirement_that_is_not_met_is_in_the_json(run):

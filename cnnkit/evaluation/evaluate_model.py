@@ -19,6 +19,7 @@ from cnnkit.output_guard import check_output
 from cnnkit.prediction import predict
 from cnnkit.runs import Run, check_folder_name, run_of_file
 from cnnkit.runtimes import Predictor, load_predictor
+from cnnkit.text import shown
 
 Note = Callable[[str], None]
 
@@ -98,6 +99,15 @@ def _check_output_folder(output: Path, name: str | None, overwrite: bool) -> Non
         raise UsageError(f"{output} is a file. Give a folder as --output.")
     for file in RESULT_FILES:
         check_output(output / file, "--output", (Path(file).suffix,), overwrite=overwrite)
+    if not output.is_dir():
+        return
+    # Among photos, the pictures of an evaluation would become training images.
+    for other in sorted(each.name for each in output.iterdir() if each.name not in RESULT_FILES):
+        if not other.startswith("."):
+            raise UsageError(
+                f"--output {shown(str(output))}: {shown(other)} in this folder is not a result of "
+                "an evaluation. Choose a new or an empty folder."
+            )
 
 
 def _own_images(run: Run, split: str, config: Config) -> Sequence[ImageRecord]:

@@ -270,8 +270,18 @@ def test_a_jpeg_above_the_limit_is_read_at_a_smaller_size(monkeypatch):
             read_pixels(data, settings)
 
 
-def test_a_large_progressive_jpeg_is_refused(monkeypatch):
-    data = file_bytes(noise(1600, 960), "JPEG", progressive=True)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
-    with pytest.raises(ImageError, match="progressive"):
+@pytest.mark.parametrize(("subsampling", "is_read"), [("4:2:0", True), ("4:4:4", False)])
+def test_a_large_progressive_jpeg_is_read_if_all_of_it_fits(monkeypatch, subsampling, is_read):
+    """Its memory depends on the number of its samples: three or six bytes for each pixel here."""
+    picture = noise(400, 240).resize((1600, 960))
+    data = file_bytes(picture, "JPEG", quality=95, progressive=True, subsampling=subsampling)
+    expected = read_pixels(data, SETTINGS)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 614_400)  # 0.4 of its pixels
+    if is_read:
+        assert np.array_equal(read_pixels(data, SETTINGS), expected)
+        return
+    with pytest.raises(
+        ImageError, match="a progressive JPEG.*; save it as a baseline JPEG"
+    ) as error:
         read_pixels(data, SETTINGS)
+    assert error.value.kind == "too_large"

@@ -15,6 +15,7 @@ from PIL import Image, JpegImagePlugin
 from PIL.ImageFile import ImageFile as OpenedImage
 
 from cnnkit.data.decoding.foreign_formats import CAMERA_RAW, HEIC, can_read_heic, foreign_format
+from cnnkit.data.decoding.jpeg_memory import undivided_bytes
 from cnnkit.data.decoding.png_chunks import PNG_MAGIC, without_metadata
 from cnnkit.data.decoding.quiet_libtiff import silence_libtiff
 from cnnkit.data.decoding.tiff_samples import (
@@ -62,6 +63,7 @@ _OFTEN_WITHOUT_ALPHA = ("BMP", "DIB", "TGA")
 INVERTED = "cnnkit: white is zero"  # set in `info` of an image whose samples are to be inverted
 _NEW_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
 _COLOUR_FILTER_ARRAY = 32803
+_PIXEL_BYTES = 4  # that Pillow needs for a pixel with colours
 _lock = threading.Lock()
 
 
@@ -135,8 +137,11 @@ def _open(data: bytes) -> OpenedImage:
             raise
         stream.seek(0)
         image = JpegImagePlugin.JpegImageFile(stream)  # it may be decoded at a smaller size
-        if image.info.get("progressive"):  # all of it would be in memory before it is made smaller
-            raise _too_large(" and it is a progressive JPEG") from None
+        if undivided_bytes(image) > _PIXEL_BYTES * _most_pixels():
+            raise _too_large(
+                ", and it is a progressive JPEG, which is not decoded in parts; save it as a "
+                "baseline JPEG, or smaller"
+            ) from None
         return image
 
 
@@ -199,15 +204,19 @@ def check_num_pixels(image: Image.Image) -> None:
     Raises:
         ImageError: it has too many pixels.
     """
-    limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
     width, height = image.size
-    if limit and width * height > limit:
+    if 0 < _most_pixels() < width * height:
         raise _too_large()
 
 
+def _most_pixels() -> int:
+    """Return how many pixels Pillow decodes at most; 0 for any number."""
+    return 2 * (Image.MAX_IMAGE_PIXELS or 0)
+
+
 def _too_large(more: str = "") -> ImageError:
-    limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-    reason = f"the picture is too large: its header claims more than {limit:,} pixels{more}"
+    limit = f"{_most_pixels():,} pixels"
+    reason = f"the picture is too large: its header claims more than {limit}{more}"
     return ImageError(reason, kind="too_large")
 
 

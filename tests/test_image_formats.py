@@ -6,12 +6,15 @@ import base64
 import os
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from images import file_bytes, four_corners, noise, write_classes
 from PIL import Image, PngImagePlugin
 
+from cnnkit.cli import main
 from cnnkit.data.decoding import foreign_formats, image_formats
 from cnnkit.data.decoding.foreign_formats import foreign_file, foreign_format
 from cnnkit.data.decoding.image_formats import FORMATS, image_extensions, open_image
@@ -229,6 +232,30 @@ def test_a_sidecar_file_is_not_opened(tmp_path, monkeypatch):
     assert foreign_file(str(tmp_path / "b.svg")).name == "an SVG drawing"
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["cat/1.dcm", "dog/IM2"],
+        ["1.dcm", "IM2"],
+        ["train/cat/1.dcm", "train/dog/2.dcm"],
+        ["train/cat/1.png", "train/dog/2.png", "test/cat/3.dcm"],
+    ],
+)
+@pytest.mark.parametrize("words", [["init", "{}"], ["train", "a.yaml", "--dry-run"]])
+def test_a_folder_of_files_that_cannot_be_read_says_what_they_are(tmp_path, files, words):
+    folder = tmp_path / "scans"
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        content = file_bytes(noise()) if name.endswith(".png") else bytes(128) + b"DICM"
+        (folder / name).write_bytes(content)
+    Path("a.yaml").write_text(
+        f"data: {{source: {folder}, image_size: 8}}\nmodel: {{layers: [flatten]}}\n"
+    )
+    done = CliRunner().invoke(main, [word.format(folder) for word in words])
+    assert done.exit_code == 1
+    assert "DICOM file" in done.stderr and "with `dcm2img` of DCMTK." in done.stderr
+
+
 # --- HEIC
 
 
@@ -254,6 +281,25 @@ def test_heic_counts_as_an_image_and_says_how_to_read_it(tmp_path, monkeypatch):
     monkeypatch.setattr(foreign_formats, "can_read_heic", lambda: False)
     with pytest.raises(ImageError, match=r'HEIC picture.*pip install "cnnkit\[heif\]"'):
         read_pixels(str(tmp_path / "cat" / "IMG_1.HEIC"), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["init", "{}"], ["data", "check", "{}"], ["data", "stats", "{}"], ["train", "a.yaml"]],
+)
+def test_a_folder_of_heic_pictures_says_how_to_read_them(tmp_path, monkeypatch, words):
+    for name in ("cat/1.HEIC", "cat/2.heic", "dog/3.jpg", "dog/4.hif"):
+        path = tmp_path / "phone" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(HEIC + name.encode())
+    monkeypatch.setattr(foreign_formats, "can_read_heic", lambda: False)
+    Path("a.yaml").write_text(
+        f"data: {{source: {tmp_path / 'phone'}, image_size: 8}}\nmodel: {{layers: [flatten]}}\n"
+    )
+    done = CliRunner().invoke(main, [word.format(tmp_path / "phone") for word in words])
+    assert 'run `pip install "cnnkit[heif]"` to read it' in done.output
+    assert done.exit_code == (0 if words[0] == "data" else 1)
+    assert not Path("phone.yaml").exists()
 
 
 # --- very large pictures

@@ -49,6 +49,7 @@ class Source:
         empty_classes: (folder, what it contains) of class folders without an image.
         doubt: a sentence if the classes seem to be deeper in the folder; else empty. It is one
             of the notes, too.
+        unread: sentences about files in formats that cannot be read. They are notes, too.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Source:
     notes: tuple[str, ...] = ()
     empty_classes: tuple[tuple[str, str], ...] = ()
     doubt: str = ""
+    unread: tuple[str, ...] = ()
 
 
 def without_collection(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:

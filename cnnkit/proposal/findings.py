@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -14,8 +15,11 @@ from cnnkit.data.image_facts import ImageFacts, image_facts
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.records import Source
 from cnnkit.data.sources.listing import find_images
+from cnnkit.errors import DataError
+from cnnkit.text import count_of, shown
 
 MOST_SAMPLED = 500
+_MOST_SHOWN = 5  # of the images that cannot be read
 FEW = 2_000  # images; with fewer, a pretrained network or a small one does better
 PHOTOGRAPH_SIDE = 64  # pixels; smaller pictures are rarely photographs
 UNEVEN_ASPECT = 1.25  # stretching images by more than this distorts them visibly
@@ -123,7 +127,7 @@ def look_at(
         from_scratch: whether to propose no pretrained network.
 
     Raises:
-        DataError: as for `find_images`.
+        DataError: as for `find_images`, or none of the opened images can be read.
     """
     source = find_images(data_config)
     training = [record for record in source.records if record.split in (None, "train")]
@@ -138,6 +142,32 @@ def look_at(
         for index in sorted(random.permutation(len(found))[:each])
     ][:MOST_SAMPLED]
     facts = image_facts([record.file for record in sampled], _LOOKED_AT, progress)
+    _check_some_decode(
+        source.name, [(each.path, fact.error) for each, fact in zip(sampled, facts, strict=True)]
+    )
     counts = Counter(record.label for record in training)
     counts.subtract(record.label for record, fact in zip(sampled, facts, strict=True) if fact.error)
     return Findings(source, data_config.source, facts, counts, from_scratch)
+
+
+def _check_some_decode(source_name: str, opened: Sequence[tuple[str, str | None]]) -> None:
+    """Refuse a data set of which no opened image can be read.
+
+    Args:
+        source_name: what messages call the data set.
+        opened: (path, why it cannot be read, or None) of each image.
+    """
+    if any(reason is None for _, reason in opened):
+        return
+    lines = [f"  {shown(path)}: {reason}" for path, reason in opened[:_MOST_SHOWN]]
+    more = len(opened) - _MOST_SHOWN
+    raise DataError(
+        "\n".join(
+            [
+                f"{source_name}: none of {count_of(len(opened), 'opened image')} can be read:",
+                *lines,
+                *([f"  and {more:,} more"] if more > 0 else []),
+                "No config is proposed. `cnnkit data check` says what is wrong with every image.",
+            ]
+        )
+    )

@@ -56,7 +56,7 @@ def _source(root: Path, classes: list[_Class], ignored: Ignored) -> Source:
     empty = tuple((folder, content) for folder, found, content in classes if not found)
     doubt = doubt_about(root, records)
     notes = ignored.notes() + ((doubt,) if doubt else ())
-    return Source(str(root), tuple(records), notes, empty, doubt)
+    return Source(str(root), tuple(records), notes, empty, doubt, ignored.unread())
 
 
 def _split_folders(root: Path, folders: list[os.DirEntry[str]]) -> dict[str, os.DirEntry[str]]:
@@ -109,11 +109,15 @@ def _read_classes(
 
 
 def _no_class_folders(folder: str | Path, files: list[os.DirEntry[str]]) -> DataError:
-    return DataError(
+    found = Ignored()
+    for entry in files:
+        found.add_no_image(entry.path, entry.name)
+    reason = (
         f"{folder} has no class folders: it contains "
         f"{count_of(len(files), 'file')} and no folder. Expected one folder for each class, "
         "with its images inside."
     )
+    return DataError("\n".join([reason, *found.unread()]))
 
 
 def _read_class(

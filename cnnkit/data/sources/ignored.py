@@ -97,12 +97,15 @@ class Ignored:
 
     def notes(self) -> tuple[str, ...]:
         """Return one sentence per reason: how many, and the first few names."""
-        foreign = sorted(each.note(paths) for each, paths in self._foreign.items())
         return (
-            *foreign,
+            *self.unread(),
             *(
                 f"Ignored: {count_of(len(paths), reason, _PLURALS[reason])} "
                 f"({first_few(sorted(paths))})."
                 for reason, paths in sorted(self._by_reason.items())
             ),
         )
+
+    def unread(self) -> tuple[str, ...]:
+        """Return the notes about pictures and documents in formats that cannot be read."""
+        return tuple(sorted(each.note(paths) for each, paths in self._foreign.items()))

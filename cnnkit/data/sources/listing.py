@@ -112,13 +112,11 @@ def _check_empty_classes(source: Source) -> None:
         if _held_out_split(folder) is None
     ]
     if in_train:
-        lines = [f"{folder} has no image: {content}." for folder, content in in_train]
+        lines = [f"  {folder} has no image: {content}." for folder, content in in_train]
         names = "folder" if len(in_train) == 1 else "folders"
-        raise DataError(
-            f"{source.name} has {count_of(len(in_train), 'class folder')} without an image:\n  "
-            + "\n  ".join(lines)
-            + f"\nPut images into the {names}, or remove the {names}."
-        )
+        first = f"{source.name} has {len(in_train):,} class {names} without an image:"
+        last = f"Put images into the {names}, or remove the {names}."
+        raise DataError("\n".join([first, *lines, *source.unread, last]))
 
 
 def _held_out_split(folder: str) -> str | None:
@@ -145,6 +143,7 @@ def _check_splits(source: Source, before: set[str | None]) -> None:
         raise DataError(
             f"{source.name} has a folder for the {split} split, but it contains no image. Put "
             "images into it, or remove the folder so that the split is taken from train."
+            + "".join(f"\n{sentence}" for sentence in source.unread)
         )
     if present != {None} and source.records and "train" not in present:
         found = " and a ".join(split for split in SPLITS if split in present)

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TypedDict
 
+from cnnkit.text import is_web_address
+
 
 class Encoding(TypedDict):
     """The arguments of `open` and `decode` that say which bytes a text has."""
@@ -160,6 +162,8 @@ def why_unreadable(path: str | os.PathLike[str]) -> tuple[str, str] | None:
             return "broken_link", "it is a link that leads to itself"
         if os.path.islink(path) and isinstance(error, FileNotFoundError | NotADirectoryError):
             return "broken_link", f"it is a link to {os.readlink(path)}, which does not exist"
+        if is_web_address(os.fspath(path)):
+            return "unreadable_file", "it is a web address; download the file first"
         if isinstance(error, FileNotFoundError):
             return "unreadable_file", "there is no such file"
         return "unreadable_file", f"it cannot be opened: {error.strerror or error}"

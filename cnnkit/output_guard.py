@@ -31,9 +31,9 @@ _DRAWN = rb"(?s)\x89PNG.*\0\0\0\x0ftEXtSoftware\0cnnkit|<\?xml.*<dc:title>cnnkit
 _PICTURE_ENDINGS = frozenset(
     """
     .apng .avif .avifs .blp .bmp .bw .cur .dcx .dds .dib .emf .eps .fit .fits .flc .fli .ftc .ftu
-    .gbr .gif .icb .icns .ico .iim .im .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .msp .pbm
+    .gbr .gif .icb .icns .ico .iim .im .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .mpo .msp
     .pcd .pcx .pfm .pgm .png .pnm .ppm .ps .psd .pxr .qoi .ras .rgb .rgba .sgi .tga .tif .tiff .vda
-    .vst .webp .wmf .xbm .xpm
+    .pbm .vst .webp .wmf .xbm .xpm
     .arw .cr2 .cr3 .dng .heic .heif .hif .nef .orf .raf .raw .rw2 .svg
     """.split()
 )

@@ -29,7 +29,7 @@ from cnnkit.errors import ImageError, UsageError
 from cnnkit.files import PATHS_AS_THEY_ARE, atomic_write
 from cnnkit.runtimes import Predictor
 from cnnkit.streams import is_stdout_closed, is_stdout_lost, json_text
-from cnnkit.text import shown
+from cnnkit.text import is_web_address, shown
 
 _END = object()  # put into the queue after the last image
 
@@ -108,10 +108,13 @@ def find_images(patterns: Iterable[str], ignored: Ignored | None = None) -> Iter
             yield from image_files(pattern, ignored) or [
                 NoImages(pattern, "the folder contains no images")
             ]
-        elif not os.path.lexists(pattern) and glob.has_magic(pattern):
-            yield from _matches(pattern, ignored) or [
-                NoImages(pattern, "no file matches this pattern")
-            ]
+        elif glob.has_magic(pattern) and not (os.path.lexists(pattern) or is_web_address(pattern)):
+            literal = pattern.replace("[", "[[]")  # of a folder such as `photos [2024]`
+            yield from (
+                _matches(pattern, ignored)
+                or _matches(literal, ignored)
+                or [NoImages(pattern, "no file matches this pattern")]
+            )
         else:
             yield pattern
 

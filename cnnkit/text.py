@@ -14,6 +14,8 @@ from collections.abc import Collection, Iterable
 _CONTROL = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 _UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u2028\u2029\udc80-\udcff]"
 
+_ADDRESS = re.compile(r"(?!file:)[a-z][a-z0-9+.-]+://", re.I)
+
 
 def shown(name: str) -> str:
     r"""Return a name unchanged, or as a JSON string in quotes if it has control characters.
@@ -93,6 +95,17 @@ def count_of(number: int, noun: str, plural: str | None = None) -> str:
     ('1 image', '2,000 images')
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def is_web_address(path: str) -> bool:
+    """Tell whether a path is the address of something on a network, not of a file.
+
+    >>> is_web_address("https://a.org/1.jpg"), is_web_address("gs://bucket/1.jpg")
+    (True, True)
+    >>> is_web_address("C:/photos/1.jpg"), is_web_address("file:///photos/1.jpg")
+    (False, False)
+    """
+    return _ADDRESS.match(path.strip()) is not None
 
 
 def size_text(num_bytes: int) -> str:

@@ -275,6 +275,23 @@ def class_with_a_blank(folder):
     write_more(folder / "owl ")
 
 
+@fault(("odd_class_name", "owl."))
+def class_with_a_dot_at_the_end(folder):
+    write_more(folder / "owl.")
+
+
+@fault(("missing_value_name", "None"), ("missing_value_name", "nan"))
+def classes_named_like_missing_values(folder):
+    write_more(folder / "nan")
+    write_more(folder / "None", seed=990)
+
+
+@fault(("names_same_number", "007", "7", "7.0"))
+def the_same_number_in_three_spellings(folder):
+    for seed, name in enumerate(("007", "7", "7.0", "70")):
+        write_more(folder / name, seed=900 + 20 * seed)
+
+
 @fault(("unprintable_class_name", "o\nwl"))
 def class_with_a_line_break(folder):
     write_more(folder / "o\nwl")

@@ -53,6 +53,39 @@ def test_tables_of_other_programs_are_read(folder, text, encoding, note):
     assert source.notes == ((note,) if note else ())
 
 
+def test_trailing_empty_cells_are_ignored(folder):
+    assert len(source_of(folder, TEXT.replace("t\n", "t,, \n")).records) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "note"),
+    [
+        ("a b.png", "cat/a%20b.png", "Read with the characters that %20 and the like stand for"),
+        ("é#.png", "cat/%C3%A9%23.png", "Read with the characters that %20 and the like stand for"),
+        ("a b.png", "file://{}/cat/a%20b.png", "Read with the characters that %20"),
+        ("50%.png", "cat/50%.png", None),
+        ("a%20b.png", "cat/a%20b.png", None),
+        ("IMG_1.JPG", "cat/img_1.jpg", "Found although upper and lower case differ on disk"),
+        ("IMG_1.JPG", "Cat/IMG_1.jpg", "Found although upper and lower case differ on disk"),
+        ("x.png", "CAT\\x.png", "Read with / instead of \\"),
+        ("a b.png", "cat\\a%20b.png", "Read with / instead of \\"),
+    ],
+)
+def test_paths_of_other_programs_and_systems_are_found(folder, name, written, note):
+    (folder / "cat" / "01.png").rename(folder / "cat" / name)
+    source = source_of(folder, row(3, written.format(folder) + ",cat"))
+    assert f"cat/{name}" in {record.path for record in source.records}
+    assert len(source.notes) == (0 if note is None else 1 + ("\\" in written))
+    assert note is None or note in source.notes[0]
+
+
+def test_a_path_that_fits_two_files_by_case_is_not_guessed(folder):
+    for name in ("A.png", "a.png"):
+        (folder / "cat" / name).write_bytes((folder / "cat" / "01.png").read_bytes())
+    with pytest.raises(DataError, match="cat/A.PNG does not exist"):
+        source_of(folder, row(3, "cat/A.PNG,cat"))
+
+
 def row(number, text):
     return "\n".join([*ROWS[: number - 1], text, *ROWS[number:], ""])
 
@@ -68,6 +101,12 @@ def row(number, text):
         (TEXT[11:], "has no header: its first line is already an image (cat/00.png, cat)"),
         (TEXT.replace("path,label", "filename,class"), "Rename filename to path and class to lab"),
         (TEXT.encode("utf-16") + b"\x00", "begins like UTF-16 text, but byte"),
+        (row(3, "cat/01.png,cat, small"), "line 3: it has 3 cells, the first line has 2; put quot"),
+        (row(3, "a, b.png,cat"), "line 3: it has 3 cells, the first line has 2; put quotation"),
+        (row(3, "https://a.org/01.png,cat"), "line 3: https://a.org/01.png is a web address; down"),
+        (row(3, "gs://bucket/01.png,cat"), "line 3: gs://bucket/01.png is a web address; downl"),
+        ("filename, cat, dog\ncat/00.png, 1, 0\n", "has one column for each class (cat, dog), wit"),
+        ("image,choice\ncat/00.png,cat\n", "Rename image to path and choice to label."),
     ],
 )
 def test_the_cause_and_its_line_are_named(folder, text, message):

@@ -117,6 +117,31 @@ def test_folders_globs_files_and_missing_names_are_found_in_order(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("holiday [2024]", ["holiday [2024]/1[1].png", "holiday [2024]/2.png"]),
+        ("holiday [2024]/1[1].png", ["holiday [2024]/1[1].png"]),
+        ("holiday [2024]/*.png", ["holiday [2024]/1[1].png", "holiday [2024]/2.png"]),
+        ("holiday [2024]/1*", ["holiday [2024]/1[1].png"]),
+        ("trip/[12].png", ["trip/1.png", "trip/2.png"]),
+    ],
+)
+def test_brackets_may_be_part_of_a_name(tmp_path, monkeypatch, pattern, found):
+    for name in ("holiday [2024]/1[1].png", "holiday [2024]/2.png", "trip/1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "trip" / "2.png").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    assert list(find_images([pattern])) == found
+
+
+def test_a_web_address_is_named(trained_run):
+    for address in ("https://a.org/1.jpg", "https://a.org/1.jpg?w=400", "gs://bucket/*.jpg"):
+        done = _cli(address, "--json", "--model", trained_run.folder)
+        assert "it is a web address" in json.loads(done.stdout)["error"]
+
+
 def test_a_folder_or_glob_without_images_is_reported_as_such(trained_run, tmp_path):
     (tmp_path / "empty").mkdir()
     done = _cli(tmp_path / "empty", f"{tmp_path}/*.gif", "--json", "--model", trained_run.folder)

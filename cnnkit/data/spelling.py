@@ -74,21 +74,22 @@ def with_class_names(
 
 
 class PathSpelling:
-    """Find files whose paths are spelt differently on disk; each folder is listed only once."""
+    """Find files whose paths are spelt differently on disk; each folder is listed only once.
+
+    Names may differ in their accents, and in upper and lower case, as they may on Windows.
+    """
 
     def __init__(self) -> None:
         self._names: dict[str, dict[str, list[str]]] = {}
 
     def existing(self, path: str) -> str | None:
-        """Return the only path that exists and looks like this one; None if there is none."""
-        if path.isascii():
-            return None
+        """Return the only path that exists and is like this one; None if there is none."""
         drive, rest = os.path.splitdrive(path)
         place = drive + os.sep if rest.startswith(os.sep) else drive
         for part in filter(None, rest.split(os.sep)):
             below = os.path.join(place, part)
             if not os.path.lexists(below):
-                same = self._listed(place or os.curdir).get(composed(part), [])
+                same = self._listed(place or os.curdir).get(composed(part).casefold(), [])
                 if len(same) != 1:
                     return None
                 below = os.path.join(place, same[0])
@@ -98,7 +99,10 @@ class PathSpelling:
     def _listed(self, folder: str) -> dict[str, list[str]]:
         if folder not in self._names:
             try:
-                self._names[folder] = _by_form(os.listdir(folder))
+                names = os.listdir(folder)
             except OSError:  # not a folder, or a locked one: then nothing in it looks the same
-                self._names[folder] = {}
+                names = []
+            self._names[folder] = {}
+            for name in names:
+                self._names[folder].setdefault(composed(name).casefold(), []).append(name)
         return self._names[folder]

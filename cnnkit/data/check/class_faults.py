@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,9 @@ from cnnkit.errors import DataError
 from cnnkit.text import count_of
 
 _LARGEST_RATIO = 10  # a model that never predicts the small class is right in 10 of 11 images
+# What pandas and spreadsheets write for a cell without a value.
+_MISSING = {"nan", "na", "n/a", "#n/a", "<na>", "null", "none", "-nan"}
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?")
 _HELD_OUT = ("validation", "test")
 
 
@@ -48,9 +52,24 @@ def _names(labels: Sequence[str], source: Source) -> list[Finding]:
     found = [
         Finding("unprintable_class_name", (name,)) for name in labels if not name.isprintable()
     ]
-    found += [Finding("odd_class_name", (name,)) for name in labels if name != name.strip()]
+    found += [
+        Finding("odd_class_name", (name,), f'"{name}"')
+        for name in labels
+        if name != name.strip() or name.endswith(".")
+    ]
+    found += [Finding("missing_value_name", (name,)) for name in labels if name.lower() in _MISSING]
     empty = {folder.rpartition("/")[2] for folder, _ in source.empty_classes}
-    return found + names_alike(sorted({*labels, *empty}))
+    return found + names_alike(sorted({*labels, *empty})) + _same_numbers(labels)
+
+
+def _same_numbers(labels: Sequence[str]) -> list[Finding]:
+    """Return class names that programs which read them as numbers cannot tell apart."""
+    by_number: dict[float, list[str]] = {}
+    for name in filter(_NUMBER.fullmatch, labels):
+        by_number.setdefault(float(name), []).append(name)
+    return [
+        Finding("names_same_number", tuple(names)) for names in by_number.values() if len(names) > 1
+    ]
 
 
 def _presence(

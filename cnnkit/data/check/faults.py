@@ -109,13 +109,23 @@ KINDS = {
         "error", "A class name has a character that cannot be printed.", "Rename the class."
     ),
     "odd_class_name": Kind(
-        "warning", "A class name begins or ends with a space.", "Rename the class."
+        "warning",
+        "A class name begins or ends with a space or a dot, which Windows removes.",
+        "Rename the class.",
     ),
     "names_differ_in_case": Kind(
         "warning", "Names that are the same on systems that ignore case.", _RENAME
     ),
     "names_differ_in_unicode": Kind(
         "warning", "Names that look the same but consist of different characters.", _RENAME
+    ),
+    "missing_value_name": Kind(
+        "warning",
+        "A class name that usually stands for a missing label.",
+        "Label these images or remove them, unless it is the name of a class.",
+    ),
+    "names_same_number": Kind(
+        "warning", "Class names that are the same number, such as 7 and 007, or 1 and 1.0.", _RENAME
     ),
     "doubtful_classes": Kind(
         "warning", "The classes seem to be deeper in the folder than where cnnkit looks for them."

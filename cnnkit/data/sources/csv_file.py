@@ -15,16 +15,18 @@ from cnnkit.data.records import Source
 from cnnkit.data.sources.manifest_rows import COLUMNS, RowReader
 from cnnkit.data.sources.manifest_text import ManifestText
 from cnnkit.errors import DataError
-from cnnkit.text import shown
+from cnnkit.text import first_few, shown
 
 # What spreadsheets put between the columns where the comma is part of numbers, and their names.
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_ONE_OR_NOT = {"0", "1"}
 _EXCEL = re.compile(r"sep=(.)\r?\n", re.I)  # the first line that Excel writes to name it
 # What other programs call the two columns.
 _OTHER_NAMES = {
     "path": ("file", "filename", "file_name", "filepath", "file_path", "image", "image_path",
              "image_name", "img", "id", "image_id"),
-    "label": ("class", "class_name", "classname", "labels", "category", "target", "y", "species"),
+    "label": ("class", "class_name", "classname", "labels", "category", "target", "y", "species",
+              "choice"),
 }  # fmt: skip
 
 
@@ -45,12 +47,15 @@ def read_table(table: Path) -> Source:
     content = ManifestText(table)
     separator = _separator(content.text)
     rows = _rows(table, content.text, separator)
-    columns = _columns(table, next(rows, _Row(0, 0, [])).cells)
+    header = next(rows, _Row(0, 0, [])).cells
+    columns = _columns(table, header, rows)
     reader = RowReader(table, content.wrong_byte)
     for begin, end, cells in rows:
         row = {name: _cell(cells, name, place) for name, place in columns.items()}
         if end > begin and _is_unclosed(row, reader):
             reader.refuse(begin, f"a quotation mark in this line is not closed before line {end}")
+        elif any(cell.strip() for cell in cells[len(header) :]):
+            reader.refuse(begin, _too_many(cells, header, separator))
         else:
             reader.read(begin, row)
     source = reader.source()
@@ -90,6 +95,13 @@ def _rows(table: Path, text: str, separator: str) -> Iterator[_Row]:
         ) from error
 
 
+def _too_many(cells: list[str], header: list[str], separator: str) -> str:
+    return (
+        f"it has {len(cells)} cells, the first line has {len(header)}; put quotation marks around "
+        f"a text that contains {_SEPARATORS[separator]}"
+    )
+
+
 def _is_unclosed(row: dict[str, str], reader: RowReader) -> bool:
     r"""Tell whether a row ends in a later line because a quotation mark is missing.
 
@@ -103,7 +115,7 @@ def _names(header: list[str]) -> list[str]:
     return [name.strip().lower() for name in header]
 
 
-def _columns(table: Path, header: list[str]) -> dict[str, int]:
+def _columns(table: Path, header: list[str], rows: Iterator[_Row]) -> dict[str, int]:
     names = _names(header)
     came = ", ".join(map(shown, header)) or "nothing"
     missing = [name for name in ("path", "label") if name not in names]
@@ -111,6 +123,12 @@ def _columns(table: Path, header: list[str]) -> dict[str, int]:
         raise DataError(
             f"{table} has no header: its first line is already an image ({came}). Write a line "
             "with the names of the columns above it, such as path,label."
+        )
+    if missing and (classes := _class_columns(header, next(rows, _Row(0, 0, [])).cells)):
+        raise DataError(
+            f"{table} has one column for each class ({first_few(classes)}), with 1 for yes and 0 "
+            "for no. cnnkit needs one class for each image: write a file with the columns "
+            "path,label."
         )
     if missing:
         raise DataError(
@@ -125,6 +143,14 @@ def _columns(table: Path, header: list[str]) -> dict[str, int]:
             f"line has {came}. Keep one of them."
         )
     return {name: names.index(name) for name in COLUMNS if name in names}
+
+
+def _class_columns(header: list[str], first: list[str]) -> list[str]:
+    """Return the columns of classes, if all columns after the first have 0 and one of them 1."""
+    flags = [cell.strip() for cell in first[1:]]
+    if len(flags) < 2 or len(first) != len(header) or not _ONE_OR_NOT.issuperset(flags):
+        return []
+    return [name.strip() for name in header[1:]] if "1" in flags else []
 
 
 def _renaming(missing: list[str], names: list[str]) -> str:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 from cnnkit.data.decoding.image_formats import image_extensions
 from cnnkit.data.image_file import ImageFile, LocalFile
 from cnnkit.data.sources.tfrecord import record_at
-from cnnkit.data.spelling import PathSpelling
+from cnnkit.data.spelling import PathSpelling, composed
 from cnnkit.files import why_unreadable
-from cnnkit.text import count_of, shown
+from cnnkit.text import count_of, is_web_address, shown
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_FILE = "file://"
+
+# How a path was read, in the order in which it is reported.
+_SLASHES = "Read with / instead of \\"
+_DECODED = "Read with the characters that %20 and the like stand for"
+_ACCENTS = "Found although the accents are spelt differently on disk"
+_CASE = "Found although upper and lower case differ on disk"
 
 
 class ManifestPaths:
@@ -28,27 +38,30 @@ class ManifestPaths:
         self._inside = self.folder.rstrip(os.sep) + os.sep
         self._spelling = PathSpelling()
         self._images: dict[str, dict[str, str]] = {}  # folder -> name without ending -> name
-        self._num_backslashes = 0
-        self._num_respelt = 0
+        self._found: Counter[str] = Counter()
 
     def find(self, path: str) -> tuple[str, ImageFile | None]:
         r"""Return the absolute path and its image; None if there is no such image.
 
         A file name may begin or end with blanks. A path that does not exist is tried with `/` for
-        `\`, and with accents spelt differently.
+        `\`, without the `%20` of web addresses, and with accents, upper and lower case spelt
+        differently.
         """
-        place, file = self._exact(path)
-        if file is None and "\\" in path and os.sep != "\\":
-            slashed = self._exact(path.replace("\\", "/"))
-            if slashed[1]:
-                self._num_backslashes += 1
-                return slashed
-        if file is None and (respelt := self._spelling.existing(place)):
-            file = _image_at(respelt)
-            if file:
-                self._num_respelt += 1
+        readings = list(_readings(path))
+        for notes, written in readings:
+            place, file = self._exact(written)
+            if file is not None:
+                self._found.update(notes)
+                return place, file
+        for notes, written in readings:
+            place = self._exact(written)[0]
+            respelt = self._spelling.existing(place)
+            file = _image_at(respelt) if respelt else None
+            if respelt and file is not None:
+                same_case = composed(respelt) == composed(place)
+                self._found.update([*notes, _ACCENTS if same_case else _CASE])
                 return respelt, file
-        return place, file
+        return self._exact(path)
 
     def _exact(self, path: str) -> tuple[str, ImageFile | None]:
         for text in (path, path.strip()):
@@ -68,6 +81,8 @@ class ManifestPaths:
             path: as the manifest has it.
             place: where it was looked for.
         """
+        if is_web_address(path):
+            return "is a web address; download the image, and write the path of the file", False
         looked = f" (looked for {shown(place)})"
         if os.path.lexists(place):
             _, reason = why_unreadable(place) or ("", "it is no image")
@@ -93,14 +108,21 @@ class ManifestPaths:
 
     def notes(self) -> tuple[str, ...]:
         r"""Return sentences on the paths that were read differently from how they are written."""
-        notes = []
-        if self._num_backslashes:
-            number = count_of(self._num_backslashes, "path")
-            notes.append(f"Read with / instead of \\: {number}.")
-        if self._num_respelt:
-            number = count_of(self._num_respelt, "path")
-            notes.append(f"Found although the accents are spelt differently on disk: {number}.")
-        return tuple(notes)
+        order = (_SLASHES, _DECODED, _ACCENTS, _CASE)
+        counts = [(note, self._found[note]) for note in order if self._found[note]]
+        return tuple(f"{note}: {count_of(number, 'path')}." for note, number in counts)
+
+
+def _readings(path: str) -> Iterator[tuple[list[str], str]]:
+    """Yield what a path may mean, from the likeliest on, with the notes about it."""
+    yield [], path
+    slashed = path.replace("\\", "/")
+    has_backslash = slashed != path and os.sep != "\\"
+    if has_backslash:
+        yield [_SLASHES], slashed
+    if "%" in path or path.startswith(_FILE):
+        notes = [_SLASHES, _DECODED] if has_backslash else [_DECODED]
+        yield notes, unquote((slashed if has_backslash else path).strip().removeprefix(_FILE))
 
 
 def _image_at(place: str) -> ImageFile | None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from hypothesis.configuration import set_hypothesis_home_dir
+from images import write_classes, write_image
 from PIL import Image
 from places import ROOT
 
@@ -89,6 +90,106 @@ def made_once(tmp_path_factory):
 def tiny_images(tmp_path):
     """Return a folder of 3 classes x 8 noisy one-coloured images of 16 px."""
     return write_tiny_images(tmp_path / "tiny")
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """Return an empty cache folder for this test alone."""
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def sets_cache(own_cache, tmp_path, monkeypatch):
+    """Return an empty cache; Keras has none either, and no proxy answers."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("no_proxy", "*")
+    return own_cache
+
+
+@pytest.fixture
+def pack_cache(own_cache):
+    """Return the folder of packs in an empty cache."""
+    return own_cache / "pixels"
+
+
+@pytest.fixture
+def pack_files(tmp_path):
+    """Return 24 image files."""
+    from packs import write_files
+
+    return write_files(tmp_path / "files", 24)
+
+
+@pytest.fixture(params=["disk", "off"])
+def tiny_dataset(tiny_images, request):
+    """Return the data set of `tiny_images`, with its pixels on disk or decoded each time."""
+    from images import data_config
+
+    from cnnkit.data.dataset import load_dataset
+
+    return load_dataset(data_config(tiny_images, cache=request.param))
+
+
+@pytest.fixture
+def cats_and_owls(tmp_path):
+    """Return a folder of 20 cats and 10 owls."""
+    return write_classes(tmp_path / "photos", {"cat": 20, "owl": 10})
+
+
+@pytest.fixture
+def own_photos(tmp_path, monkeypatch):
+    """Return a folder of photos, in the current folder, with a config next to it."""
+    monkeypatch.chdir(tmp_path)
+    write_classes(tmp_path / "photos", {"cat": 6, "owl": 6})
+    write_image(tmp_path / "photos" / "owl" / "copy.png", seed=3, width=80, height=60)
+    with Image.open(tmp_path / "photos" / "owl" / "copy.png") as image:  # a near duplicate
+        image.save(tmp_path / "photos" / "cat" / "copy.jpg", quality=95)
+    (tmp_path / "a.yaml").write_text(
+        "data: {source: photos, image_size: 16}\nmodel: {layers: [flatten]}\n"
+    )
+    return tmp_path / "photos"
+
+
+@pytest.fixture(scope="session")
+def hub_folder(made_once):
+    """Return the folder of a small module of TF Hub; tests must not change it."""
+    from hub_modules import TrainableModule, save_module
+
+    return made_once("hub", lambda folder: save_module(TrainableModule(), folder))
+
+
+@pytest.fixture(scope="session")
+def resume_start(made_once):
+    """Return a folder with images, two configs, and what they give in one go."""
+    from interrupted_runs import train_in_one_go
+
+    return made_once("resume", train_in_one_go)
+
+
+@pytest.fixture(scope="session")
+def interrupted_once(resume_start, made_once):
+    """Return a run that was interrupted after its second epoch; tests must not change it."""
+    from interrupted_runs import interrupted_run
+
+    from cnnkit.runs import find_run
+
+    config = resume_start / "plain.yaml"
+    return find_run("cut", made_once("cut", lambda folder: interrupted_run(config, folder, 2)))
+
+
+@pytest.fixture
+def cut_run(interrupted_once, resume_start, tmp_path):
+    """Return a copy of that run, on a copy of the images."""
+    from cnnkit.runs import Run
+
+    shutil.copytree(resume_start / "images", tmp_path / "images")
+    run = Run(tmp_path / "cut")
+    shutil.copytree(interrupted_once.folder, run.folder)
+    text = run.config.read_text()
+    assert str(resume_start / "images") in text
+    run.config.write_text(text.replace(str(resume_start / "images"), str(tmp_path / "images")))
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,27 +1,23 @@
-"""Shapes, parameters, multiply-adds and receptive fields, against hand calculations and Keras."""
+"""Shapes, parameters and multiply-adds: by hand, as Keras counts them, as its profiler does."""
 
 from __future__ import annotations
-
-import math
-import re
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from keras_numbers import keras_model, profiled_flops, seen_pixels, trainable_parameters
+from keras_numbers import keras_model, profiled_flops, trainable_parameters
+from stacks import STACKS, layers_of
 
 from cnnkit.arithmetic import (
     IMAGE,
     Node,
     StackError,
-    check_stack,
-    formulas_of,
     has_weights,
     nodes_of,
     walk_nodes,
     walk_stack,
 )
-from cnnkit.config import names_of, read_layers
+from cnnkit.config import names_of
 
 _LENET = [
     {"conv": {"filters": 6, "kernel_size": 5}},
@@ -32,10 +28,6 @@ _LENET = [
     {"dense": 120},
     {"dense": 84},
 ]
-
-
-def _layers(*stack):
-    return read_layers(list(stack))
 
 
 def _numbers(rows):
@@ -58,7 +50,7 @@ def _keras_numbers(layers, shape):
 
 
 def test_lenet_by_hand():
-    rows = walk_stack(_layers(*_LENET), (32, 32, 1))
+    rows = walk_stack(layers_of(*_LENET), (32, 32, 1))
     assert [row.output_shape for row in rows] == [
         (28, 28, 6),
         (14, 14, 6),
@@ -155,7 +147,7 @@ def _cases():
 
 @pytest.mark.parametrize(("name", "shape", "arguments"), list(_cases()))
 def test_every_kind_of_layer_has_the_numbers_of_keras_and_of_the_profiler(name, shape, arguments):
-    layers = _layers({name: arguments} if arguments else name)
+    layers = layers_of({name: arguments} if arguments else name)
     ours, theirs = _numbers(walk_stack(layers, shape)), _keras_numbers(layers, shape)
     if name in _UNPROFILED:
         theirs["flops"] = ours["flops"]
@@ -165,10 +157,10 @@ def test_every_kind_of_layer_has_the_numbers_of_keras_and_of_the_profiler(name, 
 
 
 def test_the_layers_that_keras_does_not_have():
-    squeeze = walk_stack(_layers({"squeeze_excite": 4}), (8, 8, 16))[0]
+    squeeze = walk_stack(layers_of({"squeeze_excite": 4}), (8, 8, 16))[0]
     assert squeeze.parameters == (16 + 1) * 4 + (4 + 1) * 16
     conv = {"conv": {"filters": 8, "kernel_size": 3, "padding": "same"}}
-    layers = _layers(
+    layers = layers_of(
         conv,
         {"residual": {"layers": [conv, {"squeeze_excite": 2}], "activation": "relu"}},
         {"residual": {"layers": [conv], "shortcut": ["batch_norm", conv]}},
@@ -179,71 +171,30 @@ def test_the_layers_that_keras_does_not_have():
 
 
 def test_a_grouped_convolution_multiplies_only_within_its_groups():
-    layers = _layers({"conv": {"filters": 6, "kernel_size": 3, "groups": 2}})
+    layers = layers_of({"conv": {"filters": 6, "kernel_size": 3, "groups": 2}})
     row = walk_stack(layers, (8, 8, 4))[0]
     assert row.multiply_adds == 6 * 6 * 6 * (3 * 3 * 2)
     assert row.parameters == keras_model(layers, (8, 8, 4)).count_params() == 6 * (3 * 3 * 2 + 1)
-
-
-_FEW, _PADDING = st.integers(1, 3), st.sampled_from(["valid", "same"])
-_BORDER = st.fixed_dictionaries(
-    {"size": st.integers(0, 2), "mode": st.sampled_from(["zeros", "edge", "reflect"])}
-)
-
-
-def _call(name, **arguments):
-    return st.fixed_dictionaries(arguments).map(lambda given: {name: given})
-
-
-_PLAIN = st.one_of(
-    _call("conv", filters=_FEW, kernel_size=_FEW, strides=_FEW, padding=_PADDING,
-          use_bias=st.booleans()),
-    _call("conv", filters=_FEW, kernel_size=st.tuples(_FEW, _FEW), dilation_rate=_FEW),
-    _call("conv", filters=_FEW, kernel_size=_FEW, strides=_FEW, pad=_BORDER),
-    _call("depthwise_conv", kernel_size=_FEW, depth_multiplier=_FEW, padding=_PADDING),
-    _call("separable_conv", filters=_FEW, kernel_size=_FEW, pad=_BORDER),
-    _call("pool", type=st.sampled_from(["max", "average"]), pool_size=_FEW,
-          strides=st.none() | _FEW, padding=_PADDING),
-    _call("batch_norm", scale=st.booleans(), center=st.booleans()),
-    _call("ZeroPadding2D", padding=_FEW),
-    _call("Cropping2D", cropping=_FEW),
-    st.sampled_from([
-        "ReLU", "layer_norm", "PReLU", {"dropout": 0.5}, {"spatial_dropout": 0.1},
-        {"activation": "gelu"}, {"group_norm": 1}, {"squeeze_excite": 2},
-    ]),
-)  # fmt: skip
-_SAME = st.one_of(
-    _call("conv", filters=_FEW, kernel_size=_FEW, padding=st.just("same")),
-    _call("pool", pool_size=_FEW, strides=st.just(1), padding=st.just("same")),
-    st.sampled_from(["batch_norm", {"squeeze_excite": 2}]),
-)
-_STRIDED = _call("conv", filters=_FEW, kernel_size=_FEW, strides=_FEW, padding=st.just("same"))
-_STACK = st.lists(_SAME, min_size=1, max_size=2)
-_BLOCK = st.one_of(
-    st.tuples(_STRIDED, _STACK).map(lambda parts: {"residual": [parts[0], *parts[1]]}),
-    st.tuples(_STACK, _STACK).map(lambda parts: {"branches": [*parts, []]}),
-)
-_STACKS = st.lists(st.one_of(_PLAIN, _PLAIN, _BLOCK), min_size=1, max_size=5)
 
 
 _HEADS = st.sampled_from([["flatten"], ["global_pool", {"dense": 3}], []])
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
-@given(_STACKS, _HEADS)
+@given(STACKS, _HEADS)
 def test_random_stacks_have_the_numbers_of_keras_and_of_the_profiler(stack, head):
     _assert_counted_as_keras_counts(stack, head)
 
 
 @pytest.mark.slow
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
-@given(_STACKS, _HEADS)
+@given(STACKS, _HEADS)
 def test_500_random_stacks_have_the_numbers_of_keras_and_of_the_profiler(stack, head):
     _assert_counted_as_keras_counts(stack, head)
 
 
 def _assert_counted_as_keras_counts(stack, head):
-    layers = _layers(*stack, *head)
+    layers = layers_of(*stack, *head)
     shape = (23, 20, 3)
     try:
         rows = walk_stack(layers, shape)
@@ -254,228 +205,6 @@ def _assert_counted_as_keras_counts(stack, head):
     if any(row.arguments.get("dilation_rate", 1) not in (1, [1, 1]) for row in rows):
         theirs["flops"] = ours["flops"]  # TensorFlow splits a padded map, and counts the padding
     assert ours == theirs
-
-
-_ONES = {"kernel_initializer": "ones"}
-_AVERAGE = {"type": "average"}
-_LINEAR = st.one_of(
-    _call("conv", filters=st.just(1), kernel_size=_FEW, strides=_FEW, padding=_PADDING,
-          kernel_initializer=st.just("ones")),
-    _call("conv", filters=st.just(1), kernel_size=_FEW, dilation_rate=_FEW,
-          kernel_initializer=st.just("ones")),
-    _call("conv", filters=st.just(1), kernel_size=_FEW, pad=st.just({"size": 1, "mode": "zeros"}),
-          kernel_initializer=st.just("ones")),
-    _call("pool", type=st.just("average"), pool_size=_FEW, strides=st.none() | _FEW,
-          padding=_PADDING),
-    _call("ZeroPadding2D", padding=_FEW),
-    st.sampled_from([
-        {"residual": [{"conv": {"filters": 1, "kernel_size": [3, 1], "padding": "same", **_ONES}}]},
-        {"branches": {"merge": "add", "stacks": [
-            [{"conv": {"filters": 1, "kernel_size": 5, "padding": "same", **_ONES}}],
-            [{"pool": {**_AVERAGE, "pool_size": [1, 7], "strides": 1, "padding": "same"}}], []]}},
-    ]),
-)  # fmt: skip
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(_LINEAR, min_size=1, max_size=4), st.data())
-def test_the_receptive_field_is_the_footprint_of_the_gradient(stack, data):
-    layers, shape = _layers(*stack), (40, 36, 1)
-    try:
-        row = walk_stack(layers, shape)[-1]
-    except StackError:
-        assume(False)
-    inside = [_positions(row, axis, shape[axis]) for axis in (0, 1)]
-    assume(all(inside))
-    position = [data.draw(st.sampled_from(positions)) for positions in inside]
-    expected = tuple(_seen(row, axis, position[axis]) for axis in (0, 1))
-    assert seen_pixels(keras_model(layers, shape), (*position, 0)) == expected
-
-
-def _seen(row, axis, position):
-    first = row.field_start[axis] + position * row.field_stride[axis]
-    return first, first + row.receptive_field[axis] - 1
-
-
-def _positions(row, axis, size):
-    """Return the positions whose field is inside the image; others are cut off at the border."""
-    ends = [(i, _seen(row, axis, i)) for i in range(row.output_shape[axis])]
-    return [i for i, (first, last) in ends if first >= 0 and last < size]
-
-
-def test_after_global_pooling_everything_that_a_window_reached_is_seen():
-    conv = {"conv": {"filters": 1, "kernel_size": 2, "strides": 3, **_ONES}}
-    layers = _layers(conv, "global_pool")
-    row = walk_stack(layers, (12, 10, 1))[-1]
-    assert (row.receptive_field, row.field_start) == ((11, 8), (0, 0))  # not the last 1 and 2
-    assert seen_pixels(keras_model(layers, (12, 10, 1)), (0,)) == ((0, 10), (0, 7))
-
-
-@pytest.mark.parametrize(
-    ("layer", "field"),
-    [
-        ({"group_norm": 1}, (28, 28)),
-        ("layer_norm", (3, 3)),
-        ({"squeeze_excite": 1}, (28, 28)),
-        ({"UpSampling2D": 2}, None),
-        ({"LayerNormalization": {"axis": [1, 2, 3]}}, (28, 28)),
-    ],
-)
-def test_layers_that_look_beyond_a_window(layer, field):
-    conv = {"conv": {"filters": 2, "kernel_size": 3}}
-    assert walk_stack(_layers(conv, layer), (28, 28, 1))[-1].receptive_field == field
-
-
-def _formulas(stack, shape):
-    rows = walk_stack(_layers(*stack), shape)
-    return [
-        str(formula) for position in range(len(rows)) for formula in formulas_of(rows, position)
-    ]
-
-
-def test_the_formulas_of_lectures():
-    padded = {"conv": {"filters": 10, "kernel_size": 3, "strides": 2, "pad": 1}}
-    lines = _formulas([padded], (28, 28, 3))
-    assert "height, width: floor((28 + 2*1 - 3)/2) + 1 = 14" in lines
-    assert "parameters: (3*3*3 + 1) * 10 = 280" in lines
-    assert "multiply-adds: 3*3*3 * 14*14*10 = 52,920" in lines
-    assert "parameters if it were dense: (28*28*3 + 1) * 14*14*10 = 4,611,880" in lines
-    assert "receptive field: 1 + (3 - 1)*1 = 3" in lines
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(_STACKS)
-def test_every_formula_gives_its_result(stack):
-    try:
-        rows = walk_stack(_layers(*stack, "flatten", {"dense": 3}), (23, 20, 3))
-    except StackError:
-        assume(False)
-    known = {"floor": math.floor, "ceil": math.ceil, "max": max}
-    for position, row in enumerate(rows):
-        formulas = formulas_of(rows, position)
-        for formula in formulas:
-            assert eval(formula.expression, known) == formula.result, formula
-        numbers = {formula.quantity: formula.result for formula in formulas}
-        if row.multiply_adds:
-            assert numbers["multiply-adds"] == row.multiply_adds
-        if row.parameters and not re.match("PReLU|BatchNorm", row.kind):
-            assert numbers["parameters"] == row.parameters
-        for axis, size in zip(("height", "width"), row.output_shape, strict=False):
-            for quantity in numbers.keys() & {axis, "height, width"}:
-                assert numbers[quantity] == size
-
-
-@pytest.mark.parametrize(
-    ("stack", "path", "words"),
-    [
-        (
-            ["pool"] * 5 + ["flatten"],
-            (4,),
-            "pool of 2 x 2 does not fit: the image is already 1 x 1 here (28 > 14 > 7 > 3 > 1)",
-        ),
-        (["flatten", {"conv": {"filters": 2, "kernel_size": 3}}], (1,), "conv needs maps"),
-        (
-            ["flatten", "flatten", "global_pool"],
-            (2,),
-            "flatten before it returns a row of 784 numbers",
-        ),
-        (
-            [{"conv": {"filters": 4, "kernel_size": 3, "groups": 2}}, "flatten"],
-            (0,),
-            "groups=2 must",
-        ),
-        ([{"conv": {"filters": 4, "kernel_size": 3}}], (0,), "maps of 26 x 26 x 4"),
-        (
-            [{"residual": [{"conv": {"filters": 4, "kernel_size": 3}}]}, "flatten"],
-            (0,),
-            "the shortcut gives 28 x 28 x 1, but the layers inside give 26 x 26 x 4",
-        ),
-        (
-            [{"residual": ["pool", {"conv": {"filters": 4, "kernel_size": 30}}]}, "flatten"],
-            (0, "residual", "layers", 1),
-            "conv of 30 x 30 does not fit: the image is already 14 x 14",
-        ),
-        (
-            [{"residual": {"layers": ["ReLU"], "shortcut": ["pool"]}}, "flatten"],
-            (0,),
-            "the shortcut gives 14 x 14 x 1, but the layers inside give 28 x 28 x 1.",
-        ),
-        (
-            [{"branches": [["pool"], []]}, "flatten"],
-            (0,),
-            "the branches end with different maps: 14 x 14 x 1, 28 x 28 x 1.",
-        ),
-        (
-            [{"branches": [[], ["flatten", {"pool": 2}]]}, "flatten"],
-            (0, "branches", "stacks", 1, 1),
-            "pool needs maps",
-        ),
-        (
-            [{"conv": {"filters": 1, "kernel_size": 3, "pad": {"size": 28, "mode": "reflect"}}}],
-            (0,),
-            "pad with mode: reflect can mirror at most 27 of the 28",
-        ),
-        (
-            [{"residual": ["flatten", {"dense": 10}]}, "flatten"],
-            (0,),
-            "the shortcut gives 28 x 28 x 1, but the layers inside give 10, and no 1 x 1",
-        ),
-        (
-            [{"conv": {"filters": 4, "kernel_size": 3, "strides": 2, "dilation_rate": [1, 2]}}],
-            (0,),
-            "strides of 2 and dilation_rate of [1, 2] cannot be combined",
-        ),
-        (
-            [
-                {
-                    "Conv2DTranspose": {
-                        "filters": 4,
-                        "kernel_size": 3,
-                        "strides": 2,
-                        "dilation_rate": 2,
-                    }
-                }
-            ],
-            (0,),
-            "strides of 2 and dilation_rate of 2 cannot be combined",
-        ),
-        (
-            [
-                {
-                    "Conv2DTranspose": {
-                        "filters": 4,
-                        "kernel_size": 3,
-                        "strides": [3, 2],
-                        "output_padding": 2,
-                    }
-                }
-            ],
-            (0,),
-            "output_padding of 2 must be less than strides",
-        ),
-        ([{"Normalization": {"mean": 1}}], (0,), "mean and variance belong together"),
-        (
-            [{"Normalization": {"mean": [1, 2], "variance": 1}}],
-            (0,),
-            "mean and variance belong together",
-        ),
-        (
-            [{"Normalization": {"mean": [1, 2], "variance": [1, 2]}}],
-            (0,),
-            "mean and variance have 2 values, but axis -1 of 28 x 28 x 1 has size 1.",
-        ),
-        ([{"PReLU": {"shared_axes": [1, 4]}}], (0,), "28 x 28 x 1 has no axis [1, 4]"),
-        ([{"group_norm": 2}, "flatten"], (0,), "groups=2 must divide the 1 channels"),
-        ([{"Reshape": [3, 3]}, "flatten"], (0,), "784 numbers, which cannot be reshaped to 3 x 3"),
-        ([{"layer_norm": {"axis": 4}}, "flatten"], (0,), "28 x 28 x 1 has no axis 4"),
-        ([{"Conv1D": {"filters": 2, "kernel_size": 3}}], (0,), "it needs sequences"),
-    ],
-)
-def test_an_impossible_stack_is_refused_at_its_layer(stack, path, words):
-    with pytest.raises(StackError) as refused:
-        check_stack(_layers(*stack), (28, 28, 1))
-    assert refused.value.path == path
-    assert words in refused.value.message
 
 
 def test_shared_axes_of_a_saved_prelu_are_counted_as_keras_counts_them():

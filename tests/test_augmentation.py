@@ -1,241 +1,33 @@
-"""Augmentation: keys, joined resamplings, order, Keras layers, errors that name the call."""
+"""Augmentation: single operations, their order, Keras layers, errors that name the call."""
 
 from __future__ import annotations
 
-import hashlib
-import random
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from augmentations import (
+    REPEATED_CALLS,
+    RGB,
+    ROTATION,
+    SHIFT,
+    build,
+    call,
+    changed,
+    hashes,
+    in_pipeline,
+    noise,
+    pictures,
+)
 
 from cnnkit.augmentation import build_augmentation
-from cnnkit.augmentation.keys import Draws, image_keys
-from cnnkit.backend import tf
+from cnnkit.augmentation.keys import image_keys
 from cnnkit.config import config_from_text
-from cnnkit.config.calls import Call, call_names
-from cnnkit.config.own_calls import MIXING
+from cnnkit.config.calls import Call
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import ConfigError, UsageError
 from configs import SMALL
-
-RGB = PixelSettings((20, 24))
-GRAY = PixelSettings((20, 24), "grayscale")
-ARGUMENTS = {
-    "random_brightness": {"factor": 0.3},
-    "random_color_degeneration": {"factor": 0.5},
-    "random_color_jitter": {"brightness_factor": 0.3, "saturation_factor": 0.3, "hue_factor": 0.2},
-    "random_contrast": {"factor": 0.5},
-    "random_crop": {"height": 12, "width": 14},
-    "random_hue": {"factor": 0.5},
-    "random_invert": {"factor": [0.5, 0.5]},
-    "random_posterization": {"factor": 4},
-    "random_rotation": {"factor": 0.2},
-    "random_saturation": {"factor": 0.5},
-    "random_sharpness": {"factor": 0.5},
-    "random_shear": {"x_factor": 0.3, "y_factor": 0.3},
-    "random_translation": {"height_factor": 0.2, "width_factor": 0.2},
-    "random_zoom": {"height_factor": 0.3},
-    "solarization": {"addition_factor": 0.5, "threshold_factor": 0.5},
-}
-NOT_RANDOM = {"auto_contrast", "contrast_limited_adaptive_histogram_equalization", "equalization"}
-NEEDS_COLOURS = {"random_color_jitter", "random_hue", "random_saturation"}
-NO_COLOURS_NO_CHANGE = {"random_color_degeneration", "random_grayscale"}
-NAMES = sorted(set(call_names("augmentation")) - set(MIXING))
-REPEATED_CALLS = (
-    Call("random_flip", {}),
-    Call("random_zoom", {"height_factor": 0.3}),
-    Call("random_resized_crop", {}),
-    Call("random_elastic_transform", {}),  # a Keras layer
-    Call("random_perspective", {}),
-    Call("random_hue", {"factor": 0.3}),
-    Call("random_erasing", {}),
-)
-
-
-def call(name, **arguments):
-    return Call(name, arguments)
-
-
-def build(name, settings=RGB, **arguments):
-    return build_augmentation([Call(name, arguments or ARGUMENTS.get(name, {}))], settings)
-
-
-def noise(settings=RGB, seed=0):
-    return np.random.default_rng(seed).integers(20, 200, settings.shape, dtype=np.uint8)
-
-
-def pictures(settings=RGB, number=7):
-    """Return one picture many times, so that all later differences come from the keys."""
-    return np.stack([noise(settings)] * number)
-
-
-def hashes(number):
-    return [hashlib.sha256(bytes([index])).hexdigest() for index in range(number)]
-
-
-def changed(augment, images, *, epoch=0):
-    """Change the pictures one by one."""
-    return np.stack(
-        [
-            augment.change_one(image, seed=0, epoch=epoch, sha256=digest)
-            for image, digest in zip(images, hashes(len(images)), strict=True)
-        ]
-    )
-
-
-def in_pipeline(augment, images, *, batch_size=4, threads=4):
-    """Change the pictures in parallel with `tf.data`."""
-
-    def first(batch, indices):
-        digests = [hashes(len(images))[index] for index in indices]
-        keys = augment.keys(0, 0, digests, np.zeros(len(digests), int))
-        return augment.on_host(batch, keys), keys
-
-    def change(batch, indices):
-        shape = batch.shape
-        batch, keys = tf.numpy_function(first, [batch, indices], (tf.uint8, tf.uint64))
-        return augment.in_graph(tf.ensure_shape(batch, shape), keys)
-
-    numbered = tf.data.Dataset.from_tensor_slices((images, np.arange(len(images))))
-    batches = numbered.batch(batch_size).map(change, num_parallel_calls=threads)
-    return np.concatenate([batch.numpy() for batch in batches])
-
-
-# --- keys
-
-
-@pytest.mark.parametrize("settings", [RGB, GRAY], ids=["rgb", "grayscale"])
-@pytest.mark.parametrize("name", NAMES)
-def test_every_operation_repeats_by_key(name, settings):
-    if settings is GRAY and name in NEEDS_COLOURS:
-        with pytest.raises(UsageError, match=rf"augmentation\[0\] \({name}\) cannot be used"):
-            build(name, settings)
-        return
-    images = pictures(settings)
-    augment = build(name, settings)
-    first = in_pipeline(augment, images)
-    assert first.dtype == np.uint8
-    assert first.shape == images.shape
-    assert np.array_equal(first, in_pipeline(build(name, settings), images, batch_size=3))
-    assert np.array_equal(first, changed(augment, images))
-    assert np.array_equal(images, pictures(settings))  # the input has not changed
-    if settings is GRAY and name in NO_COLOURS_NO_CHANGE:
-        assert np.array_equal(first, images)
-        return
-    assert (first != images).any()
-    assert (len({pixels.tobytes() for pixels in first}) == 1) == (name in NOT_RANDOM)
-    assert np.array_equal(first, changed(augment, images, epoch=1)) == (name in NOT_RANDOM)
-
-
-def test_the_random_states_of_python_and_keras_have_no_effect():
-    calls = [Call("rand_augment", {}), Call("random_elastic_transform", {"scale": 0.5})]
-    calls += [Call("random_flip", {}), Call("random_erasing", {})]
-    found = []
-    for seed in (0, 1):
-        random.seed(seed)
-        np.random.seed(seed)
-        tf.random.set_seed(seed)
-        cv2.setRNGSeed(seed)
-        found.append(changed(build_augmentation(calls, RGB), pictures()))
-    assert np.array_equal(*found)
-
-
-def test_building_does_not_change_the_random_numbers_of_python():
-    random.seed(0)
-    expected = random.random()
-    random.seed(0)
-    build_augmentation([Call("random_flip", {}), Call("random_elastic_transform", {})], RGB)
-    assert random.random() == expected
-
-
-def test_any_number_of_threads_and_any_batch_give_the_same_bits():
-    calls = [each for each in REPEATED_CALLS if each.name != "random_elastic_transform"]
-    augment = build_augmentation(calls, RGB)
-    images, keys = pictures(number=60), image_keys(0, 0, hashes(60), np.zeros(60, int))
-    expected = augment.on_host(images.copy(), keys)
-    assert np.array_equal(expected, changed(augment, images))
-    for threads in (1, 2, 8):
-        for size in (1, 7, 32):
-            parts = [np.s_[start : start + size] for start in range(0, 60, size)]
-            with ThreadPoolExecutor(threads) as pool:
-                found = list(pool.map(lambda p: augment.on_host(images[p].copy(), keys[p]), parts))
-            assert np.array_equal(np.concatenate(found), expected), (threads, size)
-
-
-def test_keys_differ_by_seed_epoch_content_and_occurrence():
-    none = np.zeros(200, int)
-    keys = image_keys(0, 0, hashes(200), none)
-    assert keys.dtype == np.uint64
-    others = [
-        image_keys(1, 0, hashes(200), none),
-        image_keys(0, 1, hashes(200), none),
-        image_keys(0, 0, hashes(200), none + 1),
-    ]
-    assert len(set(np.concatenate([keys, *others]).tolist())) == 800
-    assert np.array_equal(image_keys(0, 0, [hashes(8)[7], hashes(4)[3]], [0, 0]), keys[[7, 3]])
-
-
-def test_keys_and_numbers_stay_as_they_were():
-    """A release that draws other numbers trains other weights, so the change log must say so."""
-    keys = image_keys(7, 3, ["00" * 7 + "01" + "ff" * 24], [2])
-    assert keys.tolist() == [int(_fold(_fold(_fold(_fold(0, 7), 3), 1), 2))]
-    draws = Draws(keys, 5)
-    assert draws.bits().tolist() == [_fold(_fold(int(keys[0]), 5), 1)]
-    unit = (_fold(_fold(int(keys[0]), 5), 2) >> 11) / 2**53
-    assert draws.uniform(-1, 3).tolist() == [-1 + 4 * unit]
-
-
-def _fold(key, number):
-    """SplitMix64 in plain whole numbers."""
-    bits = 2**64 - 1
-    state = (key + 0x9E3779B97F4A7C15 * (number + 1)) & bits
-    state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & bits
-    state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & bits
-    return state ^ (state >> 31)
-
-
-def test_numbers_are_uniform_and_those_of_two_operations_are_independent():
-    keys = image_keys(0, 0, [f"{index:016x}" for index in range(20_000)], np.zeros(20_000, int))
-    first, second = Draws(keys, 0), Draws(keys, 1)
-    columns = [first.uniform(), first.uniform(), second.uniform()]
-    for column in columns:
-        counts = np.histogram(column, 20, (0, 1))[0]
-        assert abs(counts - 1000).max() < 150  # 4.9 standard deviations
-    assert abs(np.corrcoef(columns) - np.eye(3)).max() < 0.035
-    assert abs(np.corrcoef(columns[0][:-1], columns[0][1:])[0, 1]) < 0.035
-
-
-def test_an_operation_draws_the_same_numbers_with_any_operation_after_it():
-    flip, brightness = call("random_flip", mode="horizontal"), call("random_brightness", factor=0.3)
-    longer = [flip, brightness, call("random_erasing"), call("random_hue", factor=0.1)]
-    images = pictures(number=20)
-    alone = changed(build_augmentation([flip, brightness], RGB), images)
-    augment = build_augmentation(longer, RGB)
-    for image, digest, expected in zip(images, hashes(20), alone, strict=True):
-        found = augment.change_one(image, seed=0, epoch=0, sha256=digest, stop=2)
-        assert np.array_equal(found, expected)
-
-
-def test_it_repeats_in_parallel_under_deterministic_ops_in_another_process():
-    code = """
-import hashlib, sys
-sys.path.insert(0, sys.argv[1])
-from cnnkit.backend import tf
-tf.config.experimental.enable_op_determinism()
-from test_augmentation import *
-augment = build_augmentation(REPEATED_CALLS, RGB)
-print(hashlib.sha256(in_pipeline(augment, pictures()).tobytes()).hexdigest())
-"""
-    command = [sys.executable, "-c", code, str(Path(__file__).parent)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    augment = build_augmentation(REPEATED_CALLS, RGB)
-    here = hashlib.sha256(in_pipeline(augment, pictures()).tobytes()).hexdigest()
-    assert done.stdout.strip() == here
 
 
 def test_a_config_without_keras_layers_needs_no_tensorflow():
@@ -250,119 +42,6 @@ print([name for name in ("tensorflow", "keras") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-# --- one resampling
-
-
-ROTATION = call("random_rotation", factor=[0.07, 0.07])
-SHIFT = call("random_translation", height_factor=[0.1, 0.1], width_factor=[-0.2, -0.2])
-ZOOM = call("random_zoom", height_factor=[-0.2, -0.2])
-
-
-def test_geometric_operations_become_one_resampling():
-    height, width = 40, 60
-    settings = PixelSettings((height, width))
-    image = noise(settings)
-    angle, x, y = 0.07 * 2 * np.pi, (width - 1) / 2, (height - 1) / 2
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    rows, columns = np.mgrid[:height, :width]
-    place = np.stack([columns, rows], axis=-1) + [0.2 * width, -0.1 * height]  # the last one first
-    place = (place - [x, y]) * 0.8 + [x, y]
-    place = (place - [x, y]) @ turn.T + [x, y]
-    expected = cv2.remap(
-        image, place.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-    )
-    found = build_augmentation([ROTATION, ZOOM, SHIFT], settings).change_one(
-        image, seed=0, epoch=0, sha256="0" * 64
-    )
-    assert abs(found.astype(int) - expected).max() <= 8  # OpenCV 4 rounds places to 1/32 pixel
-    assert abs(found.astype(int) - expected).mean() < 1
-
-
-def test_one_resampling_is_sharper_than_two_and_opposite_turns_cancel():
-    back = call("random_rotation", factor=[-0.07, -0.07])
-    image = noise()
-    only = build_augmentation([ROTATION], RGB)
-    once = only.change_one(image, seed=0, epoch=0, sha256="0" * 64)
-    joined = build_augmentation([ROTATION, back], RGB)
-    found = joined.change_one(image, seed=0, epoch=0, sha256="0" * 64)
-    assert abs(found.astype(int) - image).max() <= 1
-    assert once.std() < 0.9 * found.std()
-
-
-def is_joined(*calls):
-    """Tell whether a turn and its opposite give the picture back, with operations in between."""
-    opposite = Call("random_rotation", {**calls[0].arguments, "factor": [-0.07, -0.07]})
-    opposite = calls[-1] if len(calls) > 1 and calls[-1].name == "random_rotation" else opposite
-    between = [each for each in calls[1:] if each.name != "random_rotation"]
-    y, x = np.mgrid[:41, :41]
-    settings = PixelSettings((41, 41))
-    image = np.random.default_rng(0).integers(90, 110, settings.shape, dtype=np.uint8)
-    augment = build_augmentation([calls[0], *between, opposite], settings)
-    plain = build_augmentation(between, settings)
-    found = augment.change_one(image, seed=0, epoch=0, sha256="0" * 64)
-    if plain is not None:
-        image = plain.change_one(image, seed=0, epoch=0, sha256="0" * 64)
-    middle = (abs(x - 20) < 8) & (abs(y - 20) < 8)
-    return abs(found.astype(int) - image)[middle].max() <= 2
-
-
-def test_which_operations_are_joined():
-    constant = call("random_rotation", factor=[0.07, 0.07], fill_mode="constant")
-    brighter = call("random_brightness", factor=[0.1, 0.1])
-    contrast = call("random_contrast", factor=[0.0, 0.0])
-    assert is_joined(ROTATION)
-    assert is_joined(ROTATION, brighter)
-    assert is_joined(ROTATION, brighter, contrast)
-    assert is_joined(constant)
-    assert not is_joined(constant, brighter)  # its border must not become brighter
-    assert not is_joined(ROTATION, call("random_erasing", factor=[0.0, 0.0]))
-    assert not is_joined(ROTATION, call("random_sharpness", factor=[0.0, 0.0]))
-    other = call("random_rotation", factor=[-0.07, -0.07], fill_mode="nearest")
-    assert not is_joined(ROTATION, other)
-    other = call("random_rotation", factor=[-0.07, -0.07], fill_value=9.0)
-    assert is_joined(ROTATION, other)  # reflect fills with no value
-    other = call("random_rotation", factor=[-0.07, -0.07], fill_mode="constant", fill_value=9.0)
-    assert not is_joined(constant, other)
-
-
-def test_a_filled_border_keeps_its_value_when_brightness_comes_before():
-    calls = [
-        call("random_flip"),
-        call("random_brightness", factor=[0.2, 0.2]),
-        call("random_translation", height_factor=0, width_factor=[0.5, 0.5], fill_mode="constant"),
-    ]
-    image = np.full(RGB.shape, 100, np.uint8)
-    augment = build_augmentation(calls, RGB)
-    found = augment.change_one(image, seed=0, epoch=0, sha256="0" * 64)
-    assert (found[:, :12] == 0).all()
-    assert (found[:, 12:] == 151).all()
-
-
-@pytest.mark.parametrize("settings", [RGB, GRAY], ids=["rgb", "grayscale"])
-def test_unchanged_and_mirrored_pictures_have_exact_pixels(settings):
-    still = [
-        call("random_rotation", factor=0.0),
-        call("random_zoom", height_factor=0.0),
-        call("random_translation", height_factor=0.0, width_factor=0.0),
-        call("random_shear"),
-        call("random_crop", height=20, width=24),
-        call("random_resized_crop", scale=[1.0, 1.0], ratio=[1.2, 1.2]),
-    ]
-    images = np.stack([noise(settings, seed) for seed in range(40)])
-    assert np.array_equal(changed(build_augmentation(still, settings), images), images)
-    for mode, mirrored in [
-        ("horizontal", images[:, :, ::-1]),
-        ("vertical", images[:, ::-1]),
-        ("horizontal_and_vertical", images[:, ::-1, ::-1]),
-    ]:
-        augment = build_augmentation([*still, call("random_flip", mode=mode)], settings)
-        found = changed(augment, images)
-        is_same = (found == images).all(axis=(1, 2, 3))
-        is_mirrored = (found == mirrored).all(axis=(1, 2, 3))
-        assert (is_same | is_mirrored).all()
-        assert 8 < is_mirrored.sum() < 32
 
 
 def test_stop_gives_the_picture_after_each_operation():
@@ -396,9 +75,6 @@ def test_the_smallest_pictures_are_changed_too(size):
     assert (found.shape, found.dtype) == (images.shape, np.uint8)
     assert np.array_equal(found, in_pipeline(augment, images, batch_size=2))
     assert len({pixels.tobytes() for pixels in found}) == 5  # each by its own random numbers
-
-
-# --- single operations
 
 
 def test_brightness_adds_one_number_to_all_pixels_within_the_factor():
@@ -487,9 +163,6 @@ def test_another_value_range_runs_as_the_keras_layer():
     augment = build("random_brightness", factor=[0.5, 0.5], value_range=[0, 100])
     found = augment.change_one(np.full(RGB.shape, 30, np.uint8), seed=0, epoch=0, sha256="0" * 64)
     assert (found == 80).all()
-
-
-# --- errors
 
 
 def test_an_empty_section_is_no_augmentation():

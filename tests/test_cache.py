@@ -1,4 +1,4 @@
-"""The cache folder: folders that appear whole, what is in it, and how it is cleared."""
+"""`cnnkit cache`: what is listed and cleared, and what is never touched."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import sys
 import time
 
 import pytest
-from click.testing import CliRunner
+from caches import listed, run
 from images import data_config, write_classes
 
-from cnnkit.cli import main
 from cnnkit.config import ShapesConfig
 from cnnkit.data.cache.folder import cache_folder, folder_made_whole, lock_of
 from cnnkit.data.cache_entries import KINDS
@@ -24,13 +23,6 @@ from cnnkit.data.sources.builtin import builtin_folder
 from cnnkit.data.sources.download import lock_of_download
 from cnnkit.errors import DataError
 from cnnkit.locks import held, only_one_process
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """Return an empty cache folder for this test alone."""
-    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
 
 
 @pytest.fixture(scope="module")
@@ -50,24 +42,16 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def filled(cache, made):
+def filled(own_cache, made):
     """Return a copy of that cache, with a download and things of others too."""
-    shutil.copytree(made, cache)
-    (cache / "downloads").mkdir()
-    (cache / "downloads" / "mnist.npz").write_bytes(bytes(1000))
-    (cache / "downloads" / "mine.zip").touch()
-    (cache / "pixels" / "mine").mkdir()
-    (cache / "builtin" / "notes.txt").touch()
-    (cache / "thesis").mkdir()
-    return cache
-
-
-def run(*words, **options):
-    return CliRunner().invoke(main, ["cache", *map(str, words)], **options)
-
-
-def listed():
-    return json.loads(run("list", "--json").stdout)
+    shutil.copytree(made, own_cache)
+    (own_cache / "downloads").mkdir()
+    (own_cache / "downloads" / "mnist.npz").write_bytes(bytes(1000))
+    (own_cache / "downloads" / "mine.zip").touch()
+    (own_cache / "pixels" / "mine").mkdir()
+    (own_cache / "builtin" / "notes.txt").touch()
+    (own_cache / "thesis").mkdir()
+    return own_cache
 
 
 def others(cache):
@@ -127,12 +111,12 @@ def test_the_list_describes_each_entry(filled):
     assert lines[5].endswith(" in all")
 
 
-def test_an_empty_cache_is_listed_and_cleared(cache):
-    assert run("list").stdout == f"Nothing is kept in {cache}.\n"
-    assert listed() == {"folder": str(cache), "bytes": 0, "entries": []}
+def test_an_empty_cache_is_listed_and_cleared(own_cache):
+    assert run("list").stdout == f"Nothing is kept in {own_cache}.\n"
+    assert listed() == {"folder": str(own_cache), "bytes": 0, "entries": []}
     done = run("clear")
     assert (done.exit_code, done.stdout) == (0, "Removed 0 entries and freed 0 bytes.\n")
-    assert not cache.exists()
+    assert not own_cache.exists()
 
 
 def test_clear_removes_all_that_cnnkit_made_and_nothing_else(filled):
@@ -257,24 +241,24 @@ def test_locks_are_neither_listed_nor_counted(filled):
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
-def test_the_pack_of_an_ended_process_can_be_cleared_at_once(tmp_path, cache, name):
+def test_the_pack_of_an_ended_process_can_be_cleared_at_once(tmp_path, own_cache, name):
     photos = write_classes(tmp_path / "photos", {"cat": 150, "owl": 150})
     words = ["data", "pack", str(photos), "--set", "data.image_size=1500"]
     process = subprocess.Popen(
         [sys.executable, "-m", "cnnkit", *words], stderr=subprocess.PIPE, text=True
     )
     # The lock file of the folder is there a moment before the folder.
-    while not any(path.is_dir() for path in (cache / "pixels").glob(".partial-*")):
+    while not any(path.is_dir() for path in (own_cache / "pixels").glob(".partial-*")):
         assert process.poll() is None
         time.sleep(0.02)
     assert run("clear", "--yes").stderr.count("was not removed: another process") == 1
     process.send_signal(getattr(signal, name))
     _, said = process.communicate()
-    left = [path for path in (cache / "pixels").glob(".partial-*") if path.is_dir()]
+    left = [path for path in (own_cache / "pixels").glob(".partial-*") if path.is_dir()]
     assert len(left) == (name == "SIGKILL")
     assert process.returncode == (-signal.SIGKILL if name == "SIGKILL" else 130), said
     assert run("clear", "--yes").stdout.startswith(f"Removed {len(left)} ")
-    assert not list((cache / "pixels").glob(".partial-*"))
+    assert not list((own_cache / "pixels").glob(".partial-*"))
 
 
 def test_a_damaged_pack_can_be_listed_and_cleared(filled):
@@ -284,66 +268,3 @@ def test_a_damaged_pack_can_be_listed_and_cleared(filled):
     assert sorted(map(str, images)) == ["10", "30", "None", "None"]
     assert run("clear", "pixels", "--yes").exit_code == 0
     assert not pack.exists()
-
-
-# ---- cnnkit data pack
-
-
-def pack(*words):
-    return CliRunner().invoke(main, ["data", "pack", *map(str, words)])
-
-
-def test_data_pack_makes_the_pack_that_training_uses(tmp_path, cache):
-    photos = write_classes(tmp_path / "photos", {"cat": 5, "owl": 5})
-    (photos / "cat" / "copy.png").write_bytes((photos / "cat" / "00.png").read_bytes())
-    done = pack(photos, "--set", "data.image_size=[16,16]", "--json")
-    document = json.loads(done.stdout)
-    assert document["images"] == 11
-    assert document["different_images"] == 10
-    assert document["bytes"] == 10 * 16 * 16 * 3
-    assert document["undecodable"] == []
-    again = pack(photos, "--set", "data.image_size=[16,16]").stdout.splitlines()
-    assert again[0] == "11 images (10 different) of 16 x 16 x 3, 7.7 kB; already packed"
-    assert (document["already_packed"], document["images_per_second"] > 0) == (False, True)
-    document = json.loads(pack(photos, "--set", "data.image_size=[16,16]", "--json").stdout)
-    assert (document["already_packed"], document["images_per_second"]) == (True, None)
-    assert again[1] == document["pack"]
-    notes = []
-    load_dataset(data_config(photos), note=notes.append)
-    assert notes[-1].endswith(f"read from {document['pack']}.")
-
-
-def test_data_pack_reads_a_config_and_prints_for_people(tmp_path, cache):
-    write_classes(tmp_path / "photos", {"cat": 5, "owl": 5})
-    config = tmp_path / "a.yaml"
-    config.write_text(
-        "data: {source: photos, image_size: [8, 9], cache: off}\nmodel: {layers: [flatten]}\n"
-    )
-    done = pack(config)
-    assert done.exit_code == 0
-    first, folder = done.stdout.splitlines()
-    assert first.startswith("10 images of 8 x 9 x 3, 2.2 kB; ")
-    assert [folder] == [entry["path"] for entry in listed()["entries"]]
-
-
-def test_data_pack_names_every_file_that_cannot_be_decoded(tmp_path, cache):
-    photos = write_classes(tmp_path / "photos", {"cat": 5, "owl": 5})
-    for index in range(30):
-        (photos / "cat" / f"bad{index:02}.png").write_text(f"text {index}")
-    done = pack(photos, "--set", "data.image_size=8", "--json")
-    assert done.exit_code == 1
-    assert len(json.loads(done.stdout)["undecodable"]) == 30
-    assert all(f"cat/bad{index:02}.png: it is not an image" in done.stderr for index in range(30))
-    done = pack(photos, "--set", "data.image_size=8", "--set", "data.on_error=skip")
-    assert done.exit_code == 0
-    assert done.stdout.startswith("10 images of 8 x 8 x 3")
-    assert "Skipped cat/bad29.png: it is not an image" in done.stderr
-
-
-def test_data_pack_without_room_is_an_error(tmp_path, cache):
-    photos = write_classes(tmp_path / "photos", {"cat": 5, "owl": 5})
-    done = pack(photos, "--set", "data.cache_limit_gb=1e-6")
-    assert done.exit_code == 1
-    assert "they take up to 1.5 MB, and data.cache_limit_gb is 1e-06" in done.stderr
-    assert "set data.cache: auto" not in done.stderr  # it is auto already
-    assert listed()["entries"] == []

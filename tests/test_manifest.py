@@ -1,32 +1,22 @@
-"""`cnnkit data split`: manifests that are stable, movable, grouped and folded."""
+"""`cnnkit data split` writes a manifest, and images keep their split."""
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections import Counter
 
 import pytest
 from click.testing import CliRunner
 from images import data_config, write_classes, write_image
+from manifests import folds_of, rows_of, sides
 
 from cnnkit.cli import main
 from cnnkit.data.dataset import load_dataset
-from cnnkit.data.split.division import divide, divide_into_folds, fold_file
+from cnnkit.data.split.division import divide
 from cnnkit.errors import DataError, UsageError
-
-
-def rows_of(file):
-    with open(file, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def sides(file):
-    return {row["sha256"]: row["split"] for row in rows_of(file)}
 
 
 def split_to(file, source, **changes):
@@ -34,14 +24,8 @@ def split_to(file, source, **changes):
     return divide(data_config(source, **changes), file, note=notes.append), notes
 
 
-@pytest.fixture
-def photos(tmp_path):
-    """Return a folder of 20 cats and 10 owls."""
-    return write_classes(tmp_path / "photos", {"cat": 20, "owl": 10})
-
-
-def test_a_manifest_has_the_split_that_a_training_would_make(photos, tmp_path):
-    made, notes = split_to(tmp_path / "photos.csv", photos)
+def test_a_manifest_has_the_split_that_a_training_would_make(cats_and_owls, tmp_path):
+    made, notes = split_to(tmp_path / "photos.csv", cats_and_owls)
     assert made.counts == {
         "train": {"cat": 16, "owl": 8},
         "validation": {"cat": 2, "owl": 1},
@@ -51,7 +35,7 @@ def test_a_manifest_has_the_split_that_a_training_would_make(photos, tmp_path):
     rows = rows_of(made.file)
     assert [row["path"] for row in rows] == sorted(row["path"] for row in rows)
     assert list(rows[0]) == ["path", "label", "split", "sha256"]
-    straight = load_dataset(data_config(photos))
+    straight = load_dataset(data_config(cats_and_owls))
     read = load_dataset(data_config(made.file))
     assert [(s.sha256, s.split, s.label) for s in read.samples] == [
         (s.sha256, s.split, s.label) for s in straight.samples
@@ -59,18 +43,18 @@ def test_a_manifest_has_the_split_that_a_training_would_make(photos, tmp_path):
     assert read.fingerprint == straight.fingerprint
 
 
-def test_images_keep_their_split_whatever_happens_to_the_folder(photos, tmp_path):
+def test_images_keep_their_split_whatever_happens_to_the_folder(cats_and_owls, tmp_path):
     file = tmp_path / "photos.csv"
-    split_to(file, photos)
+    split_to(file, cats_and_owls)
     before, rows = sides(file), rows_of(file)
-    (photos / "cat" / "00.png").rename(photos / "cat" / "zz.png")
-    (photos / "cat" / "01.png").unlink()
+    (cats_and_owls / "cat" / "00.png").rename(cats_and_owls / "cat" / "zz.png")
+    (cats_and_owls / "cat" / "01.png").unlink()
     edited = next(row["path"] for row in rows if row["split"] == "test" and "owl" in row["path"])
     write_image(tmp_path / edited, seed=777)
-    write_classes(photos, {"yak": 10}, seed=100)
+    write_classes(cats_and_owls, {"yak": 10}, seed=100)
     for i in range(20):
-        write_image(photos / "cat" / f"new{i}.png", seed=200 + i)
-    made, notes = split_to(file, photos, split={"seed": 5, "validation": 0.1, "test": 0.2})
+        write_image(cats_and_owls / "cat" / f"new{i}.png", seed=200 + i)
+    made, notes = split_to(file, cats_and_owls, split={"seed": 5, "validation": 0.1, "test": 0.2})
     after = sides(file)
     assert {key: after[key] for key in before.keys() & after.keys()} == {
         key: before[key] for key in before.keys() & after.keys()
@@ -84,28 +68,28 @@ def test_images_keep_their_split_whatever_happens_to_the_folder(photos, tmp_path
     assert made.counts["validation"] == {"cat": 4, "owl": 1, "yak": 1}
 
 
-def test_what_connects_two_splits_is_refused_and_the_manifest_stays(photos, tmp_path):
+def test_what_connects_two_splits_is_refused_and_the_manifest_stays(cats_and_owls, tmp_path):
     file = tmp_path / "photos.csv"
-    split_to(file, photos)
+    split_to(file, cats_and_owls)
     text, place_of = file.read_bytes(), {row["split"]: row["path"] for row in rows_of(file)}
     with pytest.raises(DataError, match="would have to move to another split") as caught:
-        split_to(file, photos, split={"group": "cat|owl"})
+        split_to(file, cats_and_owls, split={"group": "cat|owl"})
     assert "are now both in the group cat" in str(caught.value)
     for side in ("train", "test"):
         write_image(tmp_path / place_of[side], seed=999)
     with pytest.raises(DataError, match="are now the same image"):
-        split_to(file, photos)
+        split_to(file, cats_and_owls)
     assert file.read_bytes() == text
 
 
-def test_a_copy_gets_the_split_of_its_content(photos, tmp_path):
+def test_a_copy_gets_the_split_of_its_content(cats_and_owls, tmp_path):
     file = tmp_path / "photos.csv"
-    split_to(file, photos)
+    split_to(file, cats_and_owls)
     for row in rows_of(file):
         copy = tmp_path / row["path"].replace(".png", "-copy.png")
         shutil.copy(tmp_path / row["path"], copy)
     before = sides(file)
-    made, _ = split_to(file, photos)
+    made, _ = split_to(file, cats_and_owls)
     assert sides(file) == before
     assert (made.kept, made.counts["test"]) == (60, {"cat": 4, "owl": 2})
 
@@ -147,20 +131,20 @@ def test_groups_of_a_manifest_are_not_forgotten(tmp_path):
     assert len({row["split"] for row in rows_of(file) if row["group"] == "p05"}) == 1
 
 
-def test_an_image_in_another_class_is_reported(photos, tmp_path):
-    split_to(tmp_path / "photos.csv", photos)
-    (photos / "cat" / "03.png").rename(photos / "owl" / "moved.png")
-    made, notes = split_to(tmp_path / "photos.csv", photos)
+def test_an_image_in_another_class_is_reported(cats_and_owls, tmp_path):
+    split_to(tmp_path / "photos.csv", cats_and_owls)
+    (cats_and_owls / "cat" / "03.png").rename(cats_and_owls / "owl" / "moved.png")
+    made, notes = split_to(tmp_path / "photos.csv", cats_and_owls)
     assert (made.kept, made.new, made.gone, made.relabelled) == (30, 0, 0, 1)
     assert "1 image has another class than before (owl/moved.png)." in notes[0]
 
 
-def test_a_manifest_moves_with_its_images_and_may_be_in_another_folder(photos, tmp_path):
+def test_a_manifest_moves_with_its_images_and_may_be_in_another_folder(cats_and_owls, tmp_path):
     elsewhere = tmp_path / "a" / "b" / "photos.csv"
-    split_to(elsewhere, photos)
+    split_to(elsewhere, cats_and_owls)
     assert rows_of(elsewhere)[0]["path"] == "../../photos/cat/00.png"
     assert len(load_dataset(data_config(elsewhere)).samples) == 30
-    split_to(tmp_path / "photos.csv", photos)
+    split_to(tmp_path / "photos.csv", cats_and_owls)
     (tmp_path / "moved").mkdir()
     for name in ("photos", "photos.csv"):
         (tmp_path / name).rename(tmp_path / "moved" / name)
@@ -171,19 +155,21 @@ def test_a_manifest_moves_with_its_images_and_may_be_in_another_folder(photos, t
 
 
 @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="file names are Unicode there")
-def test_file_names_that_are_not_utf_8_survive(photos, tmp_path):
-    os.rename(photos / "cat" / "00.png", os.fsencode(photos) + b'/cat/caf\xe9,\n "1".png')
+def test_file_names_that_are_not_utf_8_survive(cats_and_owls, tmp_path):
+    os.rename(
+        cats_and_owls / "cat" / "00.png", os.fsencode(cats_and_owls) + b'/cat/caf\xe9,\n "1".png'
+    )
     file = tmp_path / "photos.csv"
-    split_to(file, photos)
+    split_to(file, cats_and_owls)
     assert len(load_dataset(data_config(file)).samples) == 30
-    made, _ = split_to(file, photos)
+    made, _ = split_to(file, cats_and_owls)
     assert (made.kept, made.new) == (30, 0)
 
 
-def test_images_that_have_changed_are_reported(photos, tmp_path):
+def test_images_that_have_changed_are_reported(cats_and_owls, tmp_path):
     file = tmp_path / "photos.csv"
-    split_to(file, photos)
-    write_image(photos / "cat" / "03.png", seed=999)
+    split_to(file, cats_and_owls)
+    write_image(cats_and_owls / "cat" / "03.png", seed=999)
     notes = []
     load_dataset(data_config(file), note=notes.append)
     assert "1 image has changed since the manifest was written (photos/cat/03.png)." in notes
@@ -204,37 +190,37 @@ def test_the_split_of_the_source_has_priority_over_the_manifest(tmp_path):
     ]
 
 
-def test_other_files_are_not_replaced(photos, tmp_path):
+def test_other_files_are_not_replaced(cats_and_owls, tmp_path):
     for text in ("a,b\n1,2\n", "path,label\n", "path,label,split,sha256\nx,cat,tset,1\n"):
         (tmp_path / "mine.csv").write_text(text)
         with pytest.raises(UsageError, match="but this command did not write it"):
-            split_to(tmp_path / "mine.csv", photos)
+            split_to(tmp_path / "mine.csv", cats_and_owls)
         assert (tmp_path / "mine.csv").read_text() == text
     with pytest.raises(UsageError, match="must end in .csv"):
-        split_to(tmp_path / "mine.txt", photos)
+        split_to(tmp_path / "mine.txt", cats_and_owls)
 
 
 @pytest.mark.parametrize("group", [None, "(.)"])
-def test_the_manifest_of_another_data_set_is_not_replaced(photos, tmp_path, group):
+def test_the_manifest_of_another_data_set_is_not_replaced(cats_and_owls, tmp_path, group):
     file, others = tmp_path / "x.csv", tmp_path / "others"
     write_classes(others, {"cat": 9, "owl": 9}, seed=500)
-    split_to(file, photos, split={"group": group, "test": 0.0, "validation": 0.0})
-    folds_of(tmp_path, photos, 2)
+    split_to(file, cats_and_owls, split={"group": group, "test": 0.0, "validation": 0.0})
+    folds_of(tmp_path, cats_and_owls, 2)
     before = {path: path.read_bytes() for path in tmp_path.glob("*.csv")}
     with pytest.raises(UsageError, match="x.csv has 30 images, but none of this source: it is"):
         split_to(file, others)
     with pytest.raises(UsageError, match=r"k.fold1.csv has 30 .* Choose another --output\.$"):
         folds_of(tmp_path, others, 2)
     assert {path: path.read_bytes() for path in tmp_path.glob("*.csv")} == before
-    shutil.copy(next(photos.glob("cat/*")), others / "cat")  # one image that both have
+    shutil.copy(next(cats_and_owls.glob("cat/*")), others / "cat")  # one image that both have
     if group is None:
         made, _ = split_to(file, others)
         assert (made.kept, made.gone) == (1, 29)
 
 
-def test_the_class_list_orders_and_chooses(photos, tmp_path):
-    write_classes(photos, {"yak": 8}, seed=300)
-    made, notes = split_to(tmp_path / "a.csv", photos, classes=("yak", "cat"))
+def test_the_class_list_orders_and_chooses(cats_and_owls, tmp_path):
+    write_classes(cats_and_owls, {"yak": 8}, seed=300)
+    made, notes = split_to(tmp_path / "a.csv", cats_and_owls, classes=("yak", "cat"))
     assert list(made.counts["train"]) == ["yak", "cat"]
     assert notes == ["Ignored: 10 images of 1 class (owl) that data.classes does not list."]
     dataset = load_dataset(data_config(tmp_path / "a.csv", classes=("yak", "cat")))
@@ -242,69 +228,8 @@ def test_the_class_list_orders_and_chooses(photos, tmp_path):
     assert {s.label for s in dataset.samples if "/yak/" in s.path} == {0}
 
 
-def folds_of(tmp_path, photos, num_folds=3, name="k.csv", **changes):
-    notes = []
-    made = divide_into_folds(
-        data_config(photos, **changes), tmp_path / name, num_folds, note=notes.append
-    )
-    return made, notes
-
-
-def test_folds_share_nothing_and_cover_all(photos, tmp_path):
-    made, _ = folds_of(tmp_path, photos)
-    assert [d.file for d in made] == [tmp_path / f"k.fold{i}.csv" for i in (1, 2, 3)]
-    tests = [{row["path"] for row in rows_of(d.file) if row["split"] == "test"} for d in made]
-    assert Counter(path for test in tests for path in test) == Counter(
-        row["path"] for row in rows_of(made[0].file)
-    )
-    assert sorted(d.counts["test"]["cat"] for d in made) == [6, 7, 7]
-    assert sorted(d.counts["test"]["owl"] for d in made) == [3, 3, 4]
-    assert {d.counts["validation"]["cat"] for d in made} == {2}
-    assert load_dataset(data_config(made[1].file)).counts() == made[1].counts
-
-
-def test_folds_stay_when_images_are_added(photos, tmp_path):
-    made, _ = folds_of(tmp_path, photos)
-    before = [sides(d.file) for d in made]
-    for i in range(6):
-        write_image(photos / "owl" / f"new{i}.png", seed=200 + i)
-    made, _ = folds_of(tmp_path, photos, split={"seed": 8})
-    for old, division in zip(before, made, strict=True):
-        now = sides(division.file)
-        assert {key: now[key] for key in old} == old
-        assert (division.kept, division.new) == (30, 6)
-    assert sorted(d.counts["test"]["owl"] for d in made) == [5, 5, 6]
-
-
-def test_folds_keep_groups_together(tmp_path):
-    for group in range(9):
-        for label in ("cat", "owl"):
-            for i in range(group % 3 + 1):
-                seed = 100 * group + 10 * i + (label == "cat")
-                write_image(tmp_path / "x" / label / f"g{group}-{i}.png", seed=seed)
-    made, _ = folds_of(tmp_path, tmp_path / "x", split={"group": r"g\d", "validation": 0.2})
-    for division in made:
-        side_of = {}
-        for row in rows_of(division.file):
-            assert side_of.setdefault(row["group"], row["split"]) == row["split"]
-        assert division.counts["test"] == {"cat": 6, "owl": 6}
-
-
-def test_impossible_folds_are_refused(photos, tmp_path):
-    with pytest.raises(DataError, match=r"1 class has too few images to split into 11 folds: owl"):
-        folds_of(tmp_path, photos, 11)
-    folds_of(tmp_path, photos, 3)
-    for other in (2, 4):
-        with pytest.raises(UsageError, match=f"exist, but {other} folds need {other} files"):
-            folds_of(tmp_path, photos, other)
-    write_classes(tmp_path / "y" / "train", {"cat": 9, "owl": 9})
-    with pytest.raises(UsageError, match="has its own splits"):
-        folds_of(tmp_path, tmp_path / "y", 3, name="y.csv")
-    assert fold_file(tmp_path / "a.b.csv", 2) == tmp_path / "a.b.fold2.csv"
-
-
-def test_the_command_writes_next_to_the_source_and_names_the_next_step(photos, tmp_path):
-    done = CliRunner().invoke(main, ["data", "split", str(photos)])
+def test_the_command_writes_next_to_the_source_and_names_the_next_step(cats_and_owls, tmp_path):
+    done = CliRunner().invoke(main, ["data", "split", str(cats_and_owls)])
     assert done.exit_code == 0, done.output
     file = tmp_path / "photos.split.csv"
     assert len(rows_of(file)) == 30
@@ -329,7 +254,7 @@ def test_the_command_writes_next_to_the_source_and_names_the_next_step(photos, t
     assert f"--set data.source={os.path.join('..', 'b.fold2.csv')}" in done.stderr
 
 
-def test_data_split_needs_no_tensorflow(photos, tmp_path):
+def test_data_split_needs_no_tensorflow(cats_and_owls, tmp_path):
     code = (
         "import sys; from pathlib import Path; from cnnkit.cli.data_argument import data_section\n"
         "from cnnkit.data.split.division import divide\n"
@@ -337,16 +262,7 @@ def test_data_split_needs_no_tensorflow(photos, tmp_path):
         "heavy = 'tensorflow keras matplotlib sklearn cv2'.split()\n"
         "print('HEAVY', [name for name in heavy if name in sys.modules])"
     )
-    words = [sys.executable, "-c", code, str(photos), str(tmp_path / "a.csv")]
+    words = [sys.executable, "-c", code, str(cats_and_owls), str(tmp_path / "a.csv")]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout == "HEAVY []\n"
     assert len(rows_of(tmp_path / "a.csv")) == 30
-
-
-def test_real_images_train_from_folds(shared_data, tmp_path):
-    source = shared_data / "datasets" / "sign_digits" / "train"
-    made, notes = folds_of(tmp_path, source, 5)
-    assert notes == []
-    assert [sum(d.counts["test"].values()) for d in made] == [200] * 5
-    dataset = load_dataset(data_config(made[4].file, cache="off"))
-    assert dataset.counts() == made[4].counts

@@ -1,9 +1,8 @@
-"""The one pixel path: every mode, every orientation, every kind of broken file."""
+"""One image file becomes an array: colours, broken and awkward files."""
 
 from __future__ import annotations
 
 import csv
-import io
 import struct
 import subprocess
 import sys
@@ -11,30 +10,18 @@ import warnings
 
 import numpy as np
 import pytest
+from decoded import settings
 from images import data_config, file_bytes, four_corners, noise
-from PIL import Image, ImageOps
+from PIL import Image
 
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import ImageError
 
-TURN_BACK = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,  # stored turned against what the viewer will do
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 # Pillow decodes these two only when asked a second time, after an error: see INDEX.tsv, which
 # read the EXIF first. Half a picture without a word is worse than an error.
 ONLY_AT_SECOND_TRY = {"apng_chunk_no_fctl.png", "broken_data_stream.png"}
 # Only their metadata are damaged or large, which Pillow refuses.
 ONLY_METADATA = {"png_decompression_dos.png", "unknown_compression_method.png"}
-
-
-def settings(height=24, width=40, **changes):
-    return PixelSettings(image_size=(height, width), **changes)
 
 
 def one_pixel(image, *, kind="PNG", options=None, **changes):
@@ -49,70 +36,6 @@ def test_settings_come_from_the_config_and_survive_json():
     assert found.shape == (3, 5, 1)
     assert PixelSettings.from_dict(found.to_dict()) == found
     assert settings().shape == (24, 40, 3)
-
-
-def test_stretch_equals_plain_pillow(tmp_path):
-    path = tmp_path / "noise.png"
-    noise(57, 31).save(path)
-    expected = np.asarray(noise(57, 31).resize((40, 24), Image.Resampling.BILINEAR))
-    assert np.array_equal(read_pixels(path, settings()), expected)
-
-
-@pytest.mark.parametrize("size", [(100, 31), (31, 100), (20, 12), (40, 24)])
-def test_crop_equals_pillow_fit(size):
-    expected = np.asarray(ImageOps.fit(noise(*size), (40, 24), Image.Resampling.BILINEAR))
-    found = read_pixels(file_bytes(noise(*size)), settings(resize="crop"))
-    assert np.array_equal(found, expected)
-
-
-@pytest.mark.parametrize("size", [(100, 31), (31, 100), (20, 12), (40, 24)])
-def test_pad_equals_pillow_pad(size):
-    expected = ImageOps.pad(noise(*size), (40, 24), Image.Resampling.BILINEAR, color=(9, 9, 9))
-    found = read_pixels(file_bytes(noise(*size)), settings(resize="pad", background=9))
-    assert np.array_equal(found, np.asarray(expected))
-
-
-@pytest.mark.parametrize("policy", ["stretch", "crop", "pad"])
-@pytest.mark.parametrize("size", [(1, 3000), (3000, 1), (1, 1)])
-def test_extreme_shapes_come_out_at_the_wanted_size(policy, size):
-    found = read_pixels(file_bytes(Image.new("RGB", size, (0, 0, 0))), settings(resize=policy))
-    assert found.shape == (24, 40, 3)
-    assert found.min() == 0
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
-@pytest.mark.parametrize("size", [(40, 24), (24, 40)])
-def test_every_exif_orientation_gives_the_upright_picture(orientation, kind, size):
-    upright = four_corners(40, 24)
-    stored = upright.transpose(TURN_BACK[orientation]) if orientation > 1 else upright
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    options = {"lossless": True} if kind == "WEBP" else {}
-    data = file_bytes(stored, kind, exif=exif, **options)
-    wanted = settings(size[1], size[0])
-    assert np.array_equal(read_pixels(data, wanted), read_pixels(file_bytes(upright), wanted))
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_large_turned_jpegs_give_the_upright_picture(orientation):
-    upright = four_corners(640, 384)
-    stored = upright.transpose(TURN_BACK[orientation]) if orientation > 1 else upright
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    found = read_pixels(file_bytes(stored, "JPEG", exif=exif, quality=95), settings())
-    difference = np.abs(found.astype(int) - read_pixels(file_bytes(upright), settings()))
-    assert difference.mean() < 2
-
-
-def test_a_large_jpeg_is_decoded_at_twice_the_target_or_more():
-    picture = noise(1600, 960).resize((800, 480)).resize((1600, 960))
-    data = file_bytes(picture, "JPEG", quality=95)
-    with Image.open(io.BytesIO(data)) as image:
-        expected = image.convert("RGB").resize((40, 24), Image.Resampling.BILINEAR)
-    difference = np.abs(read_pixels(data, settings()).astype(int) - np.asarray(expected))
-    assert difference.max() <= 12
-    assert difference.mean() < 1.5
 
 
 def test_unreadable_exif_turns_nothing():

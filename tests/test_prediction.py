@@ -1,10 +1,9 @@
-"""Predictions: which files are read, the rows of the output, and errors of the input."""
+"""Predictions: their formats, their order, errors that stop nothing."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import subprocess
 import sys
@@ -13,28 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from predict_command import image_folder, run_predict
 
-import cnnkit
-from cnnkit.data.sources.ignored import Ignored
 from cnnkit.errors import UsageError
-from cnnkit.prediction import Prediction, find_images, predict, write_predictions
+from cnnkit.prediction import Prediction, predict, write_predictions
 from cnnkit.runtimes import load_predictor
-
-
-def _image_folder(run):
-    return cnnkit.load_config(run.config).data.source
-
-
-def _cli(*words, stdin=None, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "cnnkit", "predict", *map(str, words)],
-        input=stdin, capture_output=True, check=False, cwd=cwd,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("format_", ["table", "csv", "jsonl"])
 def test_predict_imports_no_tensorflow_and_no_plots(trained_run, format_):
-    folder = _image_folder(trained_run)
+    folder = image_folder(trained_run)
     code = (
         "import sys; from cnnkit.cli import main\n"
         "try: main(sys.argv[1:])\n"
@@ -97,110 +84,20 @@ def test_each_format_is_written_exactly_so(format_, topk, expected, tmp_path):
     assert output.read_bytes().decode() == expected
 
 
-def test_folders_globs_files_and_missing_names_are_found_in_order(tmp_path):
-    for name in ("b/2.png", "b/1.jpg", "b/deep/3.png", "c.png"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "b" / "notes.txt").write_text("no image")
-    (tmp_path / "empty").mkdir()
-    found = find_images(
-        [
-            f"{tmp_path}/b",
-            f"{tmp_path}/*.png",
-            f"{tmp_path}/none*",
-            f"{tmp_path}/x",
-            f"{tmp_path}/empty",
-        ]
-    )
-    assert [os.path.relpath(path, tmp_path) for path in found] == [
-        "b/1.jpg", "b/2.png", "b/deep/3.png", "c.png", "none*", "x", "empty",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("pattern", "found"),
-    [
-        ("holiday [2024]", ["holiday [2024]/1[1].png", "holiday [2024]/2.png"]),
-        ("holiday [2024]/1[1].png", ["holiday [2024]/1[1].png"]),
-        ("holiday [2024]/*.png", ["holiday [2024]/1[1].png", "holiday [2024]/2.png"]),
-        ("holiday [2024]/1*", ["holiday [2024]/1[1].png"]),
-        ("trip/[12].png", ["trip/1.png", "trip/2.png"]),
-    ],
-)
-def test_brackets_may_be_part_of_a_name(tmp_path, monkeypatch, pattern, found):
-    for name in ("holiday [2024]/1[1].png", "holiday [2024]/2.png", "trip/1.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "trip" / "2.png").write_bytes(b"")
-    monkeypatch.chdir(tmp_path)
-    assert list(find_images([pattern])) == found
-
-
-def test_a_web_address_is_named(trained_run):
-    for address in ("https://a.org/1.jpg", "https://a.org/1.jpg?w=400", "gs://bucket/*.jpg"):
-        done = _cli(address, "--json", "--model", trained_run.folder)
-        assert "it is a web address" in json.loads(done.stdout)["error"]
-
-
-def test_a_folder_or_glob_without_images_is_reported_as_such(trained_run, tmp_path):
-    (tmp_path / "empty").mkdir()
-    done = _cli(tmp_path / "empty", f"{tmp_path}/*.gif", "--json", "--model", trained_run.folder)
-    assert [json.loads(line)["error"] for line in done.stdout.splitlines()] == [
-        "the folder contains no images",
-        "no file matches this pattern",
-    ]
-    done = _cli(tmp_path / "empty", "--model", trained_run.folder)
-    assert done.stderr.decode() == "The image could not be read.\n"
-
-
-def test_an_empty_list_of_paths_is_reported(trained_run):
-    done = _cli("-", "--model", trained_run.folder, stdin=b"")
-    assert (done.returncode, done.stdout) == (0, b"")
-    assert done.stderr.decode() == "There are no paths on standard input.\n"
-
-
 def test_a_newline_in_a_file_name_breaks_no_row_of_the_table(tmp_path):
     answers = [Prediction("a\nb.png", ("cat",), error="there is no such file")]
     write_predictions(answers, ("cat",), "table", 1, tmp_path / "out")
     assert (tmp_path / "out").read_text() == '"a\\nb.png"  ERROR  there is no such file\n'
 
 
-def test_files_of_a_folder_that_are_ignored_are_named_with_the_reason(trained_run, tmp_path):
-    photos, image = tmp_path / "photos", f"{_image_folder(trained_run)}/red/0.png"
-    for name in ("1.png", "scan", "@eaDir/1.png/SYNOPHOTO_THUMB_M.png"):
-        (photos / name).parent.mkdir(parents=True, exist_ok=True)
-        (photos / name).write_bytes(Path(image).read_bytes())
-    (photos / "notes.txt").write_text("words")
-    (photos / "lost.png").symlink_to("nowhere.png")
-    done = _cli(photos, "--json", "--allow-errors", "--model", trained_run.folder)
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [Path(row["path"]).name for row in rows] == ["1.png", "lost.png"]
-    assert "leads" in rows[1]["error"] or "link" in rows[1]["error"]
-    said = done.stderr.decode()
-    assert f"Ignored: 1 file without an image extension ({photos}/notes.txt)." in said
-    assert f"Ignored: 1 file without an ending such as .jpg ({photos}/scan)." in said
-    assert f"keeps for itself ({photos}/@eaDir)." in said
-
-
-def test_a_glob_skips_the_files_of_systems_unless_it_names_them(tmp_path):
-    thumb = tmp_path / "@eaDir" / "1.jpg"
-    thumb.parent.mkdir()
-    for path in (thumb, tmp_path / "1.jpg"):
-        path.touch()
-    ignored = Ignored()
-    assert list(find_images([f"{tmp_path}/**/*.jpg"], ignored)) == [str(tmp_path / "1.jpg")]
-    assert f"({thumb})." in ignored.notes()[0]
-    assert list(find_images([f"{tmp_path}/@eaDir/*.jpg"])) == [str(thumb)]
-
-
 def test_a_broken_file_gets_a_row_with_its_reason_and_the_others_go_on(trained_run, tmp_path):
-    whole = f"{_image_folder(trained_run)}/blue/1.png"
+    whole = f"{image_folder(trained_run)}/blue/1.png"
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "cut.jpg")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:1500])
     (tmp_path / "text.jpg").write_text("this is a shopping list")
     images = [tmp_path / "cut.jpg", whole, tmp_path / "text.jpg", tmp_path / "none.jpg"]
-    done = _cli(*images, "--model", trained_run.folder, "--format", "csv")
+    done = run_predict(*images, "--model", trained_run.folder, "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(done.stdout.decode())))
     assert done.returncode == 1
     assert [row["path"] for row in rows] == [str(image) for image in images]
@@ -209,28 +106,12 @@ def test_a_broken_file_gets_a_row_with_its_reason_and_the_others_go_on(trained_r
     assert "text" in rows[2]["error"]
     assert rows[3]["error"] == "there is no such file"
     assert done.stderr.decode().strip() == "3 of 4 images could not be read."
-    assert _cli(*images, "--model", trained_run.folder, "--allow-errors").returncode == 0
-
-
-def test_paths_on_stdin_end_in_a_newline_or_a_nul_byte(trained_run, tmp_path):
-    source = f"{_image_folder(trained_run)}/red/3.png"
-    odd = tmp_path / "a name\nwith a line.png"
-    odd.write_bytes(Path(source).read_bytes())
-    by_line = _cli("-", "--model", trained_run.folder, stdin=f"{source}\n{source}\n".encode())
-    assert by_line.stdout.decode().count("red ") == 2
-    by_nul = _cli("-", "-0", "--json", "--model", trained_run.folder, stdin=f"{odd}\0".encode())
-    assert json.loads(by_nul.stdout)["path"] == str(odd)
-
-
-def test_an_image_can_be_read_from_stdin(trained_run):
-    content = Path(f"{_image_folder(trained_run)}/green/2.png").read_bytes()
-    done = _cli("--stdin-image", "--json", "--model", trained_run.folder, stdin=content)
-    assert json.loads(done.stdout)["prediction"] == "green"
+    assert run_predict(*images, "--model", trained_run.folder, "--allow-errors").returncode == 0
 
 
 @pytest.mark.parametrize("format_", ["table", "csv", "jsonl"])
 def test_an_answer_comes_before_the_next_path_is_known(trained_run, format_):
-    path = f"{_image_folder(trained_run)}/green/2.png"
+    path = f"{image_folder(trained_run)}/green/2.png"
     command = [sys.executable, "-m", "cnnkit", "predict", "-", "--model", str(trained_run.folder)]
     command += ["--format", format_]
     with subprocess.Popen(
@@ -245,8 +126,8 @@ def test_an_answer_comes_before_the_next_path_is_known(trained_run, format_):
 
 
 def test_topk_adds_the_next_classes_and_csv_has_a_column_per_class(trained_run):
-    path = f"{_image_folder(trained_run)}/green/2.png"
-    done = _cli(path, "--topk", "2", "--format", "csv", "--model", trained_run.folder)
+    path = f"{image_folder(trained_run)}/green/2.png"
+    done = run_predict(path, "--topk", "2", "--format", "csv", "--model", trained_run.folder)
     (row,) = csv.DictReader(io.StringIO(done.stdout.decode()))
     assert list(row) == [
         "path", "prediction", "probability", "prediction_2", "probability_2", "error",
@@ -259,8 +140,8 @@ def test_topk_adds_the_next_classes_and_csv_has_a_column_per_class(trained_run):
 
 
 def test_an_output_file_has_all_rows(trained_run, tmp_path):
-    folder = _image_folder(trained_run)
-    done = _cli(folder, "--output", tmp_path / "out.csv", "--format", "csv",
+    folder = image_folder(trained_run)
+    done = run_predict(folder, "--output", tmp_path / "out.csv", "--format", "csv",
                 "--model", trained_run.folder)  # fmt: skip
     assert done.stdout == b""
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 37
@@ -282,21 +163,21 @@ def test_an_output_file_has_all_rows(trained_run, tmp_path):
 def test_the_ending_of_the_output_is_the_default_of_the_format(
     trained_run, tmp_path, name, options, first
 ):
-    image, output = f"{_image_folder(trained_run)}/green/2.png", tmp_path / name
-    done = _cli(image, "--model", trained_run.folder, "-o", output, *options)
+    image, output = f"{image_folder(trained_run)}/green/2.png", tmp_path / name
+    done = run_predict(image, "--model", trained_run.folder, "-o", output, *options)
     assert done.returncode == 0, done.stderr
     assert output.read_text().startswith(first)
 
 
 def test_a_command_without_images_is_wrong_usage(trained_run):
-    done = _cli("--model", trained_run.folder)
+    done = run_predict("--model", trained_run.folder)
     assert done.returncode == 2
     assert "Name the images: files, folders, globs" in done.stderr.decode()
 
 
 def test_reading_ahead_is_bounded(trained_run):
     predictor = load_predictor(trained_run.folder, trained_run.folder.parent)
-    source = f"{_image_folder(trained_run)}/green/2.png"
+    source = f"{image_folder(trained_run)}/green/2.png"
     asked = 0
 
     def endless():
@@ -316,7 +197,7 @@ def test_an_error_of_the_source_of_paths_is_raised(trained_run):
     predictor = load_predictor(trained_run.folder, trained_run.folder.parent)
 
     def failing():
-        yield f"{_image_folder(trained_run)}/green/2.png"
+        yield f"{image_folder(trained_run)}/green/2.png"
         raise OSError("the list of paths broke off")
 
     with pytest.raises(OSError, match="broke off"):
@@ -335,14 +216,14 @@ def test_the_error_for_a_wrong_model_names_it_and_says_what_is_allowed(tmp_path,
 
 
 def test_a_file_name_that_is_not_utf8_is_printed_unchanged(trained_run, tmp_path):
-    source = Path(f"{_image_folder(trained_run)}/red/0.png")
+    source = Path(f"{image_folder(trained_run)}/red/0.png")
     odd = os.fsencode(tmp_path) + b"/b\xe9.png"
     Path(os.fsdecode(odd)).write_bytes(source.read_bytes())
     for words, stdin in (([tmp_path], None), (["-"], odd + b"\n"), (["-", "-0"], odd + b"\0")):
-        done = _cli(*words, "--model", trained_run.folder, stdin=stdin)
+        done = run_predict(*words, "--model", trained_run.folder, stdin=stdin)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(odd + b"  red ")
-    done = _cli(tmp_path, "--output", tmp_path / "out.csv", "--format", "csv",
+    done = run_predict(tmp_path, "--output", tmp_path / "out.csv", "--format", "csv",
                 "--model", trained_run.folder)  # fmt: skip
     assert done.returncode == 0
     assert odd in (tmp_path / "out.csv").read_bytes()

@@ -1,21 +1,17 @@
-"""Real tiny trainings: what they write, that they repeat, how they stop."""
+"""A training learns, repeats, stops early, and writes everything."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import json
 import os
-import shlex
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import write_tiny_images
+from training_commands import history_of, weights_of
 
 import cnnkit
 from cnnkit.cli import main
@@ -25,18 +21,6 @@ from cnnkit.runs import find_run
 
 # The run that the tests share, and those of other processes, have pictures.
 pytestmark = pytest.mark.usefixtures("no_pictures")
-
-
-def _weights(run, which="best"):
-    from cnnkit.backend import keras
-
-    path = run.best if which == "best" else run.last
-    return keras.models.load_model(path, compile=False).get_weights()
-
-
-def _history(run):
-    with run.history.open() as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
 def _train_command(*words):
@@ -51,7 +35,7 @@ def test_a_training_learns_and_writes_everything(trained_run):
     assert info["metrics"]["test"]["accuracy"] == 1.0
     assert info["data"]["counts"]["train"] == {"blue": 8, "green": 8, "red": 8}
     assert trained_run.class_names() == ("blue", "green", "red")
-    history = _history(trained_run)
+    history = history_of(trained_run)
     assert list(history[0]) == [
         "epoch", "phase", "train_loss", "val_loss", "train_accuracy", "val_accuracy",
         "learning_rate", "seconds",
@@ -91,7 +75,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(tiny_config, tmp_path)
     # This process has trained other models before, and its hashes of strings are others.
     for name, more in (("b", []), ("c", ["training.seed=1", "training.epochs=1"])):
         cnnkit.train(tiny_config, overrides=[*_RANDOM, *more], name=name, runs_folder=tmp_path)
-    one, same, other = (_weights(find_run(name, tmp_path), "last") for name in ("a", "b", "c"))
+    one, same, other = (weights_of(find_run(name, tmp_path), "last") for name in ("a", "b", "c"))
     assert all((x == y).all() for x, y in zip(one, same, strict=True))
     assert (tmp_path / "a/model.tflite").read_bytes() == (tmp_path / "b/model.tflite").read_bytes()
     assert not (one[0] == other[0]).all()
@@ -114,7 +98,7 @@ def test_best_weights_are_those_of_the_best_epoch_not_of_the_last(tiny_config, t
         probabilities = keras.models.load_model(path, compile=False)(dataset.pixels(validation))
         return float(np.mean(keras.losses.categorical_crossentropy(targets, probabilities)))
 
-    history = _history(run)
+    history = history_of(run)
     best = int(np.argmax([row["val_accuracy"] for row in history]))  # the first of equal ones
     assert best < len(history) - 1
     assert run.info()["best_epoch"] == best + 1
@@ -148,7 +132,7 @@ def test_early_stopping_waits_its_patience_and_is_reported_if_it_is_early(
     report = _Notes()
     config = cnnkit.load_config(tiny_config, overrides)
     run = train(config, name="a", runs_folder=tmp_path, report=report)
-    assert len(_history(run)) == 3
+    assert len(history_of(run)) == 3
     assert run.info()["best_epoch"] == 1
     text = "Stopped early: val_accuracy has not improved for 2 epochs (best: epoch 1)."
     assert (text in report.notes) == is_early
@@ -166,7 +150,7 @@ def test_class_weights_make_the_loss_of_that_class_count(tiny_config, tmp_path):
                 f"training.class_weights={weights}",
             ],
         )
-        return _history(run)[0]["train_loss"]
+        return history_of(run)[0]["train_loss"]
 
     plain, auto, tripled = (
         first_loss("null"),
@@ -242,130 +226,6 @@ training: {optimizer: {rmsprop: {learning_rate: 0.1}}, label_smoothing: 0.1}
     return path
 
 
-@pytest.fixture(scope="module")
-def ctrl_c_on_a_terminal(tiny_config, tmp_path_factory):
-    """Return (exit code, what the terminal showed, run) of a training that Ctrl-C ended.
-
-    It has so few epochs that it ends in minutes if it does not hear Ctrl-C.
-    """
-    import pty
-
-    folder = tmp_path_factory.mktemp("terminal")
-    command = [
-        sys.executable, "-m", "cnnkit", "train", tiny_config, "--epochs", "1000",
-        "--runs-folder", folder,
-    ]  # fmt: skip
-    terminal, its_end = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "160"}
-    process = subprocess.Popen(
-        command, stdin=its_end, stdout=its_end, stderr=its_end, env=environment
-    )
-    os.close(its_end)
-    shown, interrupted = b"", False
-    with contextlib.suppress(OSError):  # Linux ends the last read so
-        while chunk := os.read(terminal, 4096):
-            shown += chunk
-            if not interrupted and shown.count(b"train_loss") >= 3:
-                process.send_signal(signal.SIGINT)
-                interrupted = True
-    os.close(terminal)
-    return process.wait(), shown.decode(), find_run("tiny", folder)
-
-
-def test_ctrl_c_keeps_the_best_weights_and_exits_with_130(ctrl_c_on_a_terminal):
-    exit_code, text, run = ctrl_c_on_a_terminal
-    _assert_best_weights_kept(exit_code, text, run)
-
-
-@pytest.mark.slow
-def test_sigterm_does_what_ctrl_c_does(tiny_config, tmp_path):
-    process, run = _after_three_epochs(tiny_config, tmp_path)
-    process.terminate()
-    _, stderr = process.communicate(timeout=60)
-    _assert_best_weights_kept(process.returncode, stderr, run)
-
-
-def _assert_best_weights_kept(exit_code, text, run):
-    assert exit_code == 130, text
-    assert text.count("Interrupted") == 1 and "The best weights so far are kept" in text
-    assert "Traceback" not in text
-    assert run.info()["status"] == "interrupted"
-    assert cnnkit.load_run(run.folder).class_names == ("blue", "green", "red")
-
-
-def _after_three_epochs(tiny_config, folder):
-    """Return a training process that has finished three epochs and continues, and its run."""
-    command = [
-        sys.executable, "-m", "cnnkit", "train", tiny_config, "--epochs", "1000",
-        "--runs-folder", folder,
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    history = folder / "tiny" / "history.csv"
-    while process.poll() is None and not (
-        history.exists() and len(history.read_text().splitlines()) > 3
-    ):
-        time.sleep(0.05)
-    return process, find_run("tiny", folder)
-
-
-def _interrupted(*arguments, **more):
-    raise KeyboardInterrupt
-
-
-def test_ctrl_c_after_the_last_epoch_keeps_a_model_that_answers(tiny_config, tmp_path, monkeypatch):
-    # The first thing after the last epoch.
-    monkeypatch.setattr("cnnkit.training.results.plot_curves", _interrupted)
-    with pytest.raises(KeyboardInterrupt) as caught:
-        cnnkit.train(tiny_config, runs_folder=tmp_path, overrides=["training.epochs=1"])
-    run = find_run("tiny", tmp_path)
-    assert run.info()["status"] == "interrupted"
-    assert str(caught.value).splitlines() == [
-        "Interrupted after epoch 1, the last one, while the results were being written.",
-        f"The best weights so far are kept: {run.best}",
-        f"They can be used now: cnnkit predict IMAGE --model {run.folder}",
-        f"To continue: cnnkit train --resume {run.folder}",
-    ]
-    assert cnnkit.load_run(run.folder).class_names == ("blue", "green", "red")
-    monkeypatch.undo()
-    assert cnnkit.resume(run.folder).info()["status"] == "finished"
-
-
-def test_ctrl_c_while_images_are_read_names_the_command_that_starts_again(
-    tiny_config, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("cnnkit.training.plan.load_dataset", _interrupted)
-    config = tmp_path / "my tiny.yaml"
-    config.symlink_to(tiny_config)
-    words = ["train", str(config), "--epochs", "3", "--set", "data.batch_size=4", "--name", "a b"]
-    for _ in range(2):  # the second time with the command that the first one prints
-        done = CliRunner().invoke(main, [*words, "--runs-folder", str(tmp_path / "runs")])
-        assert done.exit_code == 130
-        said, again = done.stderr.splitlines()[-2:]
-        assert said == "Interrupted before the first epoch: nothing was trained."
-        command, *words = shlex.split(again.removeprefix("To start again: "))
-        assert command == "cnnkit"
-        assert words == [
-            "train", str(config), "--set", "data.batch_size=4", "--set", "training.epochs=3",
-            "--name", "a b", "--runs-folder", str(tmp_path / "runs"),
-        ]  # fmt: skip
-        words = words[:-2]
-    assert not (tmp_path / "runs").exists()
-
-
-@pytest.mark.slow
-def test_a_killed_training_leaves_whole_files(tiny_config, tmp_path):
-    process, run = _after_three_epochs(tiny_config, tmp_path)
-    process.kill()
-    process.communicate()
-    assert run.info()["status"] == "interrupted"
-    assert _history(run)[2]["epoch"] == 3
-    assert _weights(run, "best") and _weights(run, "last")
-    with pytest.warns(UserWarning, match=r"has no model.tflite, so its best weights are used"):
-        model = cnnkit.load_run(run.folder)
-    assert model.predictor.path == run.best
-    assert model.class_names == ("blue", "green", "red")
-
-
 def test_the_progress_in_a_pipe_is_one_line_per_epoch(tiny_config, tmp_path):
     done = _train_command(tiny_config, "--epochs", 2, "--runs-folder", tmp_path, "--json")
     lines = done.stderr.splitlines()
@@ -374,12 +234,6 @@ def test_the_progress_in_a_pipe_is_one_line_per_epoch(tiny_config, tmp_path):
     assert [line.split("  ")[0] for line in lines[2:]] == ["epoch 1/2", "epoch 2/2"]
     assert "images/s" in lines[2]
     assert json.loads(done.stdout)["status"] == "finished"
-
-
-def test_the_progress_on_a_terminal_moves_and_keeps_one_line_per_epoch(ctrl_c_on_a_terminal):
-    _, text, run = ctrl_c_on_a_terminal
-    assert "0/24" in text and "left" in text
-    assert text.count("train_loss") == len(_history(run)) >= 3
 
 
 def test_a_dry_run_checks_everything_and_writes_no_run(tiny_config, tmp_path):

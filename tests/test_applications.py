@@ -1,33 +1,24 @@
-"""Networks of keras.applications as backbones: the same numbers as Keras, and clear refusals."""
+"""Networks of keras.applications as backbones have the numbers of Keras."""
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
-import os
 import shutil
-import subprocess
-import sys
-import textwrap
 
-import h5py
 import numpy as np
 import pytest
+from keras_backbones import SMALL_V2, assert_same_weights, backbone, untrained
 from PIL import Image
 from sklearn.datasets import load_sample_images
-from web import Web, serve
 
-from cnnkit import keras_networks as networks
 from cnnkit.backend import keras
 from cnnkit.data.pixels import PixelSettings
-from cnnkit.errors import CnnkitError, UsageError
+from cnnkit.errors import UsageError
 from cnnkit.export import Golden, check_parity, write_tflite
 from cnnkit.keras_networks import NETWORKS
-from cnnkit.model.backbones.applications import application_backbone, preprocessed
+from cnnkit.model.backbones.applications import preprocessed
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runtimes import load_predictor
 
-_SMALL_V2 = {"alpha": 0.35}
 _MODULES = sorted({row.module for row in NETWORKS.values()})
 # Rescaled outside of the network, and inside of it with grey images. The slow tests have a network
 # of each family; the smallest whose colours are reversed is VGG16, with 15 million weights.
@@ -44,12 +35,6 @@ def photos(size, channels=3):
     mode = "RGB" if channels == 3 else "L"
     pixels = np.stack([np.asarray(half.convert(mode).resize(size[::-1])) for half in halves])
     return pixels.reshape(4, *size, channels)
-
-
-def backbone(name, size=(32, 32), channels=3, *, weights=None, layer=None, **arguments):
-    return application_backbone(
-        name, size, channels, weights=weights, arguments=arguments, layer=layer
-    )
 
 
 def reference(name, size=(32, 32), **arguments):
@@ -71,12 +56,6 @@ def reference(name, size=(32, 32), **arguments):
     return network
 
 
-def untrained(alpha=0.25, **options):
-    """Return Keras's smallest network with random weights."""
-    options = {"include_top": False, "input_shape": (32, 32, 3), **options}
-    return keras.applications.MobileNet(weights=None, alpha=alpha, **options)
-
-
 def preprocess_input(name, pixels):
     module = getattr(keras.applications, NETWORKS[name].module)
     return module.preprocess_input(pixels.astype("float32"))
@@ -91,12 +70,6 @@ def assert_equal(features, expected):
     spread = np.ptp(expected, axis=0).max()
     assert spread > 0.01 * np.abs(expected).max(), "the network must tell the images apart"
     np.testing.assert_allclose(features, expected, rtol=0, atol=1e-4 * spread)
-
-
-def assert_same_weights(network, expected):
-    assert len(network.weights) == len(expected.weights)
-    for ours, theirs in zip(network.get_weights(), expected.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
 
 
 def joined(network, size, channels, pixels):
@@ -138,74 +111,6 @@ def assert_like_keras(name, size, folder, *, channels=3, **arguments):
     write_tflite(again, info, folder / "model.tflite")
     golden = Golden(pixels, probabilities, np.array(["a", "b", "c", "d"]))
     check_parity(load_predictor(folder / "model.tflite", folder), golden)  # within 1e-4
-
-
-# --- The table
-
-
-def test_the_table_has_every_network_of_keras():
-    builders = {name for name in dir(keras.applications) if name[0].isupper()}
-    assert set(NETWORKS) == builders
-    for row in NETWORKS.values():
-        assert hasattr(getattr(keras.applications, row.module), "preprocess_input")
-
-
-def test_the_arguments_of_the_table_are_those_of_keras():
-    for row in NETWORKS.values():
-        parameters = inspect.signature(getattr(keras.applications, row.name)).parameters
-        own = {"alpha", "depth_multiplier", "minimalistic"} & set(parameters)
-        assert {name: parameters[name].default for name in own} == {
-            name: argument.default for name, argument in row.arguments.items()
-        }
-
-
-def test_the_table_does_not_import_keras():
-    code = (
-        "import sys, cnnkit.keras_networks; print([name for name in "
-        "('keras', 'tensorflow', 'h5py') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "size", "expected"),
-    [
-        (
-            "MobileNetV2",
-            _SMALL_V2,
-            (96, 96),
-            "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5",
-        ),
-        (
-            "MobileNetV2",
-            {},
-            (96, 128),
-            "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
-        ),
-        ("MobileNet", {"alpha": 0.25}, (100, 100), "mobilenet_2_5_224_tf_no_top.h5"),
-        ("MobileNet", {"alpha": 1}, (128, 128), "mobilenet_1_0_128_tf_no_top.h5"),
-        (
-            "MobileNetV3Large",
-            {"minimalistic": True},
-            (224, 224),
-            "weights_mobilenet_v3_large_minimalistic_224_1.0_float_no_top_v2.h5",
-        ),
-        ("NASNetMobile", {}, (64, 64), "nasnet_mobile_no_top.h5"),
-        ("EfficientNetV2S", {}, (64, 64), "efficientnetv2-s_notop.h5"),
-        (
-            "InceptionV3",
-            {},
-            (96, 96),
-            "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        ),
-    ],
-)
-def test_the_weights_file_has_the_name_that_keras_gives_it(name, arguments, size, expected):
-    assert NETWORKS[name].weights_name(arguments, size) == expected
-
-
-# --- The same numbers as Keras
 
 
 @pytest.mark.parametrize("module", _MODULES)
@@ -259,9 +164,6 @@ def test_efficientnet_with_a_published_file_sees_the_same_colours_as_in_keras(tm
     assert_equal(np.asarray(again(pixels)), expected)
 
 
-# --- Layers
-
-
 def test_layers_have_the_same_names_in_every_process():
     names = [layer.name for layer in backbone("Xception", (71, 71)).layers]
     assert [layer.name for layer in backbone("Xception", (71, 71)).layers] == names
@@ -270,13 +172,10 @@ def test_layers_have_the_same_names_in_every_process():
 
 
 def test_a_network_can_end_at_a_layer():
-    cut = backbone("MobileNetV2", (64, 64), layer="block_6_expand_relu", **_SMALL_V2)
+    cut = backbone("MobileNetV2", (64, 64), layer="block_6_expand_relu", **SMALL_V2)
     assert cut.output.shape == (None, 8, 8, 96)
     assert cut.layers[-1].name == "block_6_expand_relu"
     assert [layer.name for layer in cut.layers[:3]] == ["image", "preprocessing", "Conv1"]
-
-
-# --- Refusals, each with what to do
 
 
 @pytest.mark.parametrize(
@@ -297,97 +196,6 @@ def test_a_network_can_end_at_a_layer():
 def test_arguments_that_do_not_fit_are_refused(name, options, expected):
     with pytest.raises(UsageError, match=expected):
         backbone(name, **options)
-
-
-def test_damaged_files_are_refused(tmp_path):
-    file = tmp_path / "given.weights.h5"
-    untrained().save_weights(file)
-    whole = file.read_bytes()
-    for content in (whole[: len(whole) // 2], b"<html>log in</html>", b""):
-        file.write_bytes(content)
-        with pytest.raises(UsageError, match="may be damaged or incomplete: .* download it again"):
-            backbone("MobileNet", weights=str(file), alpha=0.25)
-    file.write_bytes(whole)
-    with h5py.File(file, "r+") as opened:
-        opened["layers/conv2d/vars/0"][0, 0, 0, 0] = np.nan
-    with pytest.raises(UsageError, match="some numbers are NaN or infinite"):
-        backbone("MobileNet", weights=str(file), alpha=0.25)
-
-
-def test_the_error_for_weights_of_another_network_says_which_network_it_is(tmp_path):
-    file = tmp_path / "given.weights.h5"
-    untrained(alpha=0.5).save_weights(file)
-    with pytest.raises(
-        UsageError,
-        match=r"does not fit MobileNet: it is for alpha 0\.5\. Set model\.backbone\.alpha: 0\.5\.$",
-    ):
-        backbone("MobileNet", weights=str(file), alpha=0.25)
-    untrained(alpha=1.0).save_weights(file)
-    with pytest.raises(
-        UsageError,
-        match="does not fit VGG16: it is for MobileNet. Set model.backbone.name: MobileNet,",
-    ):
-        backbone("VGG16", weights=str(file))
-    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save_weights(file)
-    with pytest.raises(
-        UsageError, match=r"it has 2 arrays with 8 numbers in all, the network has 26 with"
-    ):
-        backbone("VGG16", weights=str(file))
-
-
-def test_a_file_with_the_classifier_is_refused_with_the_program_that_removes_it(
-    tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
-    whole = untrained(include_top=True, input_shape=None)
-    whole.save_weights("whole.weights.h5")
-    with pytest.raises(UsageError, match="it has the classifier too") as caught:
-        backbone("MobileNet", weights="whole.weights.h5", alpha=0.25)
-    exec(textwrap.dedent(str(caught.value).partition("\n")[2]))
-    ours = backbone("MobileNet", weights="notop.weights.h5", alpha=0.25)
-    assert_same_weights(ours, keras.Model(whole.input, whole.get_layer("conv_pw_13_relu").output))
-
-
-def test_without_internet_the_file_can_be_provided_by_hand(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where no proxy listens
-    path = tmp_path / "models" / "mobilenet_2_5_224_tf_no_top.h5"
-    with pytest.raises(CnnkitError) as caught:
-        backbone("MobileNet", weights="imagenet", alpha=0.25)
-    text = str(caught.value)
-    assert f"tensorflow/keras-applications/mobilenet/{path.name}, which could not be" in text
-    assert f"save it as\n  {path}\n" in text
-    assert "KERAS_HOME" in text
-    assert "model.backbone.weights to the path" in text
-    assert os.listdir(path.parent) == []
-
-    network = untrained()
-    network.save(tmp_path / "whole.h5")
-    (tmp_path / "whole.h5").rename(path)
-    assert_same_weights(backbone("MobileNet", weights="imagenet", alpha=0.25), network)
-
-    with pytest.raises(CnnkitError) as caught:
-        backbone("MobileNet", (128, 128), weights="imagenet", alpha=0.25)
-    assert f"and you have some. Set model.backbone.weights: {path}" in str(caught.value)
-
-
-def test_imagenet_weights_are_downloaded_once_and_stdout_stays_empty(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("no_proxy", "*")
-    network = untrained()
-    network.save(tmp_path / "whole.h5")
-    with serve(Web((tmp_path / "whole.h5").read_bytes())) as web:
-        row = dataclasses.replace(NETWORKS["MobileNet"], url=f"{web.url}/{{alpha}}_a.h5")
-        monkeypatch.setitem(networks.NETWORKS, "MobileNet", row)
-        for _ in range(2):
-            assert_same_weights(backbone("MobileNet", weights="imagenet", alpha=0.25), network)
-        assert len(web.asked) == 1
-    assert os.listdir(tmp_path / "home" / "models") == ["2_5_a.h5"]
-    said = capsys.readouterr()
-    assert (said.out, "Downloading data from" in said.err) == ("", True)
-
-
-# --- Real weights
 
 
 @pytest.mark.parametrize(
@@ -415,35 +223,6 @@ def test_real_imagenet_weights(name, alpha, file, shared_data, tmp_path, monkeyp
     for weights in (str(path), "imagenet"):
         ours = backbone(name, (100, 100), weights=weights, alpha=alpha)
         assert_equal(np.asarray(ours(pixels, training=False)), expected)
-
-
-# --- Every network
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NETWORKS)
-def test_parameters_and_minimum_size_are_those_of_keras(name):
-    row = NETWORKS[name]
-    smallest = row.minimum_size
-    assert backbone(name, (smallest, smallest)).count_params() == row.parameters
-    with pytest.raises(ValueError, match="at least"):
-        getattr(keras.applications, name)(
-            include_top=False, weights=None, input_shape=(smallest - 1, smallest, 3)
-        )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_address_of_the_weights_is_that_of_keras(name, tmp_path, monkeypatch):
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    row = NETWORKS[name]
-    size = (row.default_size, row.default_size)
-    file = row.weights_name({}, size)
-    if os.path.exists(os.path.join(os.path.expanduser("~/.keras/models"), file)):
-        pytest.skip(f"Keras has {file} and asks nobody for it")
-    with pytest.raises(Exception, match="URL fetch failure on") as caught:
-        getattr(keras.applications, name)(include_top=False, input_shape=(*size, 3))
-    assert str(caught.value).split()[4].rstrip(":") == row.weights_url({}, size)
 
 
 @pytest.mark.slow

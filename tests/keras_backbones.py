@@ -1,0 +1,28 @@
+"""Networks of Keras, ours made from them, and photographs that tell them apart."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnnkit.backend import keras
+from cnnkit.model.backbones.applications import application_backbone
+
+SMALL_V2 = {"alpha": 0.35}
+
+
+def backbone(name, size=(32, 32), channels=3, *, weights=None, layer=None, **arguments):
+    return application_backbone(
+        name, size, channels, weights=weights, arguments=arguments, layer=layer
+    )
+
+
+def untrained(alpha=0.25, **options):
+    """Return Keras's smallest network with random weights."""
+    options = {"include_top": False, "input_shape": (32, 32, 3), **options}
+    return keras.applications.MobileNet(weights=None, alpha=alpha, **options)
+
+
+def assert_same_weights(network, expected):
+    assert len(network.weights) == len(expected.weights)
+    for ours, theirs in zip(network.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

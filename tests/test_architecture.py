@@ -170,6 +170,26 @@ def test_help_imports_nothing_heavy(words):
     assert "Usage:" in done.stdout
 
 
+# What the help of all commands may import of the package besides `cnnkit.cli`.
+_OF_HELP = {"errors", "memory", "runs_folder", "streams", "text", "version"}
+# Modules of Python that take a moment to import, and that no help needs.
+_SLOW = {"csv", "dataclasses", "difflib", "hashlib", "pickle", "socket", "subprocess", "tempfile"}
+
+
+def test_help_imports_no_module_that_only_the_work_needs():
+    code = (
+        "import sys, click; before = set(sys.modules); from cnnkit.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.splitlines()[-1].split())
+    ours = {_place(name) for name in imported if name.split(".")[0] == "cnnkit"}
+    assert ours - {"__init__", "cli"} == _OF_HELP
+    assert imported & _SLOW == set()
+
+
 @pytest.mark.parametrize("words", [("config", "check"), ("config", "show"), ("summary",)])
 def test_commands_that_only_read_a_config_import_no_tensorflow(words, tmp_path):
     path = tmp_path / "a.yaml"

@@ -127,11 +127,12 @@ def _check_images(images: tuple[str, ...], stdin_image: bool) -> None:
 
 
 def _paths(images: tuple[str, ...], null: bool, ignored: Ignored) -> Iterator[str]:
-    from cnnkit.cli.path_list import paths_in
     from cnnkit.prediction import find_images
 
     for image in images:
         if image == "-":
+            from cnnkit.cli.path_list import paths_in
+
             yield from paths_in(sys.stdin.buffer, null=null)
         else:
             yield from find_images([image], ignored)

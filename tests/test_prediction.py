@@ -18,15 +18,14 @@ from cnnkit.errors import UsageError
 from cnnkit.prediction import Prediction, predict, write_predictions
 from cnnkit.runtimes import load_predictor
 
-
 # What takes time to import and is only needed for other models, for data sets or for folders.
 _NOT_FOR_ONE_IMAGE = {
     "tensorflow", "keras", "matplotlib", "sklearn", "pydantic", "yaml", "rich", "filelock",
     "difflib", "hashlib", "http", "multiprocessing", "socket",
-    "cnnkit.backend", "cnnkit.config", "cnnkit.cli.path_list", "cnnkit.data.dataset",
-    "cnnkit.data.file_contents", "cnnkit.data.parallel", "cnnkit.data.records",
-    "cnnkit.data.sources.folders", "cnnkit.data.worker_processes", "cnnkit.locks",
-    "cnnkit.progress", "cnnkit.tables", "cnnkit.training",
+    "cnnkit.backend", "cnnkit.cli.path_list", "cnnkit.cli.train", "cnnkit.config",
+    "cnnkit.data.dataset", "cnnkit.data.file_contents", "cnnkit.data.parallel",
+    "cnnkit.data.records", "cnnkit.data.sources.folders", "cnnkit.data.worker_processes",
+    "cnnkit.locks", "cnnkit.progress", "cnnkit.tables", "cnnkit.training",
 }  # fmt: skip
 
 

@@ -1,28 +1,14 @@
 """The command line: one file per command, which reads options, calls one function and prints.
 
-Nothing heavy is imported here, so that `cnnkit --help` needs only click.
+Nothing heavy is imported here, so that `cnnkit --help` needs only click, and the file of a command
+is imported when the command is used.
 """
 
 from __future__ import annotations
 
 import click
 
-from cnnkit.cli.build import build
-from cnnkit.cli.cache import cache
 from cnnkit.cli.command import Group
-from cnnkit.cli.config import config
-from cnnkit.cli.convolve import convolve
-from cnnkit.cli.data import data
-from cnnkit.cli.evaluate import evaluate
-from cnnkit.cli.export import export
-from cnnkit.cli.features import features
-from cnnkit.cli.filters import filters
-from cnnkit.cli.init import init
-from cnnkit.cli.kernels import kernels
-from cnnkit.cli.models import models
-from cnnkit.cli.predict import predict
-from cnnkit.cli.summary import summary
-from cnnkit.cli.train import train
 from cnnkit.version import VERSION
 
 
@@ -39,8 +25,8 @@ def main() -> None:
     """
 
 
-main.add_section("Data", [init, data, cache])
-main.add_section("Model", [config, models, summary, build, kernels, convolve])
-main.add_section("Train", [train])
-main.add_section("Judge", [evaluate, features, filters])
-main.add_section("Use", [predict, export])
+main.add_section("Data", ["init", "data", "cache"])
+main.add_section("Model", ["config", "models", "summary", "build", "kernels", "convolve"])
+main.add_section("Train", ["train"])
+main.add_section("Judge", ["evaluate", "features", "filters"])
+main.add_section("Use", ["predict", "export"])

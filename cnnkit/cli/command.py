@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import click
 
+from cnnkit.cli.commands_by_name import CommandsByName
 from cnnkit.cli.failure import Interrupted, failure_of
 from cnnkit.errors import CnnkitError
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
@@ -97,15 +98,21 @@ class Group(_Program, click.Group):
     group_class = type
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, commands=CommandsByName(), **kwargs)
         self.examples = tuple(examples)
-        self._sections: dict[str, Sequence[click.Command]] = {}
+        self._sections: dict[str, Sequence[str]] = {}
 
-    def add_section(self, heading: str, commands: Sequence[click.Command]) -> None:
-        """Add commands that `--help` lists under one heading."""
-        self._sections[heading] = commands
-        for command in commands:
-            self.add_command(command)
+    def add_section(self, heading: str, commands: Sequence[click.Command | str]) -> None:
+        """Add commands that `--help` lists under one heading.
+
+        Args:
+            heading: the heading.
+            commands: commands, or names of files of `cnnkit.cli` with a command of the same name.
+        """
+        by_name = {each if isinstance(each, str) else each.name: each for each in commands}
+        self._sections[heading] = tuple(by_name)
+        for name, command in by_name.items():
+            self.commands[name] = None if isinstance(command, str) else command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands in the order in which they were added."""
@@ -114,10 +121,10 @@ class Group(_Program, click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the first sentence of each command's help, whole; long ones are wrapped."""
         width = max(map(len, self.commands))  # one width for all sections
-        for heading, commands in self._sections.items():
+        for heading, names in self._sections.items():
             rows = [
-                (command.name.ljust(width), command.get_short_help_str(_WHOLE_SENTENCE))
-                for command in commands
+                (name.ljust(width), self.commands[name].get_short_help_str(_WHOLE_SENTENCE))
+                for name in names
             ]
             with formatter.section(heading):
                 formatter.write_dl(rows)

@@ -76,6 +76,14 @@ def test_other_images_with_other_classes_are_refused_with_the_difference(tmp_pat
     )
 
 
+@pytest.mark.parametrize("name", ["Owl", "owl ", " OWL"])
+def test_classes_that_differ_in_case_or_spaces_are_named(tmp_path, name):
+    other = write_classes(tmp_path / "other", {name: 1, "cat": 1})
+    words = f'"{name}" and "owl" differ only in upper and lower case or in spaces'
+    with pytest.raises(UsageError, match=words):
+        find_images_for(other, ["cat", "owl"], data_config("x"))
+
+
 def test_one_split_of_other_images_can_be_chosen(tmp_path):
     for number, part in enumerate(("train", "test")):
         write_classes(tmp_path / part, {"cat": 1, "owl": 2}, seed=10 * number)

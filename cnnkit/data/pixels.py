@@ -23,6 +23,7 @@ from cnnkit.data.decoding.image_formats import (
     has_unused_alpha,
     open_image,
 )
+from cnnkit.data.decoding.jpeg_zeros import check_no_zeros
 from cnnkit.data.decoding.resizing import Transpose, resize_upright
 from cnnkit.data.image_file import ImageFile, LocalFile, read_file
 from cnnkit.errors import ImageError
@@ -123,6 +124,8 @@ def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.
     else:
         data = read_file(LocalFile(source) if isinstance(source, str | os.PathLike) else source)
     image = open_image(data)
+    if image.format in ("JPEG", "MPO"):
+        check_no_zeros(data)
     with decoding(data):
         extent = _plan_scaled_decoding(image, settings)
         check_num_pixels(image)

@@ -123,6 +123,16 @@ def _only_split(source: Source, split: str) -> Source:
     return replace(source, records=kept)
 
 
+def _alike(new: Sequence[str], class_names: Sequence[str]) -> str:
+    """Return a sentence on the first new class that is nearly the name of another; may be empty."""
+    by_form = {name.strip().casefold(): name for name in class_names}
+    for name in new:
+        other = by_form.get(name.strip().casefold())
+        if other is not None:
+            return f' "{name}" and "{other}" differ only in upper and lower case or in spaces.'
+    return spelt_alike(new, class_names)
+
+
 def _check_same_classes(
     source: Source, class_names: Sequence[str], run_name: str, allow_missing: bool
 ) -> None:
@@ -140,6 +150,6 @@ def _check_same_classes(
     )
     raise UsageError(
         f"{run_name} was trained on {count_of(len(class_names), 'class', 'classes')}, "
-        f"{source.name} has {len(there):,} ({'; '.join(parts)}).{spelt_alike(new, class_names)} "
+        f"{source.name} has {len(there):,} ({'; '.join(parts)}).{_alike(new, class_names)} "
         f"{source.doubt or advice}"
     )

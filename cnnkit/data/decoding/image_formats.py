@@ -16,7 +16,7 @@ from PIL.ImageFile import ImageFile as OpenedImage
 
 from cnnkit.data.decoding.foreign_formats import CAMERA_RAW, HEIC, can_read_heic, foreign_format
 from cnnkit.data.decoding.jpeg_memory import undivided_bytes
-from cnnkit.data.decoding.png_chunks import PNG_MAGIC, without_metadata
+from cnnkit.data.decoding.png_chunks import PNG_MAGIC, is_for_iphone, without_metadata
 from cnnkit.data.decoding.quiet_libtiff import silence_libtiff
 from cnnkit.data.decoding.tiff_samples import (
     PHOTOMETRIC,
@@ -101,6 +101,9 @@ def open_image(data: bytes) -> OpenedImage:
 def _open_prepared(data: bytes) -> OpenedImage:
     """Open bytes after changing what Pillow cannot read, or would not read rightly."""
     if data.startswith(PNG_MAGIC):
+        if is_for_iphone(data):
+            reason = "it is a PNG that Xcode has changed for the iPhone (CgBI); take the original"
+            raise ImageError(reason, kind="unread_format")
         return _open(without_metadata(data))
     header = tiff_header(data)
     return _open(data) if header is None else _open_tiff(data, header)

@@ -29,6 +29,11 @@ def without_metadata(data: bytes) -> bytes:
     return b"".join([*kept, data[start:]]) if kept else data
 
 
+def is_for_iphone(data: bytes) -> bool:
+    """Tell whether Xcode has changed a PNG for the iPhone, so that it is none any more."""
+    return data[12:16] == b"CgBI"
+
+
 def find_chunk(data: bytes, wanted: bytes) -> bytes | None:
     """Return the content of the first chunk of a type before the pixels; None if there is none."""
     for kind, begin, end in _chunks(data):

@@ -1,0 +1,89 @@
+"""Find JPEG files a part of whose picture was never written, so that zeros stand in its place.
+
+A download that was interrupted, or a damaged memory card, leaves such files. Decoders read the
+zeros as grey blocks and do not complain.
+"""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from cnnkit.errors import ImageError
+
+_ZEROS = bytes(64)  # one block of a picture can never have so many, see below
+_MAYBE_SAMPLES = 8  # zeros that may be the end of the picture before them
+_FILLER = b"\x55"
+_START_OF_FRAME, _HUFFMAN_TABLES, _START_OF_SCAN = (0xC0, 0xC1), 0xC4, 0xDA
+_END = b"\xff\xd9"
+_END_OF_BLOCK = 0
+_SMALL = (8, 8)  # decoded at an eighth
+
+
+def check_no_zeros(data: bytes) -> None:
+    """Refuse a JPEG in which zeros are decoded as a part of the picture.
+
+    Zeros after the picture are no fault, and neither are zeros that may be flat colour.
+
+    Raises:
+        ImageError: there are such zeros.
+    """
+    if _ZEROS not in data:
+        return
+    start = _first_scan(data)
+    end = -1 if start is None else data.find(_END, start)
+    first = -1 if start is None else data.find(_ZEROS, start, len(data) if end < 0 else end)
+    if first < 0:
+        return
+    number = len(data) - first - len(data[first:].lstrip(b"\0"))
+    begin, stop = first + _MAYBE_SAMPLES, first + number
+    filled = data[:begin] + _FILLER * (stop - begin) + data[stop:]
+    if _small_picture(filled) != _small_picture(data):
+        raise ImageError(
+            f"a part of the picture is missing: {number:,} bytes from byte {first:,} on "
+            f"are zeros, of {len(data):,} bytes in all",
+            kind="damaged",
+        )
+
+
+def _first_scan(data: bytes) -> int | None:
+    """Return where the samples begin; None if zeros may be right there.
+
+    Zeros are what the first symbol of a Huffman table is written as. If that is the end of a block,
+    many zeros are many flat blocks. Scans of progressive files are not examined.
+    """
+    position, is_baseline = 2, False
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker, length = (
+            data[position + 1],
+            int.from_bytes(data[position + 2 : position + 4], "big"),
+        )
+        content = data[position + 4 : position + 2 + length]
+        if marker in _START_OF_FRAME:
+            is_baseline = True
+        elif marker == _HUFFMAN_TABLES and _END_OF_BLOCK in _first_symbols(content):
+            return None
+        elif marker == _START_OF_SCAN:
+            return position + 2 + length if is_baseline else None
+        position += 2 + length
+    return None
+
+
+def _first_symbols(content: bytes) -> list[int]:
+    """Return the first symbol of each table for the details of luminance."""
+    found, position = [], 0
+    while position + 17 < len(content):
+        if content[position] == 0x10:
+            found.append(content[position + 17])
+        position += 17 + sum(content[position + 1 : position + 17])
+    return found
+
+
+def _small_picture(data: bytes) -> bytes | None:
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            image.draft("L", _SMALL)
+            return image.tobytes()
+    except Exception:  # whatever a decoder raises: the zeros made the difference
+        return None

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnnkit.backbone_networks import NETWORKS
 from cnnkit.backend import keras
-from cnnkit.model.backbones.applications import application_backbone
+from cnnkit.model.backbones.named_networks import named_backbone
 
 SMALL_V2 = {"alpha": 0.35}
 
+KERAS_NETWORKS = {name: row for name, row in NETWORKS.items() if not row.package}
+
 
 def backbone(name, size=(32, 32), channels=3, *, weights=None, layer=None, **arguments):
-    return application_backbone(
-        name, size, channels, weights=weights, arguments=arguments, layer=layer
-    )
+    return named_backbone(name, size, channels, weights=weights, arguments=arguments, layer=layer)
 
 
 def untrained(alpha=0.25, **options):

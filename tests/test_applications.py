@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from keras_backbones import SMALL_V2, assert_same_weights, backbone, untrained
+from keras_backbones import KERAS_NETWORKS, SMALL_V2, assert_same_weights, backbone, untrained
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
@@ -14,12 +14,11 @@ from cnnkit.backend import keras
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 from cnnkit.export import Golden, check_parity, write_tflite
-from cnnkit.keras_networks import NETWORKS
-from cnnkit.model.backbones.applications import preprocessed
+from cnnkit.model.backbones.named_networks import preprocessed
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runtimes import load_predictor
 
-_MODULES = sorted({row.module for row in NETWORKS.values()})
+_MODULES = sorted({row.module for row in KERAS_NETWORKS.values()})
 # Rescaled outside of the network, and inside of it with grey images. The slow tests have a network
 # of each family; the smallest whose colours are reversed is VGG16, with 15 million weights.
 _QUICK = {
@@ -57,7 +56,7 @@ def reference(name, size=(32, 32), **arguments):
 
 
 def preprocess_input(name, pixels):
-    module = getattr(keras.applications, NETWORKS[name].module)
+    module = getattr(keras.applications, KERAS_NETWORKS[name].module)
     return module.preprocess_input(pixels.astype("float32"))
 
 
@@ -115,7 +114,7 @@ def assert_like_keras(name, size, folder, *, channels=3, **arguments):
 
 @pytest.mark.parametrize("module", _MODULES)
 def test_preprocessing_is_that_of_keras(module):
-    row = next(row for row in NETWORKS.values() if row.module == module)
+    row = next(row for row in KERAS_NETWORKS.values() if row.module == module)
     pixels = photos((40, 56))
     image = keras.Input((40, 56, 3), dtype="uint8")
     tensor = keras.layers.Identity()(preprocessed(image, row.preprocessing))
@@ -228,7 +227,7 @@ def test_real_imagenet_weights(name, alpha, file, shared_data, tmp_path, monkeyp
 @pytest.mark.slow
 @pytest.mark.parametrize("module", _MODULES)
 def test_every_family_equals_keras_s_own_and_can_be_saved_and_converted(module, tmp_path):
-    rows = [row for row in NETWORKS.values() if row.module == module]
+    rows = [row for row in KERAS_NETWORKS.values() if row.module == module]
     row = min(rows, key=lambda row: row.parameters)
     narrow = {"alpha": min(row.arguments["alpha"].trained)} if "alpha" in row.arguments else {}
     size = max(64, row.minimum_size)

@@ -20,7 +20,7 @@ _ROOT = Path(cnnkit.__file__).parent
 _LEVELS = [
     {"errors", "text", "files", "output_guard", "locks", "memory", "progress", "quiet", "streams"}
     | {"runs_folder", "tables", "utf8_paths", "version"},
-    {"arithmetic", "metrics", "keras_networks", "learning_rate_schedules"},
+    {"arithmetic", "metrics", "backbone_networks", "learning_rate_schedules"},
     {"config"},
     {"runs", "backend", "data"},
     {"augmentation", "model"},

@@ -9,13 +9,13 @@ import textwrap
 import h5py
 import numpy as np
 import pytest
-from keras_backbones import SMALL_V2, assert_same_weights, backbone, untrained
+from keras_backbones import KERAS_NETWORKS, SMALL_V2, assert_same_weights, backbone, untrained
 from web import Web, serve
 
-from cnnkit import keras_networks as networks
+from cnnkit import backbone_networks as networks
+from cnnkit.backbone_networks import NETWORKS
 from cnnkit.backend import keras
 from cnnkit.errors import CnnkitError, UsageError
-from cnnkit.keras_networks import NETWORKS
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_imagenet_weights_are_downloaded_once_and_stdout_stays_empty(tmp_path, m
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", KERAS_NETWORKS)
 def test_the_address_of_the_weights_is_that_of_keras(name, tmp_path, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     row = NETWORKS[name]

@@ -15,13 +15,13 @@ from cnnkit.arithmetic import (
     name_problems,
     nodes_of,
 )
+from cnnkit.backbone_networks import NETWORKS
 from cnnkit.config.model_section import BackboneConfig
 from cnnkit.config.own_calls import MIXING, misplaced_mixing
 from cnnkit.config.problems import Mistake
 from cnnkit.config.schema import Config
 from cnnkit.config.training_section import TrainingConfig
 from cnnkit.errors import KeyPath
-from cnnkit.keras_networks import NETWORKS
 from cnnkit.text import count_of
 
 CHANNELS = {"rgb": 3, "grayscale": 1}

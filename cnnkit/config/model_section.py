@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 from annotated_types import Gt, Len
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
+from cnnkit.backbone_networks import NETWORKS, NetworkRow
 from cnnkit.config.calls import HeadLayers, Layers
 from cnnkit.config.problems import Mistake, shown
 from cnnkit.config.values import REFERENCE, Expected, Flag, Number, Section, Text, Whole
-from cnnkit.keras_networks import NETWORKS, NetworkRow
 
 # --- model.backbone
 
@@ -34,7 +34,9 @@ class BackboneConfig(Section):
     """A pretrained network without its classifier; from one of name, hub, run or file."""
 
     name: Annotated[Literal[tuple(NETWORKS)] | None, _NETWORK] = Field(  # type: ignore[valid-type]
-        None, description="A network of keras.applications, as `cnnkit models` lists them."
+        None,
+        description="EfficientNet-Lite or a network of keras.applications, as listed by "
+        "`cnnkit models`.",
     )
     hub: Annotated[Text, Expected("a TF Hub handle or the folder of a SavedModel")] | None = Field(
         None, description="A TF Hub handle, or the folder of a SavedModel."

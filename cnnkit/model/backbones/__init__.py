@@ -21,13 +21,13 @@ def build_backbone(section: BackboneConfig, image_size: tuple[int, int], channel
 
     Raises:
         UsageError: it cannot be found, or does not fit the images; the text says what to do.
-        CnnkitError: its weights cannot be downloaded.
+        CnnkitError: its weights cannot be downloaded, or their package is not installed.
     """
     origin, value = section.origin
     if origin == "name":
-        from cnnkit.model.backbones.applications import application_backbone
+        from cnnkit.model.backbones.named_networks import named_backbone
 
-        return application_backbone(
+        return named_backbone(
             value,
             image_size,
             channels,

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.backbone_networks import NETWORKS, NetworkRow
 from cnnkit.backend import keras
 from cnnkit.config.model_section import NO_PATHS
 from cnnkit.errors import CnnkitError, UsageError, did_you_mean
-from cnnkit.keras_networks import NETWORKS, NetworkRow
 from cnnkit.text import shown
 
 Shapes = Counter  # for each shape, how many arrays of weights have it
@@ -87,20 +87,21 @@ def _advice(others: Iterable[Path]) -> str:
     )
 
 
-def existing_weights(file: str) -> Path:
-    """Return the path of a weights file that the user named.
+def existing_weights(file: str, row: NetworkRow) -> Path:
+    """Return the path of a weights file that the user named for a network.
 
     Raises:
         UsageError: there is no such file, or its name does not end like that of a weights file.
     """
     path = Path(file).expanduser()
+    suffixes = (".h5", ".hdf5", ".pth") if row.package else (".h5", ".hdf5")
     if not path.is_file():
         raise UsageError(
             f"model.backbone.weights: there is no file {shown(file)}."
             f"{did_you_mean(path.name, NO_PATHS)} Give imagenet, none, or the path of an .h5 file "
             "of weights."
         )
-    if path.suffix not in (".h5", ".hdf5"):
+    if path.suffix not in suffixes:
         raise UsageError(
             f"model.backbone.weights: {shown(file)} is not an .h5 file of weights. For a whole "
             "model set model.backbone: {file: ...} instead of name."
@@ -196,7 +197,7 @@ def _what_else(
     name: str,
 ) -> str:
     """Return what a file that does not fit contains, and what to do."""
-    if _has_classifier(in_file, wanted):
+    if _has_classifier(in_file, wanted) and not row.package:
         return (
             "it has the classifier too. To make a file without it:\n"
             f"{_without(row, arguments, name)}"

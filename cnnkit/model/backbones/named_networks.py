@@ -1,4 +1,4 @@
-"""Build a network of `keras.applications` as a backbone.
+"""Build a network that a config names: one of `keras.applications`, or an EfficientNet-Lite.
 
 The backbone is one flat model: the layers of the network's own preprocessing, then the layers of
 the network. So each of them can be named, frozen, or taken as the last one.
@@ -11,9 +11,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from cnnkit.backbone_networks import NETWORKS, NetworkRow
 from cnnkit.backend import keras
 from cnnkit.errors import UsageError, did_you_mean
-from cnnkit.keras_networks import NETWORKS, NetworkRow
+from cnnkit.model.backbones.efficientnet_lite import efficientnet_lite
+from cnnkit.model.backbones.package_weights import load_checkpoint, package_weights
 from cnnkit.model.backbones.weights_files import existing_weights, imagenet_weights, load_weights
 from cnnkit.text import shown
 
@@ -22,7 +24,7 @@ _DEVIATIONS = (0.229, 0.224, 0.225)
 _CAFFE_MEANS = (123.68, 116.779, 103.939)  # red, green, blue, over [0, 255]
 
 
-def application_backbone(
+def named_backbone(
     name: str,
     image_size: tuple[int, int],
     channels: int,
@@ -31,30 +33,35 @@ def application_backbone(
     arguments: Mapping[str, Any],
     layer: str | None = None,
 ) -> Any:
-    """Return a network of `keras.applications` without its classifier.
+    """Return a network without its classifier.
 
     Args:
-        name: a key of NETWORKS, which is also the name of Keras's function.
+        name: a key of NETWORKS.
         image_size: (height, width) in pixels.
         channels: 3, or 1 for grey images, which the network sees as equal red, green and blue.
-        weights: `imagenet`, the path of an `.h5` file, or None for random weights.
+        weights: `imagenet`, the path of an `.h5` file (of EfficientNet-Lite also of a `.pth` file),
+            or None for random weights.
         arguments: of the network; `BackboneConfig.problems` has checked them.
         layer: the layer whose output is the features; None for the last one before the classifier.
 
     Raises:
         UsageError: an argument, the images or the weights do not fit the network; the text says
             what is allowed.
-        CnnkitError: the ImageNet weights cannot be downloaded.
+        CnnkitError: the ImageNet weights cannot be downloaded, or their package is not installed.
     """
     row = NETWORKS[name]
     file = None
-    if weights == "imagenet":
+    if weights == "imagenet" and row.package:
+        file = package_weights(row)
+    elif weights == "imagenet":
         file = imagenet_weights(row, arguments, image_size)
     elif weights is not None:
-        file = existing_weights(weights)
+        file = existing_weights(weights, row)
     image = keras.Input((*image_size, channels), dtype="uint8", name="image")
     network = _network(row, image, **arguments)
-    if file is not None:
+    if file is not None and file.suffix == ".pth":
+        load_checkpoint(network, file, row)
+    elif file is not None:
         load_weights(network, file, row, arguments, lambda **others: _network(row, image, **others))
     return keras.Model(image, _output(network, row, layer), name="backbone")
 
@@ -64,10 +71,11 @@ def preprocessed(image: Any, preprocessing: str) -> Any:
 
     Args:
         image: uint8 tensor (batch, height, width, 1 or 3).
-        preprocessing: `tf`, `torch`, `caffe` or `none`.
+        preprocessing: `tf`, `torch`, `caffe`, `lite` or `none`.
 
-    Source: `preprocess_input` of keras.applications.imagenet_utils. Here it is layers of Keras, so
-        that a saved model contains it and loads without cnnkit.
+    Source: `preprocess_input` of keras.applications.imagenet_utils; for `lite`, the (x - 127) / 128
+        of EfficientNet-Lite. Here it is layers of Keras, so that a saved model contains it and
+        loads without cnnkit.
     """
     if image.shape[-1] == 1:
         image = keras.layers.Concatenate(name="three_channels")([image] * 3)
@@ -80,6 +88,7 @@ def preprocessed(image: Any, preprocessing: str) -> Any:
             [-mean / deviation for mean, deviation in zip(_MEANS, _DEVIATIONS, strict=True)],
         ),
         "caffe": (1.0, [-mean for mean in _CAFFE_MEANS]),
+        "lite": (1 / 128, -127 / 128),
     }[preprocessing]
     values = keras.layers.Rescaling(scale, offset, name="preprocessing")(image)
     # The networks that were ported from Caffe take blue, green, red.
@@ -88,12 +97,15 @@ def preprocessed(image: Any, preprocessing: str) -> Any:
 
 def _network(row: NetworkRow, image: Any, **arguments: Any) -> Any:
     """Return the untrained network with its preprocessing in front."""
+    values = preprocessed(image, row.preprocessing)
+    if row.package:
+        return efficientnet_lite(row.name, image, values)
     builder = getattr(keras.applications, row.name)
     try:
         network = builder(
             include_top=False,
             weights=None,
-            input_tensor=preprocessed(image, row.preprocessing),
+            input_tensor=values,
             input_shape=(*image.shape[1:3], 3),  # else Keras assumes the size of ImageNet
             **arguments,
         )

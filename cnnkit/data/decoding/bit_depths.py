@@ -118,7 +118,7 @@ def wide_samples(data: bytes, image: OpenedImage) -> WideSamples | None:
 
 def states_range(data: bytes, image: OpenedImage) -> bool:
     """Tell whether a file may state a smaller range than that of its numbers, by its header."""
-    return _stated_maximum(data, image) is not None
+    return _portable_maximum(image) is not None or _stated_maximum(data, image) is not None
 
 
 def to_grey(samples: np.ndarray, black_and_white: SampleRange) -> np.ndarray:

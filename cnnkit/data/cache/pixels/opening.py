@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
@@ -15,6 +16,7 @@ from cnnkit.data.cache.pixels.place import Place, choose_place
 from cnnkit.data.cache.pixels.read_once import ReadFile, read_files
 from cnnkit.data.cache.pixels.row_writers import NoRows, new_rows
 from cnnkit.data.cache.pixels.store import Originals, PixelStore
+from cnnkit.data.decoding.sample_depths import range_note
 from cnnkit.data.file_contents import Progress
 from cnnkit.data.image_file import ImageFile
 from cnnkit.data.pixels import PixelSettings
@@ -47,7 +49,8 @@ def open_pixels(
             `auto` chooses.
         limit_gb: for all packs in the cache folder; the least recently used ones are removed.
         progress: called with (files read, files in all), not for each single file.
-        note: called with one sentence on what `auto` chose, and on anything unusual.
+        note: called with one sentence on what `auto` chose, on pictures of more than 8 bits, and on
+            anything unusual.
 
     Returns:
         The store; the sha256 of each file in hex, None if it cannot be read; and, by position, the
@@ -74,6 +77,8 @@ def open_pixels(
             for pack in packs:
                 _copy(pack, contents, originals, rows, note)
             store = PixelStore(originals, *rows.finish(), note)
+    if about_range := range_note(listing.depths(), settings.sample_range):
+        note(about_range)
     if cache == "auto":
         note(_choice(store, len(contents), place))
     if store.pack is not None:
@@ -89,6 +94,7 @@ class _Listing:
         self.hashes: list[str | None] = []
         self.reasons: dict[int, str] = {}
         self._errors: dict[str, str] = {}
+        self._depths: list[str] = []
 
     def add(self, found: ReadFile) -> None:
         """Add the next file."""
@@ -98,6 +104,7 @@ class _Listing:
         elif found.reason:
             self._errors[digest] = found.reason
         self.hashes.append(digest)
+        self._depths.append(found.depth)
 
     def decodable(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the contents that can be decoded, and for each the place of a file with it.
@@ -115,6 +122,12 @@ class _Listing:
         }
         contents, first = np.unique(from_hex(list(found.values())), return_index=True)
         return contents, np.array(list(found), np.int64)[first]
+
+    def depths(self) -> Counter[str]:
+        """Return the number of files by their sample depth; to be called after `decodable`."""
+        return Counter(
+            depth for place, depth in enumerate(self._depths) if depth and place not in self.reasons
+        )
 
 
 def _read_all(

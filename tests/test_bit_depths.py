@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from images import data_config, file_bytes
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from cnnkit.data.cache.pixels import open_pixels
+from cnnkit.data.check.image_faults import facts_of
 from cnnkit.data.decoding.bit_depths import own_range, proposed_range, read_samples
 from cnnkit.data.decoding.sample_depths import sample_depth
+from cnnkit.data.image_facts import image_facts
 from cnnkit.data.image_file import LocalFile
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import ImageError
@@ -344,3 +347,41 @@ def test_the_range_that_applies_is_said_once_also_for_cached_pixels(tmp_path, mo
         "samples: 1 picture of more than 8 bits; black and white are those that each file states."
     ]
     assert notes(["d.png"]) == []
+
+
+@pytest.mark.parametrize("sample_range", [None, (0, 4095)])
+@pytest.mark.parametrize(
+    "data",
+    [
+        file_bytes(Image.fromarray(TWELVE.astype(np.uint16))),
+        file_bytes(Image.fromarray(TWELVE.astype(np.uint16)), transparency=4095),
+        tiff(TWELVE, 16, white_is_zero=True),
+        tiff(TWELVE, 12, more=[(274, 6)]),
+        tiff(COLOURS, 16),
+        file_bytes(Image.new("RGB", (9, 7), (1, 2, 3))),
+    ],
+)
+def test_samples_that_were_read_before_give_the_same_pixels(data, sample_range):
+    settings = PixelSettings((8, 16), sample_range=sample_range)
+    found = read_pixels(data, settings, read_samples(data))
+    assert np.array_equal(found, read_pixels(data, settings))
+
+
+@pytest.mark.parametrize("examine", [facts_of, lambda file: image_facts([file], grey(8, 8))])
+@pytest.mark.parametrize(
+    "picture", [TWELVE.astype(np.uint16), np.zeros((8, 8, 3), np.uint8)], ids=["16", "8"]
+)
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_a_picture_is_decoded_once_to_be_examined(tmp_path, monkeypatch, examine, picture, kind):
+    path = tmp_path / "a"
+    content = picture.copy()
+    content[..., 0] = 9  # not one colour, for which another look at the whole picture is needed
+    content[0] = 200
+    path.write_bytes(file_bytes(Image.fromarray(content), kind))
+    decoded = []
+    prepare = ImageFile.load_prepare
+    monkeypatch.setattr(
+        ImageFile, "load_prepare", lambda image: decoded.append(image) or prepare(image)
+    )
+    examine(LocalFile(path))
+    assert len(decoded) == 1

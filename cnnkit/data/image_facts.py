@@ -75,15 +75,15 @@ def _facts(file: ImageFile, settings: PixelSettings) -> ImageFacts:
         return ImageFacts(error=str(error))
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        pixels = read_pixels(data, settings)
+        wide = read_samples(data)
+        pixels = grey_pixels = read_pixels(data, settings, wide)
+        extremes = own_range(wide)
+        if extremes is not None:  # in a picture that is nearly black, colours would not be noticed
+            grey_pixels = read_pixels(data, replace(settings, sample_range=extremes), wide)
     except ImageError as error:
         return ImageFacts(len(data), sha256, str(error))
-    wide = read_samples(data)
-    extremes, grey_pixels = own_range(wide), pixels
-    if extremes is not None:  # in a picture that is nearly black, colours would not be noticed
-        grey_pixels = read_pixels(data, replace(settings, sample_range=extremes))
     with open_image(data) as image:
-        size, mode, kind = _upright_size(image), image.mode, image.format or ""
+        size, mode, kind = _upright_size(image, data), image.mode, image.format or ""
     # Whole numbers, so that the totals do not depend on the order of the images. einsum is three
     # times as fast here as `sum`, which is slow on an axis that is followed by one of length 3.
     values = pixels.reshape(-1, settings.channels).astype(np.int64)
@@ -103,6 +103,6 @@ def _is_grey(pixels: np.ndarray) -> bool:
     return int((highest - lowest).max()) <= _GREY_SPREAD
 
 
-def _upright_size(image: Image.Image) -> tuple[int, int]:
+def _upright_size(image: Image.Image, data: bytes) -> tuple[int, int]:
     width, height = image.size
-    return (width, height) if upright_turn(image) in SIDEWAYS else (height, width)
+    return (width, height) if upright_turn(image, data) in SIDEWAYS else (height, width)

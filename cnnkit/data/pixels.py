@@ -11,6 +11,7 @@ from PIL import Image
 
 from cnnkit.data.decoding.bit_depths import (
     SampleRange,
+    WideSamples,
     grey_levels,
     is_wide,
     states_range,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 PIXEL_PATH_VERSION = 4
 
 _ORIENTATION_TAG = 0x0112
+_PNG_EXIF = (b"eXIf", b"exif", b"XML:com.adobe.xmp")
 _UPRIGHT = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -104,7 +106,11 @@ class PixelSettings:
         return (*self.image_size, self.channels)
 
 
-def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.ndarray:
+def read_pixels(
+    source: ImageFile | str | bytes,
+    settings: PixelSettings,
+    samples: WideSamples | None = None,
+) -> np.ndarray:
     """Return the uint8 pixels (height, width, channels) of one image.
 
     The EXIF orientation is applied, transparent pixels show the background, samples of more than
@@ -115,6 +121,7 @@ def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.
     Args:
         source: the file, its path, or its bytes.
         settings: size, colour mode, resize policy and background.
+        samples: of the file, if they were read before, so that it need not be decoded again.
 
     Raises:
         ImageError: the image cannot be read. The text is the reason, without the path.
@@ -123,13 +130,13 @@ def read_pixels(source: ImageFile | str | bytes, settings: PixelSettings) -> np.
         data = source
     else:
         data = read_file(LocalFile(source) if isinstance(source, str | os.PathLike) else source)
-    image = open_image(data)
+    image = open_image(data) if samples is None else samples.image
     if image.format in ("JPEG", "MPO"):
         check_no_zeros(data)
     with decoding(data):
         extent = _plan_scaled_decoding(image, settings)
         check_num_pixels(image)
-        picture = _eight_bits(image, data, settings)
+        picture = _eight_bits(image, data, settings, samples)
         picture = resize_upright(picture, extent or picture.size, upright_turn(image), settings)
     return np.array(picture).reshape(settings.shape)
 
@@ -149,9 +156,13 @@ def _plan_scaled_decoding(
     return planned[1][2:] if planned else None
 
 
-def _eight_bits(image: OpenedImage, data: bytes, settings: PixelSettings) -> Image.Image:
+def _eight_bits(
+    image: OpenedImage, data: bytes, settings: PixelSettings, samples: WideSamples | None
+) -> Image.Image:
     """Return the image in mode RGB, or L for grayscale, without transparency."""
-    picture: Image.Image = _from_wide(image, data, settings) if is_wide(image) else image
+    picture: Image.Image = image
+    if samples is not None or is_wide(image):
+        picture = _from_wide(image, data, settings, samples)
     picture.load()
     if picture is image and has_unused_alpha(image):
         picture = picture.convert("RGB")
@@ -168,13 +179,15 @@ def _pillow_mode(settings: PixelSettings) -> str:
     return "L" if settings.color_mode == "grayscale" else "RGB"
 
 
-def _from_wide(image: OpenedImage, data: bytes, settings: PixelSettings) -> Image.Image:
+def _from_wide(
+    image: OpenedImage, data: bytes, settings: PixelSettings, samples: WideSamples | None
+) -> Image.Image:
     """Return a picture of more than 8 bits per sample in 8 bits, with its transparency."""
     is_colour = image.mode in ("RGB", "RGBA", "LA")
     if is_colour and settings.sample_range is None and not states_range(data, image):
         image.load()
         return image  # Pillow takes the high byte of each sample
-    samples = wide_samples(data, image)
+    samples = samples or wide_samples(data, image)
     if samples is None:
         return image
     levels = grey_levels(image, samples, settings.sample_range)
@@ -196,13 +209,26 @@ def _over_background(image: Image.Image, background: int) -> Image.Image:
     return Image.alpha_composite(canvas, rgba).convert("RGB")
 
 
-def upright_turn(image: Image.Image) -> Transpose | None:
-    """Return the turn that makes a picture upright by its EXIF; None if it is upright."""
-    return _UPRIGHT.get(exif_orientation(image))
+def upright_turn(image: Image.Image, data: bytes | None = None) -> Transpose | None:
+    """Return the turn that makes a picture upright by its EXIF; None if it is upright.
+
+    Args:
+        image: the opened image.
+        data: see `exif_orientation`.
+    """
+    return _UPRIGHT.get(exif_orientation(image, data))
 
 
-def exif_orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 (upright) if there is none or it cannot be read."""
+def exif_orientation(image: Image.Image, data: bytes | None = None) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 (upright) if there is none or it cannot be read.
+
+    Args:
+        image: the opened image.
+        data: the bytes of the file, if the image is not loaded: to see whether there is an EXIF,
+            Pillow would decode a whole PNG.
+    """
+    if data is not None and image.format == "PNG" and not any(mark in data for mark in _PNG_EXIF):
+        return 1
     try:
         with decoding(b""):
             orientation = image.getexif().get(_ORIENTATION_TAG)

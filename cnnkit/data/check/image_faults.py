@@ -38,7 +38,6 @@ _SETTINGS = PixelSettings((SIDE, SIDE))
 _LARGEST_ASPECT = 4
 _TINY = 32  # pixels
 _WHOLE = 2048  # pixels per side at which a picture is searched for a pattern; bounds the memory
-_PNG_EXIF = (b"eXIf", b"exif", b"XML:com.adobe.xmp")
 _SAME_TYPE = {"MPO": "JPEG", "DIB": "BMP", "CUR": "ICO"}
 _PICTURES_NOT_FRAMES = {"MPO", "TIFF", "PSD"}
 
@@ -77,14 +76,15 @@ def facts_of(file: ImageFile, sample_range: SampleRange | None = None) -> Facts:
         return Facts(((error.kind, str(error)),))
     digest = hashlib.sha256(data).hexdigest()
     try:
-        picture = Image.fromarray(read_pixels(data, settings))
-        faults, size = _header_faults(str(file), data)
         samples = read_samples(data)
+        picture = Image.fromarray(read_pixels(data, settings, samples))
+        faults, size = _header_faults(str(file), data)
         if _is_constant(data, picture, size) if samples is None else samples.is_constant:
             faults.append(("constant", ""))
         extremes = own_range(samples)
         if extremes is not None:
-            picture = Image.fromarray(read_pixels(data, replace(settings, sample_range=extremes)))
+            in_range = replace(settings, sample_range=extremes)
+            picture = Image.fromarray(read_pixels(data, in_range, samples))
     except ImageError as error:
         return Facts(((error.kind, str(error)),), digest)
     unscaled = extremes if sample_range is None else None
@@ -95,7 +95,7 @@ def _header_faults(name: str, data: bytes) -> tuple[list[tuple[str, str]], tuple
     """Return (kind, detail) of what the header shows, and the upright (height, width)."""
     image = open_image(data)
     width, height = image.size
-    orientation = _orientation(image, data)
+    orientation = exif_orientation(image, data)
     if orientation >= 5:
         width, height = height, width
     has_wide_samples = is_wide(image)  # not known any more once Pillow loads the image for EXIF
@@ -112,12 +112,6 @@ def _header_faults(name: str, data: bytes) -> tuple[list[tuple[str, str]], tuple
     }
     faults = [(kind, detail) for kind, detail in found.items() if detail is not None]
     return faults, (height, width)
-
-
-def _orientation(image: Image.Image, data: bytes) -> int:
-    if image.format == "PNG" and not any(mark in data for mark in _PNG_EXIF):
-        return 1  # Pillow would decode the whole image to find out
-    return exif_orientation(image)
 
 
 def _is_transparent(image: OpenedImage) -> bool:

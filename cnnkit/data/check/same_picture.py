@@ -161,9 +161,9 @@ def _read(file: ImageFile) -> np.ndarray:
     """Return uint8 (64, 64); black if the file has just been removed."""
     try:
         data = read_file(file)
-        extremes = own_range(read_samples(data))
-        settings = PixelSettings((_SIDE, _SIDE), "grayscale", sample_range=extremes)
-        return read_pixels(data, settings)[..., 0]
+        samples = read_samples(data)
+        settings = PixelSettings((_SIDE, _SIDE), "grayscale", sample_range=own_range(samples))
+        return read_pixels(data, settings, samples)[..., 0]
     except ImageError:
         return np.zeros((_SIDE, _SIDE), np.uint8)
 

@@ -30,10 +30,12 @@ class WideSamples:
     Args:
         values: numbers (height, width), or (height, width, 3) of colours.
         stated: black and white, if the file states them; None if it does not.
+        image: the picture that they are from, loaded.
     """
 
     values: np.ndarray
     stated: SampleRange | None
+    image: OpenedImage
 
     @property
     def extremes(self) -> tuple[float, float]:
@@ -113,7 +115,7 @@ def wide_samples(data: bytes, image: OpenedImage) -> WideSamples | None:
         raise ImageError("the picture has no pixels", kind="damaged")
     if values.dtype.kind == "f" and np.isnan(values).all():
         raise ImageError("all its numbers are missing (NaN)", kind="damaged")
-    return WideSamples(values, (0, maximum) if maximum else _stated(data, image, values))
+    return WideSamples(values, (0, maximum) if maximum else _stated(data, image, values), image)
 
 
 def states_range(data: bytes, image: OpenedImage) -> bool:

@@ -248,6 +248,26 @@ def test_a_tiff_that_lists_too_few_parts_is_refused_and_not_black(bits, changes,
     assert caught.value.kind == "truncated"
 
 
+@pytest.mark.parametrize("compression", [5, 8, 32946, 32773])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_a_small_tiff_that_claims_many_pixels_is_refused_at_once(compression, bits, monkeypatch):
+    monkeypatch.setattr(Image.Image, "load", None)  # would take seconds, and gigabytes of memory
+    values = np.zeros((4, 4), int)
+    data = bytearray(tiff(values, bits, deflate=True, more=[(700, compression)]))
+    for tag, value in ((256, 16_711_688), (257, 8), (278, 8), (259, compression)):
+        at = data.index(struct.pack("<HHI", tag, 4, 1))
+        data[at + 8 : at + 12] = struct.pack("<I", value)
+    with pytest.raises(ImageError, match=r"bytes cannot hold 16,711,688 x 8 pixels") as caught:
+        read_pixels(bytes(data), grey(8, 8))
+    assert caught.value.kind == "truncated"
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_a_tiff_of_one_colour_that_is_packed_very_tightly_is_read(compression):
+    data = file_bytes(Image.new("L", (3000, 2000)), "TIFF", compression=compression)
+    assert read_pixels(data, grey(4, 4)).max() == 0
+
+
 def test_the_rows_of_a_twelve_bit_tiff_may_end_inside_a_byte():
     for width in (1, 2, 3, 7, 9, 17):
         values, levels = ramp(12, 5, width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -23,10 +24,13 @@ _SHORT, _LONG = 3, 4
 _CODES = {1: "B", _SHORT: "H", _LONG: "I", 16: "Q"}
 _USUAL_BITS = {1, 2, 4, 8, 16, 32, 64}  # of grey levels, which Pillow reads
 _GREY, _COLOURS = (0, 1), 2  # of PHOTOMETRIC; 0 is WhiteIsZero
+_YCBCR = 6  # of PHOTOMETRIC
 _SEPARATE = 2  # of PLANAR: each channel has strips of its own
 # Their samples are bytes, one after the other, once they are unpacked: none, LZW, Deflate,
 # PackBits, Zstandard.
 _BYTE_COMPRESSIONS = {1, 5, 8, 32946, 32773, 50000}
+# How many bytes can at most come from one byte: LZW, Deflate, PackBits.
+_LARGEST_RATIOS = {5: 2731, 8: 1032, 32946: 1032, 32773: 64}
 _BLOCK_SAMPLES = 1 << 20
 _MOST_TAGS = 4096
 
@@ -52,6 +56,7 @@ class TiffHeader:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self.num_bytes = len(data)
         self.order = "<" if data[:2] == b"II" else ">"
         self._is_big = self._number("H", 2) == 43
         self._wide, self._size = ("Q", 20) if self._is_big else ("I", 12)
@@ -125,9 +130,10 @@ def tiff_header(data: bytes) -> TiffHeader | None:
 
 
 def check_parts(header: TiffHeader) -> None:
-    """Refuse a picture whose header lists fewer strips or tiles than it consists of.
+    """Refuse a picture whose header lists fewer strips or tiles than it has, or too many pixels.
 
-    Pillow would show the others black, without an error.
+    Pillow would show the missing ones black, without an error, and libtiff would take seconds and
+    gigabytes before it finds that a small file does not hold the pixels.
 
     Raises:
         ImageError: some are missing.
@@ -145,6 +151,12 @@ def check_parts(header: TiffHeader) -> None:
     if 0 < listed < needed:
         reason = f"it is incomplete: its header lists {listed:,} of {needed:,} {parts}"
         raise ImageError(reason, kind="truncated")
+    most = header.num_bytes * _LARGEST_RATIOS.get(header.get(COMPRESSION, 1), math.inf)
+    # The two colour channels of YCbCr may be smaller than the picture.
+    samples = 1 if header.get(PHOTOMETRIC, 1) == _YCBCR else header.get(SAMPLES, 1)
+    if width * height * samples * header.get(BITS, 1) > 8 * most:
+        reason = f"{header.num_bytes:,} bytes cannot hold {width:,} x {height:,} pixels"
+        raise ImageError(f"the file is cut off or damaged: {reason}", kind="truncated")
 
 
 def _num_parts(side: int, side_of_part: int) -> int:

@@ -27,6 +27,7 @@ class Encoding(TypedDict):
 # A file name need not be UTF-8; read and written like this, its bytes stay what they are.
 PATHS_AS_THEY_ARE: Encoding = {"encoding": "utf-8", "errors": "surrogateescape"}
 WITHOUT_MARK: Encoding = {**PATHS_AS_THEY_ARE, "encoding": "utf-8-sig"}  # as an editor left it
+_MOST_OF_A_NAME = 32
 # Windows programs begin a text with these. That of UTF-32 begins like that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -74,7 +75,7 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         return
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}."
+    prefix = f".{path.name[:_MOST_OF_A_NAME]}."  # a name of the greatest length leaves no room
     with naming(path, str(path.parent / prefix)):
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix)
         try:

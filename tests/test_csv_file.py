@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from found_sources import found_in, refusal
 from images import data_config, write_classes, write_image
 
@@ -81,7 +82,33 @@ def test_other_broken_csv_files_are_refused(tmp_path):
     assert "no train split" in refusal(
         table(tmp_path, f"path,label,split\n{write_image(tmp_path / 'a.png')},cat,test\n")
     )
-    assert "does not end in .csv, .jsonl or .tfrecord" in refusal(write_image(tmp_path / "a.png"))
+    assert "does not end in .csv, .tsv, .jsonl or .tfrecord" in refusal(
+        write_image(tmp_path / "a.png")
+    )
+
+
+def test_the_name_may_end_in_tsv(tmp_path):
+    for name in ("a", "b"):
+        write_image(tmp_path / f"{name}.png", seed=ord(name))
+    listing = tmp_path / "list.tsv"
+    listing.write_text("path\tlabel\na.png\tcat\nb.png\tdog, small\n")
+    found = find_images(data_config(listing))
+    assert [record.label for record in found.records] == ["cat", "dog, small"]
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("photos.zip", "Unpack it."),
+        ("photos.tar.gz", "Unpack it."),
+        ("labels.xlsx", "Save the table as CSV."),
+        ("export.json", "Export it as CSV"),
+        ("train.txt", "Give a folder"),
+    ],
+)
+def test_other_files_are_refused_with_what_to_do(tmp_path, name, advice):
+    (tmp_path / name).write_bytes(b"x")
+    assert f"does not end in .csv, .tsv, .jsonl or .tfrecord. {advice}" in refusal(tmp_path / name)
 
 
 def test_a_column_that_is_given_twice_is_refused(tmp_path):

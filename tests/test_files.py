@@ -10,7 +10,7 @@ import pytest
 from whole_command import run
 
 from cnnkit.errors import UsageError
-from cnnkit.files import write_text
+from cnnkit.files import atomic_write, write_text
 from cnnkit.output_guard import (
     PICTURE,
     check_output,
@@ -45,6 +45,13 @@ def test_a_device_is_written_to_and_stays_one():
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("name", ["n" * 251 + ".csv", "\u00e9" * 125 + ".csv"])
+def test_a_name_of_the_greatest_length_can_be_written(tmp_path, name):
+    with atomic_write(tmp_path / name) as file:
+        file.write("x")
+    assert (tmp_path / name).read_text() == "x"
+
+
 def test_errors_name_the_file_that_was_asked_for(own_photos, tmp_path):
     with pytest.raises(OSError) as caught:
         write_text(Path("/dev/full"), "x" * 100_000)

@@ -21,6 +21,13 @@ from cnnkit.errors import DataError, did_you_mean
 from cnnkit.files import why_unreadable
 from cnnkit.text import count_of, first_few, shown
 
+# What to do with other files that often come with images and labels.
+_CONVERSIONS = {
+    **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"), "Unpack it. "),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "Save the table as CSV. "),
+    ".json": "Export it as CSV, or write one object per line. ",
+}
+
 
 @without_collection
 def find_images(data_config: DataConfig) -> Source:
@@ -65,16 +72,16 @@ def read_source(source: str | Path, shapes: ShapesConfig, *, option: str = "data
 
 def _read_file(path: Path) -> Source:
     ending = path.suffix.lower()
-    if ending == ".csv":
+    if ending in (".csv", ".tsv"):
         return read_table(path)
     if ending in (".jsonl", ".ndjson"):
         return read_json_lines(path)
     if is_tfrecord_name(path.name):
         return read_tfrecords(path)
     raise DataError(
-        f"{path} is a file, but it does not end in .csv, .jsonl or .tfrecord. Give a "
-        "folder of class folders, a .csv file with the columns path,label, a .jsonl file with the "
-        "same keys, or a .tfrecord file."
+        f"{path} is a file, but it does not end in .csv, .tsv, .jsonl or .tfrecord. "
+        f"{_CONVERSIONS.get(ending, '')}Give a folder of class folders, a .csv file with the "
+        "columns path,label, a .jsonl file with the same keys, or a .tfrecord file."
     )
 
 

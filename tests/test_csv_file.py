@@ -8,7 +8,8 @@ import pytest
 from found_sources import found_in, refusal
 from images import data_config, write_classes, write_image
 
-from cnnkit.data.sources.listing import class_names, find_images
+from cnnkit.data.sources.class_names import class_names
+from cnnkit.data.sources.listing import find_images
 
 
 def table(tmp_path, text, *, name="list.csv", encoding="utf-8"):

@@ -12,13 +12,9 @@ from places import CONFIGS
 
 from cnnkit.config.data_section import ShapesConfig
 from cnnkit.data.dataset import load_dataset
-from cnnkit.data.sources.builtin import (
-    SHAPE_NAMES,
-    builtin_class_names,
-    builtin_folder,
-    draw_shape,
-)
-from cnnkit.data.sources.listing import class_names
+from cnnkit.data.sources.builtin import builtin_folder, draw_shape
+from cnnkit.data.sources.builtin_names import SHAPE_NAMES, builtin_class_names
+from cnnkit.data.sources.class_names import class_names
 from cnnkit.errors import DataError
 from cnnkit.explore.layer_summary import summarize
 

@@ -22,7 +22,8 @@ from web import Web, serve
 
 from cnnkit.cli import main
 from cnnkit.config import BUILT_IN_SOURCES, ShapesConfig
-from cnnkit.data.sources.builtin import builtin_class_names, builtin_folder
+from cnnkit.data.sources.builtin import builtin_folder
+from cnnkit.data.sources.builtin_names import builtin_class_names
 from cnnkit.data.sources.known_sets import KNOWN_SETS, known_set_folder
 from cnnkit.progress import Report
 

@@ -12,7 +12,7 @@ from conftest import write_tiny_images
 
 from cnnkit.cli import main
 from cnnkit.config import ShapesConfig, load_config
-from cnnkit.data.sources.builtin import is_builtin
+from cnnkit.data.sources.builtin_names import is_builtin
 from cnnkit.data.sources.listing import read_source
 from cnnkit.evaluation import evaluate_model
 

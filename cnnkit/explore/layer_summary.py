@@ -18,7 +18,7 @@ from cnnkit.arithmetic import (
     walk_stack,
 )
 from cnnkit.config import Call, Config, load_config, read_yaml
-from cnnkit.data.sources.listing import class_names
+from cnnkit.data.sources.class_names import class_names
 from cnnkit.errors import DataError, UsageError
 from cnnkit.explore.layer_table import Summary
 from cnnkit.runs import Run

@@ -12,7 +12,7 @@ from cnnkit.data.check.faults import Finding
 from cnnkit.data.check.folder_faults import FolderWalk
 from cnnkit.data.image_file import LocalFile
 from cnnkit.data.records import Source
-from cnnkit.data.sources.builtin import is_builtin
+from cnnkit.data.sources.builtin_names import is_builtin
 from cnnkit.data.sources.listing import only_classes, read_source
 from cnnkit.data.sources.tfrecord_source import holds_tfrecords
 from cnnkit.errors import DataError

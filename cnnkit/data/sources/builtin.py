@@ -8,40 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from cnnkit.config import BUILT_IN_SOURCES, DataConfig, ShapesConfig
+from cnnkit.config import DataConfig, ShapesConfig
 from cnnkit.data.cache.folder import cache_folder, folder_made_whole
+from cnnkit.data.sources.builtin_names import DIGIT_NAMES, SHAPE_NAMES, is_builtin
 from cnnkit.data.sources.known_sets import KNOWN_SETS, Report, known_set_folder
 
-SHAPE_NAMES = ("circle", "square", "star", "triangle")
-
-_DIGIT_NAMES = tuple("0123456789")
 _DRAWN_LARGER = 4  # shapes are drawn four times as large and scaled down: smooth edges
 _MIN_COLOR_DISTANCE = 120.0
 _VERSION = 1
-
-
-def is_builtin(source: str | Path) -> bool:
-    """Return whether a source is a built-in data set. A `Path` is a folder or a file, never that.
-
-    `digits` is the built-in; `./digits`, `digits/` and an absolute path are folders.
-    """
-    return isinstance(source, str) and source in BUILT_IN_SOURCES
-
-
-def builtin_class_names(source: str, shapes: ShapesConfig) -> tuple[str, ...] | None:
-    """Return the sorted classes of a built-in without making its images; None for another source.
-
-    Args:
-        source: the name of a built-in, or a path.
-        shapes: the config of the drawn shapes; the first few images do not have all classes.
-    """
-    if not is_builtin(source):
-        return None
-    if source == "digits":
-        return _DIGIT_NAMES
-    if source == "shapes":
-        return SHAPE_NAMES[: shapes.num_images]
-    return tuple(sorted(KNOWN_SETS[source].class_names))
 
 
 def builtin_folder(name: str, shapes: ShapesConfig, report: Report | None = None) -> Path:
@@ -88,7 +62,7 @@ def _write_digits(folder: Path) -> None:
 
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # 16 is their white
-    for name in _DIGIT_NAMES:
+    for name in DIGIT_NAMES:
         (folder / name).mkdir()
     for index, (image, label) in enumerate(zip(images, digits.target, strict=True)):
         Image.fromarray(image).save(folder / str(label) / f"{index:04d}.png")

@@ -13,6 +13,7 @@ from typing import Protocol
 from cnnkit.data.cache.folder import cache_folder, folder_made_whole
 from cnnkit.data.file_contents import Progress
 from cnnkit.data.sources.archives import read_archive
+from cnnkit.data.sources.builtin_names import KNOWN_CLASS_NAMES
 from cnnkit.data.sources.download import RemoteFile, fetch
 from cnnkit.data.sources.published_arrays import Part, read_cifar, read_idx, read_npz, write_images
 
@@ -124,7 +125,7 @@ KNOWN_SETS = {
                 "mnist.npz",
             ),
         ),
-        class_names=tuple("0123456789"),
+        class_names=KNOWN_CLASS_NAMES["mnist"],
         write=partial(_write_arrays, read_npz),
         licence="CC BY-SA 3.0",
         citation="LeCun, Cortes and Burges, the MNIST database of handwritten digits",
@@ -152,11 +153,7 @@ KNOWN_SETS = {
                 "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
             ),
         ),
-        class_names=(
-            # The published name is T-shirt/top, which cannot be a folder.
-            *("T-shirt_top", "Trouser", "Pullover", "Dress", "Coat"),
-            *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
-        ),
+        class_names=KNOWN_CLASS_NAMES["fashion_mnist"],
         write=partial(_write_arrays, read_idx),
         licence="MIT (Zalando SE)",
         citation="Xiao, Rasul and Vollgraf 2017, Fashion-MNIST, arXiv:1708.07747",
@@ -171,10 +168,7 @@ KNOWN_SETS = {
                 ("cifar-10-batches-py-target_archive", "cifar-10-batches-py.tar.gz"),
             ),
         ),
-        class_names=(
-            *("airplane", "automobile", "bird", "cat", "deer"),
-            *("dog", "frog", "horse", "ship", "truck"),
-        ),
+        class_names=KNOWN_CLASS_NAMES["cifar10"],
         write=partial(
             _write_arrays,
             partial(
@@ -197,19 +191,7 @@ KNOWN_SETS = {
                 ("cifar-100-python-target_archive",),
             ),
         ),
-        class_names=tuple(
-            """
-            apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus
-            butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach
-            couch crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster
-            house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree
-            motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear
-            pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket
-            rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
-            sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip
-            turtle wardrobe whale willow_tree wolf woman worm
-            """.split()
-        ),
+        class_names=KNOWN_CLASS_NAMES["cifar100"],
         write=partial(
             _write_arrays,
             partial(
@@ -233,7 +215,7 @@ KNOWN_SETS = {
                 ("flower_photos.tar.gz", "flower_photos_archive"),
             ),
         ),
-        class_names=("daisy", "dandelion", "roses", "sunflowers", "tulips"),
+        class_names=KNOWN_CLASS_NAMES["tf_flowers"],
         write=partial(_write_photographs, "flower_photos"),
         licence="CC BY; LICENSE.txt in the archive names the photographers",
         citation="The TensorFlow Team 2019, Flowers",
@@ -248,7 +230,7 @@ KNOWN_SETS = {
                 "kagglecatsanddogs_5340.zip",
             ),
         ),
-        class_names=("Cat", "Dog"),
+        class_names=KNOWN_CLASS_NAMES["cats_vs_dogs"],
         write=partial(_write_photographs, "PetImages"),
         licence="CDLA-Permissive-2.0, whose text is in the archive",
         citation="Elson, Douceur, Howell and Saul 2007, Asirra",

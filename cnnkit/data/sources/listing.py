@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from cnnkit.config import BUILT_IN_SOURCES, DataConfig, ShapesConfig
 from cnnkit.data.records import SPLITS, Source, without_collection
-from cnnkit.data.sources.builtin import builtin_class_names, builtin_folder, is_builtin
+from cnnkit.data.sources.builtin import builtin_folder
+from cnnkit.data.sources.builtin_names import is_builtin
+from cnnkit.data.sources.class_checks import check_listed, check_two
 from cnnkit.data.sources.csv_file import read_table
 from cnnkit.data.sources.folders import read_folder
 from cnnkit.data.sources.json_lines import read_json_lines
@@ -45,7 +47,7 @@ def find_images(data_config: DataConfig) -> Source:
     source = only_classes(found, data_config.classes) if data_config.classes else found
     _check_empty_classes(source)
     in_train = {record.label for record in found.records if record.split in (None, "train")}
-    _check_listed(found.name, in_train, data_config.classes or ())
+    check_listed(found.name, in_train, data_config.classes or ())
     _check_splits(source, {record.split for record in found.records})
     _check_classes(source, data_config.allow_missing_classes)
     return source
@@ -164,18 +166,6 @@ def _classes_of(source: Source, split: str) -> set[str]:
     return {record.label for record in source.records if record.split == split}
 
 
-def _check_listed(source_name: str, in_train: Collection[str], classes: Sequence[str]) -> None:
-    """Refuse a class of data.classes that has no image to train on."""
-    missing = [name for name in classes if name not in in_train]
-    if missing:
-        near = did_you_mean(missing[0], in_train)
-        raise DataError(
-            f"data.classes lists {count_of(len(missing), 'class', 'classes')} without an image to "
-            f"train on in {source_name}: {first_few(missing, 10)}.{near} Classes there: "
-            f"{first_few(sorted(in_train), 20)}."
-        )
-
-
 def _check_classes(source: Source, allow_missing: bool) -> None:
     by_split = classes_by_split(source)
     train = by_split.get("train", by_split.get(None, set()))
@@ -188,15 +178,7 @@ def _check_classes(source: Source, allow_missing: bool) -> None:
             f"{source.name} has a class name with a line break or another unprintable character: "
             f"{broken[0]!r}. Rename the class."
         )
-    _check_two(source.name, train, source.doubt)
-
-
-def _check_two(source_name: str, classes: Collection[str], doubt: str = "") -> None:
-    if len(classes) < 2:
-        advice = "A classifier needs at least two: add a folder, or rows with another label."
-        raise DataError(
-            f"{source_name} has only one class ({first_few(sorted(classes))}). {doubt or advice}"
-        )
+    check_two(source.name, train, source.doubt)
 
 
 def classes_by_split(source: Source) -> dict[str | None, set[str]]:
@@ -247,19 +229,3 @@ def only_classes(source: Source, classes: Sequence[str]) -> Source:
 def ordered_classes(source: Source, classes: Sequence[str] | None) -> tuple[str, ...]:
     """Return the classes in label order: as `data.classes` lists them, else sorted by name."""
     return tuple(classes or sorted({record.label for record in source.records}))
-
-
-def class_names(data_config: DataConfig) -> tuple[str, ...]:
-    """Return the classes of a config's data in label order, without reading an image.
-
-    Nothing is drawn, downloaded or written: the classes of a built-in are known.
-
-    Raises:
-        DataError: as `find_images`.
-    """
-    known = builtin_class_names(data_config.source, data_config.shapes)
-    if known is None:
-        return ordered_classes(find_images(data_config), data_config.classes)
-    _check_listed(data_config.source, known, data_config.classes or ())
-    _check_two(data_config.source, data_config.classes or known)
-    return data_config.classes or known

@@ -135,6 +135,7 @@ def all_metrics(
         labels=labels, predictions=probabilities.argmax(axis=1), num_classes=len(class_names)
     )
     by_class = class_metrics(matrix)
+    # A class without an image has no recall, and must not count as one that is always missed.
     present = by_class["support"] > 0
     result: dict[str, Any] = {
         "num_images": len(labels),
@@ -150,6 +151,7 @@ def all_metrics(
     }
     if len(class_names) <= MOST_CLASSES_IN_FULL:
         result["confusion_matrix"] = matrix.tolist()
+    # With five classes or fewer it would always be 1.
     if len(class_names) > 5:
         result["top5_accuracy"] = top_k_accuracy(labels=labels, probabilities=probabilities, k=5)
     return result

@@ -90,6 +90,7 @@ def predict(
         except ImageError as error:
             yield Prediction(name, names, error=str(error))
             continue
+        # One image at a time: an answer must not depend on its neighbours, nor wait for them.
         yield Prediction(name, names, predictor(pixels[np.newaxis])[0])
 
 
@@ -161,6 +162,7 @@ def _read_ahead(
             waiting.put(_END)
 
     with ThreadPoolExecutor(workers) as pool:
+        # A daemon: it may be waiting for a line of standard input that never comes.
         threading.Thread(target=feed, args=(pool,), daemon=True).start()
         try:
             while (item := waiting.get()) is not _END:

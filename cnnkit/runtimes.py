@@ -68,6 +68,7 @@ def load_predictor(
         return Predictor(path, _info_in(path / INFO_NAME), _saved_model(path))
     if path is None or not path.is_file():
         run = find_run(model, runs_folder, note)
+        # The .tflite is loaded without TensorFlow, which takes seconds to import.
         path = run.tflite if run.tflite.exists() else _best_weights(run, note)
     with explaining_lack_of_memory(lambda: _need(path)):
         return _predictor_of_file(path)

@@ -95,6 +95,7 @@ class KerasStage:
         batch = tf.cast(tf.ensure_shape(image, self._shape), tf.float32)[tf.newaxis]
         for index, layer in enumerate(self._layers):
             batch = layer(batch, keys[index])
+        # Some Keras layers give images of another size.
         if tuple(batch.shape[1:3]) != self._shape[:2]:
             batch = tf.image.resize(batch, self._shape[:2], antialias=True)
         pixels = tf.clip_by_value(tf.round(tf.cast(batch[0], tf.float32)), 0, 255)

@@ -51,6 +51,7 @@ class RandAugment:
             keys = draws.bits()  # new ones, so that an operation that is drawn twice differs
             for number, stage in enumerate(self._stages):
                 at = np.flatnonzero(chosen == number)
+                # All images that drew the same operation are changed in one call.
                 if len(at):
                     images[at] = stage.change_planes(images[at], keys[at])
         return images

@@ -52,6 +52,8 @@ def expand(config: dict[str, Any]) -> Expansion:
         for key in STACKS:
             if isinstance(model.get(key), list):
                 layers = expansion.write_out(key, model[key])
+                # A stand-in that is valid: layers that are expanded in part would have mistakes
+                # that are not the user's.
                 written[key] = ["flatten"] if expansion.mistakes else layers
         expansion.refuse_unused_blocks()
         config["model"] = written

@@ -91,6 +91,7 @@ def _config(document: Document, overrides: Iterable[str], folder: Path) -> Confi
         received = shown(document.data)
         message = f"expected a config with the keys data and model, received {received}."
         raise ConfigError(located([Mistake((), message)], document))
+    # Overrides come first, because they may change paths, blocks and repeats.
     apply_overrides(document, overrides)
     data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
     mistakes = fill_in_paths(data, folder)

@@ -155,6 +155,7 @@ def remove_entries(entries: Iterable[CacheEntry]) -> tuple[int, list[str]]:
 def _entries(paths: Iterable[Path], entry_of: Callable[[Path], CacheEntry]) -> Iterator[CacheEntry]:
     """Yield the entries of paths; skip what another process has just removed or renamed."""
     for path in paths:
+        # A link may lead to files of the user, which must never be removed.
         if not _is_linked(path):
             with contextlib.suppress(FileNotFoundError):
                 yield entry_of(path)

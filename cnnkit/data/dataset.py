@@ -137,6 +137,7 @@ def load_dataset(
         skip=data_config.on_error == "skip",
         note=note,
     )
+    # Of all images, decodable or not: the labels must not depend on a damaged file.
     class_names = ordered_classes(source, data_config.classes)
     _check_none_lost(source, decoded, data_config.allow_missing_classes)
     splits, notes = assign_splits(

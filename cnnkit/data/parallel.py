@@ -26,6 +26,7 @@ _WORTH_PROCESSES = 5000
 
 def num_threads() -> int:
     """Return how many threads, or processes, read files at once."""
+    # Not above 32, the most that ThreadPoolExecutor starts by default.
     return min(32, os.cpu_count() or 1)
 
 
@@ -126,6 +127,7 @@ def _in_order(
     try:
         for start in range(0, len(items), length):
             waiting.append(pool.submit(compute, start, items[start : start + length]))
+            # Only some batches wait: results that are done before an earlier one take memory.
             if len(waiting) > _WAITING_PER_THREAD * num_threads:
                 yield waiting.popleft().result()
         while waiting:

@@ -157,6 +157,7 @@ def preview_rows(
         "The last picture of each row is mixed with one of another row. Training mixes whole "
         "batches, so the partners are different there."
     )
+    # With steps the last picture has all operations; otherwise the first version has.
     first_version = -1 if steps else min(1, len(rows[0].pictures) - 1)
     return _with_mixed(rows, augmentation.mixing, first_version, config.training.seed, epoch - 1)
 

@@ -154,6 +154,7 @@ def _export_one(
         fresh = alias / target.name
         FORMATS[name].write(model, info, fresh)
         try:
+            # The file is compared before it gets its name: a wrong one is never left behind.
             parity = check_parity(load_predictor(fresh, target.parent), golden, limit=limit)
         except CnnkitError as error:
             raise CnnkitError(f"{name}: {error} Nothing was exported to {target}.") from error

@@ -54,6 +54,7 @@ class Golden:
             UsageError: the file is damaged.
         """
         try:
+            # Without allow_pickle, so that a run from someone else cannot run code.
             with np.load(path) as arrays:
                 return cls(arrays["pixels"], arrays["probabilities"], arrays["paths"])
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -36,6 +36,7 @@ def build_model(config: Config, num_classes: int) -> Any:
     image = keras.Input((*config.data.image_size, channels), dtype="uint8", name="image")
     key = "layers" if config.model.backbone is None else "head"
     if key == "layers":
+        # In the model, so that whoever uses an exported file gives it plain pixels.
         tensor = keras.layers.Rescaling(1 / 255, name="rescaling")(image)
         tensor = apply_layers(config.model.layers, tensor)
     else:
@@ -73,6 +74,7 @@ def _head(config: Config, features: Any) -> tuple[Call, ...]:
     if config.model.head is not None:
         return config.model.head
     dropout = Call("dropout", {"rate": 0.2})
+    # Maps are pooled first; a TF Hub module gives a row of numbers already.
     return (Call("global_pool"), dropout) if len(features.shape) == 4 else (dropout,)
 
 

@@ -51,6 +51,7 @@ def naming_damage(path: Path, *errors: type[Exception]) -> Iterator[None]:
             raise
         if (own := _own_reason(error)) is not None:
             raise UsageError(f"{path} cannot be loaded: {own}") from error
+        # The first line has the reason; long lists of layers follow it.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"{path} cannot be loaded, it may be damaged: {reason}") from error
 

@@ -68,6 +68,7 @@ class ModelInfo:
         """
         if self.output == "softmax":
             return outputs
+        # The one sigmoid unit is the probability of the second class.
         return np.concatenate([1 - outputs, outputs], axis=1)
 
 

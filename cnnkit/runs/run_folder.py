@@ -186,6 +186,7 @@ class Run:
 
     def update(self, **values: Any) -> None:
         """Set keys of run.json; None removes a key."""
+        # Read again each time: values of an earlier process, such as the seconds, stay.
         path = self.folder / "run.json"
         info = json.loads(path.read_text(**PATHS_AS_THEY_ARE)) if path.exists() else {}
         info |= values

@@ -54,6 +54,7 @@ class Backup:
             for number, value in enumerate(values)
         }
         with atomic_write(path, "wb") as file:
+            # Not compressed: weights hardly get smaller, and training waits for it.
             np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
 
     @classmethod
@@ -122,6 +123,7 @@ class Checkpoint:
         if is_best:
             # A copy: the model trains on before it is saved, and a later epoch may be worse.
             self._best = self._model.get_weights()
+        # A copy of what this epoch ended with: `close` may be called in the middle of the next.
         self._epoch_end = [] if save_now else values_of(self._trained_variables)
         if save_now or time.monotonic() - self._saved_at > _MOST_UNSAVED_SECONDS:
             self.save()
@@ -164,11 +166,13 @@ class Checkpoint:
 
     def _save_models(self) -> None:
         run, last = self._run, self._model.get_weights()
+        # In the folder of the weights, so that the moves below are renames.
         with tempfile.TemporaryDirectory(dir=run.last.parent, prefix=".new-") as folder:
             new_last, new_best = Path(folder) / "last.keras", Path(folder) / "best.keras"
             # The optimizer would triple the size of the files; its state is in the backup.
             without_optimizer(self._model).save(new_last)
             if self._best_is_last:
+                # Writing a model takes much longer than copying its file.
                 shutil.copyfile(new_last, new_best)
             elif self._best is not None:
                 try:
@@ -181,6 +185,7 @@ class Checkpoint:
                 # They go first, so that predict never answers with old weights.
                 run.tflite.unlink(missing_ok=True)
                 run.golden.unlink(missing_ok=True)
+                # Whole files are renamed: a reader never sees half of one.
                 os.replace(new_best, run.best)
             os.replace(new_last, run.last)
 

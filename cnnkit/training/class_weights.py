@@ -45,6 +45,8 @@ def class_weights(
     # A class may have no training image: one avoids dividing by zero.
     counts = np.maximum(np.bincount(labels, minlength=len(class_names)), 1)
     weights = 1 / counts if wanted == "auto" else (1 - _BETA) / (1 - _BETA**counts)
+    # The mean over all images becomes 1, so that the loss keeps its size and the learning rate its
+    # meaning.
     return weights * counts.sum() / (weights * counts).sum()
 
 

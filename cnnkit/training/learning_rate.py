@@ -38,6 +38,7 @@ class LearningRate:
     def _factor(self, epoch: int, position: int, warmup_steps: int) -> float:
         schedule = self.phase.schedule
         if schedule.name == "cosine":
+            # The cosine takes the steps after the warm-up, so that it falls from the full rate.
             total = self.phase.schedule_epochs * self.steps_per_epoch - warmup_steps
             return schedules.cosine(max(position, 0), total_steps=total, **schedule.arguments)
         if schedule.name == "step":

@@ -85,6 +85,7 @@ class _Loop:
             self.checkpoint.load_best()
         model, batches = planned.start(self.plan.model, self.report)
         if is_resumed:  # in the middle of the phase; otherwise the optimizer is new
+            # Before it is built, an optimizer lacks most of its variables.
             model.optimizer.build(model.trainable_variables)
             assign(model.optimizer.variables, optimizer_state)
         self.checkpoint.begin_phase(model)

@@ -77,6 +77,7 @@ def phases_of(config: Config) -> tuple[Phase, ...]:
     """Return the phases of a training: those of the config, by default a single one."""
     training = config.training
     if training.fine_tune:
+        # The head first: the gradients of an untrained one would change the backbone at random.
         return (_phase(training, _HEAD), _fine_tuning(training))
     if training.phases:
         return tuple(part for phase in training.phases for part in _parts(training, phase))
@@ -97,6 +98,7 @@ def _fine_tuning(training: TrainingConfig) -> Phase:
 
 def _phase(training: TrainingConfig, phase: PhaseConfig) -> Phase:
     stopping = phase.early_stopping or training.early_stopping
+    # A probe is fitted in one go, which counts as one epoch.
     epochs = 1 if phase.train == "linear_probe" else phase.epochs or training.epochs
     warmup = training.warmup_epochs if phase.warmup_epochs is None else phase.warmup_epochs
     return Phase(

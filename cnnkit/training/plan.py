@@ -70,6 +70,7 @@ class PlannedPhase:
             DataError: the cache folder has no room for the features.
         """
         config = self.images.config
+        # Before compiling, which fixes what is trained.
         self.layers.set_trainable()
         if not self.trains_head_only:
             compile_model(model, config, self.optimizer)

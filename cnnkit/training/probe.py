@@ -70,6 +70,7 @@ def fit_probe(
     features = features.astype(np.float64)
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation[deviation < 1e-6] = 1.0  # a feature that is always the same
+    # The penalty treats all features alike, so they must have the same scale.
     scaled = (features - mean) / deviation
     held_out = batches.arrays("validation") if batches.validation() is not None else None
     if held_out is not None:
@@ -81,6 +82,7 @@ def fit_probe(
     chosen = "chosen on the validation images" if held_out is not None else "no validation images"
     report.note(f"linear probe: inverse regularisation strength C = {strength:g} ({chosen})")
     kernel, bias = _of_all_classes(found, output)
+    # The output layer gets the unscaled features: its weights contain the scaling.
     kernel = kernel / deviation[:, None]
     output.set_weights([kernel, bias - mean @ kernel])
 
@@ -98,6 +100,7 @@ def _best(
 
     sample_weights = None if class_weights is None else class_weights[labels]
     best = (np.inf, None, 1.0)
+    # Without validation images nothing can choose, and scikit-learn's default is taken.
     for strength in _STRENGTHS if held_out is not None else (1.0,):
         stop_if_interrupted()
         found = LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS)

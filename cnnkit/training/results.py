@@ -68,6 +68,7 @@ def write_best_model(run: Run, plan: Plan) -> None:
     golden = golden_samples(
         model, info, plan.dataset, count=_GOLDEN_COUNT, batch_size=plan.config.data.batch_size
     )
+    # Before the file that they check: a model.tflite is never without its samples.
     golden.save(run.golden)
     write_tflite(model, info, run.tflite)
     # The same answer for all images is allowed: a training that learned nothing gives it.

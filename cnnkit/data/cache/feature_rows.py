@@ -26,6 +26,7 @@ FEATURES = "features"
 FEATURES_NAME = re.compile("[0-9a-f]{32}-[0-9a-f]{16}")
 _ARRAY, _CONTENTS, _ABOUT = "features.npy", "contents.bin", "about.json"
 _BATCH = 32  # images whose features are computed at once
+# Checksums are computed in parts, because the array may be larger than memory.
 _CHECKED_BYTES = 16 << 20
 
 # From positions of images, int64, to their features, float32 (len(positions), ...).
@@ -77,12 +78,14 @@ def feature_rows(
     Raises:
         DataError: the cache folder cannot be written, or its disk is full.
     """
+    # Copies of an image have the same features, which are computed once.
     contents, first, rows = np.unique(from_hex(hashes), return_index=True, return_inverse=True)
     rows = rows.reshape(-1)
     kept = list(_kept(key))
     for folder, array, there in kept:
         places = there.places(contents)
         if (places >= 0).all():
+            # The time of the folder tells which features were used last.
             os.utime(folder)
             return FeatureRows(array, places[rows], 0)
     if not on_disk:
@@ -95,6 +98,7 @@ def feature_rows(
         (temporary / _CONTENTS).write_bytes(contents.tobytes())
         facts = {**about, "shape": array.shape, "crc32": _crc32(array)}
         (temporary / _ABOUT).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        # Windows renames no folder while one of its files is mapped.
         del array
     remove_unused(feature_folders(), limit_gb, final, note, lambda folder: folder.stat().st_mtime)
     return FeatureRows(np.load(final / _ARRAY, mmap_mode="r"), rows, computed)

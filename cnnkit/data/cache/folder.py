@@ -89,6 +89,7 @@ def unfinished_folder(parent: Path) -> Iterator[Path]:
 
 def finish_folder(temporary: Path, final: Path) -> None:
     """Give a folder its final name; if another process made that folder first, it stays."""
+    # It is complete, so other users of a shared cache may read it now.
     temporary.chmod(0o755)
     try:
         temporary.rename(final)

@@ -81,6 +81,7 @@ def _separator(text: str) -> str:
 
 def _rows(table: Path, text: str, separator: str) -> Iterator[_Row]:
     skipped = _EXCEL.match(text)
+    # newline="": line breaks inside quotation marks belong to the cell.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     begin = 1
     try:

@@ -75,6 +75,7 @@ def read_frames(file: str, stream: IO[bytes]) -> Iterator[RecordImage]:
         if len(header) < _HEADER.size:
             raise DamagedRecordError("the file ends inside it")
         length, checksum = _HEADER.unpack(header)
+        # Checked before the length is used: a damaged one may be any number.
         if checksum != _masked_crc(header[:8]):
             raise DamagedRecordError(_no_length(header, number))
         end = position + _HEADER.size + length + _CHECKSUM.size
@@ -168,6 +169,7 @@ def _places(file: str, size: int, changed: int) -> tuple[array[int], array[int]]
 
     The result is kept as long as the size and the time of the file's last change are the same.
     """
+    # Sixteen bytes per record: files may hold a million of them.
     offsets, lengths = array("Q"), array("Q")
     try:
         with open_regular(file) as stream:

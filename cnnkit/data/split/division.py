@@ -35,6 +35,7 @@ def divide(
         UsageError: the output exists and is not a manifest, or not one of these images.
         DataError: the images cannot be read or split; the text says what to do.
     """
+    # Before the images are read: what is refused costs no time.
     (earlier,) = _read_earlier(data_config, [output])
     images = read_images(data_config, [earlier], note, progress)
     kept = images.splits_in(earlier)
@@ -76,6 +77,7 @@ def divide_into_folds(
     """
     files = [fold_file(output, number) for number in range(1, num_folds + 1)]
     earlier = _read_earlier(data_config, files)
+    # One file more shows that these were written with another number of folds.
     _check_all_or_none(files, fold_file(output, num_folds + 1))
     images = read_images(data_config, earlier, note, progress)
     if any(record.split for record in images.records):

@@ -39,6 +39,7 @@ def deal_units(
         # First to a fold that has none of a class, then to the one with the smallest share.
         absent = sum(not counts[fold][label] for label, _ in unit.counts)
         share = sum(counts[fold][label] * number / total[label] for label, number in unit.counts)
+        # Size and number decide between folds that are otherwise equal.
         return -absent, share, sizes[fold], fold
 
     for index in _large_first(units, seed):
@@ -52,6 +53,7 @@ def deal_units(
 
 
 def _large_first(units: Sequence[Unit], seed: int) -> list[int]:
+    # The small units come last, because they can even out what the large ones left.
     return sorted(draw_order(units, seed), key=lambda index: -len(units[index].contents))
 
 

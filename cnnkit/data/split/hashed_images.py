@@ -150,6 +150,7 @@ def read_images(
     lost = set(class_names) - {record.label for record in records}
     if lost:
         raise DataError(f"{source.name}: no image of {first_few(sorted(lost), 10)} can be read.")
+    # Before anything is written: another data set's manifest cannot be restored.
     _check_same_data(records, hashes, earlier)
     stated = groups_of(records, data_config.split.group)
     groups = _kept_groups(records, hashes, stated, earlier)

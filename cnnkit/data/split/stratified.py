@@ -25,6 +25,7 @@ def draw_order(units: Sequence[Unit], seed: int) -> list[int]:
         key = f"{seed} {units[index].key}"
         return hashlib.sha256(key.encode(errors="surrogateescape")).digest()
 
+    # A hash, not a shuffle: the place of an image does not depend on which others there are.
     return sorted(range(len(units)), key=drawn)
 
 
@@ -80,6 +81,7 @@ def _targets(
         if targets
         and (
             sum(target[label] for target in targets.values()) >= contents[label]
+            # Each split needs a unit with the class, and so does train.
             or holders[label] <= len(targets)
         )
     }

@@ -43,6 +43,7 @@ def groups_of(records: Sequence[ImageRecord], pattern: str | None) -> list[str |
         DataError: the pattern matches no path at all.
     """
     stated = [record.group for record in records]
+    # What the source states is more reliable than what a pattern finds in paths.
     if pattern is None or any(group is not None for group in stated):
         return stated
     expression = re.compile(pattern)
@@ -81,6 +82,7 @@ def units_of(
     ]
     for contents, groups in _components(pairs):
         counts = Counter(owners[content] for content in contents)
+        # The smallest name, so that the key does not depend on the order of the images.
         units.append(Unit(f"group {min(groups)}", contents, tuple(sorted(counts.items()))))
     return units
 
@@ -160,6 +162,7 @@ class Pool:
             owner = owners.setdefault(content, label)
             if owner != label:
                 clashing.add(content)
+                # Any class would do, but it must not depend on the order of the images.
                 owners[content] = min(owner, label)
         return owners, clashing
 
@@ -186,6 +189,7 @@ class Pool:
         seen: dict[int, int] = {}
         joined = []
         for i in self._members:
+            # The splits that the source states now count more than an earlier manifest.
             if earlier[i] is None or earlier[i] in self.given_splits - {"train"}:
                 continue
             unit = self._unit_of[self._hashes[i]]

@@ -63,6 +63,8 @@ def _download(url: str, path: Path, others: Iterable[Path]) -> None:
                 url,
                 cache_dir=str(path.parents[1]),
                 cache_subdir=path.parent.name,
+                # The name has the process number: what an earlier process of this number left is
+                # replaced.
                 force_download=True,
             )
         os.replace(fetched, path)
@@ -130,6 +132,7 @@ def load_weights(
     """
     name = shown(str(path))
     in_file, wanted = _shapes_in(path, name), _shapes_of(network)
+    # Shapes are compared before loading: Keras's own error does not say which file would fit.
     if in_file != wanted:
         reason = _what_else(in_file, wanted, row, arguments, untrained, name)
         raise UsageError(f"model.backbone.weights: {name} does not fit {row.name}: {reason}")
@@ -137,6 +140,7 @@ def load_weights(
         network.load_weights(path)
     except (ValueError, KeyError, OSError, RuntimeError) as error:
         raise _damaged(name, error) from error
+    # A damaged file can have the right shapes.
     if not all(np.isfinite(array).all() for array in network.get_weights()):
         raise _damaged(name, "some numbers are NaN or infinite")
     if row.module == "efficientnet":

@@ -24,6 +24,7 @@ from cnnkit.text import count_of, size_text
 
 Note = Callable[[str], None]
 
+# How much of another pack is in memory at once while it is copied.
 _COPIED_BYTES = 32 << 20
 
 
@@ -62,12 +63,14 @@ def open_pixels(
     note = note or (lambda sentence: None)
     place = choose_place(len(files), settings, cache, limit_gb)
     packs = [] if cache == "off" else open_packs(settings, note)
+    # With packs, perhaps nothing new has to be kept: then the first new row is checked.
     if not packs:
         place.check()
     with new_rows(place, settings, len(files)) as rows:
         listing = _read_all(files, settings, packs, rows, progress)
         contents, file_of = listing.decodable()
         originals = Originals(files, settings, contents, file_of)
+        # A pack with all images is used as it is, even if it has others too.
         whole = next((pack for pack in packs if (pack.rows(contents) >= 0).all()), None)
         if whole is not None:
             store = PixelStore(originals, whole.contents, whole, note, is_new=False)
@@ -120,6 +123,7 @@ class _Listing:
             for place, digest in enumerate(self.hashes)
             if digest is not None and place not in self.reasons
         }
+        # Copies share a row, and any of their files will do to decode it.
         contents, first = np.unique(from_hex(list(found.values())), return_index=True)
         return contents, np.array(list(found), np.int64)[first]
 
@@ -138,6 +142,7 @@ def _read_all(
     progress: Progress | None,
 ) -> _Listing:
     listing = _Listing()
+    # What a pack has is read and hashed, but not decoded.
     packed = SortedContents(np.concatenate([from_bytes(b""), *(p.contents for p in packs)]))
     with closing(read_files(files, settings, packed.__contains__)) as batches:
         for batch in batches:
@@ -153,8 +158,10 @@ def _read_all(
 def _copy(pack: Pack, contents: np.ndarray, originals: Originals, rows: NoRows, note: Note) -> None:
     """Copy the contents that are still missing from a pack, some rows at a time."""
     missing = contents[SortedContents(rows.contents).places(contents) < 0]
+    # In the order of the rows, so that the disk reads forward.
     chosen = np.sort(pack.rows(missing))
     chosen = chosen[chosen >= 0]
+    # Read through a store, which checks each row: a damaged one must not spread.
     store = PixelStore(originals, pack.contents, pack, note)
     step = max(1, _COPIED_BYTES // int(np.prod(originals.settings.shape)))
     for start in range(0, len(chosen), step):

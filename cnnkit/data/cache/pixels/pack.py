@@ -26,9 +26,11 @@ from cnnkit.data.cache.folder import cache_folder, remove_folder
 from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes
 from cnnkit.data.pixels import PIXEL_PATH_VERSION, PixelSettings
 
+# To be raised if a file of a pack changes. Packs of other versions are left alone.
 _VERSION = 2
 _PIXELS, _INDEX, _USED = "pixels.npy", "index.bin", "used"
 _DIGEST_BYTES = 32
+# Rows of small images have a few hundred bytes; many of them are written in one go.
 _BUFFER_BYTES = 1 << 20
 _CRC = np.dtype("<u4")
 _NAME = re.compile(r"[0-9a-f]{32}(-v\d+)?")  # names of the first version have no ending
@@ -111,6 +113,7 @@ class PackWriter:
 
     def __init__(self, folder: Path, settings: PixelSettings) -> None:
         self.folder, self._settings = folder, settings
+        # Compact, because there may be millions of images: 36 bytes for each.
         self._contents, self._crc32 = bytearray(), array("I")
         self._stream = open(folder / _PIXELS, "wb", buffering=_BUFFER_BYTES)
         self._stream.write(_header((0, *settings.shape)))
@@ -134,15 +137,19 @@ class PackWriter:
         """
         contents = self.contents
         with self._stream as stream:
+            # The number of rows is known only now. The new header is as long as the first one.
             stream.seek(0)
             stream.write(_header((len(contents), *self._settings.shape)))
         facts = _facts(self._settings)
         crc32 = np.array(self._crc32, _CRC)
+        # The hash at the end shows whether the index was cut off or changed.
         index = json.dumps({**facts, "num_rows": len(contents)}).encode() + b"\n"
         index += contents.tobytes() + crc32.tobytes()
         with open(self.folder / _INDEX, "wb") as stream:
             stream.write(index + hashlib.sha256(index).digest())
         (self.folder / _USED).touch()
+        # Settings and contents alone make the name, so that two processes which build the same pack
+        # at the same time find each other: the first pack stays.
         named = json.dumps(facts, sort_keys=True).encode() + np.sort(contents).tobytes()
         return f"{hashlib.sha256(named).hexdigest()[:32]}-v{_VERSION}"
 
@@ -158,6 +165,7 @@ def open_packs(settings: PixelSettings, note: Callable[[str], None]) -> list[Pac
     """
     found = []
     for folder in pack_folders():
+        # Another version of cnnkit may still use it. It goes when room is needed.
         if not folder.name.endswith(f"-v{_VERSION}"):
             continue
         try:
@@ -169,6 +177,7 @@ def open_packs(settings: PixelSettings, note: Callable[[str], None]) -> list[Pac
             continue
         if pack is not None:
             found.append(pack)
+    # Of several packs that have all images, the one with the fewest others is read.
     return sorted(found, key=lambda pack: (len(pack.contents), pack.folder))
 
 
@@ -215,6 +224,7 @@ def read_index(folder: Path) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
 
 def last_used(folder: Path) -> float:
     """Return when a pack was last opened, in seconds since 1970."""
+    # Not the time of the last access, which many file systems do not keep.
     marker = folder / _USED
     return (marker if marker.exists() else folder).stat().st_mtime
 

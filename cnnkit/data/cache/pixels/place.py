@@ -77,6 +77,7 @@ def _no_disk(needed: int, limit_gb: float, share: int) -> str:
     folder = packs_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # Permissions do not tell on every file system whether a file can be written; trying does.
         with tempfile.TemporaryFile(dir=folder):
             free = shutil.disk_usage(folder).free
     except OSError as error:

@@ -95,6 +95,7 @@ class DiskRows(NoRows):
         self._started().add(content, pixels, crc32)
 
     def _started(self) -> PackWriter:
+        # Not earlier: if the other packs have all images, no room is needed.
         if self._writer is None:
             self._place.check()
             folder = self._stack.enter_context(unfinished_folder(packs_folder()))

@@ -81,6 +81,7 @@ class PixelStore:
         self._originals, self._contents = originals, contents
         self.pack = kept if isinstance(kept, Pack) else None
         self._pixels = kept.pixels if isinstance(kept, Pack) else kept
+        # Each row of a pack is checked when it is first read. Memory is trusted.
         self._verified = np.full(len(contents), self.pack is None)
         self._note, self._noted = note, False
         self._mapped_bytes = 0

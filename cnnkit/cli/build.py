@@ -7,19 +7,18 @@ from pathlib import Path
 import click
 
 from cnnkit.cli.command import Command, say, show
-from cnnkit.cli.options import json_option, num_classes_option, overwrite_option, set_option
+from cnnkit.cli.options import (
+    json_option,
+    num_classes_option,
+    output_option,
+    overwrite_option,
+    set_option,
+)
 
 
 @click.command(cls=Command, examples=["cnnkit build photos.yaml -o untrained.keras"])
 @click.argument("path", metavar="CONFIG", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default="model.keras",
-    show_default=True,
-    help="The .keras file to write.",
-)
+@output_option("The .keras file to write.", default="model.keras")
 @overwrite_option
 @set_option
 @num_classes_option

@@ -8,7 +8,7 @@ import click
 
 from cnnkit.cli.command import Command, show
 from cnnkit.cli.convolution_options import convolution_options
-from cnnkit.cli.options import json_option
+from cnnkit.cli.options import json_option, number_option
 
 
 @click.command(
@@ -32,12 +32,11 @@ from cnnkit.cli.options import json_option
 )
 @convolution_options
 @click.option("--flatten", is_flag=True, help="Then write the rows one after the other.")
-@click.option(
+@number_option(
     "--steps",
     "most",
-    type=click.IntRange(min=0),
     default=64,
-    show_default=True,
+    least=0,
     help="How many windows to print per operation; 0 prints only the results.",
 )
 @json_option

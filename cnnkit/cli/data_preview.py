@@ -7,42 +7,33 @@ from pathlib import Path
 import click
 
 from cnnkit.cli.command import Command, say, show
-from cnnkit.cli.options import json_option, overwrite_option, set_option
+from cnnkit.cli.options import (
+    json_option,
+    number_option,
+    output_option,
+    overwrite_option,
+    set_option,
+)
 
 
 @click.command(cls=Command, examples=["cnnkit data preview photos.yaml --images 12 --steps"])
 @click.argument("config", metavar="CONFIG", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default="preview.png",
-    show_default=True,
-    help="The PNG file to draw.",
-)
+@output_option("The PNG file to draw.", default="preview.png")
 @overwrite_option
-@click.option(
+@number_option(
     "--images",
-    type=click.IntRange(min=1, max=100),
     default=8,
-    show_default=True,
+    most=100,
     help="How many images to draw, taken from the classes in turn.",
 )
-@click.option(
+@number_option(
     "--versions",
-    type=click.IntRange(min=1, max=20),
     default=5,
-    show_default=True,
+    most=20,
     help="How many augmented versions to draw of each image, one per epoch.",
 )
 @click.option("--steps", is_flag=True, help="Draw one version, after each operation in turn.")
-@click.option(
-    "--epoch",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="The first epoch whose versions are drawn.",
-)
+@number_option("--epoch", default=1, help="The first epoch whose versions are drawn.")
 @set_option
 @json_option
 def preview(

@@ -12,7 +12,7 @@ import click
 
 from cnnkit.cli.command import Command, show
 from cnnkit.cli.data_argument import data_section, is_config
-from cnnkit.cli.options import json_option, set_option
+from cnnkit.cli.options import json_option, output_option, set_option
 from cnnkit.text import as_argument, command_line, quoted
 
 if TYPE_CHECKING:
@@ -21,12 +21,9 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command, examples=["cnnkit data split photos/ -o split.csv"])
 @click.argument("source", metavar="SOURCE|CONFIG")
-@click.option(
-    "-o",
-    "--output",
+@output_option(
+    "The manifest to write. Default: NAME.split.csv next to the source called NAME.",
     metavar="FILE.csv",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The manifest to write. Default: NAME.split.csv next to the source called NAME.",
 )
 @click.option(
     "--folds",

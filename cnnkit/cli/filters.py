@@ -13,6 +13,7 @@ from cnnkit.cli.options import (
     json_option,
     keras_model_option,
     layer_option,
+    number_option,
     overwrite_option,
     pictures_option,
     runs_option,
@@ -28,12 +29,10 @@ from cnnkit.cli.options import (
     help="A folder of images, or one image, in which to look for patches. Default: the validation "
     "images of the run.",
 )
-@click.option(
+@number_option(
     "--channels",
     "num_channels",
-    type=click.IntRange(min=1),
     default=16,
-    show_default=True,
     help="How many channels to draw per layer: those that react most strongly to the images.",
 )
 @click.option(

@@ -9,18 +9,13 @@ import click
 
 from cnnkit.cli.command import Command, show
 from cnnkit.cli.data_argument import data_section, is_config
-from cnnkit.cli.options import json_option, overwrite_option
+from cnnkit.cli.options import json_option, output_option, overwrite_option
 from cnnkit.errors import UsageError
 
 
 @click.command(cls=Command, examples=["cnnkit init photos/"])
 @click.argument("source", metavar="SOURCE")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The config to write. Default: the name of the source with .yaml, in this folder.",
-)
+@output_option("The config to write. Default: the name of the source with .yaml, in this folder.")
 @click.option(
     "--from-scratch",
     is_flag=True,

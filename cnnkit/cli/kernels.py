@@ -9,7 +9,7 @@ import click
 
 from cnnkit.cli.command import Command, show
 from cnnkit.cli.convolution_options import Pair, convolution_options
-from cnnkit.cli.options import json_option, overwrite_option
+from cnnkit.cli.options import json_option, number_option, output_option, overwrite_option
 
 
 @click.command(
@@ -30,18 +30,13 @@ from cnnkit.cli.options import json_option, overwrite_option
     "(name: matrix). Repeatable. Default: all operators.",
 )
 @click.option("--list", "list_", is_flag=True, help="Print the operators and their matrices.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The PNG file to draw. Default: kernels.png, or none with --worked.",
-)
+@output_option("The PNG file to draw. Default: kernels.png, or none with --worked.")
 @overwrite_option
-@click.option(
+@number_option(
     "--size",
-    type=click.IntRange(min=8, max=1024),
     default=256,
-    show_default=True,
+    least=8,
+    most=1024,
     help="The largest length of the longer side, in pixels. A larger image is scaled down first.",
 )
 @click.option("--grayscale", is_flag=True, help="Filter grey levels, not red, green and blue.")

@@ -59,6 +59,32 @@ layer_option = click.option(
 )
 
 
+def output_option(help: str, default: str | None = None, metavar: str | None = None) -> Decorator:
+    """Return `-o/--output` for a file to write."""
+    return click.option(
+        "-o",
+        "--output",
+        metavar=metavar,
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=default,
+        show_default=default is not None,
+        help=help,
+    )
+
+
+def number_option(
+    *names: str, default: int, least: int = 1, most: int | None = None, help: str
+) -> Decorator:
+    """Return an option for a whole number from `least` to `most`, whose default is shown."""
+    return click.option(
+        *names,
+        type=click.IntRange(min=least, max=most),
+        default=default,
+        show_default=True,
+        help=help,
+    )
+
+
 def pictures_option(default: str) -> Decorator:
     """Return `--output` for a folder of pictures; `default` is relative to the run folder."""
     return click.option(

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from cnnkit.cli.command import Command, say
-from cnnkit.cli.options import model_option, overwrite_option, runs_option
+from cnnkit.cli.options import (
+    model_option,
+    number_option,
+    output_option,
+    overwrite_option,
+    runs_option,
+)
 from cnnkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,19 +43,8 @@ _FORMAT_OF_ENDING = {".csv": "csv", ".jsonl": "jsonl"}
     help="How to write predictions. Default: csv or jsonl if the name of --output ends so, else "
     "table.",
 )
-@click.option(
-    "--topk",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How many classes to show per image.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to this file instead of stdout. It appears when all images are predicted.",
-)
+@number_option("--topk", default=1, help="How many classes to show per image.")
+@output_option("Write to this file instead of stdout. It appears when all images are predicted.")
 @overwrite_option
 @click.option(
     "-0", "null", is_flag=True, help="Paths on stdin end with a NUL byte, not with a newline."

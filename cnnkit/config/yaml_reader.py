@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -23,23 +23,14 @@ class YamlInt(int):
 
     text: str
 
-    def __new__(cls, value: int, text: str) -> YamlInt:
-        """Keep `text`, the number as it was written."""
-        number = super().__new__(cls, value)
-        number.text = text
-        return number
-
 
 class YamlFloat(float):
     """A number that remembers how it was written."""
 
     text: str
 
-    def __new__(cls, value: float, text: str) -> YamlFloat:
-        """Keep `text`, the number as it was written."""
-        number = super().__new__(cls, value)
-        number.text = text
-        return number
+
+_Number = TypeVar("_Number", YamlInt, YamlFloat)
 
 
 @dataclass
@@ -278,13 +269,18 @@ def _read_bool(text: str) -> bool:
 
 def _read_int(text: str) -> YamlInt:
     bases = {"0o": 8, "0x": 16}
-    return YamlInt(int(text, bases.get(text[:2], 10)), text)
+    return _as_written(YamlInt(text, bases.get(text[:2], 10)), text)
 
 
 def _read_float(text: str) -> YamlFloat:
     plain = text.lower()
     is_named = plain.lstrip("+-") in (".inf", ".nan")
-    return YamlFloat(float(plain.replace(".", "") if is_named else plain), text)
+    return _as_written(YamlFloat(plain.replace(".", "") if is_named else plain), text)
+
+
+def _as_written(number: _Number, text: str) -> _Number:
+    number.text = text
+    return number
 
 
 _SCALARS = {"null": _read_null, "bool": _read_bool, "int": _read_int, "float": _read_float}

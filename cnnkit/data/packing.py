@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnkit.config import DataConfig
+from cnnkit.data.dataset import DecodedImages, decode_images
 from cnnkit.data.file_contents import Progress
-from cnnkit.data.readable_images import DecodedImages, decode_images
 from cnnkit.data.records import Source
 from cnnkit.data.sources.listing import find_images
 from cnnkit.data.unreadable import report_unreadable

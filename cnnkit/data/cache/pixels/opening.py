@@ -14,8 +14,8 @@ from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes, from_h
 from cnnkit.data.cache.pixels.pack import Pack, last_used, open_packs, pack_folders
 from cnnkit.data.cache.pixels.place import Place, choose_place
 from cnnkit.data.cache.pixels.read_once import ReadFile, read_files
-from cnnkit.data.cache.pixels.row_writers import NoRows, new_rows
 from cnnkit.data.cache.pixels.store import Originals, PixelStore
+from cnnkit.data.cache.pixels.writing import NoRows, new_rows
 from cnnkit.data.decoding.sample_depths import range_note
 from cnnkit.data.file_contents import Progress
 from cnnkit.data.image_file import ImageFile

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import count
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -91,10 +92,17 @@ def parts(tmp_path):
         ("data", "check", "--json"),
         ("data", "split"),
         ("init", "--from-scratch", "-o", "new.yaml"),
+        ("summary",),
     ],
 )
 def test_class_folders_with_the_same_folders_inside_are_doubted_in_every_command(parts, command):
-    done = CliRunner().invoke(main, [*command, str(parts)])
+    source = str(parts)
+    if command == ("summary",):
+        source = str(parts.with_name("a.yaml"))
+        Path(source).write_text(
+            "data: {source: photos, image_size: 8}\nmodel: {layers: [flatten]}\n"
+        )
+    done = CliRunner().invoke(main, [*command, source])
     assert done.exit_code == 0, done.output
     expected = "contain the same folders (cat, dog). If these are the classes, then 2019, 2020 are"
     assert expected in done.output

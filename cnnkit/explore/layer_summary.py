@@ -159,7 +159,7 @@ def config_and_classes(
     if config.model.output == "sigmoid":
         return config, num_classes or 2
     try:
-        return config, num_classes or len(class_names(config.data))
+        return config, num_classes or len(class_names(config.data, note))
     except DataError as error:
         written_for = _written_for(path)
         if written_for is None:

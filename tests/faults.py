@@ -87,6 +87,18 @@ def half_a_png(folder):
     put(folder, "cat/x.png", content[: len(content) // 2])
 
 
+@fault(("ends_early", "cat/x.jpg"))
+def half_a_jpeg_with_an_end(folder):
+    content = file_bytes(scene(7000, 200, 200), "JPEG")
+    put(folder, "cat/x.jpg", content[: len(content) // 2] + b"\xff\xd9")
+
+
+@fault(("damaged", "cat/x.jpg"))
+def half_a_jpeg_of_zeros(folder):
+    content = file_bytes(scene(7000, 200, 200), "JPEG")
+    put(folder, "cat/x.jpg", content[: len(content) // 2].ljust(len(content), b"\0"))
+
+
 @fault(("damaged", "cat/x.png"))
 def broken_header(folder):
     put(folder, "cat/x.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 50)

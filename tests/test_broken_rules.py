@@ -7,7 +7,7 @@ import struct
 
 import numpy as np
 import pytest
-from images import file_bytes, noise
+from images import file_bytes
 from PIL import Image
 
 from cnnkit.data.check.image_faults import facts_of
@@ -226,56 +226,3 @@ def test_a_png_for_the_iphone_is_named():
     with pytest.raises(ImageError, match="Xcode") as caught:
         pixels(data[:8] + chunk + data[8:])
     assert caught.value.kind == "unread_format"
-
-
-# --- JPEG with zeros where samples should be
-
-
-def photo(**options):
-    return file_bytes(noise(300, 200).resize((600, 400)), "JPEG", quality=90, **options)
-
-
-def zeroed(data, begin, end):
-    """Return the file with zeros for a part of it, as shares of its length."""
-    first, last = int(len(data) * begin), int(len(data) * end)
-    return data[:first] + bytes(last - first) + data[last:]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        zeroed(photo(), 0.5, 1),
-        zeroed(photo(), 0.5, 1)[:-2] + b"\xff\xd9",
-        zeroed(photo(), 0.5, 0.6),
-        zeroed(photo(subsampling=0), 0.3, 0.32),
-        zeroed(file_bytes(noise(600, 400).convert("L"), "JPEG"), 0.8, 1),
-        zeroed(
-            file_bytes(noise(600, 400), "MPO", save_all=True, append_images=[noise()]), 0.3, 0.4
-        ),
-    ],
-)
-def test_a_jpeg_with_zeros_for_a_part_of_the_picture_is_damaged(data):
-    with pytest.raises(
-        ImageError, match="a part of the picture is missing: .* are zeros"
-    ) as caught:
-        pixels(data)
-    assert caught.value.kind == "damaged"
-
-
-FLAT = Image.new("RGB", (2000, 2000), (255, 255, 255))
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        photo(),
-        photo() + bytes(5000),
-        photo()[:-2] + bytes(5000),  # some cameras write no end, and fill up the last sector
-        photo(exif=b"Exif\0\0" + bytes(5000)),
-        file_bytes(FLAT, "JPEG"),
-        file_bytes(FLAT, "JPEG", optimize=True),  # its flat blocks are written as zeros
-        file_bytes(FLAT, "JPEG", progressive=True),
-    ],
-)
-def test_other_zeros_in_a_jpeg_are_no_fault(data):
-    assert pixels(data).shape == (2, 2, 3)

@@ -24,7 +24,7 @@ from cnnkit.data.decoding.image_formats import (
     has_unused_alpha,
     open_image,
 )
-from cnnkit.data.decoding.jpeg_zeros import check_no_zeros
+from cnnkit.data.decoding.jpeg_gaps import check_no_zeros
 from cnnkit.data.decoding.resizing import Transpose, resize_upright
 from cnnkit.data.image_file import ImageFile, LocalFile, read_file
 from cnnkit.errors import ImageError

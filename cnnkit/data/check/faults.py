@@ -154,6 +154,9 @@ KINDS = {
         "Pictures of more than 8 bits use only the darkest samples, so the model sees them black.",
         "Set data.sample_range to the samples of black and white of your camera.",
     ),
+    "ends_early": Kind(
+        "warning", "The JPEG ends before its picture is complete; the rest is grey.", _REPAIR
+    ),
     "constant": Kind("warning", "All pixels have the same colour.", "Remove the image."),
     "tiny": Kind(
         "warning",

@@ -28,6 +28,7 @@ from cnnkit.data.decoding.image_formats import (
     image_extensions,
     open_image,
 )
+from cnnkit.data.decoding.jpeg_gaps import ends_early
 from cnnkit.data.image_file import ImageFile, read_file
 from cnnkit.data.pixels import PixelSettings, exif_orientation, read_pixels
 from cnnkit.data.records import ImageRecord
@@ -38,6 +39,7 @@ _SETTINGS = PixelSettings((SIDE, SIDE))
 _LARGEST_ASPECT = 4
 _TINY = 32  # pixels
 _WHOLE = 2048  # pixels per side at which a picture is searched for a pattern; bounds the memory
+_JPEG_MAGIC = b"\xff\xd8\xff"
 _SAME_TYPE = {"MPO": "JPEG", "DIB": "BMP", "CUR": "ICO"}
 _PICTURES_NOT_FRAMES = {"MPO", "TIFF", "PSD"}
 
@@ -81,6 +83,8 @@ def facts_of(file: ImageFile, sample_range: SampleRange | None = None) -> Facts:
         faults, size = _header_faults(str(file), data)
         if _is_constant(data, picture, size) if samples is None else samples.is_constant:
             faults.append(("constant", ""))
+        if data.startswith(_JPEG_MAGIC) and _has_flat_edge(picture) and ends_early(data):
+            faults.append(("ends_early", ""))
         extremes = own_range(samples)
         if extremes is not None:
             in_range = replace(settings, sample_range=extremes)
@@ -89,6 +93,13 @@ def facts_of(file: ImageFile, sample_range: SampleRange | None = None) -> Facts:
         return Facts(((error.kind, str(error)),), digest)
     unscaled = extremes if sample_range is None else None
     return Facts(tuple(faults), digest, size, look_of(picture), unscaled)
+
+
+def _has_flat_edge(picture: Image.Image) -> bool:
+    """Tell whether one side of a picture has one colour, as that where its samples are missing."""
+    pixels = np.asarray(picture).astype(np.int16)
+    edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
+    return any(np.ptp(edge, axis=0).max() <= 1 for edge in edges)
 
 
 def _header_faults(name: str, data: bytes) -> tuple[list[tuple[str, str]], tuple[int, int]]:

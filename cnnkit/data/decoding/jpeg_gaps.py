@@ -1,7 +1,7 @@
-"""Find JPEG files a part of whose picture was never written, so that zeros stand in its place.
+"""Find JPEG files whose samples are not all there: zeros stand in their place, or they end early.
 
-A download that was interrupted, or a damaged memory card, leaves such files. Decoders read the
-zeros as grey blocks and do not complain.
+An interrupted download, a damaged memory card and programs that repair such files leave them.
+Decoders fill the rest of the picture with grey and do not complain.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from PIL import Image
 
 from cnnkit.errors import ImageError
 
-_ZEROS = bytes(64)  # one block of a picture can never have so many, see below
+_ZEROS = bytes(64)  # one block of a picture can never have so many
 _MAYBE_SAMPLES = 8  # zeros that may be the end of the picture before them
 _FILLER = b"\x55"
+_MORE = 4096
 _START_OF_FRAME, _HUFFMAN_TABLES, _START_OF_SCAN = (0xC0, 0xC1), 0xC4, 0xDA
 _END = b"\xff\xd9"
 _END_OF_BLOCK = 0
@@ -31,7 +32,7 @@ def check_no_zeros(data: bytes) -> None:
     """
     if _ZEROS not in data:
         return
-    start = _first_scan(data)
+    start = _first_scan(data, may_be_flat=False)
     end = -1 if start is None else data.find(_END, start)
     first = -1 if start is None else data.find(_ZEROS, start, len(data) if end < 0 else end)
     if first < 0:
@@ -47,22 +48,34 @@ def check_no_zeros(data: bytes) -> None:
         )
 
 
-def _first_scan(data: bytes) -> int | None:
-    """Return where the samples begin; None if zeros may be right there.
+def ends_early(data: bytes) -> bool:
+    """Tell whether the samples of a JPEG end before the picture is complete.
 
-    Zeros are what the first symbol of a Huffman table is written as. If that is the end of a block,
-    many zeros are many flat blocks. Scans of progressive files are not examined.
+    More samples after them change nothing in a complete picture.
+    """
+    start = _first_scan(data)
+    end = -1 if start is None else data.find(_END, start)
+    if end < 0:
+        return False
+    return _small_picture(data[:end] + _FILLER * _MORE + _END) != _small_picture(data)
+
+
+def _first_scan(data: bytes, *, may_be_flat: bool = True) -> int | None:
+    """Return where the samples of a JPEG that is not progressive begin; None for other files.
+
+    Args:
+        data: of the file.
+        may_be_flat: if false, None also for files in which many zeros may be many flat blocks: the
+            first symbol of a Huffman table is written as zeros, and it is the end of a block.
     """
     position, is_baseline = 2, False
     while position + 4 <= len(data) and data[position] == 0xFF:
-        marker, length = (
-            data[position + 1],
-            int.from_bytes(data[position + 2 : position + 4], "big"),
-        )
+        marker = data[position + 1]
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
         content = data[position + 4 : position + 2 + length]
         if marker in _START_OF_FRAME:
             is_baseline = True
-        elif marker == _HUFFMAN_TABLES and _END_OF_BLOCK in _first_symbols(content):
+        elif marker == _HUFFMAN_TABLES and not may_be_flat and _writes_flat_as_zeros(content):
             return None
         elif marker == _START_OF_SCAN:
             return position + 2 + length if is_baseline else None
@@ -70,14 +83,14 @@ def _first_scan(data: bytes) -> int | None:
     return None
 
 
-def _first_symbols(content: bytes) -> list[int]:
-    """Return the first symbol of each table for the details of luminance."""
-    found, position = [], 0
+def _writes_flat_as_zeros(content: bytes) -> bool:
+    """Tell whether the first symbol of a table for details of luminance is the end of a block."""
+    position = 0
     while position + 17 < len(content):
-        if content[position] == 0x10:
-            found.append(content[position + 17])
+        if content[position] == 0x10 and content[position + 17] == _END_OF_BLOCK:
+            return True
         position += 17 + sum(content[position + 1 : position + 17])
-    return found
+    return False
 
 
 def _small_picture(data: bytes) -> bytes | None:
@@ -85,5 +98,5 @@ def _small_picture(data: bytes) -> bytes | None:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             image.draft("L", _SMALL)
             return image.tobytes()
-    except Exception:  # whatever a decoder raises: the zeros made the difference
+    except Exception:  # whatever a decoder raises, the change made the difference
         return None

@@ -86,7 +86,7 @@ def train(
         CnnkitError: an expected failure; its text says what to do.
         KeyboardInterrupt: Ctrl-C; its text says what is kept and how to continue.
     """
-    from cnnkit.training import train as train_config
+    from cnnkit.training.run import train as train_config
 
     overrides = [overrides] if isinstance(overrides, str) else overrides
     if isinstance(config, Config):
@@ -109,7 +109,7 @@ def resume(
         CnnkitError: an expected failure; its text says what to do.
         KeyboardInterrupt: Ctrl-C; its text says what is kept and how to continue.
     """
-    from cnnkit.training import resume as resume_run
+    from cnnkit.training.run import resume as resume_run
 
     return resume_run(run, runs_folder=Path(runs_folder))
 

@@ -90,24 +90,6 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
             raise
 
 
-def make_numbered_folder(folder: Path) -> Path:
-    """Create a folder, and return it; if it exists, create `name-2`, `name-3`, ... instead.
-
-    Raises:
-        OSError: the folder cannot be created.
-    """
-    number, wanted = 1, folder
-    while True:
-        try:
-            wanted.mkdir(parents=True)
-            return wanted
-        except FileExistsError:
-            if not wanted.exists():  # a file is where its parent should be
-                raise
-            number += 1
-            wanted = folder.with_name(f"{folder.name}-{number}")
-
-
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with atomic_write(path) as file:

@@ -62,16 +62,44 @@ def load_predictor(
     Raises:
         UsageError: there is no such model, it has no class names, or its runtime is missing.
     """
-    # A SavedModel is a folder, as a run is, so it is recognised by the file in it.
-    path = Path(model) if model is not None else None
-    if path is not None and (path / "saved_model.pb").is_file():
+    return predictor_of(find_model_file(model, runs_folder, note))
+
+
+def find_model_file(
+    model: str | os.PathLike | None, runs_folder: Path, note: Note = warnings.warn
+) -> Path:
+    """Return the file or SavedModel folder that `load_predictor` loads, without loading it.
+
+    Args:
+        model: as for `load_predictor`.
+        runs_folder: where run names are looked up.
+        note: called with one sentence for each run that had to be skipped.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    if model is not None and (_is_saved_model(Path(model)) or Path(model).is_file()):
+        return Path(model)
+    run = find_run(model, runs_folder, note)
+    # The .tflite is loaded without TensorFlow, which takes seconds to import.
+    return run.tflite if run.tflite.exists() else _best_weights(run, note)
+
+
+def predictor_of(path: Path) -> Predictor:
+    """Load a model file or a SavedModel folder.
+
+    Raises:
+        UsageError: it is not a model that cnnkit wrote, or its runtime is missing.
+    """
+    if _is_saved_model(path):
         return Predictor(path, _info_in(path / INFO_NAME), _saved_model(path))
-    if path is None or not path.is_file():
-        run = find_run(model, runs_folder, note)
-        # The .tflite is loaded without TensorFlow, which takes seconds to import.
-        path = run.tflite if run.tflite.exists() else _best_weights(run, note)
     with explaining_lack_of_memory(lambda: _need(path)):
         return _predictor_of_file(path)
+
+
+def _is_saved_model(path: Path) -> bool:
+    # A SavedModel is a folder, as a run is, so it is recognised by the file in it.
+    return (path / "saved_model.pb").is_file()
 
 
 def _need(path: Path) -> str:

@@ -97,7 +97,7 @@ class InterruptedReport(Report):
 
 def interrupted_run(config, tmp_path, *epochs):
     """Return a run that was interrupted after these epochs, resumed in between, and its texts."""
-    from cnnkit.training import resume, train
+    from cnnkit.training.run import resume, train
 
     report = InterruptedReport(*epochs)
     with pytest.raises(KeyboardInterrupt) as caught:

@@ -19,7 +19,7 @@ _ROOT = Path(cnnkit.__file__).parent
 # Imports go to the same group or down, never up.
 _LEVELS = [
     {"errors", "text", "files", "output_guard", "locks", "memory", "progress", "quiet", "streams"}
-    | {"runs_folder", "tables", "utf8_paths", "version"},
+    | {"new_folders", "runs_folder", "tables", "utf8_paths", "version"},
     {"arithmetic", "metrics", "backbone_networks", "learning_rate_schedules"},
     {"config"},
     {"runs", "backend", "data"},

@@ -13,7 +13,7 @@ import pytest
 import cnnkit
 from cnnkit.config import config_as_dict, config_from_dict
 from cnnkit.errors import CnnkitError, UsageError
-from cnnkit.export import FORMATS, Golden, check_parity, export_run
+from cnnkit.export import FILE_NAMES, Golden, check_parity, export_run
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runs import Run
 from cnnkit.runtimes import Predictor, load_predictor
@@ -43,14 +43,18 @@ def test_the_text_has_a_row_per_file_and_the_next_command(exported):
     header, *rows, last = export.text().splitlines()
     assert header.split() == ["file", "size", "max_difference", "top1_agreement"]
     assert [row.split()[0] for row in rows] == [
-        str(run.export / FORMATS[name].file_name) for name in _FORMATS
+        str(run.export / FILE_NAMES[name]) for name in _FORMATS
     ]
     tflite = export.formats["tflite"]
     assert rows[1].split()[1:] == [
         f"{tflite['bytes'] / 1e6:.2f}", "MB", f"{tflite['max_difference']:.1e}", "1.00",
     ]  # fmt: skip
     assert last == f"next: cnnkit predict IMAGE --model {run.export / 'saved_model'}"
-    assert export.as_dict() == {"folder": str(run.export), "formats": export.formats}
+    assert export.as_dict() == {
+        "folder": str(run.export),
+        "run_status": "finished",
+        "formats": export.formats,
+    }
 
 
 def test_without_the_extra_onnx_is_left_out_with_the_reason(trained_run, tmp_path, monkeypatch):
@@ -69,8 +73,8 @@ def test_an_export_alone_has_its_classes_and_pixel_settings(exported, tmp_path):
     image = f"{cnnkit.load_config(run.config).data.source}/red/0.png"
     expected = cnnkit.load_run(run.best).predict([image])[0].probabilities
     for name in _FORMATS:
-        moved = tmp_path / FORMATS[name].file_name
-        source = run.export / FORMATS[name].file_name
+        moved = tmp_path / FILE_NAMES[name]
+        source = run.export / FILE_NAMES[name]
         shutil.copytree(source, moved) if source.is_dir() else shutil.copy(source, moved)
         answer = cnnkit.load_run(moved).predict([image])[0]
         assert answer.class_names == ("blue", "green", "red")

@@ -116,6 +116,7 @@ def test_ctrl_c_while_images_are_read_names_the_command_that_starts_again(
     monkeypatch.setattr("cnnkit.training.plan.load_dataset", _interrupted)
     config = tmp_path / "my tiny.yaml"
     config.symlink_to(tiny_config)
+    (tmp_path / "images").symlink_to(tiny_config.parent / "images")
     words = ["train", str(config), "--epochs", "3", "--set", "data.batch_size=4", "--name", "a b"]
     for _ in range(2):  # the second time with the command that the first one prints
         done = CliRunner().invoke(main, [*words, "--runs-folder", str(tmp_path / "runs")])

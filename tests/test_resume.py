@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -9,9 +10,11 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from interrupted_runs import InterruptedReport, assert_same_run, history_of, interrupted_run
 
 import cnnkit
+from cnnkit.cli import main
 from cnnkit.runs import find_run
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -21,7 +24,8 @@ import os, signal, sys
 from pathlib import Path
 from cnnkit.config import load_config
 from cnnkit.progress import Report
-from cnnkit.training import checkpoint, train
+from cnnkit.training import checkpoint
+from cnnkit.training.run import train
 
 path, folder, place, epoch = sys.argv[1:]
 die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
@@ -72,7 +76,7 @@ def test_a_killed_training_is_resumed_to_the_same_weights(
 def test_a_head_that_was_not_written_yet_is_trained_again_and_a_backbone_may_move(
     resume_start, tmp_path
 ):
-    from cnnkit.training import resume
+    from cnnkit.training.run import resume
 
     (tmp_path / "phases.yaml").write_text((resume_start / "phases.yaml").read_text())
     shutil.copytree(resume_start / "images", tmp_path / "images")
@@ -133,8 +137,25 @@ def test_ctrl_c_again_and_again_changes_nothing(resume_start, tmp_path, config, 
     assert run.info()["started"] == started and run.info()["seconds"] > seconds
 
 
+def test_every_command_that_uses_an_interrupted_run_says_so_once(cut_run, resume_start):
+    image = str(next((resume_start / "images").glob("*/*.png")))
+    run = ["--model", str(cut_run.folder)]
+    for words in (
+        ["predict", image, *run],
+        ["evaluate", *run],
+        ["export", *run, "--format", "tflite"],
+        ["features", image, *run],
+    ):
+        done = CliRunner().invoke(main, [*words, "--json"])
+        assert done.exit_code == 0, done.stderr
+        assert done.stderr.count("its training was interrupted after epoch 2.") == 1
+        assert f"To continue it: cnnkit train --resume {cut_run.folder}\n" in done.stderr
+        if words[0] in ("evaluate", "export"):
+            assert json.loads(done.stdout)["run_status"] == "interrupted"
+
+
 def test_better_weights_answer_after_a_second_interruption(cut_run, tmp_path):
-    from cnnkit.training import resume
+    from cnnkit.training.run import resume
 
     before = _assert_predicts_with_best_weights(cut_run, tmp_path / "images")
     with pytest.raises(KeyboardInterrupt):
@@ -147,7 +168,7 @@ def test_better_weights_answer_after_a_second_interruption(cut_run, tmp_path):
 
 def test_a_killed_resumption_leaves_no_model_of_earlier_weights(cut_run):
     code = _KILLED.replace('train(load_config(Path(path)), name="killed", ', "resume(path, ")
-    code = code.replace("import checkpoint, train", "import checkpoint, resume")
+    code = code.replace("run import train", "run import resume")
     arguments = [cut_run.folder, cut_run.folder.parent, "epoch end", "6"]
     assert cut_run.tflite.exists() and cut_run.golden.exists()
     done = subprocess.run([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE)
@@ -161,7 +182,7 @@ def test_a_killed_resumption_leaves_no_model_of_earlier_weights(cut_run):
 def test_a_second_ctrl_c_while_the_model_is_written_still_says_how_to_continue(
     cut_run, monkeypatch
 ):
-    from cnnkit.training import resume
+    from cnnkit.training.run import resume
 
     def interrupted(*arguments):
         raise KeyboardInterrupt

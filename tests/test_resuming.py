@@ -41,7 +41,7 @@ def test_other_images_are_refused(cut_run, tmp_path):
 
 
 def test_a_run_is_resumed_elsewhere_and_other_versions_are_reported(cut_run, resume_start):
-    from cnnkit.training import resume
+    from cnnkit.training.run import resume
 
     info = cut_run.info()
     info["versions"]["keras"] = "3.0.0"

@@ -18,6 +18,7 @@ from cnnkit.runs import (
     create_run,
     find_run,
     newest_run,
+    note_unfinished,
     run_of_file,
     unfinished_runs,
 )
@@ -130,6 +131,30 @@ def test_a_running_run_whose_process_is_gone_counts_as_interrupted(tmp_path):
     subprocess.run([sys.executable, "-c", child, str(tmp_path)], check=False)
     assert json.loads((tmp_path / "a" / "run.json").read_text())["status"] == "running"
     assert find_run(tmp_path / "a", tmp_path).info()["status"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("facts", "rows", "sentence"),
+    [
+        ({}, 2, None),
+        ({"status": "interrupted"}, 2,
+         "RUN is not finished: its training was interrupted after epoch 2. To continue it: "
+         "cnnkit train --resume RUN"),
+        ({"status": "failed"}, 0,
+         "RUN is not finished: its training failed. To continue it: cnnkit train --resume RUN"),
+        ({"status": "running"}, 1,
+         "RUN is still being trained: these are its best weights so far."),
+        ({"status": "??"}, 1, None),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_a_run_that_is_not_finished(tmp_path, facts, rows, sentence):
+    run = _finished(tmp_path, "a")
+    run.update(**facts)
+    run.history.write_text("epoch\n" + "1\n" * rows)
+    notes = []
+    status = note_unfinished(run, notes.append)
+    assert status == {"??": "unknown"}.get(facts.get("status"), facts.get("status", "finished"))
+    assert notes == ([sentence.replace("RUN", str(run.folder))] if sentence else [])
 
 
 def test_a_run_is_found_by_folder_and_by_name_and_a_typo_gets_a_hint(tmp_path):

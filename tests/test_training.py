@@ -127,7 +127,7 @@ def test_early_stopping_waits_its_patience_and_is_reported_if_it_is_early(
         "training.early_stopping={patience: 2}",
         f"training.epochs={epochs}",
     ]
-    from cnnkit.training import train
+    from cnnkit.training.run import train
 
     report = _Notes()
     config = cnnkit.load_config(tiny_config, overrides)

@@ -40,7 +40,7 @@ def transfer(folder, tmp_path, no_pictures):
 
     def train(training, model="", data=DATA, notes=None):
         from cnnkit.progress import Report
-        from cnnkit.training import train as train_config
+        from cnnkit.training.run import train as train_config
 
         name = f"config{len(list(folder.glob('*.yaml')))}"
         path = folder / f"{name}.yaml"

@@ -80,13 +80,17 @@ def predict(
     from cnnkit.output_guard import ANSWERS, STDIN, check_output
     from cnnkit.prediction import predict as predict_images
     from cnnkit.prediction import write_predictions
-    from cnnkit.runtimes import load_predictor
+    from cnnkit.runs import note_unfinished, run_around
+    from cnnkit.runtimes import find_model_file, predictor_of
 
-    predictor = load_predictor(model, runs_folder, say)
-    files = [*images, STDIN, predictor.path, *predictor.path.rglob("*")]  # a SavedModel is a folder
+    path = find_model_file(model, runs_folder, say)
+    files = [*images, STDIN, path, *path.rglob("*")]  # a SavedModel is a folder
     check_output(output, "--output", ANSWERS, overwrite=overwrite, inputs=files)
     if model is None:
-        say(f"model: {predictor.path}")
+        say(f"model: {path}")
+    if run := run_around(path):
+        note_unfinished(run, say)
+    predictor = predictor_of(path)
     ignored = Ignored()
     sources = iter([sys.stdin.buffer.read()]) if stdin_image else _paths(images, null, ignored)
     format_ = "jsonl" if as_json else format_ or _default_format(output)

@@ -16,6 +16,7 @@ from cnnkit.runs_folder import RUNS_FOLDER
 from cnnkit.text import as_argument, command_line
 
 if TYPE_CHECKING:
+    from cnnkit.config import Config
     from cnnkit.runs import Run
     from cnnkit.training.plan import Plan
 
@@ -115,25 +116,40 @@ def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run:
             "--batch-size, --seed, --name or --dry-run."
         )
     from cnnkit.progress import report_for
-    from cnnkit.training import resume
+    from cnnkit.training.resuming import run_to_resume
 
-    return resume(run or None, runs_folder=runs_folder, report=report_for(sys.stderr))
+    report = report_for(sys.stderr)
+    found = run_to_resume(run or None, runs_folder, report.note)
+    # Only now: this imports TensorFlow, which takes seconds, and mistakes should show at once.
+    from cnnkit.training.run import resume
+
+    return resume(found.folder, runs_folder=runs_folder, report=report)
 
 
 def _trained(
     path: Path, overrides: Sequence[str], name: str, runs_folder: Path, dry_run: bool
 ) -> Run | Plan:
     from cnnkit.config import load_config
+    from cnnkit.runs import check_new_run
 
-    config = load_config(path, overrides)  # before TensorFlow is imported: mistakes show at once
+    config = load_config(path, overrides)
+    check_new_run(name, runs_folder)
+    _check_sources(config)
+    # Only now: these import TensorFlow, which takes seconds, and mistakes should show at once.
     from cnnkit.progress import report_for
-    from cnnkit.training import prepare
-    from cnnkit.training import train as train_config
+    from cnnkit.training.plan import prepare
+    from cnnkit.training.run import train as train_config
 
     report = report_for(sys.stderr)
     if dry_run:
-        from cnnkit.runs import check_new_run
-
-        check_new_run(name, runs_folder)
         return prepare(config, report)
     return train_config(config, name=name, runs_folder=runs_folder, report=report)
+
+
+def _check_sources(config: Config) -> None:
+    from cnnkit.data.sources.listing import check_source
+
+    check_source(config.data.source)
+    for number, phase in enumerate(config.training.phases):
+        if phase.data is not None:
+            check_source(phase.data.source, f"training.phases[{number}].data.source")

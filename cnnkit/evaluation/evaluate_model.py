@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,15 @@ import numpy as np
 from cnnkit.config import Config, load_config
 from cnnkit.data.records import SPLITS, ImageRecord, fingerprint_of
 from cnnkit.data.scored_images import find_images_for, run_images
+from cnnkit.data.sources.listing import check_source
 from cnnkit.data.unreadable import report_unreadable
 from cnnkit.errors import UsageError
 from cnnkit.evaluation.gates import parse_requirement
 from cnnkit.evaluation.scores import RESULT_FILES, Evaluation, NotWrittenError
 from cnnkit.output_guard import check_output
 from cnnkit.prediction import predict
-from cnnkit.runs import Run, check_folder_name, run_of_file
-from cnnkit.runtimes import Predictor, load_predictor
+from cnnkit.runs import Run, check_folder_name, note_unfinished, run_of_file
+from cnnkit.runtimes import Predictor, find_model_file, predictor_of
 from cnnkit.text import shown
 
 Note = Callable[[str], None]
@@ -69,10 +71,14 @@ def evaluate_model(
         check_folder_name(name)
         if data is not None and name in SPLITS:
             raise UsageError(f"--name {name} is the run's own split. Give the data another name.")
-    predictor = load_predictor(model, runs_folder, note)
-    run = run_of_file(predictor.path)
+    path = find_model_file(model, runs_folder, note)
+    run = run_of_file(path)
     if model is None:
         note(f"run: {run.folder}")
+    status = note_unfinished(run, note)
+    if data is not None:
+        check_source(data, "--data")  # before a model that needs TensorFlow is loaded
+    predictor = predictor_of(path)
     config = load_config(run.config)
     if data is None:
         split = split or "test"
@@ -84,7 +90,7 @@ def evaluate_model(
         written = folder / "predictions.csv"
         option, in_run = ("--output", False) if output else ("--name", True)
         check_output(written, option, (".csv",), overwrite=True, inputs=[data], in_run=in_run)
-    evaluation = _score(predictor, records, folder, skip_errors, note)
+    evaluation = replace(_score(predictor, records, folder, skip_errors, note), run_status=status)
     try:
         evaluation.write()
     except OSError as error:

@@ -58,6 +58,7 @@ class Evaluation:
         labels: (num_images,) integers.
         probabilities: (num_images, num_classes).
         class_names: ordered by label.
+        run_status: of the run, if a command scored it: finished, interrupted, ...
     """
 
     folder: Path
@@ -65,6 +66,7 @@ class Evaluation:
     labels: NDArray
     probabilities: NDArray
     class_names: tuple[str, ...]
+    run_status: str | None = None
 
     @property
     def has_many_classes(self) -> bool:
@@ -127,8 +129,9 @@ class Evaluation:
         write_json(self.folder / "metrics.json", self.metrics)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the folder and the metrics, ready for JSON."""
-        return {"folder": str(self.folder), **self.metrics}
+        """Return the folder, the status of the run and the metrics, ready for JSON."""
+        status = {} if self.run_status is None else {"run_status": self.run_status}
+        return {"folder": str(self.folder), **status, **self.metrics}
 
     def text(self) -> str:
         """Return the totals, and a table with one row per class; of many classes, the worst."""

@@ -1,16 +1,17 @@
-"""Write a run's model in other formats, and prove each on the images that the run stored for it."""
+"""Write a run's model in other formats, and prove each on the images that the run stored for it.
 
-from cnnkit.export.exporting import Export, export_run
-from cnnkit.export.formats import FORMATS, write_tflite
+`formats.py` needs TensorFlow, so it is imported only when something is written.
+"""
+
+from cnnkit.export.exporting import FILE_NAMES, Export, export_run
 from cnnkit.export.golden import DEFAULT_LIMIT, Golden, check_parity, golden_samples
 
 __all__ = [
     "DEFAULT_LIMIT",
-    "FORMATS",
+    "FILE_NAMES",
     "Export",
     "Golden",
     "check_parity",
     "export_run",
     "golden_samples",
-    "write_tflite",
 ]

@@ -12,19 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.errors import CnnkitError, UsageError
-from cnnkit.export.formats import FORMATS
 from cnnkit.export.golden import DEFAULT_LIMIT, Golden, check_parity
 from cnnkit.files import write_json, write_text
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import INFO_NAME, LABELS_NAME, ModelInfo, read_appended_info
+from cnnkit.new_folders import check_writable
 from cnnkit.output_guard import check_output
-from cnnkit.runs import Run
+from cnnkit.runs import Run, note_unfinished
 from cnnkit.runtimes import lacking, load_predictor
 from cnnkit.tables import table_text
 from cnnkit.text import quoted, size_text
 from cnnkit.utf8_paths import utf8_alias
 
+# The file or folder of each format in the export folder. What writes them is imported later:
+# it needs TensorFlow, whose import takes seconds, and mistakes should show at once.
+FILE_NAMES = {"saved_model": "saved_model", "tflite": "model.tflite", "onnx": "model.onnx"}
 _ONNX_EXTRA = ("tf2onnx", "onnx", "onnxruntime")
 
 
@@ -36,14 +39,20 @@ class Export:
         folder: where they are.
         formats: for each format its `file`, its size in `bytes`, and `max_difference` and
             `top1_agreement` as from `check_parity`.
+        run_status: of the run: finished, interrupted, ...
     """
 
     folder: Path
     formats: dict[str, dict[str, Any]]
+    run_status: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the folder and the formats, ready for JSON."""
-        return {"folder": str(self.folder), "formats": self.formats}
+        """Return the folder, the status of the run and the formats, ready for JSON."""
+        return {
+            "folder": str(self.folder),
+            "run_status": self.run_status,
+            "formats": self.formats,
+        }
 
     def text(self) -> str:
         """Return a table with one row per file, and a command that uses the first of them."""
@@ -76,7 +85,7 @@ def export_run(
 
     Args:
         run: a finished run, or an interrupted one that has kept its best weights.
-        formats: keys of `FORMATS`; empty for all that this installation can write.
+        formats: keys of `FILE_NAMES`; empty for all that this installation can write.
         limit: the largest allowed difference of a probability.
         note: called with each sentence for the user.
 
@@ -84,7 +93,7 @@ def export_run(
         CnnkitError: an export differs from the model by more than `limit`, gives NaN, or gives
             the same answer to all images.
         UsageError: the run lacks files, a format needs an extra that is not installed, or
-            something else has the name of an export.
+            something else has the name of an export, or nothing can be written.
     """
     missing = [file for file in (run.best, run.tflite, run.golden) if not file.exists()]
     if missing:
@@ -95,10 +104,12 @@ def export_run(
             'ONNX needs an extra: pip install "cnnkit[onnx]". To write the other formats: '
             "--format saved_model --format tflite."
         )
+    check_writable(run.export, "Make it writable, or export a copy of the run.")
     for name in formats:
-        _check_target(run.export / FORMATS[name].file_name)
+        _check_target(run.export / FILE_NAMES[name])
+    status = note_unfinished(run, note)
     with explaining_lack_of_memory(lambda: _need(run)):
-        return _write_formats(run, formats, limit)
+        return Export(run.export, _write_formats(run, formats, limit), status)
 
 
 def _need(run: Run) -> str:
@@ -109,7 +120,7 @@ def _need(run: Run) -> str:
     )
 
 
-def _write_formats(run: Run, formats: Sequence[str], limit: float) -> Export:
+def _write_formats(run: Run, formats: Sequence[str], limit: float) -> dict[str, dict[str, Any]]:
     model = load_keras_model(run.best)
     info = read_appended_info(run.tflite)
     golden = Golden.load(run.golden)
@@ -117,7 +128,7 @@ def _write_formats(run: Run, formats: Sequence[str], limit: float) -> Export:
     run.export.mkdir(exist_ok=True)
     parity: dict[str, dict[str, Any]] = {}
     for name in formats:
-        target = run.export / FORMATS[name].file_name
+        target = run.export / FILE_NAMES[name]
         parity[name] = _export_one(name, target, model, info, golden, limit)
         # After each format, so that the file is also right if a later format fails.
         write_json(
@@ -125,7 +136,7 @@ def _write_formats(run: Run, formats: Sequence[str], limit: float) -> Export:
             {"limit": limit, "num_images": len(golden.pixels), "formats": parity},
         )
     write_text(run.export / LABELS_NAME, info.labels())
-    return Export(run.export, parity)
+    return parity
 
 
 def _check_target(target: Path) -> None:
@@ -146,13 +157,15 @@ def _check_target(target: Path) -> None:
 def _export_one(
     name: str, target: Path, model: Any, info: ModelInfo, golden: Golden, limit: float
 ) -> dict[str, Any]:
+    from cnnkit.export.formats import WRITERS
+
     # In the same folder as the target, so that the move at the end is a rename.
     with (
         tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}-") as folder,
         utf8_alias(Path(folder)) as alias,
     ):
         fresh = alias / target.name
-        FORMATS[name].write(model, info, fresh)
+        WRITERS[name](model, info, fresh)
         try:
             # The file is compared before it gets its name: a wrong one is never left behind.
             parity = check_parity(load_predictor(fresh, target.parent), golden, limit=limit)
@@ -174,9 +187,9 @@ def _size(path: Path) -> int:
 def _writable_formats(note: Callable[[str], None]) -> tuple[str, ...]:
     """Return the formats that this installation can write, and say why ONNX is not one of them."""
     if _has_onnx():
-        return tuple(FORMATS)
+        return tuple(FILE_NAMES)
     note('ONNX is left out, because it needs an extra: pip install "cnnkit[onnx]".')
-    return tuple(name for name in FORMATS if name != "onnx")
+    return tuple(name for name in FILE_NAMES if name != "onnx")
 
 
 def _has_onnx() -> bool:

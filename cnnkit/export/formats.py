@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,6 @@ from cnnkit.model.backbones.hub.hub_module import HubModule
 from cnnkit.model.backbones.own_models import layers_of
 from cnnkit.model.model_info import INFO_NAME, LABELS_NAME, ModelInfo, append_info
 from cnnkit.quiet import quiet_stderr
-
-
-@dataclass(frozen=True)
-class Format:
-    """One export format.
-
-    Args:
-        file_name: the name that its file or folder has in the export folder.
-        write: writes a model and its info to a path.
-    """
-
-    file_name: str
-    write: Callable[[Any, ModelInfo, Path], None]
 
 
 def write_saved_model(model: Any, info: ModelInfo, path: Path) -> None:
@@ -105,8 +91,9 @@ def _functions_in_line() -> Iterator[None]:
         tf.config.run_functions_eagerly(False)
 
 
-FORMATS = {
-    "saved_model": Format("saved_model", write_saved_model),
-    "tflite": Format("model.tflite", write_tflite),
-    "onnx": Format("model.onnx", write_onnx),
+# What writes a model and its info to a path, by format.
+WRITERS: dict[str, Callable[[Any, ModelInfo, Path], None]] = {
+    "saved_model": write_saved_model,
+    "tflite": write_tflite,
+    "onnx": write_onnx,
 }

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from cnnkit.runs.lookup import find_run, newest_run, run_of_file, unfinished_runs
+from cnnkit.runs.lookup import (
+    find_run,
+    newest_run,
+    note_unfinished,
+    run_around,
+    run_of_file,
+    unfinished_runs,
+)
 from cnnkit.runs.new_run import check_folder_name, check_new_run, create_run
 from cnnkit.runs.run_folder import Run
 
@@ -13,6 +20,8 @@ __all__ = [
     "create_run",
     "find_run",
     "newest_run",
+    "note_unfinished",
+    "run_around",
     "run_of_file",
     "unfinished_runs",
 ]

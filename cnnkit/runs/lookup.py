@@ -78,11 +78,42 @@ def run_of_file(path: Path) -> Run:
     Raises:
         UsageError: the file is in no run folder.
     """
+    if run := run_around(path):
+        return run
+    raise UsageError(f"{path} is not in a run folder, so there is no place for its results.")
+
+
+def run_around(path: Path) -> Run | None:
+    """Return the run whose folder contains a file, at any depth; None if there is none."""
     for folder in path.resolve().parents:
         if (folder / "run.json").is_file():
             inside = Path.cwd() in folder.parents
             return Run(folder.relative_to(Path.cwd()) if inside else folder)
-    raise UsageError(f"{path} is not in a run folder, so there is no place for its results.")
+    return None
+
+
+def note_unfinished(run: Run, note: Note) -> str:
+    """Say that a run is not finished and how to continue it; return its status.
+
+    Args:
+        run: whose weights are used.
+        note: called with the sentence; not at all for a finished run.
+    """
+    try:
+        info = run.read_info()
+    except ValueError:  # it is damaged; its weights can be used nevertheless
+        return "unknown"
+    status, epochs = info["status"], run.num_epochs()
+    after = f" after epoch {epochs}" if epochs else ""
+    if status == "running":
+        note(f"{run.folder} is still being trained: these are its best weights so far.")
+    elif status != "finished":
+        verb = "failed" if status == "failed" else "was interrupted"
+        note(
+            f"{run.folder} is not finished: its training {verb}{after}. To continue it: "
+            f"cnnkit train --resume {run.argument}"
+        )
+    return status
 
 
 def _newest_first(runs_folder: Path, note: Note) -> list[tuple[Run, dict[str, Any]]]:

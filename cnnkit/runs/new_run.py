@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from cnnkit.errors import UsageError
-from cnnkit.files import make_numbered_folder
+from cnnkit.new_folders import check_writable, make_numbered_folder
 from cnnkit.runs.run_folder import Run
 from cnnkit.utf8_paths import is_utf8
 
@@ -46,13 +45,7 @@ def check_new_run(name: str, runs_folder: Path) -> None:
             f"{runs_folder}: TensorFlow cannot write into this folder, because its name is not "
             "UTF-8. Rename it, or give another --runs-folder."
         )
-    existing = next(folder for folder in (runs_folder, *runs_folder.parents) if folder.exists())
-    if not existing.is_dir():
-        raise UsageError(
-            f"{existing} is a file, not a folder for runs. Give another --runs-folder."
-        )
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise UsageError(f"Nothing can be written into {existing}. Give another --runs-folder.")
+    check_writable(runs_folder, "Give another --runs-folder.")
 
 
 def check_folder_name(name: str) -> None:

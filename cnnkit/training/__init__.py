@@ -1,8 +1,5 @@
-"""Train a model from a config: everything between a config and a finished run folder."""
+"""Train a model from a config: everything between a config and a finished run folder.
 
-from __future__ import annotations
-
-from cnnkit.training.plan import Plan, prepare
-from cnnkit.training.run import resume, train
-
-__all__ = ["Plan", "prepare", "resume", "train"]
+Nothing is imported here, because most of the modules import TensorFlow, which takes seconds;
+`resuming.py` does not, so a run that cannot be resumed is refused at once.
+"""

@@ -9,7 +9,8 @@ import numpy as np
 
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.evaluation import Evaluation
-from cnnkit.export import check_parity, golden_samples, write_tflite
+from cnnkit.export import check_parity, golden_samples
+from cnnkit.export.formats import write_tflite
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.plots.curves import plot_curves

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnkit.config import Config, dump_config
 from cnnkit.config.file_paths import BACKBONE_PATHS
@@ -16,8 +16,10 @@ from cnnkit.errors import DataError, UsageError
 from cnnkit.locks import held, is_held
 from cnnkit.runs import Run, find_run, unfinished_runs
 from cnnkit.text import first_few, quoted
-from cnnkit.training.checkpoint import Backup
-from cnnkit.training.plan import Plan
+
+if TYPE_CHECKING:  # they import TensorFlow, and what cannot be resumed should show at once
+    from cnnkit.training.checkpoint import Backup
+    from cnnkit.training.plan import Plan
 
 
 def run_to_resume(

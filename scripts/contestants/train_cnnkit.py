@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cnnkit.config import load_config
 from cnnkit.progress import Report
-from cnnkit.training import train
+from cnnkit.training.run import train
 
 
 class EpochEnds(Report):

@@ -72,6 +72,17 @@ def read_source(source: str | Path, shapes: ShapesConfig, *, option: str = "data
     raise _missing(path, option)
 
 
+def check_source(source: str | Path, option: str = "data.source") -> None:
+    """Refuse a source that does not exist, without reading it.
+
+    Args:
+        source: as for `read_source`.
+        option: where the user gave the source, for messages.
+    """
+    if not is_builtin(source) and not (Path(source).is_dir() or Path(source).is_file()):
+        raise _missing(Path(source), option)
+
+
 def _read_file(path: Path) -> Source:
     ending = path.suffix.lower()
     if ending in (".csv", ".tsv"):

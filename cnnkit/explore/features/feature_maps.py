@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from cnnkit.data.pixels import read_pixels
 from cnnkit.errors import DataError, ImageError
 from cnnkit.explore.features.model_graph import check_finite
-from cnnkit.explore.features.opened_model import Opened, open_model
+from cnnkit.explore.features.opened_model import Opened, find_model
 from cnnkit.explore.features.output_folder import FEATURES_PAGE, layer_files, wanted_folder
 from cnnkit.explore.features.overview import draw_overview
 from cnnkit.explore.features.page import printable, render, stage_data
 from cnnkit.explore.features.stages import MOVE, OTHER, Stage, most_active, path_from, stages_of
-from cnnkit.files import make_numbered_folder, write_text
+from cnnkit.files import write_text
+from cnnkit.model.model_info import ModelInfo
+from cnnkit.new_folders import make_numbered_folder
 from cnnkit.plots.map_pictures import Section, plot_maps
 from cnnkit.progress import Report
 from cnnkit.tables import table_text
@@ -113,18 +115,27 @@ def draw_features(
         DataError: the image cannot be read, or the model gives NaN.
         UsageError: the model or a layer does not exist, or a file must not be replaced.
     """
-    opened = open_model(model, runs_folder, report.note)
-    if model is None:
-        report.note(f"run: {opened.run.folder}")
-    chosen = opened.convolutions(layers)
-    files = layer_files(opened.names(opened.convolutions()), [_OVERVIEW, FEATURES_PAGE])
-    written = [*(files[layer] for layer in opened.names(chosen)), _OVERVIEW, FEATURES_PAGE]
-    default = opened.run.folder / "features" / (Path(image).stem or "image")
-    folder = wanted_folder(output, default, written, overwrite=overwrite, inputs=[image])
-    stages = _stages(image, opened)
+    found = find_model(model, runs_folder, report.note)
+    default = found.run.folder / "features" / (Path(image).stem or "image")
+
+    def checked(names: Sequence[str]) -> tuple[dict[str, str], Path | None]:
+        files, chosen = layer_files(names, [_OVERVIEW, FEATURES_PAGE]), found.chosen(names, layers)
+        written = [*(files[layer] for layer in chosen), _OVERVIEW, FEATURES_PAGE]
+        inputs = [image]
+        return files, wanted_folder(output, default, written, overwrite=overwrite, inputs=inputs)
+
+    # Before the model is loaded, so that a mistake shows at once.
+    if (names := found.convolutions()) is not None:
+        checked(names)
+    pixels = _pixels(image, found.info)
+    opened = found.load()
+    places = opened.convolutions()
+    files, folder = checked(list(places))
+    stages = _stages(pixels, opened)
     # Only now: an image that cannot be read must not leave an empty folder.
     folder = folder or make_numbered_folder(default)
     name = printable(os.path.basename(image))
+    chosen = {places[layer] for layer in found.chosen(list(places), layers)}
     starts = [i for i, s in enumerate(stages) if s.convolution and s.position in chosen]
     drawn, orders = [], most_active(stages)
     with report.counting("layers") as advance:
@@ -135,11 +146,14 @@ def draw_features(
     return _finish(opened, stages, starts if layers else [], name, folder, drawn)
 
 
-def _stages(image: str, opened: Opened) -> list[Stage]:
+def _pixels(image: str, info: ModelInfo) -> NDArray:
     try:
-        pixels = read_pixels(image, opened.info.pixels)
+        return read_pixels(image, info.pixels)
     except ImageError as error:
         raise DataError(f"{image}: {error}.") from error
+
+
+def _stages(pixels: NDArray, opened: Opened) -> list[Stage]:
     stages = stages_of(opened.steps, pixels)
     for stage in stages:
         check_finite(stage.values, stage.name)

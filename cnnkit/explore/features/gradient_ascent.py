@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.backend import tf
 from cnnkit.explore.features.model_graph import Step, run_steps
 
 _STEPS = 96
@@ -57,6 +56,8 @@ def climbed_pictures(
 def _climb(
     step: Callable[..., Any], steps: Sequence[Step], position: int, channels: list[int], seed: int
 ) -> NDArray:
+    from cnnkit.backend import tf  # here, because the import takes seconds
+
     shape = steps[0].shape
     wanted = tf.one_hot(channels, steps[position].shape[-1])
     random = np.random.default_rng(seed)
@@ -72,6 +73,7 @@ def _climb(
 
 def _step(steps: Sequence[Step], position: int) -> Callable[..., Any]:
     """Return a function that makes one step: (pictures, shift, one-hot channels) -> pictures."""
+    from cnnkit.backend import tf  # here, because the import takes seconds
 
     @tf.function(reduce_retracing=True)
     def step(pictures: Any, move: Any, wanted: Any) -> Any:
@@ -93,6 +95,8 @@ def _step(steps: Sequence[Step], position: int) -> Callable[..., Any]:
 
 def _blurred(pictures: Any) -> Any:
     """Return the pictures blurred by 1 2 1 in both directions; the edge is repeated."""
+    from cnnkit.backend import tf  # here, because the import takes seconds
+
     padded = tf.pad(pictures, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="SYMMETRIC")
     down = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
     return (down[:, :, :-2] + 2 * down[:, :, 1:-1] + down[:, :, 2:]) / 4

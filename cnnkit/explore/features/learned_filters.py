@@ -23,7 +23,7 @@ from cnnkit.explore.features.layer_filters import (
     layer_data,
     within_bound,
 )
-from cnnkit.explore.features.opened_model import Opened, open_model
+from cnnkit.explore.features.opened_model import FoundModel, Opened, find_model
 from cnnkit.explore.features.output_folder import (
     FILTERS_PAGE,
     layer_files,
@@ -33,7 +33,8 @@ from cnnkit.explore.features.output_folder import (
 from cnnkit.explore.features.page import printable, render
 from cnnkit.explore.features.patches import Patch, exciting_patches
 from cnnkit.explore.features.windows_and_kernels import kernel_of
-from cnnkit.files import make_numbered_folder, write_text
+from cnnkit.files import write_text
+from cnnkit.new_folders import make_numbered_folder
 from cnnkit.prediction import find_images
 from cnnkit.progress import Report
 from cnnkit.tables import table_text
@@ -126,66 +127,69 @@ def draw_filters(
         DataError: the images are gone, have changed or cannot be read, or the model gives NaN.
         UsageError: the model or a layer does not exist, or a file must not be replaced.
     """
-    opened = open_model(model, runs_folder, report.note)
-    if model is None:
-        report.note(f"run: {opened.run.folder}")
-    chosen = opened.convolutions(layers)
-    if not layers and len(chosen) > _MOST_LAYERS:
+    found = find_model(model, runs_folder, report.note)
+    default = found.run.folder / "filters"
+    inputs = [images] if images else []
+
+    def checked(names: Sequence[str]) -> tuple[list[str], Path | None]:
+        chosen, files = found.chosen(names, layers), _files(names)
+        chosen = chosen if layers else _evenly(chosen, _MOST_LAYERS)
+        written = [*(files[layer] for layer in chosen), _kernels_name(names), FILTERS_PAGE]
+        return chosen, wanted_folder(output, default, written, overwrite=overwrite, inputs=inputs)
+
+    # Before the model is loaded, so that a mistake shows at once.
+    if (names := found.convolutions()) is not None:
+        checked(names)
+    records, whose = _records(found, images, report.note)
+    opened = found.load()
+    places = opened.convolutions()
+    chosen, folder = checked(list(places))
+    if not layers and len(chosen) < len(places):
         report.note(
-            f"{_MOST_LAYERS} of {len(chosen)} layers are drawn, evenly spaced. "
+            f"{len(chosen)} of {len(places)} layers are drawn, evenly spaced. "
             "Choose others with --layer."
         )
-        chosen = _evenly(chosen, _MOST_LAYERS)
-    files, default = _files(opened), opened.run.folder / "filters"
-    written = [
-        *(files[layer] for layer in opened.names(chosen)),
-        _kernels_name(opened),
-        FILTERS_PAGE,
-    ]
-    inputs = [images] if images else []
-    folder = wanted_folder(output, default, written, overwrite=overwrite, inputs=inputs)
-    records, whose = _records(opened, images, report.note)
     searched = _evenly(records, _MOST_IMAGES)
     some = f" of {len(records):,}" if len(searched) < len(records) else ""
     report.note(f"patches from {len(searched):,}{some} {whose}")
+    positions = [places[layer] for layer in chosen]
     settings = opened.info.pixels
     patches = exciting_patches(
-        opened.steps, chosen, searched, settings, num_patches=_PATCHES, report=report
+        opened.steps, positions, searched, settings, num_patches=_PATCHES, report=report
     )
-    found = _learned(opened, patches, num_channels, seed, report)
-    return _draw(opened, found, folder or make_numbered_folder(default), num_images=len(searched))
+    learned = _learned(opened, patches, num_channels, seed, report)
+    folder = folder or make_numbered_folder(default)
+    return _draw(opened, learned, folder, num_images=len(searched))
 
 
-def _files(opened: Opened) -> dict[str, str]:
+def _files(names: Sequence[str]) -> dict[str, str]:
     """Return the file name of each convolutional layer's picture."""
-    layers = opened.names(opened.convolutions())
-    return layer_files(layers, [_kernels_name(opened), FILTERS_PAGE])
+    return layer_files(names, [_kernels_name(names), FILTERS_PAGE])
 
 
-def _kernels_name(opened: Opened) -> str:
-    first = opened.convolutions()[0]
-    return png_name(f"{opened.steps[first].name}-filters")
+def _kernels_name(names: Sequence[str]) -> str:
+    return png_name(f"{names[0]}-filters")
 
 
 def _records(
-    opened: Opened, images: Path | None, note: Callable[[str], None]
+    found: FoundModel, images: Path | None, note: Callable[[str], None]
 ) -> tuple[list[ImageRecord], str]:
     """Return the images to search, and what to call them in a note."""
     if images is None:
-        rows = opened.run.read_split()
+        rows = found.run.read_split()
         split = "validation" if any(row["split"] == "validation" for row in rows) else "train"
-        data_config = load_config(opened.run.config).data
-        found = run_images(rows, split, data_config, option="--images FOLDER")
-        return list(found), "training images" if split == "train" else "validation images"
+        data_config = load_config(found.run.config).data
+        records = run_images(rows, split, data_config, option="--images FOLDER")
+        return list(records), "training images" if split == "train" else "validation images"
     if not images.exists():
         raise DataError(f"--images {images}: no folder or file has this name.")
     ignored = Ignored()
-    found = list(find_images([str(images)], ignored))
+    files = list(find_images([str(images)], ignored))
     for sentence in ignored.notes():
         note(sentence)
-    if images.is_dir() and found == [str(images)]:
+    if images.is_dir() and files == [str(images)]:
         raise DataError(f"--images {images} contains no image.")
-    return [ImageRecord(path, LocalFile(path), "", None) for path in found], f"images in {images}"
+    return [ImageRecord(path, LocalFile(path), "", None) for path in files], f"images in {images}"
 
 
 def _evenly(given: Sequence[Any], most: int) -> list[Any]:
@@ -229,10 +233,11 @@ def _learned(
 def _draw(
     opened: Opened, found: dict[int, LayerFilters], folder: Path, *, num_images: int
 ) -> Filters:
-    first, names = opened.convolutions()[0], _files(opened)
+    convolutions = opened.convolutions()
+    first, names = next(iter(convolutions.values())), _files(list(convolutions))
     kernels = None
     if first in found and found[first].kernel.shape[2] in (1, 3):  # it sees the image itself
-        kernels = folder / _kernels_name(opened)
+        kernels = folder / _kernels_name(list(convolutions))
         draw_kernels(found[first], kernels)
     layers = list(found.values())
     files = [folder / names[layer.name] for layer in layers]

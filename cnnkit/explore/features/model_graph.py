@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.backend import keras
 from cnnkit.errors import DataError, UsageError
 
-_LINEAR = keras.activations.linear
 _WITHOUT_KERNEL_ATTRIBUTE = ("DepthwiseConv2D", "SeparableConv2D")  # their kernels have other names
 
 
@@ -51,7 +49,7 @@ class Step:
         if not hasattr(self.operation, "kernel") and self.kind not in _WITHOUT_KERNEL_ATTRIBUTE:
             return None
         function = getattr(self.operation, "activation", None)
-        return None if function in (None, _LINEAR) else function
+        return None if function in (None, _keras().activations.linear) else function
 
     def apply(self, tensors: Sequence[Any], *, without_activation: bool = False) -> Any:
         """Return the output tensor of this step in inference.
@@ -64,14 +62,22 @@ class Step:
         args, kwargs = self.node.arguments.fill_in(dict(zip(keys, tensors, strict=True)))
         if without_activation and self.activation is not None:
             # Keras has no way to call a layer without its activation, so it is replaced meanwhile.
-            kept, self.operation.activation = self.operation.activation, _LINEAR
+            kept = self.operation.activation
+            self.operation.activation = _keras().activations.linear
             try:
                 result = self.operation(*args, **kwargs)
             finally:
                 self.operation.activation = kept
         else:
             result = self.operation(*args, **kwargs)
-        return keras.tree.flatten(result)[self.output]
+        return _keras().tree.flatten(result)[self.output]
+
+
+def _keras() -> Any:
+    """Return Keras, which is not imported before a model is loaded: the import takes seconds."""
+    from cnnkit.backend import keras
+
+    return keras
 
 
 def steps_of(model: Any) -> list[Step]:
@@ -144,7 +150,7 @@ def _graph(operation: Any) -> Any:
 
     Keras stores the nodes of a graph under a private name and has no public way to list them.
     """
-    if not isinstance(operation, keras.Model):
+    if not isinstance(operation, _keras().Model):
         return None
     graph = getattr(operation, "_functional", None) or operation
     return graph if hasattr(graph, "_nodes_by_depth") else None

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnkit.arithmetic.keras_file import KerasFileError, read_keras_file
+from cnnkit.arithmetic.stack import StackError
 from cnnkit.errors import UsageError, did_you_mean
 from cnnkit.explore.features.model_graph import Step, steps_of
-from cnnkit.explore.features.windows_and_kernels import is_convolution
+from cnnkit.explore.features.windows_and_kernels import CONVOLUTIONS, is_convolution
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import ModelInfo
-from cnnkit.runs import Run, find_run, run_of_file
+from cnnkit.runs import Run, find_run, note_unfinished, run_of_file
 from cnnkit.runtimes import info_of_keras, lacking
 from cnnkit.text import first_few
 
@@ -38,41 +40,79 @@ class Opened:
     steps: list[Step]
     model: Any
 
-    def convolutions(self, names: Sequence[str] = ()) -> list[int]:
-        """Return the positions of the convolutional layers, or of those with these names.
+    def convolutions(self) -> dict[str, int]:
+        """Return the names of the convolutional layers, with their positions."""
+        return {step.name: i for i, step in enumerate(self.steps) if is_convolution(step)}
+
+
+@dataclass(frozen=True, eq=False)
+class FoundModel:
+    """A model file that is not loaded yet: loading it imports TensorFlow, which takes seconds.
+
+    Args:
+        path: path of the `.keras` file.
+        run: the run it belongs to.
+        info: class names, pixel settings, kind of output.
+    """
+
+    path: Path
+    run: Run
+    info: ModelInfo
+
+    def convolutions(self) -> list[str] | None:
+        """Return the names of the convolutional layers; None if only TensorFlow knows them.
+
+        The layers of a model inside the model have longer names, which Keras makes.
+        """
+        try:
+            _, rows = read_keras_file(self.path)
+        except (KerasFileError, StackError):  # loading the file will say what is wrong, if anything
+            return None
+        names = [row.name for row in rows]
+        if any(len(row.path) > 1 for row in rows) or len(set(names)) < len(names):
+            return None
+        return [row.name for row in rows if row.kind in CONVOLUTIONS]
+
+    def load(self) -> Opened:
+        """Return the model with its layers.
+
+        Raises:
+            UsageError: it cannot be loaded, or its layers cannot be shown.
+        """
+        loaded = load_keras_model(self.path)
+        return Opened(self.path, self.run, self.info, steps_of(loaded), loaded)
+
+    def chosen(self, convolutions: Sequence[str], names: Sequence[str]) -> list[str]:
+        """Return the layers that the user named, by default all convolutional ones.
 
         Raises:
             UsageError: the model has no convolutional layer, or none with such a name.
         """
-        found = {step.name: i for i, step in enumerate(self.steps) if is_convolution(step)}
-        if not found:
+        if not convolutions:
             raise UsageError(
                 f"{self.path} has no convolutional layer (Conv2D, DepthwiseConv2D or "
                 "SeparableConv2D), so it has no feature maps and no filters to show."
             )
         for name in names:
-            if name not in found:
+            if name not in convolutions:
                 raise UsageError(
                     f"--layer: {self.path} has no convolutional layer {name}."
-                    f"{did_you_mean(name, found)} It has {first_few(found, 40)}."
+                    f"{did_you_mean(name, convolutions)} It has {first_few(convolutions, 40)}."
                 )
-        return [found[name] for name in dict.fromkeys(names)] or list(found.values())
-
-    def names(self, positions: Sequence[int]) -> list[str]:
-        """Return the names of the layers at these positions."""
-        return [self.steps[position].name for position in positions]
+        return list(dict.fromkeys(names)) or list(convolutions)
 
 
-def open_model(model: str | None, runs_folder: Path, note: Note = warnings.warn) -> Opened:
-    """Return the model of a run (its best weights) or of a `.keras` file inside a run folder.
+def find_model(model: str | None, runs_folder: Path, note: Note = warnings.warn) -> FoundModel:
+    """Find the model of a run (its best weights) or a `.keras` file inside a run folder.
 
     Args:
         model: run folder or name, or the file; None means the newest finished run.
         runs_folder: where run names are looked up.
-        note: called with one sentence for each run that had to be skipped.
+        note: called with one sentence for each run that had to be skipped, with the run that was
+            chosen if none was named, and with what an unfinished run lacks.
 
     Raises:
-        UsageError: the model does not exist, or its layers cannot be shown.
+        UsageError: the model does not exist, or is not a `.keras` file.
     """
     path = Path(model) if model is not None else None
     if path is None or not path.is_file():
@@ -84,9 +124,11 @@ def open_model(model: str | None, runs_folder: Path, note: Note = warnings.warn)
             raise lacking(run, [path])
     if path.suffix != ".keras":
         raise _not_layers(path)
-    info = info_of_keras(path)
-    loaded = load_keras_model(path)
-    return Opened(path, run_of_file(path), info, steps_of(loaded), loaded)
+    found = FoundModel(path, run_of_file(path), info_of_keras(path))
+    if model is None:
+        note(f"run: {found.run.folder}")
+    note_unfinished(found.run, note)
+    return found
 
 
 def _not_layers(path: Path) -> UsageError:

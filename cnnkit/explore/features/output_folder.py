@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cnnkit.errors import UsageError
+from cnnkit.new_folders import check_writable
 from cnnkit.output_guard import check_output, is_drawn
 from cnnkit.text import shown
 
@@ -57,9 +58,10 @@ def wanted_folder(
         inputs: files that are read; they are never replaced.
 
     Raises:
-        UsageError: one of the files exists and must not be replaced, or the named folder contains
-            files that `features` and `filters` do not write.
+        UsageError: one of the files exists and must not be replaced, the named folder contains
+            files that `features` and `filters` do not write, or nothing can be written there.
     """
+    check_writable(output or default.parent, "Choose another --output.")
     if output is None and not overwrite:
         return None  # a new folder cannot replace anything
     folder, in_run = output or default, output is None

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import itertools
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
+from cnnkit.augmentation import build_augmentation
 from cnnkit.config import config_from_text
 from cnnkit.config.calls import call_names, read_call, signature_of
 from cnnkit.config.own_calls import OWN_AUGMENTATION, OWN_LAYERS
@@ -18,8 +24,10 @@ from cnnkit.config.signatures import (
     keras_api,
     keras_signature,
     names_of,
+    object_type,
     object_value,
 )
+from cnnkit.data.decoding.pixels import PixelSettings
 from configs import FULL
 
 
@@ -98,3 +106,41 @@ def test_keras_builds_from_the_values_we_hand_over() -> None:
     assert built.momentum == 0.9
     for name in names_of("activations"):
         assert callable(keras.activations.get(name))
+
+
+# Values that users try: too large, negative, the wrong way round, of the wrong length.
+TRIED = [-3, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 300, 1e9, True, "", "abc", None, [], [0.5], [0, 0]]
+TRIED += [[0.2, 0.1], [-0.5, 0.5], [-2, 2], [1, 2], [100, 100], [1, 2, 3]]
+
+
+def _accepted(family: str, name: str, argument: str) -> Iterator[Any]:
+    """Yield a call for each tried value of an argument that a config may have."""
+    required = {
+        n: SAMPLES[n] for n, a in signature_of(family, name).items() if a.default is REQUIRED
+    }
+    for value in TRIED:
+        with contextlib.suppress(PydanticCustomError, ValidationError):
+            yield read_call(family, {name: {**required, argument: value}})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", call_names("augmentation"))
+def test_an_augmentation_that_a_config_accepts_can_be_built(name: str) -> None:
+    for argument in signature_of("augmentation", name):
+        for call in _accepted("augmentation", name, argument):
+            if name == "random_crop" or argument == "name":
+                continue  # whether a crop fits depends on the size of the images
+            assert build_augmentation([call], PixelSettings((16, 16))), call
+
+
+@pytest.mark.parametrize("family", OBJECT_FAMILIES)
+def test_an_initialiser_regulariser_or_constraint_that_a_config_accepts_is_built(
+    family: str,
+) -> None:
+    keras = pytest.importorskip("keras")
+    kind = object_type(family)
+    for name in names_of(family):
+        for argument, value in itertools.product(keras_signature(family, name), TRIED):
+            with contextlib.suppress(PydanticCustomError, ValidationError):
+                plain = read_value(kind, {name: {argument: value}})
+                assert getattr(keras, family).get(object_value(family, plain)), plain

@@ -34,6 +34,7 @@ def backbone(text: str, image_size: str = "64") -> str:
     return f"data:\n  source: a\n  image_size: {image_size}\nmodel:\n  backbone: {{{text}}}\n"
 
 
+ZOOM = "a number above -1 and below 1, or a pair [lower, upper] above -1 and up to 1"
 BORDER = "a width in pixels, one for each of the 2 axes, or a pair [before, after] for each of "
 BORDER += "the 2 axes"
 UNTRAINED = "there are no ImageNet weights of MobileNet"
@@ -433,5 +434,54 @@ TABLE = [
         data("classes: [cat, dog, cat]"),
         ['4:12  data.classes  expected a list of at least two class names, or a text file with one '
          'class per line, received ["cat", "dog", "cat"]. cat is given twice.'],
+    ),
+    (
+        f"{DATA}{MODEL}augmentation:\n"
+        "  - random_zoom: -3\n"
+        "  - random_zoom: 1\n"
+        "  - random_zoom: {height_factor: 0, width_factor: [-1, 0]}\n"
+        "  - random_rotation: 1.5\n"
+        "  - random_contrast: {factor: [0.1, 7]}\n"
+        "  - random_perspective: {factor: 0.5, scale: 2}\n"
+        "  - random_gaussian_blur: {kernel_size: [3, 4]}\n"
+        "  - equalization: {value_range: [255, 0]}\n"
+        "  - rand_augment: {value_range: [1, 1]}\n"
+        "  - random_resized_crop: {scale: [0.5, 0.1]}\n"
+        "  - cutmix: -1\n",
+        [
+            f"4:18  augmentation[0].random_zoom.height_factor  expected {ZOOM}, received -3.",
+            f"5:18  augmentation[1].random_zoom.height_factor  expected {ZOOM}, received 1.",
+            f"6:51  augmentation[2].random_zoom.width_factor  expected {ZOOM} or null, received "
+            "[-1, 0].",
+            "7:22  augmentation[3].random_rotation.factor  expected a number from -1 to 1, or a "
+            "pair of such numbers [lower, upper], received 1.5.",
+            "8:31  augmentation[4].random_contrast.factor  expected a number from 0 to 1, or a "
+            "pair of such numbers [lower, upper], received [0.1, 7].",
+            "9:46  augmentation[5].random_perspective.scale  expected a number from 0 to 1, "
+            "received 2.",
+            "10:41  augmentation[6].random_gaussian_blur.kernel_size  expected an odd whole number "
+            "of at least 1 or a pair of them, received [3, 4].",
+            "11:33  augmentation[7].equalization.value_range  expected a pair of numbers [lower, "
+            "upper], received [255, 0]. Write the smaller number first.",
+            "12:33  augmentation[8].rand_augment.value_range  expected a pair of numbers [lower, "
+            "upper], received [1, 1]. The two must differ.",
+            "13:34  augmentation[9].random_resized_crop.scale  expected a pair of numbers above 0 "
+            "and at most 1, received [0.5, 0.1]. Write the smaller number first.",
+            "14:13  augmentation[10].cutmix.factor  expected a number from 0 to 1, or a pair of "
+            "such numbers [lower, upper], received -1.",
+        ],
+    ),
+    (
+        layer("dense: {units: 2, kernel_regularizer: {l2: -1}}"),
+        ["4:48  model.layers[0].dense.kernel_regularizer.l2.l2  expected a number of at least 0, "
+         "received -1."],
+    ),
+    (layer("dropout: 1.5"),
+     ["4:16  model.layers[0].dropout.rate  expected a number of at least 0 and below 1, received "
+      "1.5."]),
+    (
+        training("optimizer: {adam: {loss_scale_factor: 0}}"),
+        ["4:40  training.optimizer.adam.loss_scale_factor  expected a number above 0 or null, "
+         "received 0."],
     ),
 ]  # fmt: skip

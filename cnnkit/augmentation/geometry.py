@@ -77,7 +77,9 @@ class RandomZoom:
     def __init__(self, height_factor: Any, width_factor: Any = None, **border: Any) -> None:
         """Read the limits."""
         self._height = limits("height_factor", height_factor, -1, 1)
-        self._width = width_factor and limits("width_factor", width_factor, -1, 1)
+        self._width = None
+        if width_factor is not None:
+            self._width = limits("width_factor", width_factor, -1, 1)
         if -1 in self._height or -1 in (self._width or ()):
             raise ValueError("a factor of -1 leaves nothing of the image, use more than -1.")
         self.border = Border(**border)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import AfterValidator
 
 from cnnkit.config.values import (
     Custom,
     Flag,
     Fraction,
+    MismatchError,
     Number,
     NumberAbove0,
     NumberFrom0,
@@ -29,7 +31,47 @@ from cnnkit.config.values import (
 
 _ANYTHING = Annotated[Any, Custom("any value", read=plain, schema={})]
 _Share = Annotated[Number, Ge(0), Le(1)]
-_Factor = described(Number | list_of(Number, 2), "a number or a pair of numbers [lower, upper]")
+
+
+def _factor(low: int) -> Any:
+    """Return the type of the strength of an augmentation: a number, or its limits."""
+    number = Annotated[Number, Ge(low), Le(1)]
+    return described(
+        number | list_of(number, 2),
+        f"a number from {low} to 1, or a pair of such numbers [lower, upper]",
+    )
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise MismatchError
+    return value
+
+
+def rising(pair: list[float]) -> list[float]:
+    """Return a pair whose first number is not the larger one; refuse any other."""
+    if pair[0] > pair[1]:
+        raise MismatchError(" Write the smaller number first.")
+    return pair
+
+
+def _different(pair: list[float]) -> list[float]:
+    if pair[0] == pair[1]:
+        raise MismatchError(" The two must differ.")
+    return pair
+
+
+_Factor, _SignedFactor = _factor(0), _factor(-1)
+# -1 leaves nothing of the image, and 1 stands for [-1, 1].
+_Zoom = described(
+    Annotated[Number, Gt(-1), Lt(1)] | list_of(Annotated[Number, Gt(-1), Le(1)], 2),
+    "a number above -1 and below 1, or a pair [lower, upper] above -1 and up to 1",
+)
+_OddSize = Annotated[Positive, AfterValidator(_odd)]
+_OddSizes = described(
+    _OddSize | list_of(_OddSize, 2), "an odd whole number of at least 1 or a pair of them"
+)
+_Range: Any = Annotated[list_of(Number, 2), AfterValidator(rising), AfterValidator(_different)]
 _Numbers = described(Number | list_of(Number), "a number or a list of numbers")
 _Bits = Annotated[Whole, Ge(1), Le(8)]
 _Resizing = choice("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
@@ -44,7 +86,9 @@ _BY_NAME: dict[str, Any] = {
     "rate": Fraction,
     "factor": _Factor,
     "sigma": _Factor,
-    "value_range": described(list_of(Number, 2), "a pair of numbers [lower, upper]"),
+    "value_range": described(_Range, "a pair of numbers [lower, upper]"),
+    **dict.fromkeys(("l1", "l2"), NumberFrom0),
+    "loss_scale_factor": NumberAbove0,
     "stddev": NumberFrom0,
     "momentum": _Share,
     "epsilon": NumberAbove0,
@@ -69,9 +113,28 @@ _BY_CLASS: dict[tuple[str, str], Any] = {
     ("OrthogonalRegularizer", "mode"): choice("rows", "columns"),
     ("VarianceScaling", "mode"): choice("fan_in", "fan_out", "fan_avg"),
     ("VarianceScaling", "scale"): NumberAbove0,
+    ("VarianceScaling", "distribution"): choice(
+        "truncated_normal", "untruncated_normal", "uniform"
+    ),
     ("Conv1D", "padding"): choice("same", "valid", "causal"),
     ("RandomFlip", "mode"): choice("horizontal", "vertical", "horizontal_and_vertical"),
     ("RandomErasing", "scale"): _Factor,
+    ("RandomElasticTransform", "scale"): _Share,
+    ("RandomPerspective", "scale"): _Share,
+    ("RandomGaussianBlur", "kernel_size"): _OddSizes,
+    **{
+        (name, argument): _SignedFactor
+        for name, arguments in {
+            "RandomBrightness": ["factor"],
+            "RandomColorDegeneration": ["factor"],
+            "RandomColorJitter": ["brightness_factor", "saturation_factor"],
+            "RandomRotation": ["factor"],
+            "RandomSaturation": ["factor"],
+            "RandomTranslation": ["height_factor", "width_factor"],
+        }.items()
+        for argument in arguments
+    },
+    **{("RandomZoom", f"{axis}_factor"): _Zoom for axis in ("height", "width")},
     ("Resizing", "fill_mode"): choice("constant"),
     ("Resizing", "interpolation"): _Resizing,
     ("UpSampling2D", "interpolation"): _Resizing,
@@ -122,7 +185,7 @@ def argument_type(keras_name: str, argument: str, default: Any) -> Any:
         return choice("nearest", "bilinear")
     if argument == "fill_mode":
         return choice("reflect", "wrap", "constant", "nearest")
-    if argument.endswith("_factor") and "loss" not in argument:  # not loss_scale_factor
+    if argument.endswith("_factor") and argument not in _BY_NAME:  # of an augmentation
         return _Factor
     return _BY_NAME.get(argument) or _like_default(argument, default)
 

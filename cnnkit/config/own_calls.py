@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic import AfterValidator
 
-from cnnkit.config.keras_types import argument_type, border
+from cnnkit.config.keras_types import argument_type, border, rising
 from cnnkit.config.problems import Errors, bad_value, read_value, shown
 from cnnkit.config.signatures import Argument, Signature, names_of, read_arguments
 from cnnkit.config.values import (
@@ -18,6 +19,7 @@ from cnnkit.config.values import (
     NumberFrom0,
     Positive,
     choice,
+    described,
     list_of,
     one_of_many,
     words,
@@ -159,10 +161,20 @@ def check_pad(arguments: Mapping[str, Any]) -> None:
 
 # --- augmentations
 
+
+_Share = Annotated[NumberAbove0, Le(1)]
+
+
+def _rising_pair(number: Any, expected: str) -> Any:
+    return described(Annotated[list_of(number, 2), AfterValidator(rising)], expected)
+
+
 OWN_AUGMENTATION: dict[str, Signature] = {
     "random_resized_crop": {
-        "scale": Argument(list_of(Annotated[NumberAbove0, Le(1)], 2), [0.08, 1.0]),
-        "ratio": Argument(list_of(NumberAbove0, 2), [0.75, 1.333]),
+        "scale": Argument(
+            _rising_pair(_Share, "a pair of numbers above 0 and at most 1"), [0.08, 1.0]
+        ),
+        "ratio": Argument(_rising_pair(NumberAbove0, "a pair of numbers above 0"), [0.75, 1.333]),
     },
     "mixup": {"alpha": Argument(NumberAbove0, 0.2)},
     "cutmix": {"factor": Argument(argument_type("CutMix", "factor", 1.0), 1.0)},

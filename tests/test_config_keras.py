@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cnnkit.data.decoding.pixels import PixelSettings
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
@@ -27,7 +28,6 @@ from cnnkit.config.signatures import (
     object_type,
     object_value,
 )
-from cnnkit.data.decoding.pixels import PixelSettings
 from configs import FULL
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -205,6 +207,52 @@ def test_a_training_without_a_finished_epoch_starts_again(resume_start, tmp_path
         f"To start again: cnnkit train --resume {run.folder}"
     ]
     assert_same_run(cnnkit.resume(runs_folder=tmp_path), find_run("plain", resume_start / "runs"))
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no such masks")
+def test_an_interrupt_is_answered_while_a_call_into_c_is_running():
+    """Python's own handlers run only after such a call; a batch of TensorFlow is one."""
+    import ctypes
+
+    from cnnkit.training.interrupts import interrupts_held_back
+
+    reading, writing = os.pipe()
+    answer = ctypes.create_string_buffer(1)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        interrupts_held_back(lambda: os.write(writing, b"!")),
+    ):
+        # Another thread gets the signal, so that the call below is not cut short by it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        late = threading.Timer(60, os.write, (writing, b"?"))
+        late.start()
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            ctypes.CDLL(None).read(reading, answer, 1)
+        finally:
+            late.cancel()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert answer.value == b"!"
+    assert signal.set_wakeup_fd(-1) == -1
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_second_interrupt_waits_until_the_weights_are_saved(resume_start, tmp_path, monkeypatch):
+    from cnnkit.training import checkpoint
+
+    close = checkpoint.Checkpoint.close
+
+    def close_and_press(self):
+        signal.raise_signal(signal.SIGINT)
+        close(self)
+
+    monkeypatch.setattr(checkpoint.Checkpoint, "close", close_and_press)
+    run, _ = interrupted_run(resume_start / "plain.yaml", tmp_path, 2)
+    assert run.best.exists() and run.last.exists() and run.backup.exists()
+    monkeypatch.undo()
+    cnnkit.resume(run.folder)
+    assert_same_run(run, find_run("plain", resume_start / "runs"))
 
 
 def test_an_interrupt_is_held_back_once_and_never_lost():

@@ -481,7 +481,7 @@ TABLE = [
       "1.5."]),
     (
         training("optimizer: {adam: {loss_scale_factor: 0}}"),
-        ["4:40  training.optimizer.adam.loss_scale_factor  expected a number above 0 or null, "
+        ["4:41  training.optimizer.adam.loss_scale_factor  expected a number above 0 or null, "
          "received 0."],
     ),
 ]  # fmt: skip

@@ -118,13 +118,16 @@ class Checkpoint:
             save_now: False lets them wait for up to half a minute: an epoch of a head alone can
                 take less time than writing its backbone.
         """
+        # Emptied first: if a second Ctrl-C comes now, `close` must not bring back an older epoch.
+        self._epoch_end = []
         self._unsaved, self._best_is_last = True, is_best
         self._rows = list(self._history.rows)
         if is_best:
             # A copy: the model trains on before it is saved, and a later epoch may be worse.
             self._best = self._model.get_weights()
         # A copy of what this epoch ended with: `close` may be called in the middle of the next.
-        self._epoch_end = [] if save_now else values_of(self._trained_variables)
+        if not save_now:
+            self._epoch_end = values_of(self._trained_variables)
         if save_now or time.monotonic() - self._saved_at > _MOST_UNSAVED_SECONDS:
             self.save()
 

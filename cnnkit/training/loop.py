@@ -24,6 +24,11 @@ from cnnkit.training.probe import probe_epoch
 from cnnkit.training.resuming import facts_of
 from cnnkit.training.step import train_epoch
 
+# What is said at once when Ctrl-C comes, because a batch may take long.
+_STOPPING = "Stopping after this batch ... Finished epochs are kept."
+_STOPPING_PROBE = "Stopping after this fit of the linear probe ... Finished epochs are kept."
+_SAVING = "The weights are being saved ... Ctrl-C again stops without them."
+
 
 def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = None) -> History:
     """Train all phases and return the history. Weights and history are saved along the way.
@@ -50,7 +55,9 @@ def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = N
             if not _is_over(planned.phase, history):
                 loop.train_phase(number, planned, backup.optimizer if backup else ())
     finally:
-        with tf.init_scope():  # Ctrl-C may have come while TensorFlow was building a graph
+        # Ctrl-C may have come while TensorFlow was building a graph: init_scope leaves it. Another
+        # one waits until everything is saved.
+        with tf.init_scope(), interrupts_held_back(lambda: report.note(_SAVING)):
             checkpoint.close()
     report.close()
     return history
@@ -91,7 +98,8 @@ class _Loop:
         self.checkpoint.begin_phase(model)
         self._note_start(number, phase, model, batches.description)
         learning_rate = LearningRate(phase, batches.steps, history)
-        with interrupts_held_back() as stop_if_interrupted:
+        stopping = _STOPPING_PROBE if phase.is_probe else _STOPPING
+        with interrupts_held_back(lambda: self.report.note(stopping)) as stop_if_interrupted:
             while not _is_over(phase, history):
                 self._begin_epoch(batches.num_images)
                 if phase.is_probe:

@@ -473,7 +473,7 @@ TABLE = [
     ),
     (
         layer("dense: {units: 2, kernel_regularizer: {l2: -1}}"),
-        ["4:48  model.layers[0].dense.kernel_regularizer.l2.l2  expected a number of at least 0, "
+        ["4:50  model.layers[0].dense.kernel_regularizer.l2.l2  expected a number of at least 0, "
          "received -1."],
     ),
     (layer("dropout: 1.5"),

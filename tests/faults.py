@@ -96,7 +96,8 @@ def half_a_jpeg_with_an_end(folder):
 @fault(("damaged", "cat/x.jpg"))
 def half_a_jpeg_of_zeros(folder):
     content = file_bytes(scene(7000, 200, 200), "JPEG")
-    put(folder, "cat/x.jpg", content[: len(content) // 2].ljust(len(content), b"\0"))
+    half = content[: len(content) // 2].ljust(len(content) - 2, b"\0")
+    put(folder, "cat/x.jpg", half + content[-2:])
 
 
 @fault(("damaged", "cat/x.png"))

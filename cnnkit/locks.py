@@ -54,7 +54,7 @@ def held(lock: Path) -> Iterator[None]:
     file_lock = FileLock(lock)
     try:
         file_lock.acquire(timeout=_LOOKING_SECONDS)
-    except TimeoutError:
+    except TimeoutError:  # an OSError too, but not that of a file system without locks
         raise
     except (OSError, NotImplementedError):
         yield

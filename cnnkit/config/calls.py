@@ -71,6 +71,7 @@ class Call:
         """The arguments for the Keras constructor; empty for a layer of our own."""
         if self.name in OWN_LAYERS:
             return {}
+        # Keras has a default for max pooling only, so ours is always passed on.
         given = {"pool_size": POOL_SIZE} | self.arguments if self.name == "pool" else self.arguments
         # The type of a pool is in keras_name; a layer of its own adds the border of `pad`.
         own = ("type",) if self.name in POOLS else ("pad",)

@@ -71,6 +71,7 @@ def own_signature(name: str, stack: Any) -> Signature:
             "stacks": Argument(_stacks(stack)),
             "merge": Argument(choice("concatenate", "add"), "concatenate"),
         }
+    # The ratio of the paper: Hu et al. 2018, arXiv:1709.01507.
     return {"ratio": Argument(Positive, 16)}
 
 
@@ -170,12 +171,14 @@ def _rising_pair(number: Any, expected: str) -> Any:
 
 
 OWN_AUGMENTATION: dict[str, Signature] = {
+    # The limits of torchvision, which follow Szegedy et al. 2015, arXiv:1409.4842.
     "random_resized_crop": {
         "scale": Argument(
             _rising_pair(_Share, "a pair of numbers above 0 and at most 1"), [0.08, 1.0]
         ),
         "ratio": Argument(_rising_pair(NumberAbove0, "a pair of numbers above 0"), [0.75, 1.333]),
     },
+    # The default of Keras's MixUp, which is within what the paper uses for ImageNet.
     "mixup": {"alpha": Argument(NumberAbove0, 0.2)},
     "cutmix": {"factor": Argument(argument_type("CutMix", "factor", 1.0), 1.0)},
 }

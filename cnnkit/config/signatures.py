@@ -67,6 +67,7 @@ Signature = Mapping[str, Argument | KerasArgument]
 @cache
 def keras_api() -> dict[str, Any]:
     """Return the table that scripts/generate_keras_api.py wrote."""
+    # A table in place of Keras itself, whose import takes seconds.
     return json.loads(Path(__file__).with_name("keras_api.json").read_text(encoding="utf-8"))
 
 

@@ -140,12 +140,14 @@ def look_at(
         found[index]
         for found in by_class.values()
         for index in sorted(random.permutation(len(found))[:each])
+        # With more classes than this, even one image of each is too many.
     ][:MOST_SAMPLED]
     facts = image_facts([record.file for record in sampled], _LOOKED_AT, progress)
     _check_some_decode(
         source.name, [(each.path, fact.error) for each, fact in zip(sampled, facts, strict=True)]
     )
     counts = Counter(record.label for record in training)
+    # What is known to be broken cannot be trained on.
     counts.subtract(record.label for record, fact in zip(sampled, facts, strict=True) if fact.error)
     return Findings(source, data_config.source, facts, counts, from_scratch)
 

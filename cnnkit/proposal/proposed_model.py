@@ -58,6 +58,8 @@ def block_choices() -> list[Choice]:
             "The layers that `block` inserts below. Its arguments replace $filters and $strides.",
         ),
         Choice(f"      - conv: {conv}"),
+        # The averages follow within tens of steps; with Keras's 0.99 they need hundreds, and few
+        # images give few steps.
         Choice("      - batch_norm: {momentum: 0.9}"),
         Choice("      - activation: relu"),
     ]
@@ -66,6 +68,7 @@ def block_choices() -> list[Choice]:
 def layer_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
     """Return the lines of `model.layers`: stages of convolutions, more of them for more images."""
     number = findings.num_images
+    # Four stages leave 6 x 6 of 96 pixels: a stride of 2, and three poolings.
     stages = 3 if min(size) < 96 else 4
     deep = number >= FEW
     lines: list[str] = []

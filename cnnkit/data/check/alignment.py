@@ -57,6 +57,7 @@ def _correlated(
         place[:, :2] = np.clip(place[:, :2], *_SCALES)
         place[:, 2:] = np.clip(place[:, 2:], -_LARGEST_SHIFT, _LARGEST_SHIFT)
         laid, gradients, inside = _lay(others, place)
+    # The outermost pixels lack a neighbour, so their detail is not known.
     inner = inside[:, 1:-1, 1:-1]
     return (
         _correlation(pictures, laid, inside),
@@ -107,6 +108,8 @@ def _step(
     half = (side - 1) / 2
     centred = np.arange(side, dtype=np.float32) - half
     slope_x, slope_y = gradients
+    # Two pictures may also differ in contrast and brightness. These are solved for with the place,
+    # and then dropped.
     columns = (
         slope_x * centred, slope_y * centred[:, None], slope_x * half, slope_y * half,
         laid, np.ones_like(laid),
@@ -118,6 +121,7 @@ def _step(
     normal += np.eye(6, dtype=np.float32) * (_DAMPING * trace / 6 + 1e-3)
     rest = (pictures - laid).reshape(num_pairs, -1, 1)
     solved = np.linalg.solve(normal, weighted @ rest)[:, :4, 0]
+    # The slopes hold for small steps only.
     return np.clip(solved, -_LARGEST_STEP, _LARGEST_STEP)
 
 

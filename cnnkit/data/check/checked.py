@@ -61,6 +61,7 @@ class Checked:
         named: dict[str, None] = {}
         for finding in self.findings:
             if finding.severity != "info" and finding.kind != "dark_samples":
+                # Of copies in one class, one can stay.
                 keeps_first = finding.kind in ("duplicate", "near_duplicate")
                 named.update(dict.fromkeys(finding.paths[1:] if keeps_first else finding.paths))
         return [str(self.files[path]) for path in named if path in self.files]

@@ -192,6 +192,7 @@ def _agreement(pictures: np.ndarray, rows: np.ndarray, limits: np.ndarray) -> np
     """
     first, second, scale = _mirrored(pictures, rows), pictures[rows[:, 1]], _scale(rows)
     agreement = np.zeros(len(rows))
+    # Both ways, because either picture may be the one that was cropped.
     for below, above, begin in ((second, first, scale), (first, second, 1 / scale)):
         left = np.flatnonzero(agreement == 0)
         whole, detail = correlation(below[left], above[left], begin[left])

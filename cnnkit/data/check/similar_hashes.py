@@ -112,8 +112,10 @@ class _Band:
     def near(self, queries: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (query, hash) indices whose bands differ in at most one bit."""
         turned, seen = self._turned(queries), np.zeros(len(queries), np.int64)
+        # The band as it is, and then with each of its bits flipped in turn.
         for flipped in (0, *(1 << bit for bit in range(64 - _BAND_BITS, 64))):
             begin, counts = self._same_key(turned ^ np.uint64(flipped))
+            # A picture that has met enough others looks no further.
             counts[seen >= _WINDOW] = 0
             seen += counts
             totals = np.cumsum(counts)

@@ -70,6 +70,7 @@ def list_source(data_config: DataConfig) -> ListedSource:
     try:
         source = read_source(data_config.source, data_config.shapes)
     except (DataError, OSError) as error:
+        # A wrong path is a mistake in the command, not a fault of the data.
         if not path.exists():
             raise
         source, refusal = Source(str(path), tuple(walk.records() if walk else ())), error

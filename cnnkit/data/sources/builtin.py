@@ -14,7 +14,9 @@ from cnnkit.data.sources.builtin_names import DIGIT_NAMES, SHAPE_NAMES, is_built
 from cnnkit.data.sources.known_sets import KNOWN_SETS, Report, known_set_folder
 
 _DRAWN_LARGER = 4  # shapes are drawn four times as large and scaled down: smooth edges
+# Of the 442 between black and white: a shape must be seen on its background.
 _MIN_COLOR_DISTANCE = 120.0
+# To be raised if any pixel changes: it is part of the folder's name.
 _VERSION = 1
 
 

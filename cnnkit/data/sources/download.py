@@ -224,6 +224,7 @@ def _size(path: Path) -> int:
 
 
 def _open_url(url: str, first_byte: int) -> http.client.HTTPResponse:
+    # Not compressed on the way, so that sizes and ranges are those of the file.
     headers = {"User-Agent": f"cnnkit/{VERSION}", "Accept-Encoding": "identity"}
     if first_byte:
         headers["Range"] = f"bytes={first_byte}-"
@@ -236,6 +237,7 @@ def _open_url(url: str, first_byte: int) -> http.client.HTTPResponse:
 
 def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
     try:
+        # Unlike `read`, it returns what has arrived: less is lost if the connection ends.
         while chunk := response.read1(_CHUNK_BYTES):
             yield chunk
     except (OSError, http.client.HTTPException) as error:

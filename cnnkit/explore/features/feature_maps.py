@@ -215,6 +215,7 @@ def _draw_layer(
     stages: list[Stage], start: int, order: NDArray, image: str, path: Path
 ) -> dict[str, Any]:
     stage = stages[start]
+    # The most active channels, drawn in the order of their numbers.
     channels = np.sort(order[:_MOST_MAPS])
     sections = [
         Section(

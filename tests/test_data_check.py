@@ -8,12 +8,14 @@ import signal
 import socket
 
 import faults
+import faults_of_folders
 import numpy as np
 import pytest
+import sound_folders
 from click.testing import CliRunner
-from faults import FAULTS, write_more, write_sound
 from images import data_config, file_bytes
 from PIL import Image
+from sound_folders import FAULTS, write_more, write_sound
 
 from cnnkit.cli import main
 from cnnkit.data.check import check_data
@@ -127,7 +129,7 @@ def test_images_inside_a_tfrecord_file_are_checked(tmp_path):
 
     with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
         for index in range(24):
-            content = b"" if index == 3 else file_bytes(faults.scene(index % 23))
+            content = b"" if index == 3 else file_bytes(sound_folders.scene(index % 23))
             values = {"image/encoded": content, "image/class/text": b"cat" if index % 2 else b"dog"}
             features = tf.train.Features(feature={k: feature(v) for k, v in values.items()})
             writer.write(tf.train.Example(features=features).SerializeToString())
@@ -188,7 +190,7 @@ def test_a_config_brings_its_size_and_classes(sound):
 def test_the_list_names_files_but_not_the_copy_to_keep(sound, tmp_path):
     faults.text(sound)
     faults.copy(sound)
-    faults.empty_class(sound)
+    faults_of_folders.empty_class(sound)
     faults.animation(sound)
     result = run("data", "check", str(sound), "--list", str(tmp_path / "bad.txt"))
     assert result.exit_code == 0
@@ -208,7 +210,12 @@ def test_dark_pictures_are_named_and_not_on_the_list(sound, tmp_path):
 
 
 def test_nothing_is_changed(sound):
-    for spoil in (faults.dangling_link, faults.copy, faults.jupyter, faults.empty_class):
+    for spoil in (
+        faults.dangling_link,
+        faults.copy,
+        faults_of_folders.jupyter,
+        faults_of_folders.empty_class,
+    ):
         spoil(sound)
     before = {path: path.lstat().st_mtime_ns for path in sound.rglob("*")}
     run("data", "check", str(sound), "--strict")
@@ -264,7 +271,7 @@ def test_a_class_without_a_readable_image_is_empty(sound):
 
 def test_the_size_of_a_small_class_is_that_of_its_contents(sound):
     for name in ("a", "b", "c"):
-        faults.put(sound, f"owl/{name}.png", file_bytes(faults.scene(90)))
+        sound_folders.put(sound, f"owl/{name}.png", file_bytes(sound_folders.scene(90)))
     (finding,) = [f for f in check(sound).findings if f.kind == "class_too_small"]
     assert (finding.paths, finding.detail) == (("owl",), "1 distinct image that can be read")
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-from wrong_configs import DATA, MODEL, PROBE, TABLE, backbone, layer
+from config_parts import DATA, MODEL, PROBE, backbone, layer
+from wrong_configs import TABLE
 
 from cnnkit.config import (
     check_config,

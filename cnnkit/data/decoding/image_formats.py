@@ -113,9 +113,9 @@ def _open_tiff(data: bytes, header: TiffHeader) -> OpenedImage:
     check_parts(header)
     if is_signed_bytes(header):
         raise ImageError(
-            "it holds numbers from -128 to 127, whose black and white are not known; convert it to "
-            "8 or 16 bits per channel without a sign",
-            kind="unsupported_pixels",
+            "it is a TIFF with numbers from -128 to 127, which cannot be read; convert it to 8 or "
+            "16 bits per channel without a sign",
+            kind="unread_format",
         )
     if lacks_photometric(header):
         data = with_photometric(header)

@@ -37,6 +37,7 @@ def write_contact_sheet(checked: Checked, path: Path) -> tuple[int, int]:
     Returns:
         How many pairs were drawn, and how many there are.
     """
+    # One pair of each finding first, so that a large group does not fill the sheet.
     ranks = zip_longest(*([(f, pair) for pair in f.pairs] for f in checked.findings))
     found = {pair: finding for rank in ranks for finding, pair in filter(None, rank)}
     kept = list(found.items())[:_MOST_PAIRS]

@@ -40,6 +40,7 @@ def image_size(findings: Findings) -> tuple[int, int]:
 
 
 def _side(pixels: float, largest: int) -> int:
+    # Multiples of 8 can be halved three times without a rest.
     return int(min(largest, max(_SMALLEST_SIDE, 8 * round(pixels / 8))))
 
 
@@ -166,4 +167,5 @@ def _split(findings: Findings) -> list[Choice]:
 
 
 def _scalar(text: str) -> str:
+    # As YAML writes it: a path with a colon, for example, needs quotes.
     return yaml.safe_dump(text, allow_unicode=True, width=10_000).splitlines()[0]

@@ -115,6 +115,7 @@ class ManifestPaths:
 
 def _readings(path: str) -> Iterator[tuple[list[str], str]]:
     """Yield what a path may mean, from the likeliest on, with the notes about it."""
+    # As it is written, first: no other reading may hide a file that exists.
     yield [], path
     slashed = path.replace("\\", "/")
     has_backslash = slashed != path and os.sep != "\\"

@@ -85,6 +85,7 @@ class RowReader:
             DataError: there are bad rows, or no rows at all.
         """
         bad_rows = sorted(self._bad_rows + self._unsplit_rows())
+        # The wrong byte is the likeliest reason of all bad rows.
         if bad_rows and self._wrong_byte is not None:
             raise DataError(
                 f"{self._manifest} is not UTF-8 text (byte {self._wrong_byte}). Save it as UTF-8."

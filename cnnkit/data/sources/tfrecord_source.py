@@ -124,6 +124,7 @@ def _images(file: str) -> list[_Found]:
 
 def _found(image: RecordImage, data: bytes) -> _Found:
     features = example_features(data)
+    # Called only to refuse a record without an image.
     encoded_image(features)
     text: Sequence[bytes] = features[_TEXT].bytes_list.value if _TEXT in features else ()
     number: Sequence[int] = features[_NUMBER].int64_list.value if _NUMBER in features else ()

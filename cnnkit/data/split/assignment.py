@@ -65,6 +65,7 @@ def assign_splits(
         raise too_few_error(pool.units, too_few, wanted, ALL_IN_TRAIN)
     splits = pool.spread(unit_splits)
     notes = pool.notes() + _small_notes(pool.units, too_few)
+    # A split that is drawn here has no leaks, because units are never divided.
     if pool.given_splits:
         notes += _leak_notes(records, hashes, splits) + _straddle_notes(groups, splits)
     return splits, notes

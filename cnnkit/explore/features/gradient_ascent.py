@@ -62,6 +62,7 @@ def _climb(
     wanted = tf.one_hot(channels, steps[position].shape[-1])
     random = np.random.default_rng(seed)
     noise = random.normal(_GREY, _NOISE, (1, *shape)).astype(np.float32)
+    # The same start for all, so that pictures differ by their channels alone.
     pictures = tf.constant(np.repeat(noise, len(channels), axis=0))
     most = [max(1, round(side * _MOVE_SHARE)) for side in shape[:2]]
     for _ in range(_STEPS):
@@ -75,6 +76,7 @@ def _step(steps: Sequence[Step], position: int) -> Callable[..., Any]:
     """Return a function that makes one step: (pictures, shift, one-hot channels) -> pictures."""
     from cnnkit.backend import tf  # here, because the import takes seconds
 
+    # The last batch may be smaller, for which the step must not be compiled again.
     @tf.function(reduce_retracing=True)
     def step(pictures: Any, move: Any, wanted: Any) -> Any:
         with tf.GradientTape() as tape:
@@ -84,6 +86,7 @@ def _step(steps: Sequence[Step], position: int) -> Callable[..., Any]:
             means = tf.reduce_mean(tf.cast(maps, tf.float32), axis=[1, 2])
             # Pictures do not influence each other, so one sum gives the slope of each of them.
             total = tf.reduce_sum(means * wanted)
+        # Without the blur, fine noise would grow faster than shapes.
         slope = _blurred(tape.gradient(total, pictures))
         # All steps have the same size, no matter how steep the slope is.
         size = tf.sqrt(tf.reduce_mean(slope**2, axis=[1, 2, 3], keepdims=True))

@@ -69,6 +69,7 @@ def draw_kernels(layer: LayerFilters, path: Path) -> None:
     """Draw filters as colour pictures; 0 is grey, and the largest weight black or white."""
     count = min(layer.kernel.shape[3], _MOST_KERNELS)
     filters = [layer.kernel[..., i] for i in range(count)]
+    # A filter of zeros has no range to divide by.
     reach = [float(np.abs(weights).max()) or 1.0 for weights in filters]
     pictures = [
         _rgb(0.5 + weights / (2 * most)) for weights, most in zip(filters, reach, strict=True)

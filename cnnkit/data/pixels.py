@@ -137,7 +137,14 @@ def read_pixels(
         extent = _plan_scaled_decoding(image, settings)
         check_num_pixels(image)
         picture = _eight_bits(image, data, settings, samples)
-        picture = resize_upright(picture, extent or picture.size, upright_turn(image), settings)
+        picture = resize_upright(
+            picture,
+            extent or picture.size,
+            upright_turn(image),
+            settings.image_size,
+            resize=settings.resize,
+            background=settings.background,
+        )
     return np.array(picture).reshape(settings.shape)
 
 

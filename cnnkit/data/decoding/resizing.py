@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PIL import Image
-
-if TYPE_CHECKING:
-    from cnnkit.data.pixels import PixelSettings
 
 Transpose = Image.Transpose
 
@@ -23,9 +18,12 @@ def resize_upright(
     picture: Image.Image,
     extent: tuple[float, float],
     turn: Transpose | None,
-    settings: PixelSettings,
+    image_size: tuple[int, int],
+    *,
+    resize: str,
+    background: int,
 ) -> Image.Image:
-    """Return the picture at `settings.image_size`.
+    """Return the picture at a size.
 
     It is resized first and turned afterwards, when it is small.
 
@@ -35,20 +33,22 @@ def resize_upright(
             A JPEG that is decoded at a smaller size gets a complete last column and row: 121 pixels
             at an eighth are 16 pixels wide, of which 15.125 are shown.
         turn: the turn that brings the picture upright; None if it is upright.
-        settings: size, resize policy and background.
+        image_size: (height, width) of the result.
+        resize: stretch, crop or pad.
+        background: grey level of what pad adds.
     """
-    height, width = settings.image_size
-    if settings.resize == "stretch":
+    height, width = image_size
+    if resize == "stretch":
         return _scaled(picture, (width, height), (0, 0, *extent), turn)
     shown = extent[::-1] if turn in SIDEWAYS else extent
     scales = width / shown[0], height / shown[1]
-    if settings.resize == "crop":
+    if resize == "crop":
         kept = width / max(scales), height / max(scales)
         return _scaled(picture, (width, height), _middle(extent, kept, turn), turn)
     inner_width = min(width, _at_least_one(shown[0] * min(scales)))
     inner = inner_width, min(height, _at_least_one(shown[1] * min(scales)))
-    background = (settings.background,) * len(picture.getbands())
-    canvas = Image.new(picture.mode, (width, height), background)
+    colour = (background,) * len(picture.getbands())
+    canvas = Image.new(picture.mode, (width, height), colour)
     place = round((width - inner[0]) / 2), round((height - inner[1]) / 2)
     canvas.paste(_scaled(picture, inner, (0, 0, *extent), turn), place)
     return canvas

@@ -9,6 +9,7 @@ import click
 
 from cnnkit.cli.command import Command, Group, say, show
 from cnnkit.cli.options import json_option, set_option
+from cnnkit.errors import UsageError
 
 
 @click.group(cls=Group, examples=["cnnkit config check photos.yaml"])
@@ -27,11 +28,11 @@ def check(paths: tuple[Path, ...], overrides: tuple[str, ...], as_json: bool) ->
     from cnnkit.config.config_results import check_configs
 
     checked = check_configs(paths, overrides)
-    for problem in checked.all_problems():
-        say(str(problem))
-    show(checked, as_json)
-    if checked.all_problems():
-        raise SystemExit(2)
+    for error in checked.errors():
+        say(str(error))
+    show(checked, as_json, notes=checked.notes())
+    if checked.errors():
+        raise SystemExit(UsageError.exit_code)
 
 
 @click.command("show", cls=Command, examples=["cnnkit config show photos.yaml > complete.yaml"])

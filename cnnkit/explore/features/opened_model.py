@@ -124,7 +124,8 @@ def find_model(model: str | None, runs_folder: Path, note: Note = warnings.warn)
             raise lacking(run, [path])
     if path.suffix != ".keras":
         raise _not_layers(path)
-    found = FoundModel(path, run_of_file(path), info_of_keras(path))
+    info = info_of_keras(path)
+    found = FoundModel(path, run_of_file(path), info)
     if model is None:
         note(f"run: {found.run.folder}")
     note_unfinished(found.run, note)

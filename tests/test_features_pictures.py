@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +13,7 @@ from cnnkit.explore.features.feature_maps import _draw_layer
 from cnnkit.explore.features.model_graph import steps_of
 from cnnkit.explore.features.overview import draw_overview, in_lines
 from cnnkit.explore.features.stages import most_active, stages_of
+from cnnkit.plots import map_pictures
 from cnnkit.plots.figures import save_figure
 from cnnkit.plots.map_pictures import Column, plot_path, plot_pictures
 
@@ -130,3 +133,17 @@ def test_a_white_picture_has_a_frame(tmp_path):
     height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
     assert abs(height - width) <= 2 and height > 50  # one frame; the empty cell has none
     assert not dark[rows.min() + 5 : rows.max() - 4, columns.min() + 5 : columns.max() - 4].any()
+
+
+@pytest.mark.parametrize("number", range(1, 34))
+def test_the_overview_has_no_empty_place(number, monkeypatch):
+    """The probabilities take what is left of the last line."""
+    figures = []
+    monkeypatch.setattr(map_pictures, "save_figure", lambda figure, _: figures.append(figure))
+    columns = [Column("relu", np.zeros(3))] * number
+    plot_path("title", np.zeros((4, 4, 3), np.uint8), columns, _ANSWER, Path("a.png"))
+    [figure] = figures
+    spans = [axis.get_subplotspec() for axis in figure.axes]
+    lines, across = map_pictures.path_layout(number)
+    assert sum(len(span.rowspan) * len(span.colspan) for span in spans) == lines * across
+    assert len(spans[-1].colspan) >= 2

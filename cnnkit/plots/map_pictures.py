@@ -124,9 +124,7 @@ def plot_path(
         path: the PNG file.
     """
     most = max((c.values.shape[2] for c in columns if c.values.ndim == 3), default=1)
-    cells = len(columns) + 3  # the image, and two for the probabilities
-    lines = -(-cells // _STAGES_A_LINE)
-    across = -(-cells // lines)  # lines of equal length, so that the last one is not almost empty
+    lines, across = path_layout(len(columns))
     size = (across * 1.35 + 0.4, lines * (most * 1.25 + 0.9) + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.add_gridspec(lines, across)
@@ -134,9 +132,22 @@ def plot_path(
     _draw_image(figure.add_subplot(grid[places[0]]), image, most)
     for (line, place), column in zip(places[1:], columns, strict=True):
         _draw_column(figure.add_subplot(grid[line, place]), column, most)
-    _draw_answer(figure.add_subplot(grid[-1, across - 2 :]), answer)
+    # What is left of the last line, so that no place stays empty.
+    after = len(columns) + 1 - (lines - 1) * across
+    _draw_answer(figure.add_subplot(grid[-1, after:]), answer)
     figure.suptitle(_text(title), fontsize=10, parse_math=False)
     save_figure(figure, path)
+
+
+def path_layout(num_columns: int) -> tuple[int, int]:
+    """Return the number of lines of the overview and the number of places in each.
+
+    >>> path_layout(9), path_layout(10)
+    ((1, 12), (2, 7))
+    """
+    places = num_columns + 3  # the image, and at least two for the probabilities
+    lines = -(-places // _STAGES_A_LINE)
+    return lines, -(-places // lines)  # of equal length, so that the last is not almost empty
 
 
 def _draw_image(axis: Any, image: NDArray, most: int) -> None:

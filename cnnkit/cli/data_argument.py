@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,10 +35,18 @@ def data_section(argument: str, overrides: tuple[str, ...] = ()) -> DataConfig:
         DataError: a known set cannot be downloaded.
     """
     from cnnkit.data.sources.builtin import make_builtin
+    from cnnkit.data.sources.builtin_names import namesake_note
+    from cnnkit.data.sources.listing import check_source
     from cnnkit.progress import report_for
 
-    section = _section(argument, overrides)
-    make_builtin(section, report_for(sys.stderr))
+    section, report = _section(argument, overrides), report_for(sys.stderr)
+    folder = Path(argument).parent if is_config(argument) else Path()
+    if note := namesake_note(section.source, folder):
+        report.note(note)
+    if not is_config(argument):  # by the name that the user typed
+        is_typed = os.path.abspath(argument) == section.source
+        check_source(argument if is_typed else section.source, "SOURCE")
+    make_builtin(section, report)
     return section
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnnkit.cli.command import Command, show
+from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.options import json_option, runs_option, set_option, short_options, with_short
 from cnnkit.runs_folder import RUNS_FOLDER
 from cnnkit.text import as_argument, command_line
@@ -134,7 +134,7 @@ def _trained(
 
     config = load_config(path, overrides)
     check_new_run(name, runs_folder)
-    _check_sources(config)
+    _check_sources(config, path.parent)
     # Only now: these import TensorFlow, which takes seconds, and mistakes should show at once.
     from cnnkit.progress import report_for
     from cnnkit.training.plan import prepare
@@ -146,9 +146,12 @@ def _trained(
     return train_config(config, name=name, runs_folder=runs_folder, report=report)
 
 
-def _check_sources(config: Config) -> None:
+def _check_sources(config: Config, folder: Path) -> None:
+    from cnnkit.data.sources.builtin_names import namesake_note
     from cnnkit.data.sources.listing import check_source
 
+    if note := namesake_note(config.data.source, folder):
+        say(note)
     check_source(config.data.source)
     for number, phase in enumerate(config.training.phases):
         if phase.data is not None:

@@ -12,6 +12,7 @@ import numpy as np
 from cnnkit.config import Config, load_config
 from cnnkit.data.records import SPLITS, ImageRecord, fingerprint_of
 from cnnkit.data.scored_images import find_images_for, run_images
+from cnnkit.data.sources.builtin_names import namesake_note
 from cnnkit.data.sources.listing import check_source
 from cnnkit.data.unreadable import report_unreadable
 from cnnkit.errors import UsageError
@@ -77,6 +78,8 @@ def evaluate_model(
         note(f"run: {run.folder}")
     status = note_unfinished(run, note)
     if data is not None:
+        if sentence := namesake_note(data):
+            note(sentence)
         check_source(data, "--data")  # before a model that needs TensorFlow is loaded
     predictor = predictor_of(path)
     config = load_config(run.config)

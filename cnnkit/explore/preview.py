@@ -17,6 +17,7 @@ from cnnkit.config import Config, load_config
 from cnnkit.data.image_file import read_file
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageRecord
+from cnnkit.data.sources.builtin_names import namesake_note
 from cnnkit.data.sources.listing import find_images
 from cnnkit.errors import DataError, ImageError
 from cnnkit.plots.image_grid import plot_images
@@ -93,6 +94,8 @@ def draw_preview(
         UsageError: the config is wrong.
     """
     config = load_config(path, overrides)
+    if sentence := namesake_note(config.data.source, path.parent):
+        note(sentence)
     rows = preview_rows(
         config,
         num_images=num_images,

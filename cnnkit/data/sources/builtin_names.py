@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cnnkit.config import BUILT_IN_SOURCES, ShapesConfig
+from cnnkit.text import shown
 
 DIGIT_NAMES = tuple("0123456789")
 SHAPE_NAMES = ("circle", "square", "star", "triangle")
@@ -44,6 +45,21 @@ def is_builtin(source: str | Path) -> bool:
     `digits` is the built-in; `./digits`, `digits/` and an absolute path are folders.
     """
     return isinstance(source, str) and source in BUILT_IN_SOURCES
+
+
+def namesake_note(source: str | Path, folder: Path = Path()) -> str:
+    """Return a sentence if a folder has the name of the built-in that is used; else "".
+
+    Args:
+        source: the name of a built-in, or a path.
+        folder: the folder that relative paths start from.
+    """
+    if not is_builtin(source) or not (folder / source).is_dir():
+        return ""
+    return (
+        f"{source} is the built-in data set, not the folder {shown(str(folder / source))}. To use "
+        f"the folder, write ./{source} instead."
+    )
 
 
 def builtin_class_names(source: str, shapes: ShapesConfig) -> tuple[str, ...] | None:

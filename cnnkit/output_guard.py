@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from cnnkit.errors import UsageError
-from cnnkit.text import endings_text, shown
+from cnnkit.text import extensions_text, shown
 
-# The endings that the name of an output may have.
+# The extensions that the name of an output may have.
 CONFIG = (".yaml", ".yml")
 PICTURE = (".png",)
 DRAWING = (".svg", ".png")
@@ -28,7 +28,7 @@ SVG_DRAWN_BY = {"Creator": "cnnkit"}
 _DRAWN = rb"(?s)\x89PNG.*\0\0\0\x0ftEXtSoftware\0cnnkit|<\?xml.*<dc:title>cnnkit</dc:title>"
 
 # What Pillow reads, what cameras and phones write, and drawings.
-_PICTURE_ENDINGS = frozenset(
+_PICTURE_EXTENSIONS = frozenset(
     """
     .apng .avif .avifs .blp .bmp .bw .cur .dcx .dds .dib .emf .eps .fit .fits .flc .fli .ftc .ftu
     .gbr .gif .icb .icns .ico .iim .im .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .mpo .msp
@@ -47,7 +47,7 @@ _PICTURE_BYTES = (
 def check_output(
     path: Path | None,
     option: str,
-    endings: tuple[str, ...],
+    extensions: tuple[str, ...],
     *,
     overwrite: bool,
     inputs: Iterable[str | os.PathLike[str] | int] = (),
@@ -61,7 +61,7 @@ def check_output(
     Args:
         path: the file to write; None if there is none.
         option: the option that names it, for the message.
-        endings: the endings that its name may have: CONFIG, PICTURE, ...
+        extensions: the extensions that its name may have: CONFIG, PICTURE, ...
         overwrite: whether a file that exists may be replaced.
         inputs: the files that the command reads, or STDIN. What is not a file, such as the name of
             a run or a folder of images, is ignored.
@@ -73,8 +73,8 @@ def check_output(
     if path is None or (path.exists() and not path.is_file()):
         return
     name = shown(str(path))
-    if path.suffix.lower() not in endings:
-        raise UsageError(f"{option} {name}: the name must end in {endings_text(endings)}.")
+    if path.suffix.lower() not in extensions:
+        raise UsageError(f"{option} {name}: the name must end in {extensions_text(extensions)}.")
     if not path.exists():
         return
     if any(_is_same(path, other) for other in inputs):
@@ -106,7 +106,7 @@ def is_drawn(path: Path) -> bool:
 
 def _is_picture(path: Path) -> bool:
     """Tell whether a file is a picture, by its name or by its first bytes."""
-    return path.suffix.lower() in _PICTURE_ENDINGS or bool(re.match(_PICTURE_BYTES, _head(path)))
+    return path.suffix.lower() in _PICTURE_EXTENSIONS or bool(re.match(_PICTURE_BYTES, _head(path)))
 
 
 def _head(path: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Predict a stream of images, in order, and write the predictions one by one.
+"""Predict a stream of images, in order.
 
 Threads read a few images ahead of the model, so memory does not grow with their number. A file
 that cannot be read gives a prediction with an error, and the next image follows.
@@ -6,17 +6,13 @@ that cannot be read gives a prediction with an error, and the next image follows
 
 from __future__ import annotations
 
-import csv
 import glob
 import os
 import queue
-import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +21,9 @@ from cnnkit.data.image_file import ImageFile
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.sources.folder_walk import image_files
 from cnnkit.data.sources.ignored import SYSTEM, Ignored, is_system
-from cnnkit.errors import ImageError, UsageError
-from cnnkit.files import PATHS_AS_THEY_ARE, atomic_write
+from cnnkit.errors import ImageError
 from cnnkit.runtimes import Predictor
-from cnnkit.streams import is_stdout_closed, is_stdout_lost, json_text
-from cnnkit.text import is_web_address, shown
+from cnnkit.text import is_web_address
 
 _END = object()  # put into the queue after the last image
 
@@ -180,120 +174,3 @@ def _pixels_of(image: str | ImageFile | bytes, settings: PixelSettings) -> NDArr
     if isinstance(image, NoImages):
         raise ImageError(image.reason, kind="unreadable_file")
     return read_pixels(image, settings)
-
-
-def csv_header(
-    class_names: Sequence[str], *, label: bool, topk: int = 1, per_class: bool = True
-) -> list[str]:
-    """Return the columns of a CSV of predictions.
-
-    Args:
-        class_names: in label order.
-        label: whether the true classes are known. Then there is a column `label`, and otherwise a
-            column `error`.
-        topk: how many classes are named per image.
-        per_class: whether there is a column with the probability of each class.
-    """
-    more = [f"{key}_{rank}" for rank in range(2, topk + 1) for key in ("prediction", "probability")]
-    known = ["label"] if label else []
-    errors = [] if label else ["error"]
-    classes = [f"p_{name}" for name in class_names] if per_class else []
-    return ["path", *known, "prediction", "probability", *more, *errors, *classes]
-
-
-def csv_row(
-    prediction: Prediction, *, label: str | None = None, topk: int = 1, per_class: bool = True
-) -> dict[str, object]:
-    """Return the row of a prediction, with the columns of `csv_header`."""
-    values: dict[str, object] = {"path": prediction.path}
-    values |= {"error": prediction.error} if label is None else {"label": label}
-    for rank, (name, probability) in enumerate(prediction.top(topk), start=1):
-        suffix = "" if rank == 1 else f"_{rank}"
-        values[f"prediction{suffix}"] = name
-        values[f"probability{suffix}"] = f"{probability:.6g}"
-    if prediction.probabilities is not None and per_class:
-        # Numbers of Python are formatted several times as fast as those of NumPy.
-        probabilities = prediction.probabilities.tolist()
-        values |= {
-            f"p_{name}": f"{probability:.6g}"
-            for name, probability in zip(prediction.class_names, probabilities, strict=True)
-        }
-    return values
-
-
-def write_predictions(
-    predictions: Iterable[Prediction],
-    class_names: Sequence[str],
-    format_: str,
-    topk: int,
-    output: Path | None,
-) -> tuple[int, int]:
-    """Write each prediction as soon as it is known; return their number and that of the errors.
-
-    Args:
-        predictions: the stream.
-        class_names: ordered by label.
-        format_: `table`, `csv` or `jsonl`.
-        topk: how many classes to name per image.
-        output: a file, which appears only when all is written; None for stdout.
-
-    Raises:
-        UsageError: `output` is None and stdout is closed.
-    """
-    if output is None:
-        if is_stdout_closed():
-            raise UsageError("Standard output is closed. Write into a file: --output FILE.")
-        if format_ == "csv":  # the same bytes as in a file; JSON can be escaped instead
-            sys.stdout.reconfigure(**PATHS_AS_THEY_ARE)
-        return _write(predictions, class_names, format_, topk, sys.stdout)
-    with atomic_write(output) as file:
-        return _write(predictions, class_names, format_, topk, file)
-
-
-def _write(
-    predictions: Iterable[Prediction],
-    class_names: Sequence[str],
-    format_: str,
-    topk: int,
-    file: TextIO,
-) -> tuple[int, int]:
-    topk = min(topk, len(class_names))
-    write_row = _row_writer(class_names, format_, topk, file)
-    total = failed = 0
-    for prediction in predictions:
-        write_row(prediction)
-        file.flush()  # a program that reads our output through a pipe gets each row at once
-        total += 1
-        failed += prediction.error is not None
-        if file is sys.stdout and is_stdout_lost():
-            break  # nobody reads what would follow, as in `cnnkit predict - | head`
-    return total, failed
-
-
-def _row_writer(
-    class_names: Sequence[str], format_: str, topk: int, file: TextIO
-) -> Callable[[Prediction], object]:
-    if format_ == "csv":
-        header = csv_header(class_names, label=False, topk=topk)
-        writer = csv.DictWriter(file, header, lineterminator="\n")
-        writer.writeheader()
-        return lambda prediction: writer.writerow(csv_row(prediction, topk=topk))
-    if format_ == "jsonl":
-        return lambda prediction: file.write(f"{json_text(_facts(prediction, topk), file)}\n")
-    return lambda prediction: file.write(f"{_table_line(prediction, topk)}\n")
-
-
-def _facts(prediction: Prediction, topk: int) -> dict[str, Any]:
-    if prediction.error is not None:
-        return {"path": prediction.path, "error": prediction.error}
-    top = [{"class": name, "probability": round(p, 6)} for name, p in prediction.top(topk)]
-    best = {"prediction": top[0]["class"], "probability": top[0]["probability"]}
-    return {"path": prediction.path, **best, "top": top}
-
-
-def _table_line(prediction: Prediction, topk: int) -> str:
-    """Return a line of the table. Its columns are not aligned: the rows to come are not known."""
-    if prediction.error is not None:
-        return f"{shown(prediction.path)}  ERROR  {prediction.error}"
-    answers = (f"{name} {probability:.4f}" for name, probability in prediction.top(topk))
-    return "  ".join([shown(prediction.path), *answers])

@@ -120,12 +120,12 @@ def size_text(num_bytes: int) -> str:
     return f"{num_bytes} bytes"
 
 
-def endings_text(endings: Collection[str]) -> str:
-    """Return the endings that a file name may have, "" for a name without one.
+def extensions_text(extensions: Collection[str]) -> str:
+    """Return the extensions that a file name may have, "" for a name without one.
 
-    >>> endings_text([".csv", ".txt", ""])
+    >>> extensions_text([".csv", ".txt", ""])
     '.csv or .txt, or have no extension'
     """
-    *others, last = filter(None, endings)
+    *others, last = filter(None, extensions)
     allowed = f"{', '.join(others)} or {last}" if others else last
-    return allowed + ", or have no extension" * ("" in endings)
+    return allowed + ", or have no extension" * ("" in extensions)

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 : "${CHUNK:=1000}"
-: "${IMAGE_ENDINGS:=avif bmp dib gif jfif jp2 jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp}"
+: "${IMAGE_EXTENSIONS:=avif bmp dib gif jfif jp2 jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp}"
 
 usage() {
   cat <<TEXT
@@ -19,9 +19,9 @@ joined into OUTPUT.csv at the end. After an interruption, the same command conti
 missing part. It refuses to continue if the images, the model or the options have changed.
 
 An image that cannot be read gets a row with an error, and the exit code is 1 at the end.
-Hidden files are ignored, and so are files whose ending is not in IMAGE_ENDINGS (environment
-variable); OUTPUT.csv.left_aside lists them. IMAGE_ENDINGS is now:
-  $IMAGE_ENDINGS
+Hidden files are ignored, and so are files whose extension is not in IMAGE_EXTENSIONS (environment
+variable); OUTPUT.csv.left_aside lists them. IMAGE_EXTENSIONS is now:
+  $IMAGE_EXTENSIONS
 TEXT
 }
 
@@ -36,9 +36,9 @@ die() {
 
 # Write the paths of all images into $1, sorted, each followed by NUL, and ignored files into $2.
 list_files() {
-  local is_image=(-false) ending hidden=('(' -name '.?*' -o -name __MACOSX ')')
+  local is_image=(-false) extension hidden=('(' -name '.?*' -o -name __MACOSX ')')
   set -f
-  for ending in $IMAGE_ENDINGS; do is_image+=(-o -iname "*.$ending"); done
+  for extension in $IMAGE_EXTENSIONS; do is_image+=(-o -iname "*.$extension"); done
   set +f
   find -L "$folder" -mindepth 1 "${hidden[@]}" -prune \
     -o ! -type d '(' "${is_image[@]}" ')' -print0 >"$1.unsorted" || return 1
@@ -149,7 +149,7 @@ checksum=$(model_checksum) || die "there is no model $(option_value --model)."
 
 list_files "$fresh/list" "$fresh/left_aside" ||
   die "$folder could not be listed completely, for the reasons above."
-[ -s "$fresh/list" ] || die "$folder contains no image (IMAGE_ENDINGS: $IMAGE_ENDINGS)."
+[ -s "$fresh/list" ] || die "$folder contains no image (IMAGE_EXTENSIONS: $IMAGE_EXTENSIONS)."
 if [ -s "$fresh/left_aside" ]; then
   mv "$fresh/left_aside" "$output.left_aside"
   say "ignored files are listed in $output.left_aside (hidden, or not named like an image)"

@@ -24,7 +24,7 @@ _LEVELS = [
     {"config"},
     {"runs", "backend", "data"},
     {"augmentation", "model"},
-    {"runtimes", "prediction"},
+    {"runtimes", "prediction", "prediction_output"},
     {"plots", "explore", "proposal", "export", "evaluation"},
     {"training"},
     {"api"},

@@ -15,7 +15,7 @@ from cnnkit.cli import main
 from cnnkit.data.decoding.image_formats import image_extensions
 from cnnkit.errors import UsageError
 from cnnkit.output_guard import (
-    _PICTURE_ENDINGS,
+    _PICTURE_EXTENSIONS,
     ANSWERS,
     CONFIG,
     DRAWING,
@@ -192,11 +192,11 @@ def test_a_damaged_or_foreign_drawing_is_not_replaced(tmp_path, name):
 
 
 def test_every_picture_that_can_be_read_counts_as_one():
-    assert image_extensions() <= _PICTURE_ENDINGS
+    assert image_extensions() <= _PICTURE_EXTENSIONS
 
 
 @pytest.mark.parametrize(
-    ("name", "endings", "allowed"),
+    ("name", "extensions", "allowed"),
     [
         ("a.jpg", PICTURE, ".png"),
         ("a.pdf", DRAWING, ".svg or .png"),
@@ -205,10 +205,10 @@ def test_every_picture_that_can_be_read_counts_as_one():
         ("a.h5", KERAS, ".keras"),
     ],
 )
-def test_another_ending_is_refused_before_anything_is_read(tmp_path, name, endings, allowed):
+def test_another_extension_is_refused_before_anything_is_read(tmp_path, name, extensions, allowed):
     said = f"--out {tmp_path / name}: the name must end in {allowed}."
     with pytest.raises(UsageError, match=f"^{re.escape(said)}$"):
-        check_output(tmp_path / name, "--out", endings, overwrite=True)
+        check_output(tmp_path / name, "--out", extensions, overwrite=True)
 
 
 @pytest.mark.parametrize("name", ["a.py", "a.yaml", "a.keras", "a.json", "a.JPG"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from predict_command import image_folder, run_predict
 
-from cnnkit.data.sources.ignored import Ignored
+from cnnkit.data.sources.ignored import NO_EXTENSION, NO_IMAGE, SYSTEM, Ignored
 from cnnkit.prediction import find_images
 
 
@@ -86,11 +86,16 @@ def test_files_of_a_folder_that_are_ignored_are_named_with_the_reason(trained_ru
     (photos / "lost.png").symlink_to("nowhere.png")
     done = run_predict(photos, "--json", "--allow-errors", "--model", trained_run.folder)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [Path(row["path"]).name for row in rows] == ["1.png", "lost.png"]
+    assert [Path(row["path"]).name for row in rows[:2]] == ["1.png", "lost.png"]
     assert "leads" in rows[1]["error"] or "link" in rows[1]["error"]
+    assert rows[2:] == [
+        {"path": f"{photos}/@eaDir", "ignored": SYSTEM},
+        {"path": f"{photos}/notes.txt", "ignored": NO_IMAGE},
+        {"path": f"{photos}/scan", "ignored": NO_EXTENSION},
+    ]
     said = done.stderr.decode()
     assert f"Ignored: 1 file without an image extension ({photos}/notes.txt)." in said
-    assert f"Ignored: 1 file without an ending such as .jpg ({photos}/scan)." in said
+    assert f"Ignored: 1 file without an extension such as .jpg ({photos}/scan)." in said
     assert f"keeps for itself ({photos}/@eaDir)." in said
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cnnkit.data.sources.ignored import Ignored
 
 
-_FORMAT_OF_ENDING = {".csv": "csv", ".jsonl": "jsonl"}
+_FORMAT_OF_EXTENSION = {".csv": "csv", ".jsonl": "jsonl"}
 
 
 @click.command(
@@ -55,7 +55,10 @@ _FORMAT_OF_ENDING = {".csv": "csv", ".jsonl": "jsonl"}
 )
 @runs_option
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON lines on stdout, one for each image."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON lines on stdout: one for each image, then one for each ignored file.",
 )
 def predict(
     images: tuple[str, ...],
@@ -79,7 +82,7 @@ def predict(
     from cnnkit.data.sources.ignored import Ignored
     from cnnkit.output_guard import ANSWERS, STDIN, check_output
     from cnnkit.prediction import predict as predict_images
-    from cnnkit.prediction import write_predictions
+    from cnnkit.prediction_output import write_predictions
     from cnnkit.runs import note_unfinished, run_around
     from cnnkit.runtimes import find_model_file, predictor_of
 
@@ -95,7 +98,12 @@ def predict(
     sources = iter([sys.stdin.buffer.read()]) if stdin_image else _paths(images, null, ignored)
     format_ = "jsonl" if as_json else format_ or _default_format(output)
     total, failed = write_predictions(
-        predict_images(predictor, sources), predictor.info.class_names, format_, topk, output
+        predict_images(predictor, sources),
+        predictor.info.class_names,
+        format_,
+        topk,
+        output,
+        ignored,
     )
     for sentence in ignored.notes():
         say(sentence)
@@ -112,7 +120,7 @@ def predict(
 
 
 def _default_format(output: Path | None) -> str:
-    return _FORMAT_OF_ENDING.get(output.suffix.lower(), "table") if output else "table"
+    return _FORMAT_OF_EXTENSION.get(output.suffix.lower(), "table") if output else "table"
 
 
 def _check_images(images: tuple[str, ...], stdin_image: bool) -> None:

@@ -15,7 +15,8 @@ from cnnkit.errors import CnnkitError
 from cnnkit.files import atomic_write, write_csv, write_json
 from cnnkit.metrics import MOST_CLASSES_IN_FULL, all_metrics, confusion_matrix, most_confused
 from cnnkit.plots.confusion_matrix import plot_confusion_matrix
-from cnnkit.prediction import Prediction, csv_header, csv_row
+from cnnkit.prediction import Prediction
+from cnnkit.prediction_output import csv_header, csv_row
 from cnnkit.tables import table_text
 from cnnkit.text import shown
 

@@ -130,10 +130,10 @@ def _is_transparent(image: OpenedImage) -> bool:
 
 
 def _wrong_extension(name: str, content: str) -> str | None:
-    ending = os.path.splitext(name)[1].lower()
-    if ending not in image_extensions():
+    extension = os.path.splitext(name)[1].lower()
+    if extension not in image_extensions():
         return None
-    named = "HEIF" if ending in HEIC.endings else Image.registered_extensions()[ending]
+    named = "HEIF" if extension in HEIC.extensions else Image.registered_extensions()[extension]
     same = _SAME_TYPE.get(named, named) == _SAME_TYPE.get(content, content)
     return None if same else f"{content}, not {named}"
 

@@ -22,14 +22,14 @@ class ForeignFormat(NamedTuple):
         plural: what messages call several files of it.
         advice: how to make a picture of it that can be read; `{it}` is the file or the files.
         magic: a pattern of the first bytes; None if these are not enough.
-        endings: that such files usually have.
+        extensions: that such files usually have.
     """
 
     name: str
     plural: str
     advice: str
     magic: bytes | None
-    endings: tuple[str, ...]
+    extensions: tuple[str, ...]
 
     def begins(self, data: bytes) -> bool:
         """Tell whether a file with these bytes begins like one of this format."""
@@ -47,9 +47,9 @@ class ForeignFormat(NamedTuple):
 
 
 def _format(
-    name: str, plural: str, advice: str, magic: bytes | None, endings: str
+    name: str, plural: str, advice: str, magic: bytes | None, extensions: str
 ) -> ForeignFormat:
-    return ForeignFormat(name, plural, advice, magic, tuple(endings.split()))
+    return ForeignFormat(name, plural, advice, magic, tuple(extensions.split()))
 
 
 HEIC = _format(
@@ -144,7 +144,7 @@ _FORMATS = (
         ".xcf .kra .clip .ai .psb .afphoto",
     ),
 )
-_BY_ENDING = {ending: each for each in _FORMATS for ending in each.endings}
+_BY_EXTENSION = {extension: each for each in _FORMATS for extension in each.extensions}
 
 
 def can_read_heic() -> bool:
@@ -167,13 +167,13 @@ def foreign_format(head: bytes) -> ForeignFormat | None:
 
 
 def foreign_file(path: str) -> ForeignFormat | None:
-    """Return the format of a file that is not used, by its content or its ending; None for others.
+    """Return the format of a file that is not used, by its content or its extension, or None.
 
-    Only a file whose ending names such a format is opened, and one without an ending: the files
-    next to the images of a large data set are many, and most of them are text.
+    Only a file whose extension names such a format is opened, and one without an extension: the
+    files next to the images of a large data set are many, and most of them are text.
     """
-    ending = os.path.splitext(path)[1].lower()
-    if ending and ending not in _BY_ENDING:
+    extension = os.path.splitext(path)[1].lower()
+    if extension and extension not in _BY_EXTENSION:
         return None
     if not os.path.isfile(path):
         return None
@@ -181,9 +181,9 @@ def foreign_file(path: str) -> ForeignFormat | None:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
     except OSError:
-        return _BY_ENDING.get(ending)
+        return _BY_EXTENSION.get(extension)
     found = foreign_format(head)
     # A camera raw file of most makers is a TIFF by its first bytes.
-    if found is None and ending in CAMERA_RAW.endings and head[:4] in (b"II*\0", b"MM\0*"):
+    if found is None and extension in CAMERA_RAW.extensions and head[:4] in (b"II*\0", b"MM\0*"):
         return CAMERA_RAW
     return found

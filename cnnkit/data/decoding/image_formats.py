@@ -69,15 +69,15 @@ _lock = threading.Lock()
 
 @functools.cache
 def image_extensions() -> frozenset[str]:
-    """Return the file name endings of images, in lower case: `.jpg`, `.png`, ...
+    """Return the file name extensions of images, in lower case: `.jpg`, `.png`, ...
 
     Those of MPO are among them, a JPEG with more pictures after it, and those of HEIC also if it
     cannot be read, so that the images of a data set and their split do not depend on what is
     installed.
     """
     extensions = Image.registered_extensions()
-    known = {ending for ending, kind in extensions.items() if kind in (*FORMATS, "MPO")}
-    return frozenset(known.union(HEIC.endings))
+    known = {extension for extension, kind in extensions.items() if kind in (*FORMATS, "MPO")}
+    return frozenset(known.union(HEIC.extensions))
 
 
 def open_image(data: bytes) -> OpenedImage:

@@ -27,7 +27,7 @@ _SYSTEM_PATTERN = r"syno(file|photo|index|video)_.*|found\.[0-9]{3}"
 HIDDEN = "hidden file or folder"
 SYSTEM = "file or folder that a computer or a network drive keeps for itself"
 NO_IMAGE = "file without an image extension"
-NO_ENDING = "file without an ending such as .jpg"
+NO_EXTENSION = "file without an extension such as .jpg"
 NEXT_TO = "file next to the class folders"
 OTHER_FOLDER = "folder next to the train, validation and test folders"
 DEAD = "link that leads nowhere"
@@ -36,7 +36,7 @@ _PLURALS = {
     HIDDEN: "hidden files or folders",
     SYSTEM: "files or folders that a computer or a network drive keeps for itself",
     NO_IMAGE: "files without an image extension",
-    NO_ENDING: "files without an ending such as .jpg",
+    NO_EXTENSION: "files without an extension such as .jpg",
     NEXT_TO: "files next to the class folders",
     OTHER_FOLDER: "folders next to the train, validation and test folders",
     DEAD: "links that lead nowhere",
@@ -92,8 +92,8 @@ class Ignored:
         if foreign := foreign_file(place):
             self._foreign.setdefault(foreign, []).append(path)
             return
-        has_ending = os.path.splitext(path)[1] != ""
-        self.add_file(NO_IMAGE if has_ending else NO_ENDING, place, path)
+        has_extension = os.path.splitext(path)[1] != ""
+        self.add_file(NO_IMAGE if has_extension else NO_EXTENSION, place, path)
 
     def notes(self) -> tuple[str, ...]:
         """Return one sentence per reason: how many, and the first few names."""
@@ -105,6 +105,12 @@ class Ignored:
                 for reason, paths in sorted(self._by_reason.items())
             ),
         )
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return (path, why it is ignored) of each file and folder, sorted by path."""
+        foreign = ((path, each.name) for each, paths in self._foreign.items() for path in paths)
+        others = ((path, reason) for reason, paths in self._by_reason.items() for path in paths)
+        return sorted([*foreign, *others])
 
     def unread(self) -> tuple[str, ...]:
         """Return the notes about pictures and documents in formats that cannot be read."""

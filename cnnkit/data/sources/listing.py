@@ -84,16 +84,16 @@ def check_source(source: str | Path, option: str = "data.source") -> None:
 
 
 def _read_file(path: Path) -> Source:
-    ending = path.suffix.lower()
-    if ending in (".csv", ".tsv"):
+    extension = path.suffix.lower()
+    if extension in (".csv", ".tsv"):
         return read_table(path)
-    if ending in (".jsonl", ".ndjson"):
+    if extension in (".jsonl", ".ndjson"):
         return read_json_lines(path)
     if is_tfrecord_name(path.name):
         return read_tfrecords(path)
     raise DataError(
         f"{path} is a file, but it does not end in .csv, .tsv, .jsonl or .tfrecord. "
-        f"{_CONVERSIONS.get(ending, '')}Give a folder of class folders, a .csv file with the "
+        f"{_CONVERSIONS.get(extension, '')}Give a folder of class folders, a .csv file with the "
         "columns path,label, a .jsonl file with the same keys, or a .tfrecord file."
     )
 

@@ -37,7 +37,7 @@ class ManifestPaths:
         self.folder = os.path.abspath(manifest.parent)
         self._inside = self.folder.rstrip(os.sep) + os.sep
         self._spelling = PathSpelling()
-        self._images: dict[str, dict[str, str]] = {}  # folder -> name without ending -> name
+        self._images: dict[str, dict[str, str]] = {}  # folder -> name without extension -> name
         self._found: Counter[str] = Counter()
 
     def find(self, path: str) -> tuple[str, ImageFile | None]:
@@ -90,19 +90,19 @@ class ManifestPaths:
         if os.sep != "\\" and _DRIVE.match(path.strip()):
             return "is a path of a Windows computer; write it relative to this file", False
         if named := self._with_ending(place):
-            return f"does not exist, but {shown(named)} does: write the ending as well", False
+            return f"does not exist, but {shown(named)} does: write the extension as well", False
         return f"does not exist{looked}", True
 
     def _with_ending(self, place: str) -> str | None:
-        """Return the name of an image that has this name and an ending."""
+        """Return the name of an image that has this name and an extension."""
         folder, name = os.path.split(place)
         if folder not in self._images:
             names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
             stems = (os.path.splitext(each) for each in names)
             self._images[folder] = {
-                stem: stem + ending
-                for stem, ending in stems
-                if ending.lower() in image_extensions()
+                stem: stem + extension
+                for stem, extension in stems
+                if extension.lower() in image_extensions()
             }
         return self._images[folder].get(name)
 

@@ -15,8 +15,8 @@ from cnnkit.config.yaml_reader import read_yaml
 from cnnkit.errors import UsageError
 from cnnkit.explore.kernels.operators import OPERATORS, Kernel, Operator, find_operator
 
-_YAML_ENDINGS = (".yaml", ".yml", ".json")
-_ENDINGS = (".csv", *_YAML_ENDINGS)
+_YAML_EXTENSIONS = (".yaml", ".yml", ".json")
+_EXTENSIONS = (".csv", *_YAML_EXTENSIONS)
 _LARGEST = 1e100  # so that products and their sums stay finite
 _MOST_LETTERS = 60  # of a wrong value that a message quotes
 _FORM = 'Give rows of numbers of the same length, such as "[[1,2,3],[4,5,6]]".'
@@ -85,12 +85,12 @@ def _own(name: str, weights: np.ndarray) -> Operator:
 def _is_file(text: str) -> bool:
     """Return whether a text is meant as a file, even if no such file exists."""
     path = Path(text)
-    return path.suffix.lower() in _ENDINGS or len(path.parts) > 1 or path.is_file()
+    return path.suffix.lower() in _EXTENSIONS or len(path.parts) > 1 or path.is_file()
 
 
 def _read_file(text: str, option: str) -> Any:
     path = Path(text)
-    if path.suffix.lower() not in _ENDINGS:
+    if path.suffix.lower() not in _EXTENSIONS:
         raise UsageError(f"{option}: {text} is not a .csv, .yaml, .yml or .json file. {_FORM}")
     try:
         content = path.read_text(encoding="utf-8-sig")
@@ -98,7 +98,7 @@ def _read_file(text: str, option: str) -> Any:
         raise UsageError(f"{text}: the file is not UTF-8 text. {_FORM}") from None
     except OSError as error:
         raise UsageError(f"{option}: {text}: {error.strerror}.") from None
-    if path.suffix.lower() in _YAML_ENDINGS:
+    if path.suffix.lower() in _YAML_EXTENSIONS:
         return read_yaml(content, text).data
     try:
         return [row for row in csv.reader(content.splitlines()) if row]

@@ -27,7 +27,7 @@ def plot_diagram(rows: Sequence[LayerRow], input_shape: Shape, path: FilePath) -
     Args:
         rows: one per layer; the output layer is the last one.
         input_shape: (height, width, channels) of the image.
-        path: the file; its ending, .svg or .png, decides the kind.
+        path: the file; its extension, .svg or .png, decides the kind.
     """
     kind = path.suffix.lower()[1:]
     steps = steps_of(rows, input_shape)

@@ -33,7 +33,7 @@ _DIGEST_BYTES = 32
 # Rows of small images have a few hundred bytes; many of them are written in one go.
 _BUFFER_BYTES = 1 << 20
 _CRC = np.dtype("<u4")
-_NAME = re.compile(r"[0-9a-f]{32}(-v\d+)?")  # names of the first version have no ending
+_NAME = re.compile(r"[0-9a-f]{32}(-v\d+)?")  # names of the first version have no extension
 
 
 def packs_folder() -> Path:

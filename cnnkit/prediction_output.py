@@ -1,0 +1,142 @@
+"""Write predictions as a table, as CSV or as JSON lines, each as soon as it is known."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from cnnkit.errors import UsageError
+from cnnkit.files import PATHS_AS_THEY_ARE, atomic_write
+from cnnkit.prediction import Prediction
+from cnnkit.streams import is_stdout_closed, is_stdout_lost, json_text
+from cnnkit.text import shown
+
+if TYPE_CHECKING:
+    from cnnkit.data.sources.ignored import Ignored
+
+
+def csv_header(
+    class_names: Sequence[str], *, label: bool, topk: int = 1, per_class: bool = True
+) -> list[str]:
+    """Return the columns of a CSV of predictions.
+
+    Args:
+        class_names: in label order.
+        label: whether the true classes are known. Then there is a column `label`, and otherwise a
+            column `error`.
+        topk: how many classes are named per image.
+        per_class: whether there is a column with the probability of each class.
+    """
+    more = [f"{key}_{rank}" for rank in range(2, topk + 1) for key in ("prediction", "probability")]
+    known = ["label"] if label else []
+    errors = [] if label else ["error"]
+    classes = [f"p_{name}" for name in class_names] if per_class else []
+    return ["path", *known, "prediction", "probability", *more, *errors, *classes]
+
+
+def csv_row(
+    prediction: Prediction, *, label: str | None = None, topk: int = 1, per_class: bool = True
+) -> dict[str, object]:
+    """Return the row of a prediction, with the columns of `csv_header`."""
+    values: dict[str, object] = {"path": prediction.path}
+    values |= {"error": prediction.error} if label is None else {"label": label}
+    for rank, (name, probability) in enumerate(prediction.top(topk), start=1):
+        suffix = "" if rank == 1 else f"_{rank}"
+        values[f"prediction{suffix}"] = name
+        values[f"probability{suffix}"] = f"{probability:.6g}"
+    if prediction.probabilities is not None and per_class:
+        # Numbers of Python are formatted several times as fast as those of NumPy.
+        probabilities = prediction.probabilities.tolist()
+        values |= {
+            f"p_{name}": f"{probability:.6g}"
+            for name, probability in zip(prediction.class_names, probabilities, strict=True)
+        }
+    return values
+
+
+def write_predictions(
+    predictions: Iterable[Prediction],
+    class_names: Sequence[str],
+    format_: str,
+    topk: int,
+    output: Path | None,
+    ignored: Ignored | None = None,
+) -> tuple[int, int]:
+    """Write each prediction as soon as it is known; return their number and that of the errors.
+
+    Args:
+        predictions: the stream.
+        class_names: ordered by label.
+        format_: `table`, `csv` or `jsonl`.
+        topk: how many classes to name per image.
+        output: a file, which appears only when all is written; None for stdout.
+        ignored: the files that are not predicted, complete after the last prediction. They become
+            the last lines of `jsonl`; the other formats have no place for them.
+
+    Raises:
+        UsageError: `output` is None and stdout is closed.
+    """
+    if output is None:
+        if is_stdout_closed():
+            raise UsageError("Standard output is closed. Write into a file: --output FILE.")
+        if format_ == "csv":  # the same bytes as in a file; JSON can be escaped instead
+            sys.stdout.reconfigure(**PATHS_AS_THEY_ARE)
+        return _write(predictions, class_names, format_, topk, sys.stdout, ignored)
+    with atomic_write(output) as file:
+        return _write(predictions, class_names, format_, topk, file, ignored)
+
+
+def _write(
+    predictions: Iterable[Prediction],
+    class_names: Sequence[str],
+    format_: str,
+    topk: int,
+    file: TextIO,
+    ignored: Ignored | None,
+) -> tuple[int, int]:
+    topk = min(topk, len(class_names))
+    write_row = _row_writer(class_names, format_, topk, file)
+    total = failed = 0
+    for prediction in predictions:
+        write_row(prediction)
+        file.flush()  # a program that reads our output through a pipe gets each row at once
+        total += 1
+        failed += prediction.error is not None
+        if file is sys.stdout and is_stdout_lost():
+            break  # nobody reads what would follow, as in `cnnkit predict - | head`
+    if format_ == "jsonl" and ignored is not None:
+        for path, reason in ignored.rows():
+            file.write(f"{json_text({'path': path, 'ignored': reason}, file)}\n")
+    return total, failed
+
+
+def _row_writer(
+    class_names: Sequence[str], format_: str, topk: int, file: TextIO
+) -> Callable[[Prediction], object]:
+    if format_ == "csv":
+        header = csv_header(class_names, label=False, topk=topk)
+        writer = csv.DictWriter(file, header, lineterminator="\n")
+        writer.writeheader()
+        return lambda prediction: writer.writerow(csv_row(prediction, topk=topk))
+    if format_ == "jsonl":
+        return lambda prediction: file.write(f"{json_text(_facts(prediction, topk), file)}\n")
+    return lambda prediction: file.write(f"{_table_line(prediction, topk)}\n")
+
+
+def _facts(prediction: Prediction, topk: int) -> dict[str, Any]:
+    if prediction.error is not None:
+        return {"path": prediction.path, "error": prediction.error}
+    top = [{"class": name, "probability": round(p, 6)} for name, p in prediction.top(topk)]
+    best = {"prediction": top[0]["class"], "probability": top[0]["probability"]}
+    return {"path": prediction.path, **best, "top": top}
+
+
+def _table_line(prediction: Prediction, topk: int) -> str:
+    """Return a line of the table. Its columns are not aligned: the rows to come are not known."""
+    if prediction.error is not None:
+        return f"{shown(prediction.path)}  ERROR  {prediction.error}"
+    answers = (f"{name} {probability:.4f}" for name, probability in prediction.top(topk))
+    return "  ".join([shown(prediction.path), *answers])

@@ -30,7 +30,7 @@ def unlabelled(folder: str | Path, split: str | None, images: list[str]) -> Data
         )
     return DataError(
         f"{held}folders. Make one folder for each class and move its images into it, or write a "
-        "CSV file with the columns path,label and give it as data.source."
+        "CSV file with the columns path,label and give that file instead of the folder."
     )
 
 

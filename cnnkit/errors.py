@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 # The way to a value: the keys and list indices from the outermost section to it.
@@ -138,6 +139,22 @@ def reason_of(error: BaseException) -> str:
     if len(text) > _LONGEST_REASON:  # the last words are kept: they often name the operation
         text = f"{text[: _LONGEST_REASON // 2]} ... {text[-_LONGEST_REASON // 2 :]}"
     return text or type(error).__name__
+
+
+@contextmanager
+def damage_as_value_error() -> Iterator[None]:
+    """Raise a ValueError for whatever a library raises inside the block for a damaged file.
+
+    An OSError stays as it is: the file cannot be read.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    # Readers of ZIP, JSON and NumPy files raise errors of a dozen types if these are damaged, among
+    # them TokenError and RecursionError.
+    except Exception as error:
+        raise ValueError(reason_of(error)) from error
 
 
 def dotted(path: KeyPath) -> str:

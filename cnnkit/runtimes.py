@@ -23,6 +23,7 @@ from cnnkit.model.loading import load_keras_model, naming_damage
 from cnnkit.model.model_info import INFO_NAME, ModelInfo, read_appended_info
 from cnnkit.quiet import quiet_stderr
 from cnnkit.runs import Run, find_run
+from cnnkit.text import count_of
 from cnnkit.utf8_paths import utf8_alias
 
 Note = Callable[[str], Any]
@@ -115,7 +116,7 @@ def _predictor_of_file(path: Path) -> Predictor:
     if path.suffix == ".onnx":
         return _onnx_predictor(path)
     if path.suffix == ".keras":
-        return Predictor(path, info_of_keras(path), _keras(path))
+        return _keras_predictor(path)
     raise UsageError(
         f"cnnkit cannot read {path} as a model: give a run folder, a .tflite, .onnx or .keras "
         "file, or a SavedModel folder."
@@ -202,14 +203,22 @@ def _onnx_predictor(path: Path) -> Predictor:
     if "cnnkit" not in metadata:
         raise UsageError(f"{path} has no class names, so it is not a model that cnnkit wrote.")
     name = session.get_inputs()[0].name
-    info = ModelInfo.from_json(metadata["cnnkit"])
+    with naming_damage(path):
+        info = ModelInfo.from_json(metadata["cnnkit"])
     return Predictor(path, info, lambda pixels: session.run(None, {name: pixels})[0])
 
 
-def _keras(path: Path) -> Outputs:
-    model = load_keras_model(path)
+def _keras_predictor(path: Path) -> Predictor:
+    info, model = info_of_keras(path), load_keras_model(path)
+    units = model.output_shape[-1]
+    if units != (1 if info.output == "sigmoid" else len(info.class_names)):
+        classes = Run(path.parent.parent).classes
+        raise UsageError(
+            f"{classes} has {count_of(len(info.class_names), 'class', 'classes')}, but {path} has "
+            f"{count_of(units, 'output')}. Restore the file, or use another run."
+        )
     # A direct call: `model.predict` would first compile a function and build a data pipeline.
-    return lambda pixels: np.asarray(model(pixels, training=False))
+    return Predictor(path, info, lambda pixels: np.asarray(model(pixels, training=False)))
 
 
 def _saved_model(path: Path) -> Outputs:
@@ -244,4 +253,5 @@ def _info_in(path: Path) -> ModelInfo:
         raise UsageError(
             f"{path.parent} has no {path.name}, so it is not a model that cnnkit wrote."
         )
-    return ModelInfo.from_json(path.read_text(encoding="utf-8"))
+    with naming_damage(path):
+        return ModelInfo.from_json(path.read_text(encoding="utf-8"))

@@ -141,6 +141,34 @@ def test_the_setting_gives_black_and_white(data, sample_range, expected):
     assert np.abs(found.reshape(expected.shape) - expected).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        ([np.nan, 0, 0.5, 1], [0, 0, 128, 255]),
+        ([-np.inf, 0, 1, np.inf], [0, 0, 255, 255]),
+        ([-3e38, 0, 1, 3e38], [0, 0, 255, 255]),
+        ([0.5, np.nan, np.nan, 0.5], [128, 0, 0, 128]),
+    ],
+)
+def test_pixels_without_a_measurement_are_black(samples, expected):
+    data = file_bytes(Image.fromarray(np.array([samples], np.float32)), "TIFF")
+    assert read_pixels(data, grey(1, 4, sample_range=(0, 1)))[0, :, 0].tolist() == expected
+    found = read_samples(data)
+    assert np.isfinite(found.extremes).all() and not found.is_constant
+
+
+def test_a_signalling_nan_is_missing_too():
+    samples = np.array([[0x7FA00000, 0x3F800000]], np.uint32).view(np.float32)
+    stream = b"Pf\n2 1\n-1.0\n" + samples.tobytes()
+    assert read_pixels(stream, grey(1, 2, sample_range=(0, 1)))[0, :, 0].tolist() == [0, 255]
+
+
+def test_a_picture_without_any_number_is_damaged():
+    data = file_bytes(Image.fromarray(np.full((4, 4), np.nan, np.float32)), "TIFF")
+    with pytest.raises(ImageError, match="all its numbers are missing"):
+        read_pixels(data, grey(4, 4, sample_range=(0, 1)))
+
+
 def test_samples_outside_the_setting_become_black_and_white():
     values = np.array([[0, 99, 100, 150, 200, 201, 65535]], np.uint16)
     found = read_pixels(file_bytes(Image.fromarray(values)), grey(1, 7, sample_range=(100, 200)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
+import numpy as np
 import pytest
 
 import cnnkit
@@ -32,6 +34,61 @@ def test_a_damaged_run_json_is_named(run):
     with pytest.raises(UsageError, match="There is no finished run"):
         newest_run(run.folder.parent, notes.append)
     assert notes[0].startswith(f"Skipped {run.folder}: its run.json is damaged: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("data", []), ("versions", "2.21"), ("seconds", "5"), ("resumed", 3), ("host", 1), ("pid", 0)],
+)
+def test_an_odd_value_in_run_json_is_named(run, key, value):
+    path = run.folder / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(UsageError, match=f"run.json is damaged: its '{key}' is "):
+        run.info()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("blue\n\nred\n", "classes.txt is damaged: line 2 is empty"),
+        ("blue\nred\nred\n", "classes.txt is damaged: red is there twice"),
+        ("blue\nred\n", "classes.txt has 2 classes, but .*best.keras has 3 outputs"),
+    ],
+)
+def test_damaged_class_names_are_refused(run, text, message):
+    run.classes.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        cnnkit.load_run(run.best)
+
+
+def test_the_class_names_of_another_run_are_refused(run):
+    run.classes.write_text("one\nthree\ntwo\n")
+    with pytest.raises(UsageError, match=r"has classes that .*best.keras lacks: blue, green, red"):
+        evaluate_model(str(run.best), run.folder.parent, note=lambda text: None)
+
+
+@pytest.mark.parametrize("text", ["x" * 140_000, "path,label\na,blue\n", "a,b,c\n1,2,3\n", ""])
+def test_a_split_of_another_shape_is_refused(run, text):
+    run.split.write_text(text)
+    with pytest.raises(UsageError, match=r"split.csv is (damaged|not as the run wrote it)"):
+        evaluate_model(str(run.folder), run.folder.parent, note=lambda text: None)
+
+
+def test_damaged_class_names_inside_a_model_file_are_named(run):
+    content = run.tflite.read_bytes()
+    run.tflite.write_bytes(content.replace(b'"class_names"', b'"class_games"'))
+    with pytest.raises(UsageError, match="model.tflite has no class names and pixel settings"):
+        cnnkit.load_run(run.tflite)
+
+
+def test_damaged_stored_samples_are_named(run):
+    arrays = dict(np.load(run.golden))
+    np.savez(run.golden, **arrays)
+    content = run.golden.read_bytes()
+    header = content.index(b"{'descr'")
+    run.golden.write_bytes(content[:header] + b"{'descr\n(" + content[header + 9 :])
+    with pytest.raises(UsageError, match="golden.npz is damaged"):
+        export_run(run, ["tflite"])
 
 
 def test_a_missing_split_is_named(run):

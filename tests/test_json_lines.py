@@ -76,9 +76,12 @@ def test_all_bad_lines_are_reported_at_once(tmp_path):
         {"path": "cat/none.png", "label": "cat"},
         {"path": "cat/00.png", "label": "owl"},
         {"path": "cat/02.png", "label": "owl", "split": "tset"},
+        {"path": "cat/02.png", "label": "owl", "group": "\ud83d"},
+        {"path": "\ud83d.png", "label": "owl"},
+        '{"\\ud83d": 1}',
     )
     lines = refusal(path)
-    assert lines[0] == f"{path} has 11 bad lines:"
+    assert lines[0] == f"{path} has 14 bad lines:"
     assert "line 2: it is not JSON: Expecting ',' delimiter" in lines[1]
     expected = [
         'line 3: expected an object like {"path": "a.jpg", "label": "cat"}',
@@ -91,6 +94,9 @@ def test_all_bad_lines_are_reported_at_once(tmp_path):
         f"line 10: cat/none.png does not exist (looked for {tmp_path / 'cat' / 'none.png'})",
         "line 11: cat/00.png is already in line 1",
         "line 12: unknown split 'tset', expected train, validation, test. Did you mean test?",
+        "line 13: group has half of a character (\\ud83d)",
+        "line 14: path has half of a character (\\ud83d)",
+        "line 15: it lacks path and label; it has \ud83d",
     ]
     assert [line.strip() for line in lines[2:-1]] == expected
     assert lines[-1].startswith("Put the files back, or remove their lines.")

@@ -93,13 +93,14 @@ def row(number, text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (TEXT.replace(".png", ""), "line 2: cat/00 does not exist, but 00.png does: write the end"),
+        (TEXT.replace(".png", ""), "line 2: cat/00 does not exist, but 00.png does: write the ext"),
         (row(3, '"cat/01.png,cat'), "line 3: a quotation mark in this line is not closed before"),
         (row(3, 'cat/01.png,"cat'), "line 3: a quotation mark in this line is not closed before"),
         (row(3, '"cat/01.png,cat') + "x,y\n" * 50_000, "begins in line 3. Perhaps a quotation"),
         (row(3, r"C:\data\cat\01.png,cat"), r"line 3: C:\data\cat\01.png is a path of a Windows"),
         (TEXT[11:], "has no header: its first line is already an image (cat/00.png, cat)"),
         (TEXT.replace("path,label", "filename,class"), "Rename filename to path and class to lab"),
+        ("x" * 140_000 + TEXT, "begins in line 1. Perhaps a quotation mark in that line is not"),
         (TEXT.encode("utf-16") + b"\x00", "begins like UTF-16 text, but byte"),
         (row(3, "cat/01.png,cat, small"), "line 3: it has 3 cells, the first line has 2; put quot"),
         (row(3, "a, b.png,cat"), "line 3: it has 3 cells, the first line has 2; put quotation"),

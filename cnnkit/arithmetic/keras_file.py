@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from cnnkit.arithmetic.layer_effect import Shape
 from cnnkit.arithmetic.layer_row import LayerRow
 from cnnkit.arithmetic.nodes import IMAGE, Node
 from cnnkit.arithmetic.stack import walk_nodes
+from cnnkit.errors import damage_as_value_error
 
 Tensor = tuple[str, int]  # the name of a layer, and the number of its call
 
@@ -99,12 +99,11 @@ def read_keras_file(path: Path) -> tuple[Shape, list[LayerRow]]:
         StackError: a layer cannot take the map that reaches it.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with damage_as_value_error(), zipfile.ZipFile(path) as archive:
             model = json.loads(archive.read("config.json"))
     except OSError as error:
         raise KerasFileError(f"it cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError):
-        # RuntimeError: the ZIP is encrypted; KeyError: it has no config.json
+    except ValueError:
         raise KerasFileError("it is not a .keras file, or it is damaged") from None
     return rows_of_keras_model(model)
 

@@ -22,7 +22,7 @@ from cnnkit.output_guard import check_output
 from cnnkit.prediction import predict
 from cnnkit.runs import Run, check_folder_name, note_unfinished, run_of_file
 from cnnkit.runtimes import Predictor, find_model_file, predictor_of
-from cnnkit.text import shown
+from cnnkit.text import first_few, shown
 
 Note = Callable[[str], None]
 
@@ -85,7 +85,7 @@ def evaluate_model(
     config = load_config(run.config)
     if data is None:
         split = split or "test"
-        records = _own_images(run, split, config)
+        records = _own_images(run, split, config, predictor)
     else:
         records = _other_images(data, split, run, predictor, config, allow_missing_classes, note)
     folder = output or run.evaluation(name or _result_name(predictor.path, run, split, data))
@@ -119,14 +119,19 @@ def _check_output_folder(output: Path, name: str | None, overwrite: bool) -> Non
             )
 
 
-def _own_images(run: Run, split: str, config: Config) -> Sequence[ImageRecord]:
+def _own_images(
+    run: Run, split: str, config: Config, predictor: Predictor
+) -> Sequence[ImageRecord]:
     """Return the images of one split of the run, if split.csv is as the run wrote it."""
     rows = run.read_split()
-    fingerprint = fingerprint_of((row.get("label") or "", row.get("sha256") or "") for row in rows)
-    if fingerprint != run.info()["data"]["fingerprint"]:
+    fingerprint = fingerprint_of((row["label"], row["sha256"]) for row in rows)
+    if fingerprint != run.info().get("data", {}).get("fingerprint"):
+        raise run.split_has_changed()
+    others = sorted({row["label"] for row in rows} - set(predictor.info.class_names))
+    if others:
         raise UsageError(
-            f"{run.split} is not as the run wrote it: lines are missing or have changed. Restore "
-            "the file, or score the images with --data."
+            f"{run.split} has classes that {predictor.path} lacks: {first_few(others)}. "
+            f"Restore {run.classes} and the model as the run wrote them, or use another run."
         )
     return run_images(rows, split, config.data)
 

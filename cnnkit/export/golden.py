@@ -6,7 +6,6 @@ probabilities for the stored pixels.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.data.dataset import ImageDataset
-from cnnkit.errors import CnnkitError, UsageError
+from cnnkit.errors import CnnkitError, UsageError, damage_as_value_error
 from cnnkit.files import atomic_write
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runtimes import Predictor
@@ -55,9 +54,9 @@ class Golden:
         """
         try:
             # Without allow_pickle, so that a run from someone else cannot run code.
-            with np.load(path) as arrays:
+            with damage_as_value_error(), np.load(path) as arrays:
                 return cls(arrays["pixels"], arrays["probabilities"], arrays["paths"])
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except ValueError as error:
             raise UsageError(f"{path} is damaged: {error}. Use another run.") from error
 
 

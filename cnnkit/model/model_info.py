@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.data.pixels import PixelSettings
-from cnnkit.errors import UsageError
+from cnnkit.errors import UsageError, damage_as_value_error
 
 INFO_NAME = "cnnkit.json"
 LABELS_NAME = "labels.txt"
@@ -91,9 +91,9 @@ def read_appended_info(path: Path) -> ModelInfo:
         UsageError: the file has none.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with damage_as_value_error(), zipfile.ZipFile(path) as archive:
             return ModelInfo.from_json(archive.read(INFO_NAME).decode())
-    except (zipfile.BadZipFile, KeyError) as error:
+    except ValueError as error:
         raise UsageError(
             f"{path} has no class names and pixel settings, so it is not a model that cnnkit "
             "wrote. Give a run folder, or a file that `cnnkit export` has written."

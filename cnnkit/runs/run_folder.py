@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +17,18 @@ from typing import IO, Any
 
 from cnnkit.errors import UsageError, reason_of
 from cnnkit.files import PATHS_AS_THEY_ARE, WITHOUT_MARK, open_regular, write_json
-from cnnkit.text import quoted
+from cnnkit.text import quoted, shown
 
 _STATUSES = ("running", "finished", "failed", "interrupted")
+_SPLIT_COLUMNS = ("path", "label", "split", "sha256")
+# What the other keys of run.json hold, as far as commands use them.
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "seconds": (int, float),
+    "host": str,
+    "versions": dict,
+    "data": dict,
+    "resumed": list,
+}
 
 
 @dataclass(frozen=True)
@@ -101,15 +111,39 @@ class Run:
         return self.folder / "evaluation" / name
 
     def class_names(self) -> tuple[str, ...]:
-        """Return the class names in label order."""
+        """Return the class names in label order.
+
+        Raises:
+            UsageError: the file cannot be read, or a line is empty or there twice.
+        """
         with self._reading(self.classes) as file:
             lines = file.read().removesuffix("\n").split("\n")  # splitlines also splits at U+2028
-            return tuple(line.removesuffix("\r") for line in lines)
+            names = tuple(line.removesuffix("\r") for line in lines)
+            if "" in names:
+                raise ValueError(f"line {names.index('') + 1} is empty")
+            if len(set(names)) < len(names):
+                twice = next(name for name, count in Counter(names).items() if count > 1)
+                raise ValueError(f"{shown(twice)} is there twice")
+        return names
 
     def read_split(self) -> list[dict[str, str]]:
-        """Return the rows of split.csv."""
+        """Return the rows of split.csv.
+
+        Raises:
+            UsageError: it cannot be read, or a row lacks a cell.
+        """
         with self._reading(self.split) as file:
-            return list(csv.DictReader(file))
+            rows = list(csv.DictReader(file))
+        if any(row.keys() != set(_SPLIT_COLUMNS) or None in row.values() for row in rows):
+            raise self.split_has_changed()
+        return rows
+
+    def split_has_changed(self) -> UsageError:
+        """Return the error for a split.csv that is not as the training wrote it."""
+        return UsageError(
+            f"{self.split} is not as the run wrote it: lines are missing or have changed. Restore "
+            "the file, or score the images with --data."
+        )
 
     def num_epochs(self) -> int:
         """Return the number of rows in history.csv, 0 if there is no such file."""
@@ -181,7 +215,7 @@ class Run:
                 yield file
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-        except ValueError as error:
+        except (ValueError, csv.Error) as error:
             raise UsageError(f"{path} is damaged: {error}. Use another run.") from error
 
     def update(self, **values: Any) -> None:
@@ -230,6 +264,9 @@ def _fault_of(info: Any) -> str | None:
     pid = info.get("pid", 1)
     if not isinstance(pid, int) or not 0 < pid < 2**31:  # what os.kill takes
         return f"its 'pid' is {info['pid']!r}"
+    for key, kind in _KINDS.items():
+        if key in info and not isinstance(info[key], kind):
+            return f"its {key!r} is {info[key]!r}"
     return None
 
 

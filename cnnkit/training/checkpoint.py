@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnkit.errors import CnnkitError
+from cnnkit.errors import CnnkitError, damage_as_value_error
 from cnnkit.files import atomic_write
 from cnnkit.model.build_model import without_optimizer
 from cnnkit.runs import Run
@@ -67,19 +66,24 @@ class Backup:
         if not path.exists():
             return None
         try:
-            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            with (
+                damage_as_value_error(),
+                path.open("rb") as opened,
+                np.load(opened, allow_pickle=False) as file,
+            ):
                 facts = json.loads(str(file["facts"]))
+                rows, has_best = facts["rows"], facts["has_best"]
+                facts = facts["facts"]
                 parts = {
                     part: [file[name] for name in file.files if name.startswith(f"{part}_")]
                     for part in _PARTS
                 }
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError) as error:
             raise CnnkitError(
                 f"{path} is damaged, so this training cannot be resumed. Its best weights are in "
                 "weights/best.keras. Start a new training with cnnkit train CONFIG."
             ) from error
         best = parts.pop("best")
-        rows, facts, has_best = facts["rows"], facts["facts"], facts["has_best"]
         return cls(rows, **parts, best=best if has_best else None, facts=facts)
 
 

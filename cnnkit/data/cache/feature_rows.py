@@ -21,6 +21,7 @@ import numpy as np
 from cnnkit.data.cache.folder import cache_folder, folder_made_whole, remove_folder, remove_unused
 from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes, from_hex
 from cnnkit.data.file_contents import Progress
+from cnnkit.errors import damage_as_value_error
 
 FEATURES = "features"
 FEATURES_NAME = re.compile("[0-9a-f]{32}-[0-9a-f]{16}")
@@ -117,10 +118,11 @@ def _kept(key: str) -> Iterator[tuple[Path, np.ndarray, SortedContents]]:
     """Yield the undamaged folders of a key, with their arrays and contents."""
     for folder in sorted((cache_folder() / FEATURES).glob(f"{key}-*")):
         try:
-            array = np.load(folder / _ARRAY, mmap_mode="r")
-            contents = from_bytes((folder / _CONTENTS).read_bytes())
-            facts = about_features(folder) or {}
-            whole = len(contents) == len(array) and _crc32(array) == facts.get("crc32")
+            with damage_as_value_error():
+                array = np.load(folder / _ARRAY, mmap_mode="r")
+                contents = from_bytes((folder / _CONTENTS).read_bytes())
+                facts = about_features(folder) or {}
+                whole = len(contents) == len(array) and _crc32(array) == facts.get("crc32")
         except (OSError, ValueError):
             whole = False
         if whole:
@@ -132,8 +134,11 @@ def _kept(key: str) -> Iterator[tuple[Path, np.ndarray, SortedContents]]:
 def about_features(folder: Path) -> dict[str, Any] | None:
     """Return the facts of a folder of features, None if they are damaged."""
     try:
-        facts = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        return facts if {"backbone", "shape", "crc32"} <= set(facts) else None
+        with damage_as_value_error():
+            facts = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+            numbers = [*facts["shape"], facts["crc32"], facts.get("view") or 0]
+            is_whole = bool(facts["shape"]) and isinstance(facts["backbone"], str)
+            return facts if is_whole and all(type(each) is int for each in numbers) else None
     except (OSError, ValueError):
         return None
 

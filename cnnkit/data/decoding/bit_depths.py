@@ -39,13 +39,16 @@ class WideSamples:
 
     @property
     def extremes(self) -> tuple[float, float]:
-        """The lowest and the highest sample, without those that are missing (NaN)."""
-        return np.nanmin(self.values).item(), np.nanmax(self.values).item()
+        """The lowest and the highest sample, without those that are missing (NaN) or infinite."""
+        values = self.values
+        if values.dtype.kind == "f":
+            values = values[np.isfinite(values)]
+        return values.min().item(), values.max().item()
 
     @property
     def is_constant(self) -> bool:
         """Whether all pixels are the same."""
-        return not np.ptp(self.values, axis=(0, 1)).any()
+        return bool((self.values == self.values[0, 0]).all())
 
 
 def proposed_range(highest: float) -> SampleRange | None:
@@ -77,6 +80,8 @@ def own_range(samples: WideSamples | None) -> SampleRange | None:
     if samples is None or samples.stated is not None or samples.is_constant:
         return None
     lowest, highest = samples.extremes
+    if lowest == highest:  # and NaN
+        return None
     is_usual = FULL[0] <= lowest and highest <= FULL[1] and proposed_range(highest) is None
     return None if is_usual else (lowest, highest)
 
@@ -113,8 +118,8 @@ def wide_samples(data: bytes, image: OpenedImage) -> WideSamples | None:
         values = as_in_file(data, image, values)
     if not values.size:
         raise ImageError("the picture has no pixels", kind="damaged")
-    if values.dtype.kind == "f" and np.isnan(values).all():
-        raise ImageError("all its numbers are missing (NaN)", kind="damaged")
+    if values.dtype.kind == "f" and not np.isfinite(values).any():
+        raise ImageError("all its numbers are missing (NaN) or infinite", kind="damaged")
     return WideSamples(values, (0, maximum) if maximum else _stated(data, image, values), image)
 
 
@@ -133,8 +138,11 @@ def to_grey(samples: np.ndarray, black_and_white: SampleRange) -> np.ndarray:
 
 
 def _scaled(values: np.ndarray, black: float, white: float) -> np.ndarray:
+    if values.dtype.kind == "f":
+        # Before the conversion: NumPy warns as it converts a NaN of the signalling kind.
+        values = np.where(np.isnan(values), black, values)
     shares = (np.clip(values, black, white).astype(np.float64) - black) / (white - black)
-    return np.floor(np.nan_to_num(shares, copy=False) * 255 + 0.5).astype(np.uint8)
+    return np.floor(shares * 255 + 0.5).astype(np.uint8)
 
 
 def range_of(

@@ -65,6 +65,8 @@ _NEW_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
 _COLOUR_FILTER_ARRAY = 32803
 _PIXEL_BYTES = 4  # that Pillow needs for a pixel with colours
 _lock = threading.Lock()
+# Without a handler, Python prints what Pillow logs: lines that name no file of the user.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @functools.cache

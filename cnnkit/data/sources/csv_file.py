@@ -73,10 +73,17 @@ def _separator(text: str) -> str:
         return stated[1]
     first = next((line for line in text.splitlines() if line.strip()), "")
     for separator in _SEPARATORS:
-        names = _names(next(csv.reader([first], delimiter=separator), []))
+        names = _names(_cells(first, separator))
         if "path" in names and "label" in names:
             return separator
     return ","
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:  # a cell is too long; `_rows` reports it
+        return []
 
 
 def _rows(table: Path, text: str, separator: str) -> Iterator[_Row]:

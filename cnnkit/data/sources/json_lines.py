@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from cnnkit.data.records import Source
 from cnnkit.data.sources.manifest_rows import COLUMNS, RowReader
 from cnnkit.data.sources.manifest_text import ManifestText
+from cnnkit.text import shown
+
+# What is left of an emoji or another rare character if a program cut a text inside it: "\ud83d".
+# The bytes of a file name that is not UTF-8 are \udc80 to \udcff.
+_HALF_CHARACTER = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 class _Number(str):
@@ -59,7 +65,7 @@ def _row(line: str) -> dict[str, str]:
         raise _WrongLineError('expected an object like {"path": "a.jpg", "label": "cat"}')
     missing = [key for key in ("path", "label") if key not in row]
     if missing:
-        came = ", ".join(row) or "nothing"
+        came = ", ".join(map(shown, row)) or "nothing"
         raise _WrongLineError(f"it lacks {' and '.join(missing)}; it has {came}")
     return {key: _text(key, row[key]) for key in COLUMNS if key in row}
 
@@ -69,7 +75,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(row) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise _WrongLineError(f"it has {twice} more than once")
+        raise _WrongLineError(f"it has {shown(twice)} more than once")
     return row
 
 
@@ -84,6 +90,8 @@ def _text(key: str, value: Any) -> str:
     if not isinstance(value, str) or (isinstance(value, _Number) and not number_fits):
         expected = "a text or a number" if number_fits else "a text"
         raise _WrongLineError(f"{key} is {_shown(value)}, expected {expected}")
+    if half := _HALF_CHARACTER.search(value):
+        raise _WrongLineError(f"{key} has half of a character ({ascii(half[0])[1:-1]})")
     return str(value)
 
 

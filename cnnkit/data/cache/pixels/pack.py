@@ -25,11 +25,13 @@ import PIL
 from cnnkit.data.cache.folder import cache_folder, remove_folder
 from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes
 from cnnkit.data.pixels import PIXEL_PATH_VERSION, PixelSettings
+from cnnkit.errors import damage_as_value_error
 
 # To be raised if a file of a pack changes. Packs of other versions are left alone.
 _VERSION = 2
 _PIXELS, _INDEX, _USED = "pixels.npy", "index.bin", "used"
 _DIGEST_BYTES = 32
+_OTHER_FACTS = ("format", "pixel_path", "pillow", "num_rows")  # than the pixel settings
 # Rows of small images have a few hundred bytes; many of them are written in one go.
 _BUFFER_BYTES = 1 << 20
 _CRC = np.dtype("<u4")
@@ -216,10 +218,25 @@ def read_index(folder: Path) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     if hashlib.sha256(data[:-_DIGEST_BYTES]).digest() != data[-_DIGEST_BYTES:]:
         raise ValueError(f"{_INDEX} is not as it was written")
     head = data.index(b"\n") + 1
-    facts = json.loads(data[:head])
-    contents_end = head + facts["num_rows"] * _DIGEST_BYTES
+    with damage_as_value_error():
+        facts = _checked(json.loads(data[:head]))
+    num_rows, row_bytes = facts["num_rows"], _DIGEST_BYTES + _CRC.itemsize
+    if len(data) != head + num_rows * row_bytes + _DIGEST_BYTES:
+        raise ValueError(f"{_INDEX} does not have {num_rows:,} rows")
+    contents_end = head + num_rows * _DIGEST_BYTES
     crc32 = np.frombuffer(data[contents_end:-_DIGEST_BYTES], _CRC)
     return facts, from_bytes(data[head:contents_end]), crc32
+
+
+def _checked(facts: Any) -> dict[str, Any]:
+    """Return the facts of an index if they are as they are written, of any version of Pillow."""
+    values = {key: value for key, value in facts.items() if key not in _OTHER_FACTS}
+    settings = PixelSettings.from_dict(values)
+    numbers = [facts["num_rows"], *settings.image_size]
+    are_numbers = all(type(number) is int and number >= 0 for number in numbers)
+    if not are_numbers or settings.to_dict() != values:
+        raise ValueError(f"{_INDEX} does not describe pixels")
+    return dict(facts)
 
 
 def last_used(folder: Path) -> float:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import numpy as np
 
-from cnnkit.data.cache.folder import finish_folder, unfinished_folder
+from cnnkit.data.cache.folder import finish_folder, remove_folder, unfinished_folder
 from cnnkit.data.cache.pixels.contents import DIGEST, from_bytes
 from cnnkit.data.cache.pixels.pack import Pack, PackWriter, open_pack, packs_folder
 from cnnkit.data.cache.pixels.place import Place
@@ -112,6 +113,9 @@ class DiskRows(NoRows):
         final = packs_folder() / writer.finish()
         finish_folder(writer.folder, final)
         try:
+            if writer.folder.exists() and not self._is_usable(final):
+                remove_folder(final)  # it was there before, and is damaged
+                finish_folder(writer.folder, final)
             pack = open_pack(final, self._settings)
             if pack is None:
                 raise ValueError("its pixels have other settings")
@@ -121,6 +125,12 @@ class DiskRows(NoRows):
                 "Run the command again."
             ) from error
         return pack.contents, pack
+
+    def _is_usable(self, folder: Path) -> bool:
+        try:
+            return open_pack(folder, self._settings) is not None
+        except (OSError, ValueError):
+            return False
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.config import Config, load_config
+from cnnkit.default_folders import RUNS_FOLDER
 from cnnkit.prediction import Prediction, find_images, predict
 from cnnkit.runs import Run
-from cnnkit.runs_folder import RUNS_FOLDER
 from cnnkit.runtimes import Predictor, load_predictor
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.data.image_file import ImageFile
+from cnnkit.data.file_bytes import ImageFile
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.sources.folder_walk import image_files
 from cnnkit.data.sources.ignored import SYSTEM, Ignored, is_system

@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 
 from cnnkit.config.data_section import DataConfig
 from cnnkit.data.check import check_data
-from cnnkit.data.check.faults import Finding
+from cnnkit.data.check.fault_kinds import Finding
 from cnnkit.data.sources.folder_walk import image_files
 from cnnkit.data.sources.ignored import Ignored
 

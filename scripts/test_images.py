@@ -16,9 +16,9 @@ from pathlib import Path
 from cnnkit.config import load_config
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.scored_images import run_images
+from cnnkit.default_folders import RUNS_FOLDER
 from cnnkit.errors import CnnkitError
 from cnnkit.runs import Run, find_run
-from cnnkit.runs_folder import RUNS_FOLDER
 
 
 def main() -> None:

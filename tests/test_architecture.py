@@ -19,7 +19,7 @@ _ROOT = Path(cnnkit.__file__).parent
 # Imports go to the same group or down, never up.
 _LEVELS = [
     {"errors", "text", "files", "output_guard", "locks", "memory", "progress", "quiet", "streams"}
-    | {"new_folders", "runs_folder", "tables", "utf8_paths", "version"},
+    | {"new_folders", "default_folders", "tables", "utf8_paths", "version"},
     {"arithmetic", "metrics", "backbone_networks", "learning_rate_schedules"},
     {"config"},
     {"runs", "backend", "data"},
@@ -171,7 +171,7 @@ def test_help_imports_nothing_heavy(words):
 
 
 # What the help of all commands may import of the package besides `cnnkit.cli`.
-_OF_HELP = {"errors", "memory", "runs_folder", "streams", "text", "version"}
+_OF_HELP = {"errors", "memory", "default_folders", "streams", "text", "version"}
 # Modules of Python that take a moment to import, and that no help needs.
 _SLOW = {"csv", "dataclasses", "difflib", "hashlib", "pickle", "socket", "subprocess", "tempfile"}
 

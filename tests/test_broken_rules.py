@@ -13,7 +13,7 @@ from PIL import Image
 from cnnkit.data.check.image_faults import facts_of
 from cnnkit.data.decoding.bit_depths import read_samples
 from cnnkit.data.decoding.image_formats import image_extensions
-from cnnkit.data.image_file import LocalFile
+from cnnkit.data.file_bytes import LocalFile
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import ImageError
 

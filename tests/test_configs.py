@@ -12,7 +12,7 @@ from places import CONFIGS, ROOT
 import cnnkit
 from cnnkit.cli import main
 from cnnkit.config import check_config
-from cnnkit.explore.layer_summary import summarize
+from cnnkit.explore.summarize import summarize
 from cnnkit.explore.zoo import architectures, config_files
 
 

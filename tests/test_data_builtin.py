@@ -16,7 +16,7 @@ from cnnkit.data.sources.builtin import builtin_folder, draw_shape
 from cnnkit.data.sources.builtin_names import SHAPE_NAMES, builtin_class_names
 from cnnkit.data.sources.class_names import class_names
 from cnnkit.errors import DataError
-from cnnkit.explore.layer_summary import summarize
+from cnnkit.explore.summarize import summarize
 
 
 @pytest.fixture

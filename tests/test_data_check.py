@@ -19,7 +19,7 @@ from sound_folders import FAULTS, write_more, write_sound
 
 from cnnkit.cli import main
 from cnnkit.data.check import check_data
-from cnnkit.data.check.faults import KINDS
+from cnnkit.data.check.fault_kinds import KINDS
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from PIL import Image, ImageOps
 from places import DOCS, SCRIPTS
 
 from cnnkit.data.check import check_data, same_picture
-from cnnkit.data.check.alignment import correlation
-from cnnkit.data.check.faults import KINDS
-from cnnkit.data.check.look import CROP, look_of
+from cnnkit.data.check.fault_kinds import KINDS
+from cnnkit.data.check.overlay import correlation
 from cnnkit.data.check.similar_hashes import MAX_DISTANCE, similar_hashes
+from cnnkit.data.check.thumbnails import CROP, look_of
 
 sys.path.insert(0, str(SCRIPTS))
 

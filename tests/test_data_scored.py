@@ -11,7 +11,7 @@ from cnnkit.data.dataset import load_dataset
 from cnnkit.data.scored_images import find_images_for, run_images
 from cnnkit.errors import DataError, UsageError
 from cnnkit.evaluation import evaluate_model
-from cnnkit.explore.layer_summary import summarize
+from cnnkit.explore.summarize import summarize
 
 
 def _rows(config):

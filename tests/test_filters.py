@@ -15,7 +15,7 @@ from PIL import Image
 
 from cnnkit.backend import keras
 from cnnkit.cli import main
-from cnnkit.data.image_file import LocalFile
+from cnnkit.data.file_bytes import LocalFile
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.records import ImageRecord
 from cnnkit.errors import DataError

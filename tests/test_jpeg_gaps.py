@@ -7,7 +7,7 @@ from images import file_bytes, noise
 from PIL import Image
 
 from cnnkit.data.check.image_faults import facts_of
-from cnnkit.data.image_file import LocalFile
+from cnnkit.data.file_bytes import LocalFile
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import ImageError
 

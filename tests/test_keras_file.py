@@ -9,7 +9,7 @@ import pytest
 from keras_numbers import profiled_flops, trainable_parameters
 from summaries import summary_of
 
-from cnnkit.explore.layer_summary import summarize
+from cnnkit.explore.summarize import summarize
 
 _slow = pytest.mark.slow
 

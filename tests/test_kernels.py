@@ -17,8 +17,8 @@ from PIL import Image
 from places import DOCS
 
 from cnnkit.cli import main
-from cnnkit.explore.kernels.chain import Chain, run_chain
 from cnnkit.explore.kernels.filtered_picture import read_picture, shown_range
+from cnnkit.explore.kernels.layer_chain import Chain, run_chain
 from cnnkit.explore.kernels.operators import OPERATORS
 
 PAGE = DOCS / "kernels.md"

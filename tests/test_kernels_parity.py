@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 
 from cnnkit.arithmetic import times
 from cnnkit.backend import keras
-from cnnkit.explore.kernels.chain import Chain, Pooling, run_chain
+from cnnkit.explore.kernels.layer_chain import Chain, Pooling, run_chain
 from cnnkit.explore.kernels.operators import OPERATORS, Kernel, Operator
 from cnnkit.explore.kernels.sliding import Sliding
 

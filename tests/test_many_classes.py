@@ -13,7 +13,7 @@ from PIL import Image
 
 import cnnkit.data.split.units as units
 from cnnkit.data.count_table import count_table
-from cnnkit.data.image_file import LocalFile
+from cnnkit.data.file_bytes import LocalFile
 from cnnkit.data.records import ImageRecord
 from cnnkit.errors import UsageError
 from cnnkit.evaluation import Evaluation

@@ -176,9 +176,9 @@ def test_a_model_that_does_not_fit_is_one_sentence(command, trained_run, tmp_pat
 
 
 def test_any_other_command_names_the_lack_of_memory_too(tmp_path, monkeypatch):
-    import cnnkit.explore.layer_summary as layer_summary
+    import cnnkit.explore.summarize as summarize_module
 
-    monkeypatch.setattr(layer_summary, "summarize", _raise_oom)
+    monkeypatch.setattr(summarize_module, "summarize", _raise_oom)
     assert "There is not enough memory." in _fails("summary", tmp_path / "c.yaml").output
 
 

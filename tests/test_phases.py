@@ -82,7 +82,7 @@ def test_the_validation_loss_has_no_penalties_so_that_phases_can_be_compared(fol
 
 
 def test_a_model_on_a_backbone_is_summarized_predicts_and_is_exported(folder, transfer):
-    from cnnkit.explore.layer_summary import summarize
+    from cnnkit.explore.summarize import summarize
     from cnnkit.export import export_run
 
     run = transfer("{epochs: 1}")

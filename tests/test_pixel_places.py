@@ -10,7 +10,7 @@ import pytest
 from packs import ROW_BYTES, SETTINGS, expected, packs, pixels_of, write_files
 
 from cnnkit.data.cache.pixels import open_pixels
-from cnnkit.data.cache.pixels.place import choose_place
+from cnnkit.data.cache.pixels.storage_choice import choose_place
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import DataError
 from cnnkit.text import size_text

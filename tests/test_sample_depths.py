@@ -15,8 +15,8 @@ from cnnkit.data.cache.pixels import open_pixels
 from cnnkit.data.check.image_faults import facts_of
 from cnnkit.data.decoding.bit_depths import read_samples
 from cnnkit.data.decoding.sample_depths import sample_depth
+from cnnkit.data.file_bytes import LocalFile
 from cnnkit.data.image_facts import image_facts
-from cnnkit.data.image_file import LocalFile
 from cnnkit.data.pixels import PixelSettings, read_pixels
 
 COLOURS = ramp(12, 8, 8, channels=3)[0]

@@ -9,7 +9,7 @@ import sys
 from places import CONFIGS
 from summaries import summary_of
 
-from cnnkit.explore.layer_summary import summarize
+from cnnkit.explore.summarize import summarize
 
 LENET = CONFIGS / "digits_lenet5.yaml"
 

@@ -46,6 +46,6 @@ def convolve(input_: str, kernel: str | None, most: int, as_json: bool, **option
     As in a layer of a CNN, the kernel is not flipped (cross-correlation). Rows and columns
     are counted from 0. Numbers of an added border are in square brackets.
     """
-    from cnnkit.explore.kernels.worked import work_out
+    from cnnkit.explore.kernels.worked_example import work_out
 
     show(work_out(input_, kernel, most, **options), as_json)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cnnkit.runs_folder import RUNS_FOLDER
+from cnnkit.default_folders import RUNS_FOLDER
 
 Decorator = Callable[[Callable], Callable]
 

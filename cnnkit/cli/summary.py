@@ -52,7 +52,7 @@ def summary(
     sees. Its stride is the distance to the receptive field of the next number, its start the
     position of the first one.
     """
-    from cnnkit.explore.layer_summary import summarize
+    from cnnkit.explore.summarize import summarize
     from cnnkit.output_guard import DRAWING, check_output
 
     check_output(diagram, "--diagram", DRAWING, overwrite=overwrite, inputs=[path])

@@ -12,7 +12,7 @@ import click
 
 from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.options import json_option, runs_option, set_option, short_options, with_short
-from cnnkit.runs_folder import RUNS_FOLDER
+from cnnkit.default_folders import RUNS_FOLDER
 from cnnkit.text import as_argument, command_line
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import numpy as np
 
 from cnnkit.config import DataConfig
 from cnnkit.data.cache.pixels import PixelStore, open_pixels
+from cnnkit.data.file_bytes import ImageFile
 from cnnkit.data.file_contents import Progress
-from cnnkit.data.image_file import ImageFile
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.records import SPLITS, ImageRecord, Source, fingerprint_of
 from cnnkit.data.sources.listing import find_images, ordered_classes

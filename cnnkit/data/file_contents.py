@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
-from cnnkit.data.image_file import ImageFile, read_file
+from cnnkit.data.file_bytes import ImageFile, read_file
 from cnnkit.data.parallel import in_threads
 from cnnkit.errors import ImageError
 

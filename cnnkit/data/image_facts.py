@@ -13,8 +13,8 @@ from PIL import Image
 from cnnkit.data.decoding.bit_depths import SampleRange, own_range, read_samples
 from cnnkit.data.decoding.image_formats import open_image
 from cnnkit.data.decoding.resizing import SIDEWAYS
+from cnnkit.data.file_bytes import ImageFile, read_file
 from cnnkit.data.file_contents import Progress
-from cnnkit.data.image_file import ImageFile, read_file
 from cnnkit.data.parallel import compute_all
 from cnnkit.data.pixels import PixelSettings, read_pixels, upright_turn
 from cnnkit.errors import ImageError

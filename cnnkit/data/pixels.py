@@ -26,7 +26,7 @@ from cnnkit.data.decoding.image_formats import (
 )
 from cnnkit.data.decoding.jpeg_gaps import check_no_zeros
 from cnnkit.data.decoding.resizing import Transpose, resize_upright
-from cnnkit.data.image_file import ImageFile, LocalFile, read_file
+from cnnkit.data.file_bytes import ImageFile, LocalFile, read_file
 from cnnkit.errors import ImageError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-from cnnkit.data.image_file import ImageFile
+from cnnkit.data.file_bytes import ImageFile
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnnkit.config import DataConfig
+from cnnkit.data.file_bytes import ImageFile, LocalFile
 from cnnkit.data.file_contents import hash_files
-from cnnkit.data.image_file import ImageFile, LocalFile
+from cnnkit.data.other_spellings import PathSpelling, with_class_names
 from cnnkit.data.records import SPLITS, ImageRecord, Source
 from cnnkit.data.sources.builtin import builtin_folder
 from cnnkit.data.sources.builtin_names import is_builtin
 from cnnkit.data.sources.listing import only_classes, read_source
 from cnnkit.data.sources.tfrecord import record_at
-from cnnkit.data.spelling import PathSpelling, with_class_names
 from cnnkit.errors import DataError, UsageError, spelt_alike
 from cnnkit.text import count_of, first_few
 

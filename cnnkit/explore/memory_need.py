@@ -8,8 +8,8 @@ from typing import Any
 from cnnkit.arithmetic import LayerRow
 from cnnkit.config import Config
 from cnnkit.errors import UsageError
-from cnnkit.explore.layer_summary import summary_of_built, summary_of_layers
-from cnnkit.explore.layer_table import FLOAT32_BYTES, Summary, shape_text
+from cnnkit.explore.summarize import summary_of_built, summary_of_layers
+from cnnkit.explore.summary_text import FLOAT32_BYTES, Summary, shape_text
 from cnnkit.memory import computer_memory, this_computer_has
 from cnnkit.text import count_of, size_text
 

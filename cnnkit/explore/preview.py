@@ -14,7 +14,7 @@ import numpy as np
 from cnnkit.augmentation import Augmentation, build_augmentation
 from cnnkit.augmentation.mixing import Mixing
 from cnnkit.config import Config, load_config
-from cnnkit.data.image_file import read_file
+from cnnkit.data.file_bytes import read_file
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.sources.builtin_names import namesake_note

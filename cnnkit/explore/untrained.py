@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.config import BackboneConfig
-from cnnkit.explore.layer_summary import config_and_classes
 from cnnkit.explore.memory_need import building_need, check_weights_fit
+from cnnkit.explore.summarize import config_and_classes
 from cnnkit.memory import explaining_lack_of_memory
 from cnnkit.output_guard import KERAS, check_output
 from cnnkit.runs import Run

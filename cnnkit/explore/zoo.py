@@ -11,7 +11,7 @@ from typing import Any
 from cnnkit.backbone_networks import NETWORKS
 from cnnkit.config import read_yaml
 from cnnkit.errors import UsageError, did_you_mean
-from cnnkit.explore.layer_summary import WRITTEN_FOR, summarize
+from cnnkit.explore.summarize import WRITTEN_FOR, summarize
 from cnnkit.tables import table_text
 
 

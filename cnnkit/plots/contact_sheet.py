@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from cnnkit.data.check import Checked
-from cnnkit.data.check.faults import Finding, Pair
+from cnnkit.data.check.fault_kinds import Finding, Pair
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.files import atomic_write
 from cnnkit.output_guard import DRAWN_BY

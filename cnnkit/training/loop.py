@@ -17,10 +17,10 @@ from cnnkit.training.checkpoint import Backup, Checkpoint, assign
 from cnnkit.training.history import History
 from cnnkit.training.interrupts import interrupts_held_back
 from cnnkit.training.learning_rate import LearningRate
+from cnnkit.training.linear_probe import probe_epoch
 from cnnkit.training.phase_features import CachedFeatureBatches
 from cnnkit.training.phases import Phase
 from cnnkit.training.plan import Plan, PlannedPhase
-from cnnkit.training.probe import probe_epoch
 from cnnkit.training.resuming import facts_of
 from cnnkit.training.step import train_epoch
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from cnnkit.backend import tf
 from cnnkit.config import Config, dump_config, load_config
+from cnnkit.default_folders import RUNS_FOLDER
 from cnnkit.explore.memory_need import training_need
 from cnnkit.files import write_csv, write_text
 from cnnkit.memory import explaining_lack_of_memory
 from cnnkit.progress import Report
 from cnnkit.runs import Run, check_new_run, create_run
-from cnnkit.runs_folder import RUNS_FOLDER
 from cnnkit.training.checkpoint import Backup
 from cnnkit.training.loop import train_phases
 from cnnkit.training.plan import Plan, prepare

@@ -1,7 +1,7 @@
 """Check a data set: read every image and report what is wrong, by kind of fault.
 
 Nothing is changed: files are read, never written, moved or removed. Each family of faults has its
-own file here; `faults.py` has the table of all kinds.
+own file here; `fault_kinds.py` has the table of all kinds.
 """
 
 from __future__ import annotations

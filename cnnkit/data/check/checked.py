@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cnnkit.data.check.faults import KINDS, SEVERITIES, Finding, Pair
-from cnnkit.data.image_file import ImageFile
+from cnnkit.data.check.fault_kinds import KINDS, SEVERITIES, Finding, Pair
+from cnnkit.data.file_bytes import ImageFile
 from cnnkit.files import write_text
 from cnnkit.text import count_of, first_few, shown
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cnnkit.config import DataConfig
-from cnnkit.data.check.faults import Finding
+from cnnkit.data.check.fault_kinds import Finding
 from cnnkit.data.check.folder_faults import names_alike
 from cnnkit.data.records import SPLITS, ImageRecord, Source
 from cnnkit.data.sources.listing import classes_by_split

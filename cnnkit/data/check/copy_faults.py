@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnkit.data.check.faults import Finding, Pair
+from cnnkit.data.check.fault_kinds import Finding, Pair
 from cnnkit.data.check.image_faults import Facts
 from cnnkit.data.check.same_picture import Picture, near_duplicates
 from cnnkit.data.records import ImageRecord

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cnnkit.data.check.faults import Finding
+from cnnkit.data.check.fault_kinds import Finding
 from cnnkit.data.decoding.foreign_formats import foreign_file
 from cnnkit.data.decoding.image_formats import image_extensions, picture_format
-from cnnkit.data.image_file import LocalFile
+from cnnkit.data.file_bytes import LocalFile
+from cnnkit.data.other_spellings import composed
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.sources.ignored import is_dead_link, why_hidden
-from cnnkit.data.spelling import composed
 from cnnkit.data.split_words import split_from_folder
 from cnnkit.files import why_unreadable
 

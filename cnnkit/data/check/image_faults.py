@@ -11,8 +11,8 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
-from cnnkit.data.check.faults import Finding
-from cnnkit.data.check.look import SIDE, Look, look_of
+from cnnkit.data.check.fault_kinds import Finding
+from cnnkit.data.check.thumbnails import SIDE, Look, look_of
 from cnnkit.data.decoding.bit_depths import (
     SampleRange,
     is_wide,
@@ -29,7 +29,7 @@ from cnnkit.data.decoding.image_formats import (
     open_image,
 )
 from cnnkit.data.decoding.jpeg_gaps import ends_early
-from cnnkit.data.image_file import ImageFile, read_file
+from cnnkit.data.file_bytes import ImageFile, read_file
 from cnnkit.data.pixels import PixelSettings, exif_orientation, read_pixels
 from cnnkit.data.records import ImageRecord
 from cnnkit.errors import ImageError

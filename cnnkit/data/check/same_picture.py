@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnnkit.data.check.alignment import correlation
-from cnnkit.data.check.look import CROP, Look
+from cnnkit.data.check.overlay import correlation
 from cnnkit.data.check.similar_hashes import Candidates, similar_hashes
+from cnnkit.data.check.thumbnails import CROP, Look
 from cnnkit.data.connected import connected_groups, connecting_pairs
 from cnnkit.data.decoding.bit_depths import own_range, read_samples
-from cnnkit.data.image_file import ImageFile, read_file
+from cnnkit.data.file_bytes import ImageFile, read_file
 from cnnkit.data.parallel import compute_all
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import ImageError

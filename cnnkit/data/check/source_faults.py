@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnkit.config import DataConfig
-from cnnkit.data.check.faults import Finding
+from cnnkit.data.check.fault_kinds import Finding
 from cnnkit.data.check.folder_faults import FolderWalk
-from cnnkit.data.image_file import LocalFile
+from cnnkit.data.file_bytes import LocalFile
 from cnnkit.data.records import Source
 from cnnkit.data.sources.builtin_names import is_builtin
 from cnnkit.data.sources.listing import only_classes, read_source

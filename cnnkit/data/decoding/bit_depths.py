@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnkit.data.decoding.file_numbers import as_in_file
 from cnnkit.data.decoding.image_formats import INVERTED, OpenedImage, decoding, open_image
 from cnnkit.data.decoding.png_chunks import PNG_MAGIC, find_chunk
+from cnnkit.data.decoding.stored_samples import as_in_file
 from cnnkit.data.decoding.tiff_samples import BITS, MAX_SAMPLE
 from cnnkit.errors import ImageError
 

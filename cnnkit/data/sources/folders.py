@@ -6,7 +6,7 @@ import operator
 import os
 from pathlib import Path
 
-from cnnkit.data.image_file import LocalFile
+from cnnkit.data.file_bytes import LocalFile
 from cnnkit.data.records import SPLITS, ImageRecord, Source
 from cnnkit.data.sources.folder_layout import doubt_about, unlabelled
 from cnnkit.data.sources.folder_walk import files_below, folders_and_files, is_folder, is_image

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cnnkit.config import BUILT_IN_SOURCES, DataConfig, ShapesConfig
+from cnnkit.data.other_spellings import with_class_names
 from cnnkit.data.records import SPLITS, Source, without_collection
 from cnnkit.data.sources.builtin import builtin_folder
 from cnnkit.data.sources.builtin_names import is_builtin
@@ -17,7 +18,6 @@ from cnnkit.data.sources.folders import read_folder
 from cnnkit.data.sources.json_lines import read_json_lines
 from cnnkit.data.sources.tfrecord import is_tfrecord_name
 from cnnkit.data.sources.tfrecord_source import holds_tfrecords, read_tfrecords
-from cnnkit.data.spelling import with_class_names
 from cnnkit.data.split_words import split_from_folder
 from cnnkit.errors import DataError, did_you_mean
 from cnnkit.files import why_unreadable

@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from cnnkit.data.decoding.image_formats import image_extensions
-from cnnkit.data.image_file import ImageFile, LocalFile
+from cnnkit.data.file_bytes import ImageFile, LocalFile
+from cnnkit.data.other_spellings import PathSpelling, composed
 from cnnkit.data.sources.tfrecord import record_at
-from cnnkit.data.spelling import PathSpelling, composed
 from cnnkit.files import why_unreadable
 from cnnkit.text import count_of, is_web_address, shown
 

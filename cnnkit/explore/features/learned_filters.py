@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.config import load_config
-from cnnkit.data.image_file import LocalFile
+from cnnkit.data.file_bytes import LocalFile
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.scored_images import run_images
 from cnnkit.data.sources.ignored import Ignored

@@ -12,10 +12,10 @@ import numpy as np
 from cnnkit.arithmetic import times
 from cnnkit.data.decoding.image_formats import open_image
 from cnnkit.data.decoding.resizing import SIDEWAYS
-from cnnkit.data.image_file import LocalFile, read_file
+from cnnkit.data.file_bytes import LocalFile, read_file
 from cnnkit.data.pixels import PixelSettings, read_pixels, upright_turn
 from cnnkit.errors import DataError, ImageError, UsageError
-from cnnkit.explore.kernels.chain import Chain, Pair, Stage, chain_of, run_chain
+from cnnkit.explore.kernels.layer_chain import Chain, Pair, Stage, chain_of, run_chain
 from cnnkit.explore.kernels.matrices import read_operators
 from cnnkit.explore.kernels.matrix_text import (
     kernels_json,
@@ -25,7 +25,7 @@ from cnnkit.explore.kernels.matrix_text import (
     plain,
 )
 from cnnkit.explore.kernels.operators import OPERATORS, Operator
-from cnnkit.explore.kernels.worked import element_json, element_lines
+from cnnkit.explore.kernels.worked_example import element_json, element_lines
 from cnnkit.plots.matrix_pictures import Tile, plot_tiles
 from cnnkit.tables import table_text
 

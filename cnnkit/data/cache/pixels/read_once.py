@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnkit.data.decoding.sample_depths import sample_depth
-from cnnkit.data.image_file import ImageFile, read_file
+from cnnkit.data.file_bytes import ImageFile, read_file
 from cnnkit.data.parallel import in_threads
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import ImageError

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnkit.data.cache.pixels.contents import SortedContents, from_hex
 from cnnkit.data.cache.pixels.pack import Pack
-from cnnkit.data.image_file import ImageFile, read_file
+from cnnkit.data.file_bytes import ImageFile, read_file
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import DataError, ImageError
 

@@ -11,7 +11,7 @@ import numpy as np
 from cnnkit.data.cache.folder import finish_folder, remove_folder, unfinished_folder
 from cnnkit.data.cache.pixels.contents import DIGEST, from_bytes
 from cnnkit.data.cache.pixels.pack import Pack, PackWriter, open_pack, packs_folder
-from cnnkit.data.cache.pixels.place import Place
+from cnnkit.data.cache.pixels.storage_choice import Place
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import DataError
 

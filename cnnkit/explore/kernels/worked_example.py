@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.arithmetic import Slide, times
-from cnnkit.explore.kernels.chain import Stage, chain_of, check_without_kernel, run_chain
+from cnnkit.explore.kernels.layer_chain import Stage, chain_of, check_without_kernel, run_chain
 from cnnkit.explore.kernels.matrices import read_matrix, read_operator
 from cnnkit.explore.kernels.matrix_text import (
     aligned,

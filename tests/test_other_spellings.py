@@ -7,9 +7,9 @@ import unicodedata
 import pytest
 from images import data_config, write_classes
 
+from cnnkit.data.other_spellings import PathSpelling, matching_spellings
 from cnnkit.data.scored_images import find_images_for
 from cnnkit.data.sources.listing import find_images
-from cnnkit.data.spelling import PathSpelling, matching_spellings
 from cnnkit.errors import UsageError, did_you_mean
 
 NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))

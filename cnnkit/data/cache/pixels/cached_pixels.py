@@ -11,14 +11,14 @@ import numpy as np
 
 from cnnkit.data.cache.folder import remove_unused
 from cnnkit.data.cache.pixels.contents import SortedContents, from_bytes, from_hex
+from cnnkit.data.cache.pixels.filling import NoRows, new_rows
 from cnnkit.data.cache.pixels.pack import Pack, last_used, open_packs, pack_folders
-from cnnkit.data.cache.pixels.place import Place, choose_place
 from cnnkit.data.cache.pixels.read_once import ReadFile, read_files
+from cnnkit.data.cache.pixels.storage_choice import Place, choose_place
 from cnnkit.data.cache.pixels.store import Originals, PixelStore
-from cnnkit.data.cache.pixels.writing import NoRows, new_rows
 from cnnkit.data.decoding.sample_depths import range_note
+from cnnkit.data.file_bytes import ImageFile
 from cnnkit.data.file_contents import Progress
-from cnnkit.data.image_file import ImageFile
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.text import count_of, size_text
 

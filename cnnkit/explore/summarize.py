@@ -19,10 +19,10 @@ from cnnkit.arithmetic import (
 )
 from cnnkit.config import Call, Config, load_config, read_yaml
 from cnnkit.data.sources.class_names import class_names
+from cnnkit.default_folders import RUNS_FOLDER
 from cnnkit.errors import DataError, UsageError
-from cnnkit.explore.layer_table import Summary
+from cnnkit.explore.summary_text import Summary
 from cnnkit.runs import Run
-from cnnkit.runs_folder import RUNS_FOLDER
 
 # The key of a config under which its author notes facts, such as for how many classes it is meant.
 WRITTEN_FOR = "x-model"

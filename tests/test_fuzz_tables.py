@@ -25,7 +25,8 @@ from cnnkit.data.sources.listing import find_images
 from cnnkit.data.split.division import divide, divide_into_folds
 from cnnkit.data.split.manifest import read_manifest
 from cnnkit.model.model_info import ModelInfo
-from cnnkit.prediction import predict, write_predictions
+from cnnkit.prediction import predict
+from cnnkit.prediction_output import write_predictions
 from cnnkit.runtimes import Predictor
 from cnnkit.streams import json_text
 

@@ -14,8 +14,8 @@ from test_image_formats import HEIC
 from cnnkit.data.check.image_faults import facts_of
 from cnnkit.data.decoding.bit_depths import read_samples
 from cnnkit.data.decoding.image_formats import FORMATS, open_image, picture_format
+from cnnkit.data.file_bytes import LocalFile
 from cnnkit.data.image_facts import image_facts
-from cnnkit.data.image_file import LocalFile
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import ImageError
 

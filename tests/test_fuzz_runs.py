@@ -23,7 +23,7 @@ from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.sources.listing import find_images
 from cnnkit.data.split.division import divide
 from cnnkit.evaluation import evaluate_model
-from cnnkit.explore.layer_summary import summarize
+from cnnkit.explore.summarize import summarize
 from cnnkit.prediction import predict
 from cnnkit.runs import Run, find_run, newest_run, unfinished_runs
 from cnnkit.runtimes import load_predictor

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cnnkit.data.decoding.pixels import PixelSettings
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
@@ -28,6 +27,7 @@ from cnnkit.config.signatures import (
     object_type,
     object_value,
 )
+from cnnkit.data.pixels import PixelSettings
 from configs import FULL
 
 

@@ -103,6 +103,7 @@ def find_images(patterns: Iterable[str], ignored: Ignored | None = None) -> Iter
             yield from image_files(pattern, ignored) or [
                 NoImages(pattern, "the folder contains no images")
             ]
+        # `a[1].jpg` may be the name of a file, and the `?` of a web address is no pattern.
         elif glob.has_magic(pattern) and not (os.path.lexists(pattern) or is_web_address(pattern)):
             literal = pattern.replace("[", "[[]")  # of a folder such as `photos [2024]`
             yield from (

@@ -90,6 +90,7 @@ class RandomContrast:
         """Return the changed images, uint8 (n, height, width[, 3])."""
         channels = 1 if images.ndim == 3 else images.shape[-1]
         for image, times in zip(images, draws.uniform(*self._times).tolist(), strict=True):
+            # OpenCV returns four means, however many channels there are.
             offsets = (1 - times) * np.array(cv2.mean(image)[:channels])
             # OpenCV rounds and clips too. This takes a sixth of the time of a lookup table.
             cv2.transform(image, np.c_[times * np.eye(channels), offsets], dst=image)
@@ -111,6 +112,7 @@ class RandomSaturation:
     def change(self, images: np.ndarray, draws: Draws) -> np.ndarray:
         """Return the changed images, uint8 (n, height, width, 3)."""
         share = draws.uniform(*self._factor)
+        # A share of 1 would divide by 0 without the 1e-7.
         times = np.clip(share / (1 - share + 1e-7), 0, 255)  # above 255 nothing changes any more
         for image, factor in zip(images, times.tolist(), strict=True):
             red, green, blue = cv2.split(image)

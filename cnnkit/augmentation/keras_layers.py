@@ -109,6 +109,7 @@ class _KeyedSeeds(keras.random.SeedGenerator):
     """
 
     def __init__(self) -> None:
+        # Without super().__init__, which makes a variable for the state: these seeds have none.
         self._key = tf.zeros((2,), tf.int32)
         self._place = 0
 

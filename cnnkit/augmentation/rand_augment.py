@@ -37,6 +37,7 @@ class RandAugment:
             colours.RandomColorDegeneration(pair),
             colours.RandomContrast(pair),
             areas.RandomSharpness(pair),
+            # At least one bit, because nothing is left of an image with none.
             colours.RandomPosterization(max(1, int(8 * pair[1]))),
             colours.Solarization(pair, pair),
             colours.AutoContrast(),

@@ -83,12 +83,14 @@ def resample(image: np.ndarray, matrix: np.ndarray, border: Border, result: np.n
         _flip(image, result, in_x, in_y)
         return
     is_affine = rows[2] == [0, 0, 1]
+    # The affine change spares a division for each pixel.
     change = cv2.warpAffine if is_affine else cv2.warpPerspective
     change(
         image,
         matrix[:2] if is_affine else matrix,
         (width, height),
         dst=result,
+        # Our matrices lead from the result to the image; OpenCV would invert them.
         flags=_INTERPOLATIONS[border.interpolation] | cv2.WARP_INVERSE_MAP,
         borderMode=_BORDERS[border.fill_mode],
         borderValue=(border.fill_value,) * 3,

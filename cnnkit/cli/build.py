@@ -35,5 +35,6 @@ def build(
     from cnnkit.explore.untrained import build_and_save
     from cnnkit.output_guard import KERAS, check_output
 
+    # Before the model is built, so that a file that must not be replaced shows at once.
     check_output(output, "--output", KERAS, overwrite=overwrite, inputs=[path])
     show(build_and_save(path, overrides, num_classes, output, note=say), as_json)

@@ -43,9 +43,11 @@ class _Program(click.Command):
         guard_streams()
         words = sys.argv[1:] if args is None else args
         try:
+            # Not in click's standalone mode, in which it ends the process with its own exit codes.
             sys.exit(super().main(args, prog_name, complete_var, False, **extra) or 0)
         except Exception as error:
             failure = failure_of(error)
+            # Searched among the words, because the options may be what could not be read.
             if "--json" in words and not failure.is_shown:
                 with contextlib.suppress(OSError):  # stdout itself may be what failed
                     click.echo(json_text(failure.facts, sys.stdout))
@@ -82,6 +84,7 @@ class Command(_Program):
         if threading.current_thread() is threading.main_thread():
             for name in ("SIGTERM", "SIGHUP"):  # a closed terminal, too, is the same as Ctrl-C
                 number = getattr(signal, name, None)
+                # Not if it is ignored, as after `nohup`, or if a program has a handler.
                 if number is not None and signal.getsignal(number) is signal.SIG_DFL:
                     signal.signal(number, signal.default_int_handler)
         try:

@@ -32,6 +32,7 @@ def check(paths: tuple[Path, ...], overrides: tuple[str, ...], as_json: bool) ->
         say(str(error))
     show(checked, as_json, notes=checked.notes())
     if checked.errors():
+        # The errors are shown already; raising one of them would print it again.
         raise SystemExit(UsageError.exit_code)
 
 

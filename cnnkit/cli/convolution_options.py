@@ -80,6 +80,7 @@ _OPTIONS = (
 
 def convolution_options(command: Callable) -> Callable:
     """Add the options, in the order in which the operations happen."""
+    # click lists the option that is added last as the first one.
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

@@ -58,5 +58,6 @@ def _section(argument: str, overrides: tuple[str, ...]) -> DataConfig:
     other = [text for text in overrides if not text.startswith("data.")]
     if other:
         raise UsageError(f"--set {other[0]} needs a config; {argument} has data only.")
+    # A config needs a model; this one is never built.
     section = {"source": argument, "image_size": _ANY_SIZE}
     return config_from_dict({"data": section, "model": {"layers": ["flatten"]}}, overrides).data

@@ -53,6 +53,7 @@ def check(
     from cnnkit.output_guard import LIST, PICTURE, check_output
     from cnnkit.progress import report_for
 
+    # Before the images are read, which may take minutes.
     check_output(list_file, "--list", LIST, overwrite=overwrite, inputs=[source])
     check_output(contact_sheet, "--contact-sheet", PICTURE, overwrite=overwrite, inputs=[source])
     section = data_section(source, overrides)

@@ -33,5 +33,6 @@ def pack(source: str, overrides: tuple[str, ...], as_json: bool) -> None:
     try:
         packing.check(section.on_error, report.note)
     except DataError as error:
+        # Raised by `show`, after the result: the other images are packed.
         failure = error
     show(packing, as_json, failure=failure)

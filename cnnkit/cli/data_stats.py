@@ -34,6 +34,7 @@ def stats(
     from cnnkit.output_guard import PICTURE, check_output
     from cnnkit.progress import report_for
 
+    # Before the images are read, which may take minutes.
     check_output(plot, "--plot", PICTURE, overwrite=overwrite, inputs=[source])
     section = data_section(source, overrides)
     report = report_for(sys.stderr)

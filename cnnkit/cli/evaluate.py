@@ -80,6 +80,7 @@ def evaluate(
     except NotWrittenError as error:
         evaluation, not_written = error.evaluation, error
     try:
+        # Also if the results could not be written: scoring the images may have taken long.
         lines = check_requirements(requirements, evaluation.metrics)
     except CnnkitError as error:
         not_met, lines = error, [str(error)] if not_written else []

@@ -23,6 +23,7 @@ from cnnkit.cli.options import json_option, model_option, one_model, runs_option
 @click.option(
     "--limit",
     type=click.FloatRange(min=0, min_open=True),
+    # DEFAULT_LIMIT of cnnkit.export, which needs NumPy: importing it would slow --help down.
     default=1e-4,
     show_default=True,
     help="The largest difference from the Keras model that a probability may have.",

@@ -129,6 +129,7 @@ def _check_images(images: tuple[str, ...], stdin_image: bool) -> None:
             "Name the images: files, folders, globs, or - for paths on stdin; or use "
             "--stdin-image alone."
         )
+    # Python has None here if the program was started without standard input.
     if sys.stdin is None and (stdin_image or "-" in images):
         raise UsageError("Standard input is closed, so nothing can be read from it.")
 

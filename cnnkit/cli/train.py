@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--resume",
     is_flag=False,
+    # The name of the run is optional: without one the value is an empty text.
     flag_value="",
     metavar="[RUN]",
     help="Instead of CONFIG: continue a run that did not finish. Default: the newest one.",
@@ -105,6 +106,7 @@ def _command(
         if value == "":  # --resume alone
             words += [option]
         elif value is not None:
+            # Without the =, click would take a value that begins with - for another option.
             words += [f"{option}={value}"] if str(value).startswith("-") else [option, str(value)]
     return command_line(*words, *(["--dry-run"] if dry_run else []))
 

@@ -35,6 +35,7 @@ def fill_in_paths(config: dict[str, Any], folder: Path) -> list[Mistake]:
     """
     mistakes = _read_class_list(config, folder)
     for section, key, path in _paths(config):
+        # `shown` puts a text with control characters into quotes.
         if "/" not in section[key] and shown(section[key]).startswith('"'):
             message = (
                 f"{shown(section[key])} has a control character. In double quotes, \\n is a line "
@@ -43,6 +44,7 @@ def fill_in_paths(config: dict[str, Any], folder: Path) -> list[Mistake]:
             mistakes.append(Mistake(path, message))
             continue
         try:
+            # If the path is absolute, joining drops the folder.
             section[key] = os.path.abspath(folder / os.path.expanduser(_filled_in(section[key])))
         except KeyError as error:
             name = error.args[0]

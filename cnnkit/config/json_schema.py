@@ -22,6 +22,7 @@ from cnnkit.config.training_section import TrainingConfig
 from cnnkit.config.values import REFERENCE, adapter, renamed
 
 _NAMED = {"$ref": "#/$defs/named"}
+# The patterns of a JSON Schema are those of JavaScript, which has no \Z.
 _NAMED_SCHEMA = {"type": "string", "pattern": NAME.pattern.replace("\\Z", "$")}
 CALL_FAMILIES = ("layers", "augmentation", "optimizers", "schedules")
 
@@ -64,6 +65,7 @@ def _family_schema(family: str) -> dict[str, Any]:
 
 def _allow_macros(schema: dict[str, Any]) -> None:
     """Allow `repeat` and `block` among layers, and `$name` as any argument."""
+    # The second form in `_calls_schema`: a name with its arguments.
     layers = schema["oneOf"][1]["properties"]
     for forms in layers.values():
         for form in forms["anyOf"]:

@@ -135,6 +135,7 @@ _BY_CLASS: dict[tuple[str, str], Any] = {
         for argument in arguments
     },
     **{("RandomZoom", f"{axis}_factor"): _Zoom for axis in ("height", "width")},
+    # Keras supports no other mode so far.
     ("Resizing", "fill_mode"): choice("constant"),
     ("Resizing", "interpolation"): _Resizing,
     ("UpSampling2D", "interpolation"): _Resizing,

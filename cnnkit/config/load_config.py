@@ -93,6 +93,7 @@ def _config(document: Document, overrides: Iterable[str], folder: Path) -> Confi
         raise ConfigError(located([Mistake((), message)], document))
     # Overrides come first, because they may change paths, blocks and repeats.
     apply_overrides(document, overrides)
+    # Keys that begin with x- are a place for anchors and for notes of the author.
     data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
     mistakes = fill_in_paths(data, folder)
     expansion = expand(data)

@@ -139,6 +139,7 @@ class BackboneConfig(Section):
 
 
 def _layers_or_backbone(schema: dict[str, Any]) -> None:
+    # pydantic would require `layers`, which has no default, also next to a backbone.
     del schema["required"]
     schema["anyOf"] = [{"required": ["layers"]}, {"required": ["backbone"]}]
 
@@ -184,5 +185,6 @@ class ModelConfig(Section):
     @classmethod
     def _backbone_replaces_layers(cls, data: Any) -> Any:
         if isinstance(data, Mapping) and data.get("backbone") is not None:
+            # `layers` has no default, so that one that is missing is reported as missing.
             return {"layers": None, **data}
         return data

@@ -146,6 +146,7 @@ def read_arguments(signature: Signature, given: Any, owner: str) -> dict[str, An
 
 def main_argument(signature: Signature) -> str | None:
     """Return the argument that may be given without its name: the first, if there is one."""
+    # Not the name of the layer: nobody would expect `flatten: x` to be that.
     return next((name for name in signature if name != "name"), None)
 
 
@@ -167,6 +168,7 @@ def object_type(family: str) -> Any:
 
     The value becomes a name, or {name: {argument: value}} with Keras's own arguments.
     """
+    # Keras's names are in American English, our messages are in British English.
     word = family.removesuffix("s").replace("izer", "iser")
     article = "an" if word[0] in "aeiou" else "a"
     custom = Custom(

@@ -27,6 +27,7 @@ def config_as_dict(config: Config) -> dict[str, Any]:
     """Return the config as the plain data of its YAML, every default filled in."""
     data = config.model_dump(mode="json")
     backbone = config.model.backbone
+    # Keys that do not go with the model would be mistakes when the config is read again.
     for section, key in _ONLY_WITH_BACKBONE if backbone is None else _ONLY_WITHOUT_BACKBONE:
         del data[section][key]
     if backbone is not None:

@@ -56,6 +56,7 @@ def training_batches(
     def read(samples: np.ndarray, occurrences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         images = dataset.pixels(samples)
         if augment is None:
+            # Nothing reads these keys, but the function must return as many arrays as with them.
             return images, np.zeros(len(samples), np.uint64)
         hashes = [dataset.samples[index].sha256 for index in samples]
         keys = augment.keys(seed, epoch, hashes, occurrences)
@@ -64,7 +65,9 @@ def training_batches(
     def batch(step: tf.Tensor, shown: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
         samples, occurrences, labels = shown
         types = (dataset.dtype, tf.uint64)
+        # Stateless: what `read` returns depends on its arguments alone.
         images, keys = tf.numpy_function(read, [samples, occurrences], types, stateful=False)
+        # TensorFlow cannot see the shapes of what NumPy returns, and Keras needs them.
         images.set_shape((None, *dataset.shape))
         keys.set_shape((None,))
         targets = _targets(labels, len(dataset.class_names), sigmoid)
@@ -78,6 +81,8 @@ def training_batches(
         return images, targets, _weights(targets, class_weights, sigmoid)
 
     shown = (*order, dataset.labels[order.samples])
+    # Batched before the images are read, so that Python is called once per batch, not per image.
+    # The number of a batch decides how its images are mixed.
     batches = tf.data.Dataset.from_tensor_slices(shown).batch(batch_size).enumerate()
     batches = batches.map(batch, num_parallel_calls=_num_threads(), deterministic=True)
     return batches.prefetch(_PREFETCHED_BATCHES).with_options(_options())

@@ -218,6 +218,7 @@ def _check_none_lost(source: Source, decoded: DecodedImages, allow_missing: bool
         {(record.split or "", record.label) for record in source.records}
         - {(split or "", label) for split, label in left}
     )
+    # The setting is about validation and test: what train lacks cannot be learned.
     lost = [(split, label) for split, label in lost if split in ("", "train") or not allow_missing]
     if lost:
         names = first_few((f"{label} ({split})" if split else label for split, label in lost), 10)

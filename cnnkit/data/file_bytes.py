@@ -27,6 +27,7 @@ class LocalFile(str):
 
     def read_bytes(self) -> bytes:
         """Return the encoded image; raises OSError if it cannot be read."""
+        # All of it is read in one go, so a buffer would be of no help.
         with open_regular(self, buffering=0) as stream:
             return stream.read()
 

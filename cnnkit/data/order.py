@@ -71,6 +71,7 @@ def _going_round(samples: np.ndarray, begin: int, end: int, seed: int, label: in
         np.random.default_rng([seed, label, number, _PASSES]).permutation(samples)
         for number in range(first, last)
     ]
+    # The empty part: if begin is end there may be no passes, and NumPy joins at least one array.
     return np.concatenate([samples[:0], *passes])[begin - first * size : end - first * size]
 
 

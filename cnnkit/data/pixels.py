@@ -135,6 +135,7 @@ def read_pixels(
         check_no_zeros(data)
     with decoding(data):
         extent = _plan_scaled_decoding(image, settings)
+        # After the planning: a large JPEG counts with the size at which it is decoded.
         check_num_pixels(image)
         picture = _eight_bits(image, data, settings, samples)
         picture = resize_upright(
@@ -145,6 +146,7 @@ def read_pixels(
             resize=settings.resize,
             background=settings.background,
         )
+    # A copy, because the memory of Pillow's pictures is read-only. A grey one has no third axis.
     return np.array(picture).reshape(settings.shape)
 
 
@@ -209,6 +211,7 @@ def _from_wide(
 
 
 def _over_background(image: Image.Image, background: int) -> Image.Image:
+    # Pillow cannot convert grey that is multiplied by its alpha to RGBA in one step.
     if image.mode == "La":
         image = image.convert("LA")
     rgba = image.convert("RGBA")

@@ -81,5 +81,6 @@ def without_collection(function: Callable[Parameters, Result]) -> Callable[Param
 
 def fingerprint_of(images: Iterable[tuple[str, str]]) -> str:
     """Return a sha256 over (label, sha256 of the content) of all images, in any order."""
+    # Labels may come from names of folders with bytes that are not UTF-8, hence the error handler.
     lines = sorted(f"{label}\t{digest}" for label, digest in images)
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()

@@ -111,6 +111,7 @@ def _image_at(root: Path, path: str, spelling: PathSpelling) -> ImageFile:
 def _root(data_config: DataConfig) -> Path:
     if is_builtin(data_config.source):
         return builtin_folder(data_config.source, data_config.shapes)
+    # The paths in a CSV, JSONL or TFRecord file are relative to its folder.
     source = Path(data_config.source)
     return source if source.is_dir() else source.parent
 

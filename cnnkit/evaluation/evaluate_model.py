@@ -163,6 +163,7 @@ def _result_name(model: Path, run: Run, split: str | None, data: str | os.PathLi
     parts = [split]
     if data is not None:
         place = Path(data).resolve()
+        # What follows a dot in the name of a folder, such as photos.2024, is no extension.
         stem = place.stem if place.is_file() else place.name
         # A folder photos/test becomes photos-test: evaluation/test is the run's own split.
         parent = place.parent.name if stem in SPLITS else None
@@ -192,6 +193,7 @@ def _score(
         broken,
         len(records),
         folder.name,
+        # If no image at all can be read, there is nothing to score.
         skip=skip_errors and bool(scored),
         how_to_skip="give --skip-errors",
         note=note,

@@ -106,6 +106,7 @@ class Evaluation:
         many = self.has_many_classes
         columns = {"topk": _TOP if many else 1, "per_class": not many}
         header = csv_header(self.class_names, label=True, **columns)
+        # A generator: the rows of many images are never in memory together.
         rows = (
             csv_row(
                 Prediction(path, self.class_names, probabilities),
@@ -146,6 +147,7 @@ class Evaluation:
         per_class = list(self.metrics["per_class"].items())
         title, more = "", []
         if self.has_many_classes:
+            # The f1 of a class without images says nothing about the model.
             with_images = [item for item in per_class if item[1]["support"]]
             worst = sorted(with_images, key=lambda item: item[1]["f1"])[:_MOST_ROWS]
             left, per_class = len(per_class) - len(worst), worst

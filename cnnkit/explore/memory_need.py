@@ -118,6 +118,7 @@ def need_text(summary: Summary) -> str:
         lower = f"{_batch_size_text(summary)} or {_size_text(summary)}"
         return f"Training needs more, and {this_computer_has()}: lower {lower}."
     maps = 2 * (summary.activation_bytes or 0)
+    # More than twice the maps: the weights need more than they do, so smaller batches do not help.
     lower = _for_weights(summary) if needed > 2 * maps else _for_maps(summary)
     there = this_computer_has()
     if needed <= (computer_memory() or 0):
@@ -158,6 +159,7 @@ def _batch_size_text(summary: Summary) -> str:
     now = summary.batch_size
     maps = 2 * (summary.activation_bytes or 0)
     left = (computer_memory() or 0) - ((summary.training_bytes or 0) - maps)
+    # Of all that needs memory, only the maps grow with the batch.
     fitting = left * now // max(maps, 1)
     may_fit = f"; {fitting:,} may fit" if 0 < fitting < now else ""
     return f"data.batch_size (now {now:,}{may_fit})"

@@ -126,7 +126,9 @@ def _of_keras_file(path: Path, batch_size: int) -> Summary:
     except (KerasFileError, StackError) as error:
         raise UsageError(f"{path}: {getattr(error, 'message', error)}.") from None
     last = rows[-1].output_shape
+    # One unit is a sigmoid, which stands for two classes.
     classes = max(2, last[-1]) if last else 0
+    # The file does not name an optimizer; Adam is the default of a config.
     return Summary(shape, classes, tuple(rows), batch_size, _optimizer_slots(Call("adam")))
 
 

@@ -125,6 +125,7 @@ class Summary:
         """
         image = ("image", "", shape_text(self.input_shape), "", "", "1 x 1", "1", "0", "")
         cells = [image, *(self._cells(row) for row in self.rows)]
+        # Without the row of the image, which has a field and a stride in any case.
         used = [i for i in range(len(_COLUMNS)) if any(row[i] for row in cells[1:])]
         header, *lines = table_text(
             [_COLUMNS[i] for i in used],

@@ -65,6 +65,7 @@ def build_and_save(
     """
     config, classes = config_and_classes(path, overrides, num_classes, note)
     inputs = _backbone_files(config.model.backbone)
+    # The command has checked the rest; the files of the backbone are known only now.
     check_output(output, "--output", KERAS, overwrite=True, inputs=inputs)
     from cnnkit.model.build_model import build_model
 

@@ -157,6 +157,7 @@ def _file(name: str) -> Path:
 def config_files() -> dict[str, Path]:
     """Return the shipped configs by name, from the checkout or from the installed package."""
     checkout = Path(__file__).resolve().parents[2] / "configs"
+    # In an installed package, this may be a folder `configs` of some other package.
     if (checkout / "schema.json").is_file():
         paths = list(checkout.glob("*.yaml"))
     else:

@@ -193,4 +193,5 @@ def _writable_formats(note: Callable[[str], None]) -> tuple[str, ...]:
 
 
 def _has_onnx() -> bool:
+    # Looked for but not imported: tf2onnx imports TensorFlow, which takes seconds.
     return all(find_spec(name) for name in _ONNX_EXTRA)

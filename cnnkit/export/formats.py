@@ -36,6 +36,7 @@ def write_tflite(model: Any, info: ModelInfo, path: Path) -> None:
             # The converter asks for the owner of the variables; as constants they need none.
             converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
             fresh.write_bytes(converter.convert())
+        # Before the file gets its name: a model.tflite never lacks its labels.
         append_info(fresh, info)
         os.replace(fresh, path)
 

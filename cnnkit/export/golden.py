@@ -80,6 +80,7 @@ def golden_samples(
     )
     # Sorted by class and then taken at equal distances, so that they are spread over the classes.
     by_class = held_out[np.argsort(dataset.labels[held_out], kind="stable")]
+    # With fewer images than `count`, places come up several times, and np.unique drops these.
     chosen = by_class[np.unique(np.linspace(0, len(by_class) - 1, count).round().astype(int))]
     pixels = dataset.pixels(chosen)
     outputs = np.concatenate(

@@ -30,6 +30,7 @@ def load_keras_model(path: Path) -> Any:
             f"{path} cannot be loaded: it is not a complete .keras file. Copy or download it again."
         )
     with naming_damage(path):
+        # Not compiled: a model that only answers needs no loss and no optimizer.
         return keras.models.load_model(path, compile=False)
 
 

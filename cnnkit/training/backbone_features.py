@@ -50,8 +50,10 @@ def _pooled_features(model: Any) -> Any:
         readers = [
             layer
             for layer in model.layers
+            # The input of a layer such as `add` is a list of tensors.
             if any(tensor is one for one in keras.tree.flatten(layer.input))
         ]
+        # With two readers the head branches here, so both branches must get the same tensor.
         if len(readers) != 1 or type(readers[0]).__name__ not in _WITHOUT_WEIGHTS:
             return tensor
         tensor = readers[0].output
@@ -184,8 +186,10 @@ def _fingerprint(extractor: Any, batches: ImageBatches) -> str:
         for layer in layers_of(extractor)
         if "Dropout" not in type(layer).__name__  # it does nothing in inference
     ]
+    # Where the weights come from does not matter: their values are hashed below.
     section = batches.config.model.backbone.model_dump(exclude={"run", "file", "hub", "weights"})
     settings = batches.dataset.settings.to_dict()
+    # Another version of TensorFlow may round differently.
     facts = [layers, section, settings, extractor.output_shape, tf.__version__]
     found.update(json.dumps(facts, sort_keys=True, default=str).encode())
     for variable in extractor.weights:  # these do not include the states of random numbers

@@ -38,6 +38,7 @@ class History:
         self.phase = 1
         self._phase_start = 0
         if rows:
+            # After a kill the file may also have epochs whose weights were not saved: they go.
             write_csv(path, COLUMNS, self.rows)
 
     def begin_phase(self, number: int) -> None:
@@ -47,6 +48,7 @@ class History:
             number: of the phase, from 1.
         """
         self.phase = number
+        # Not len(self.rows): a resumed training has rows of this phase, and perhaps of later ones.
         self._phase_start = sum(row["phase"] < number for row in self.rows)
 
     def next_row(
@@ -104,4 +106,5 @@ class History:
     @property
     def epochs_since_best(self) -> int:
         """The number of epochs of this phase since the best epoch of the whole training."""
+        # At most the epochs of this phase: each phase has its full patience.
         return len(self.rows) - max(self.rows.index(self.best) + 1, self._phase_start)

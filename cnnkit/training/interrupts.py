@@ -60,6 +60,7 @@ def _saying_at_once(say: Callable[[], object], numbers: Collection[int]) -> Iter
     thread waits for it and may then do anything.
     """
     receiver, sender = socket.socketpair()
+    # set_wakeup_fd refuses a socket that could block.
     sender.setblocking(False)
     before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     if before != -1:  # a program that uses cnnkit, such as an event loop, waits for signals so

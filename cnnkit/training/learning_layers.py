@@ -118,6 +118,7 @@ def _first_that_learns(phase: Phase, layers: list[Any]) -> int:
             )
         return len(layers) - value
     if kind == "share":
+        # Rounded up, so that even the smallest share is one layer.
         return len(layers) - math.ceil(value * len(layers))
     names = [layer.name for layer in layers]
     if value not in names:

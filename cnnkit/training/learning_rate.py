@@ -40,6 +40,7 @@ class LearningRate:
         if schedule.name == "cosine":
             # The cosine takes the steps after the warm-up, so that it falls from the full rate.
             total = self.phase.schedule_epochs * self.steps_per_epoch - warmup_steps
+            # Before its first step, in the warm-up, the position is negative.
             return schedules.cosine(max(position, 0), total_steps=total, **schedule.arguments)
         if schedule.name == "step":
             return schedules.step_decay(epoch, **schedule.arguments)

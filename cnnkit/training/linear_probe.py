@@ -109,7 +109,9 @@ def _best(
         if held_out is not None:
             known = np.isin(held_out[1], found.classes_)  # a class may have no training image
             probabilities = found.predict_proba(held_out[0][known])
+            # The labels are given because a class may have no validation image.
             loss = log_loss(held_out[1][known], probabilities, labels=found.classes_)
+        # If two losses are equal, the stronger penalty is kept: it was tried first.
         if loss < best[0]:
             best = (loss, found, strength)
     return best[1:]

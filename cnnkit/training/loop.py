@@ -157,6 +157,7 @@ def _is_over(phase: Phase, history: History) -> bool:
     """Return whether the current phase has ended; a resumed training may find it so."""
     if not history.rows or history.rows[-1]["phase"] < history.phase:
         return False
+    # A resumed training has left this phase already, perhaps by early stopping.
     if history.rows[-1]["phase"] > history.phase:
         return True
     done = len(history.phase_values)
@@ -198,4 +199,5 @@ def _write_events(events: Any, row: dict[str, float]) -> None:
         for name, value in row.items():
             if name != "epoch":
                 tf.summary.scalar(name, value)
+    # Otherwise TensorBoard would show an epoch only when the writer's buffer is full.
     events.flush()

@@ -103,6 +103,7 @@ class CachedFeatureBatches:
         whole = model(images, training=False)
         part = head(features.pixels(indices), training=False)
         difference = float(np.max(np.abs(np.asarray(whole) - np.asarray(part))))
+        # Not `>`: a difference that is NaN must be refused too.
         if not difference <= _LARGEST_DIFFERENCE:
             raise CnnkitError(
                 "The head on cached features gives other probabilities than the whole model (the "

@@ -122,6 +122,7 @@ def _parts(training: TrainingConfig, phase: PhaseConfig) -> Iterator[Phase]:
     if not isinstance(phase.train, Mapping) or "gradual" not in phase.train:
         yield whole
         return
+    # A step has at least one epoch.
     steps = min(phase.train["gradual"], whole.epochs)
     begin = 0
     # Rounded ends, not a fixed length: 10 epochs in 4 steps are 2, 3, 3 and 2 epochs.

@@ -144,6 +144,7 @@ def prepare(config: Config, report: Report) -> Plan:
     # Phases on the same images share their batches, which depend on nothing but the epoch.
     batches: dict[PhaseDataConfig | None, ImageBatches] = {}
     phases = []
+    # All phases now: a mistake in the last one should not show after hours of training.
     for phase in phases_of(config):
         layers = learning_layers(model, phase)
         optimizer = build_optimizer(phase.optimizer, layers.rate_multiples())

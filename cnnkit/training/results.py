@@ -34,10 +34,12 @@ def write_results(run: Run, plan: Plan, history: History) -> None:
     }
     for number, planned in enumerate(plan.phases, 1):
         dataset = planned.images.dataset
+        # A phase with images of its own is also judged by their test split.
         if dataset is not plan.dataset and len(dataset.select("test")):
             name = f"phase{number}_test"
             metrics[name] = _evaluate_split(run, dataset, "test", name)
     summary = {
+        # run.json gets the single numbers; the rest, by class, is in evaluation/.
         split: {key: value for key, value in values.items() if isinstance(value, int | float)}
         for split, values in metrics.items()
     }
@@ -47,6 +49,7 @@ def write_results(run: Run, plan: Plan, history: History) -> None:
 def _evaluate_split(run: Run, dataset: ImageDataset, split: str, name: str) -> dict[str, Any]:
     """Score the run's model.tflite on a split of a data set and write evaluation/<name>/."""
     indices = dataset.select(split)
+    # The file that predict will use is scored, not the model in memory.
     predictor = load_predictor(run.tflite, run.folder.parent)
     at_once = max(1, _PIXELS_AT_ONCE // math.prod(dataset.shape))  # bounds the memory for pixels
     chunks = np.array_split(indices, math.ceil(len(indices) / at_once))

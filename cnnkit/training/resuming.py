@@ -178,6 +178,7 @@ def _config_lines(config: Config) -> list[str]:
     ]
     training = training.model_copy(update={"phases": tuple(phases)})
     parts = {"data": data, "model": model, "training": training}
+    # As text, because the message about a change quotes the lines that differ.
     return dump_config(config.model_copy(update=parts)).splitlines()
 
 

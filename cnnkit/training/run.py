@@ -116,6 +116,7 @@ def _run(plan: Plan, run: Run, report: Report, backup: Backup | None) -> Run:
         finally:
             report.close()
     # After the status: a run that is killed here is finished, and one before can be resumed.
+    # If it cannot be removed, it only takes room: a finished run is never resumed.
     shutil.rmtree(run.backup.parent, ignore_errors=True)
     return run
 
@@ -168,6 +169,7 @@ def _write_inputs(run: Run, plan: Plan) -> None:
 
 
 def _versions() -> dict[str, str]:
+    # What the weights depend on, bit for bit.
     packages = ("tensorflow", "keras", "numpy", "pillow")
     return {
         "cnnkit": VERSION,

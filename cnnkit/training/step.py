@@ -47,6 +47,7 @@ def train_epoch(
     # 2. Keras predicts, computes the loss and the gradients, and changes the weights (in `fit`);
     # 3. check the loss, show the progress, and stop if Ctrl-C came.
     def after_step(step: int, logs: dict[str, float]) -> None:
+        # Keras gives the mean loss of the epoch so far, which stays NaN after one batch is.
         if not math.isfinite(logs["loss"]):
             raise CnnkitError(_not_finite(learning_rate, epoch, phase_epoch, step))
         report.batch_done(min((step + 1) * batches.batch_size, batches.num_images), logs)
@@ -66,6 +67,7 @@ def train_epoch(
             )
         ],
         shuffle=False,  # the batches are in the order of this epoch already
+        # Keras would print its own progress on stdout, which belongs to the results.
         verbose=0,
     )
     return history.next_row(

@@ -26,6 +26,7 @@ from cnnkit.errors import damage_as_value_error
 FEATURES = "features"
 FEATURES_NAME = re.compile("[0-9a-f]{32}-[0-9a-f]{16}")
 _ARRAY, _CONTENTS, _ABOUT = "features.npy", "contents.bin", "about.json"
+# As many as training/backbone_features.py gives the backbone at once.
 _BATCH = 32  # images whose features are computed at once
 # Checksums are computed in parts, because the array may be larger than memory.
 _CHECKED_BYTES = 16 << 20
@@ -92,6 +93,7 @@ def feature_rows(
     if not on_disk:
         array, computed = _made(None, contents, first, kept, compute, progress)
         return FeatureRows(array, rows, computed)
+    # In the name, because the features of several data sets may have the same key.
     images = hashlib.sha256(contents.tobytes()).hexdigest()[:16]
     final = cache_folder() / FEATURES / f"{key}-{images}"
     with folder_made_whole(final) as temporary:

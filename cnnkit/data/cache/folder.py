@@ -94,6 +94,7 @@ def finish_folder(temporary: Path, final: Path) -> None:
     try:
         temporary.rename(final)
     except OSError:
+        # No system renames a folder to the name of one that has files, so the first one stays.
         if not final.is_dir():
             raise
 

@@ -165,9 +165,11 @@ def _too_small(
 
 
 def _imbalance(records: Sequence[ImageRecord]) -> list[Finding]:
+    # Only what is learned from: in the other splits no proportion does harm.
     sizes = Counter(record.label for record in records if record.split in (None, "train"))
     if not sizes or max(sizes.values()) <= _LARGEST_RATIO * min(sizes.values()):
         return []
+    # Sorted, so that of several classes of one size the same one is always named.
     largest = max(sorted(sizes), key=sizes.__getitem__)
     smallest = min(sorted(sizes), key=sizes.__getitem__)
     counts = f"{sizes[largest]:,} and {sizes[smallest]:,} images"

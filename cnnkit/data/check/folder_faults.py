@@ -45,6 +45,7 @@ class FolderWalk:
         real = os.path.realpath(folder)
         if real in above:
             return self._add("link_loop", prefix[:-1], f"it leads to {os.path.basename(real)}")
+        # Two links may lead to one folder, whose faults are reported once.
         if real in self._seen:
             return
         self._seen.add(real)

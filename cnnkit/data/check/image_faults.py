@@ -40,6 +40,8 @@ _LARGEST_ASPECT = 4
 _TINY = 32  # pixels
 _WHOLE = 2048  # pixels per side at which a picture is searched for a pattern; bounds the memory
 _JPEG_MAGIC = b"\xff\xd8\xff"
+# An MPO is a JPEG with more pictures after it, a DIB a BMP without its file header, and a CUR an
+# icon of a mouse pointer: none of them has a wrong extension if it is named like the other.
 _SAME_TYPE = {"MPO": "JPEG", "DIB": "BMP", "CUR": "ICO"}
 _PICTURES_NOT_FRAMES = {"MPO", "TIFF", "PSD"}
 
@@ -83,6 +85,7 @@ def facts_of(file: ImageFile, sample_range: SampleRange | None = None) -> Facts:
         faults, size = _header_faults(str(file), data)
         if _is_constant(data, picture, size) if samples is None else samples.is_constant:
             faults.append(("constant", ""))
+        # The quick look comes first: `ends_early` decodes the file twice.
         if data.startswith(_JPEG_MAGIC) and _has_flat_edge(picture) and ends_early(data):
             faults.append(("ends_early", ""))
         extremes = own_range(samples)
@@ -91,6 +94,7 @@ def facts_of(file: ImageFile, sample_range: SampleRange | None = None) -> Facts:
             picture = Image.fromarray(read_pixels(data, in_range, samples))
     except ImageError as error:
         return Facts(((error.kind, str(error)),), digest)
+    # With a setting, the user has decided which samples are black and white.
     unscaled = extremes if sample_range is None else None
     return Facts(tuple(faults), digest, size, look_of(picture), unscaled)
 
@@ -99,6 +103,7 @@ def _has_flat_edge(picture: Image.Image) -> bool:
     """Tell whether one side of a picture has one colour, as that where its samples are missing."""
     pixels = np.asarray(picture).astype(np.int16)
     edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
+    # Not 0: reducing the picture may round one colour to two neighbouring levels.
     return any(np.ptp(edge, axis=0).max() <= 1 for edge in edges)
 
 
@@ -107,6 +112,7 @@ def _header_faults(name: str, data: bytes) -> tuple[list[tuple[str, str]], tuple
     image = open_image(data)
     width, height = image.size
     orientation = exif_orientation(image, data)
+    # The orientations 5 to 8 turn a picture by a quarter.
     if orientation >= 5:
         width, height = height, width
     has_wide_samples = is_wide(image)  # not known any more once Pillow loads the image for EXIF
@@ -219,6 +225,7 @@ def _small(
     sizes: Sequence[tuple[str, tuple[int, int]]], image_size: tuple[int, int] | None
 ) -> list[Finding]:
     """Return images that are small compared to the others, or to the input of the model."""
+    # In a set of digits of 28 pixels, being small is usual and no fault.
     usual = median(min(size) for _, size in sizes) if sizes else 0
     findings = []
     for path, (height, width) in sizes:

@@ -94,6 +94,7 @@ def _lay(
 
 
 def _within(positions: np.ndarray, side: int) -> np.ndarray:
+    # Positions are centres of pixels, and a pixel reaches half a step further on each side.
     return ((positions >= -0.5) & (positions <= side - 0.5)).astype(np.float32)
 
 
@@ -118,6 +119,7 @@ def _step(
     weighted = (changes * inside.reshape(num_pairs, -1, 1)).transpose(0, 2, 1)
     normal = weighted @ changes
     trace = np.trace(normal, axis1=1, axis2=2)[:, None, None]
+    # The constant is for pictures of one grey level, whose trace is 0.
     normal += np.eye(6, dtype=np.float32) * (_DAMPING * trace / 6 + 1e-3)
     rest = (pictures - laid).reshape(num_pairs, -1, 1)
     solved = np.linalg.solve(normal, weighted @ rest)[:, :4, 0]
@@ -136,4 +138,5 @@ def _correlation(first: np.ndarray, second: np.ndarray, inside: np.ndarray) -> n
     first = (first - (first * inside).sum((1, 2), keepdims=True) / area) * inside
     second = (second - (second * inside).sum((1, 2), keepdims=True) / area) * inside
     energies = (first**2).sum((1, 2)) * (second**2).sum((1, 2))
+    # A picture of one grey level has no energy: its correlation becomes 0 instead of 0 / 0.
     return (first * second).sum((1, 2)) / np.sqrt(energies + 1e-6)

@@ -176,6 +176,7 @@ def _mirrored(pictures: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _scale(rows: np.ndarray) -> np.ndarray:
+    # Variants 1 and 3 are the middle of a picture, see `Candidates`.
     return np.where(rows[:, 2] % 2 == 1, 1 - 2 * CROP, 1.0).astype(np.float32)
 
 

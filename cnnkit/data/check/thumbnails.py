@@ -58,6 +58,8 @@ def _hashes(grey: Image.Image) -> np.ndarray:
     variants = np.stack([*reduced, *(picture[:, ::-1] for picture in reduced)])
     low = dct(dct(variants, axis=1)[:, :_FREQUENCIES], axis=2)[..., :_FREQUENCIES]
     low = low.reshape(len(variants), -1)
+    # The median of 64 numbers is the mean of the two in the middle. Partitioning finds them
+    # without sorting the others.
     middle_two = np.partition(low, (31, 32), axis=1)[:, 31:33]
     bits = low > (middle_two[:, :1] + middle_two[:, 1:]) / 2  # above the median
     return np.packbits(bits, axis=1).view(">u8")[:, 0].astype(np.uint64)

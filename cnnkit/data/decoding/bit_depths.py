@@ -142,6 +142,7 @@ def _scaled(values: np.ndarray, black: float, white: float) -> np.ndarray:
         # Before the conversion: NumPy warns as it converts a NaN of the signalling kind.
         values = np.where(np.isnan(values), black, values)
     shares = (np.clip(values, black, white).astype(np.float64) - black) / (white - black)
+    # Halves go up; np.rint would take them to the even neighbour.
     return np.floor(shares * 255 + 0.5).astype(np.uint8)
 
 
@@ -218,6 +219,7 @@ def _stated_maximum(data: bytes, image: OpenedImage) -> int | None:
     else:
         return None
     # Some programs write the largest sample of the one picture, which says nothing about others.
+    # All ones in binary: 4,095 is the largest number of 12 bits, 4,000 is of one picture.
     is_depth = maximum & (maximum + 1) == 0
     return maximum if is_depth and 8 < maximum.bit_length() < 16 else None
 
@@ -267,6 +269,7 @@ def _colours(image: OpenedImage, swapped: OpenedImage | None) -> np.ndarray:
     """Return uint16 samples (height, width, 3) of colours."""
     high = np.asarray(image.convert("RGB"), np.uint16)
     if swapped is None or image.mode not in ("RGB", "RGBA"):
+        # 255 becomes 65,535: white stays white.
         return high * np.uint16(257)
     swapped.load()
     return high * np.uint16(256) + np.asarray(swapped)[..., :3]

@@ -56,6 +56,7 @@ HEIC = _format(
     "a HEIC picture, as phones write them",
     "HEIC pictures, as phones write them",
     'run `pip install "cnnkit[heif]"` to read {it}',
+    # An AVIF, which can be read, may begin with mif1 as well; it then names avif a little later.
     rb".{4}ftyp(hei[cxms]|hev[cxms]|(mif1|msf1)(?!.{0,60}avi[fs]))",
     ".heic .heif .hif",
 )

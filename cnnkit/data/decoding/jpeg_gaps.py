@@ -14,6 +14,7 @@ from cnnkit.errors import ImageError
 
 _ZEROS = bytes(64)  # one block of a picture can never have so many
 _MAYBE_SAMPLES = 8  # zeros that may be the end of the picture before them
+# Samples of some other picture: neither zeros nor a marker, which would begin with 0xFF.
 _FILLER = b"\x55"
 _MORE = 4096
 _START_OF_FRAME, _HUFFMAN_TABLES, _START_OF_SCAN = (0xC0, 0xC1), 0xC4, 0xDA
@@ -40,6 +41,7 @@ def check_no_zeros(data: bytes) -> None:
     number = len(data) - first - len(data[first:].lstrip(b"\0"))
     begin, stop = first + _MAYBE_SAMPLES, first + number
     filled = data[:begin] + _FILLER * (stop - begin) + data[stop:]
+    # If other bytes in their place give another picture, the zeros were decoded.
     if _small_picture(filled) != _small_picture(data):
         raise ImageError(
             f"a part of the picture is missing: {number:,} bytes from byte {first:,} on "
@@ -87,6 +89,8 @@ def _writes_flat_as_zeros(content: bytes) -> bool:
     """Tell whether the first symbol of a table for details of luminance is the end of a block."""
     position = 0
     while position + 17 < len(content):
+        # A table is a byte for its kind (0x10 is that for details of luminance), how many symbols
+        # have each of 16 lengths, and the symbols. The code of the first one is all zeros.
         if content[position] == 0x10 and content[position + 17] == _END_OF_BLOCK:
             return True
         position += 17 + sum(content[position + 1 : position + 17])
@@ -96,6 +100,7 @@ def _writes_flat_as_zeros(content: bytes) -> bool:
 def _small_picture(data: bytes) -> bytes | None:
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            # Grey and small, which is fast; every block of the picture still counts.
             image.draft("L", _SMALL)
             return image.tobytes()
     except Exception:  # whatever a decoder raises, the change made the difference

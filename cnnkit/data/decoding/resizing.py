@@ -63,6 +63,7 @@ def _middle(
 ) -> tuple[float, float, float, float]:
     """Return the centred box (left, top, right, bottom) in the stored picture."""
     box_width, box_height = kept[::-1] if turn in SIDEWAYS else kept
+    # Within the picture: Pillow refuses a box that reaches out of it by a rounding error.
     left = max((extent[0] - box_width) / 2, 0)
     top = max((extent[1] - box_height) / 2, 0)
     return left, top, min(left + box_width, extent[0]), min(top + box_height, extent[1])
@@ -76,5 +77,6 @@ def _scaled(
 ) -> Image.Image:
     """Return a part of the stored picture, upright, with `size` (width, height)."""
     stored_size = size[::-1] if turn in SIDEWAYS else size
+    # Pillow widens the filter when it reduces a picture, so every pixel counts.
     scaled = picture.resize(stored_size, Image.Resampling.BILINEAR, box=box)
     return scaled if turn is None else scaled.transpose(turn)

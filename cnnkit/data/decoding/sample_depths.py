@@ -22,6 +22,7 @@ _PNG_BITS = 24  # the byte of a PNG that has the bits per sample
 
 def sample_depth(data: bytes) -> str:
     """Return WIDE or STATED for a picture of more than 8 bits per sample; empty for all others."""
+    # The usual formats first: their first bytes decide, and nothing has to be opened.
     if data.startswith(_EIGHT_BITS):
         return ""
     if data.startswith(PNG_MAGIC) and data[_PNG_BITS : _PNG_BITS + 1] != b"\x10":

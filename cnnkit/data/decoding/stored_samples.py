@@ -24,6 +24,7 @@ def as_in_file(data: bytes, image: OpenedImage, values: np.ndarray) -> np.ndarra
     if image.format == "FITS":
         return _fits(data, image, values)
     if image.format == "TIFF" and image.mode == "I" and _is_unsigned_32(image):
+        # Pillow gives them as int32, in which the larger half is negative.
         return values.view(np.uint32).astype(np.int64)
     return values
 
@@ -52,6 +53,7 @@ def _header_of_picture(data: bytes) -> dict[str, float]:
     for start in range(0, len(data), _CARD):
         card = data[start : start + _CARD]
         if found := _NUMBER.match(card):
+            # FITS follows Fortran, which may write the exponent with a D.
             facts[found[1].decode()] = float(found[2].upper().replace(b"D", b"E"))
         elif card.startswith(b"END ") and facts.get("NAXIS"):
             break

@@ -32,6 +32,7 @@ _BYTE_COMPRESSIONS = {1, 5, 8, 32946, 32773, 50000}
 # How many bytes can at most come from one byte: LZW, Deflate, PackBits.
 _LARGEST_RATIOS = {5: 2731, 8: 1032, 32946: 1032, 32773: 64}
 _BLOCK_SAMPLES = 1 << 20
+# A damaged header may claim any number of tags.
 _MOST_TAGS = 4096
 
 
@@ -81,6 +82,7 @@ class TiffHeader:
     def _entry(self, tag: int, kind: int, position: int) -> _Entry:
         count = self._number(self._wide, position + 4)
         place = position + (12 if self._is_big else 8)
+        # A value that fits is in the entry itself; the place of a longer one is there instead.
         if count * struct.calcsize(_CODES[kind]) > struct.calcsize(self._wide):
             place = self._number(self._wide, place)
         return _Entry(tag, position, self._number(_CODES[kind], place), count)
@@ -111,6 +113,7 @@ class TiffHeader:
         entries = [self._data[place : place + self._size] for place in positions]
         added = struct.pack(self.order + "HH" + self._wide + "H", tag, _SHORT, 1, value)
         entries.append(added.ljust(self._size, b"\0"))
+        # The format wants tags in ascending order, at an even position.
         entries.sort(key=lambda entry: struct.unpack_from(self.order + "H", entry))
         number = struct.pack(self.order + ("Q" if self._is_big else "H"), len(entries))
         changed = bytearray(self._data + b"\0" * (len(self._data) % 2))
@@ -257,6 +260,7 @@ def _plain_tiff(
         PHOTOMETRIC: _COLOURS if samples == 3 else 1, STRIP_OFFSETS: 0, ORIENTATION: orientation,
         SAMPLES: samples, STRIP_ROWS: len(values), STRIP_BYTES: values.nbytes, MAX_SAMPLE: highest,
     }  # fmt: skip
+    # The header, the number of tags, the tags, and a zero for "no other picture".
     end = 8 + 2 + 12 * len(tags) + 4
     tags[STRIP_OFFSETS] = end
     body = b"".join(struct.pack("<HHII", tag, _LONG, 1, value) for tag, value in tags.items())

@@ -32,6 +32,7 @@ def read_archive(
         for name, content in read_all(stream, wanted):
             yield name, content
             if progress is not None:
+                # The place in the archive, because the size of what is wanted is not known.
                 progress(stream.tell(), size)
 
 

@@ -71,6 +71,7 @@ def _write_digits(folder: Path) -> None:
 
 
 def _write_shapes(folder: Path, shapes: ShapesConfig) -> None:
+    # Fewer than four images are not of all classes, and a folder without images is a mistake.
     for name in SHAPE_NAMES[: shapes.num_images]:
         (folder / name).mkdir()
     for index in range(shapes.num_images):

@@ -155,6 +155,7 @@ def _download(file: RemoteFile, path: Path, progress: Progress, note: Note) -> N
     if found:
         part.unlink()
         raise _by_hand(file, path, f"the received file has {found}, so it was removed")
+    # Only a verified file gets the name of the download.
     part.replace(path)
 
 

@@ -116,6 +116,7 @@ def _below(records: Sequence[ImageRecord], depth: int) -> tuple[str, set[str]]:
         depth: the number of folders that they share anyway.
     """
     folders = [record.path.split("/")[:-1] for record in records]
+    # In spite of its name it compares any lists item by item: here whole folder names, not letters.
     shared = list(os.path.commonprefix(folders))
     names = {folder[len(shared)] if len(folder) > len(shared) else "" for folder in folders}
     is_wrapper = len(shared) > depth and len(names) > 1 and "" not in names

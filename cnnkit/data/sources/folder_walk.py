@@ -72,6 +72,7 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 def is_image(name: str) -> bool:
     """Tell whether the name of a file ends like that of an image."""
+    # Of a name without a dot this takes the last letter, which is no extension.
     return name[name.rfind(".") :].lower() in image_extensions()
 
 
@@ -80,6 +81,7 @@ def files_below(folder: str, prefix: str, ignored: Ignored) -> Iterator[tuple[st
     waiting, seen = [(folder, prefix)], set()
     while waiting:
         path, shown = waiting.pop()
+        # By its number on the disk, because links give one folder several paths.
         facts = os.stat(path)
         if (facts.st_dev, facts.st_ino) in seen:
             ignored.add(SEEN, shown.rstrip("/"))

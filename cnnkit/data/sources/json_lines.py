@@ -37,6 +37,7 @@ def read_json_lines(manifest: Path) -> Source:
     """
     content = ManifestText(manifest)
     reader = RowReader(manifest, content.wrong_byte, "line")
+    # Not splitlines: a JSON text may contain other line breaks, such as U+2028.
     for number, line in enumerate(content.text.split("\n"), start=1):
         if not line.strip():
             continue

@@ -17,6 +17,7 @@ from cnnkit.data.sources.builtin_names import KNOWN_CLASS_NAMES
 from cnnkit.data.sources.download import RemoteFile, fetch
 from cnnkit.data.sources.published_arrays import Part, read_cifar, read_idx, read_npz, write_images
 
+# To be raised if the images change: it is part of the folder's name.
 _VERSION = 1
 _KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 _TORONTO = "https://www.cs.toronto.edu/~kriz/"

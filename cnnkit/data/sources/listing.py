@@ -43,6 +43,7 @@ def find_images(data_config: DataConfig) -> Source:
     """
     found = read_source(data_config.source, data_config.shapes)
     found = with_class_names(found, data_config.classes or ())
+    # The folders of one split may come from a Mac and spell the accents of a class differently.
     found = with_class_names(found, _classes_of(found, "train"), splits=("validation", "test"))
     source = only_classes(found, data_config.classes) if data_config.classes else found
     _check_empty_classes(source)

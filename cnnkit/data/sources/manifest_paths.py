@@ -55,6 +55,7 @@ class ManifestPaths:
                 return place, file
         for notes, written in readings:
             place = self._exact(written)[0]
+            # Only now, because this lists the folders on the way.
             respelt = self._spelling.existing(place)
             file = _image_at(respelt) if respelt else None
             if respelt and file is not None:

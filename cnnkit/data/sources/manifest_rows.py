@@ -126,6 +126,7 @@ def _problem(row: Mapping[str, str]) -> str | None:
     path, split, sha256 = shown(row["path"]), row.get("split", ""), row.get("sha256", "")
     if not row["label"]:
         return f"{path} has no label"
+    # Bytes that are not UTF-8 were read as these surrogates: right for paths, wrong for labels.
     if any("\udc80" <= letter <= "\udcff" for letter in row["label"]):
         return f"the label of {path} is not UTF-8 text"
     if split and split_from_word(split) is None:

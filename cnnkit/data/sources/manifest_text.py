@@ -41,6 +41,7 @@ class ManifestText:
             return
         self.text = content.removeprefix(codecs.BOM_UTF8).decode(**PATHS_AS_THEY_ARE)
         try:
+            # Strictly this time, only to find the first wrong byte.
             content.decode()
         except UnicodeDecodeError as error:
             self.wrong_byte = error.start

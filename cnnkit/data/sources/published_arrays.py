@@ -23,6 +23,7 @@ Part = tuple[str, np.ndarray, np.ndarray]
 _ALLOWED_IN_PICKLES = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
+    # The same function before and since NumPy 2.
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
 }

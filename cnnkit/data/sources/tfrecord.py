@@ -190,6 +190,7 @@ def record_error(file: str, number: int, error: OSError) -> DataError:
 def _example_class() -> Any:
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
+    # The compiled class is a part of TensorFlow, which takes seconds to import.
     file = text_format.Parse(_EXAMPLE_PROTO, descriptor_pb2.FileDescriptorProto())
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())

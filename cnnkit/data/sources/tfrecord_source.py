@@ -160,5 +160,6 @@ def _naming(found: Iterable[_Found]) -> tuple[Any, list[str]]:
             "of a source need the same feature."
         )
     reason = f"{double[0]} has several labels" if double else "not all records have it"
+    # No note if no record has a text: then there was nothing to choose.
     notes = [f"The class names come from {_NUMBER}, not from {_TEXT}: {reason}."] * any(numbers_of)
     return lambda each: str(each.number), notes

@@ -45,6 +45,7 @@ class Manifest:
 
     def row(self, place: str, sha256: str) -> Row | None:
         """Return the row of an image by its content, else by its place; None for a new image."""
+        # The content first: an image that was renamed or moved keeps its split.
         return self._of_content.get(sha256) or self._of_place.get(place)
 
     def split_of(self, place: str, sha256: str) -> str | None:
@@ -103,6 +104,7 @@ def read_manifest(file: Path) -> Manifest:
 
 
 def _is_whole(row: Mapping[str, str]) -> bool:
+    # csv.DictReader collects surplus cells under the key None, and fills in None for missing ones.
     return None not in row and None not in row.values() and row["split"] in SPLITS
 
 

@@ -204,6 +204,7 @@ class _Draw:
         ]
         if not fitting:
             return False
+        # Of several that fit equally well, the first in the order of the hash.
         index = min(fitting)[2]
         self._count(index, self._split_of[index], -1)
         self._put(index, split)

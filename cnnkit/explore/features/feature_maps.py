@@ -130,6 +130,7 @@ def draw_features(
     pixels = _pixels(image, found.info)
     opened = found.load()
     places = opened.convolutions()
+    # Again: the names of layers in a model inside the model are known only now.
     files, folder = checked(list(places))
     stages = _stages(pixels, opened)
     # Only now: an image that cannot be read must not leave an empty folder.
@@ -182,6 +183,7 @@ def _finish(
 
 def _answer(opened: Opened, last: Stage) -> list[tuple[str, float]]:
     probabilities = opened.info.probabilities(last.values.reshape(1, -1))[0]
+    # Stable, so that of equal probabilities the first class is the answer, as with argmax.
     order = np.argsort(-probabilities, kind="stable")
     return [(opened.info.class_names[i], float(probabilities[i])) for i in order]
 

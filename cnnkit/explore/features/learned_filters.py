@@ -195,6 +195,7 @@ def _records(
 def _evenly(given: Sequence[Any], most: int) -> list[Any]:
     if len(given) <= most:
         return list(given)
+    # Not the first ones: images are sorted by class, and the first layers are all near the image.
     return [given[i] for i in np.linspace(0, len(given) - 1, most).round().astype(int)]
 
 
@@ -207,6 +208,7 @@ def _learned(
 ) -> dict[int, LayerFilters]:
     # The channels whose best patch has the largest number come first.
     shown = {
+        # `f=found`: the lambda would otherwise be bound to the name, not to this value.
         position: sorted(range(len(found)), key=lambda c, f=found: -f[c][0].value)[:num_channels]
         for position, found in patches.items()
     }

@@ -176,6 +176,7 @@ def _lay_out(graph: Any, places: dict[int, int], prefix: str, steps: list[Step])
             continue
         calls[node.operation.name] += 1
         count = calls[node.operation.name]
+        # A layer may be called several times, with a map for each call.
         name = f"{prefix}{node.operation.name}" + (f"#{count}" if count > 1 else "")
         entering = tuple(places[id(tensor)] for tensor in node.input_tensors)
         inner = _graph(node.operation)

@@ -34,6 +34,7 @@ def render(kind: str, title: str, data: dict[str, Any]) -> str:
     """
     # ASCII, so that file names that are not UTF-8 do no harm. "</" is escaped, because a
     # "</script>" in a name would end the script.
+    # NaN is not JSON: better an error here than a page that stays empty.
     text = json.dumps(data, ensure_ascii=True, allow_nan=False).replace("</", "<\\/")
     parts = {
         "TITLE": html.escape(printable(title)),

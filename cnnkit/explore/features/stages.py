@@ -115,6 +115,7 @@ def _map(tensor: Any) -> NDArray:
     values = np.asarray(tensor)[0].astype(np.float32)
     if values.ndim == 3:
         return values
+    # A row of numbers becomes one position; several rows become a column of positions.
     return values.reshape(1, 1, -1) if values.ndim < 2 else values.reshape(len(values), 1, -1)
 
 
@@ -165,6 +166,7 @@ def _scale_and_shift(step: Step, channels: int) -> tuple[NDArray, NDArray] | Non
     if step.kind == "Rescaling":
         ones = np.ones(channels, np.float32)
         return ones * np.asarray(layer.scale), ones * np.asarray(layer.offset)
+    # Only over the channels. Keras counts the axis of the batch, which step.shape does not have.
     if step.kind == "BatchNormalization" and layer.axis in (-1, len(step.shape)):
         # In inference, normalising with the moving averages is a factor and a summand.
         scale = 1 / np.sqrt(np.asarray(layer.moving_variance) + layer.epsilon)

@@ -117,6 +117,7 @@ def kernel_of(step: Step) -> Kernel | None:
     """
     layer = step.operation
     if step.kind == "Dense":
+        # A dense layer is a convolution with a 1 x 1 kernel on a map of one position.
         weights = np.asarray(layer.kernel)[None, None]
         return Kernel(weights, _bias(layer, weights.shape[-1]))
     if not is_convolution(step):

@@ -175,6 +175,7 @@ def _response(
     stages = run_chain(pixels, operator, chain)
     totals = [kernel.total for kernel in operator.kernels]
     # Such a result is a picture in grey levels; other results are signed or of any size.
+    # Not == 1: weights such as nine times 1/9 add up to 1 except for rounding.
     keeps_brightness = len(totals) == 1 and abs(totals[0] - 1) < 1e-9
     tiles = tuple(_tile(stage, keeps_brightness=keeps_brightness) for stage in stages)
     numbers = tuple(_numbers(stage) for stage in stages)

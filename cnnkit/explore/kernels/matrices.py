@@ -93,6 +93,7 @@ def _read_file(text: str, option: str) -> Any:
     if path.suffix.lower() not in _EXTENSIONS:
         raise UsageError(f"{option}: {text} is not a .csv, .yaml, .yml or .json file. {_FORM}")
     try:
+        # Spreadsheets begin a CSV with a byte order mark, which this encoding skips.
         content = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{text}: the file is not UTF-8 text. {_FORM}") from None

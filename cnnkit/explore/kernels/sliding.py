@@ -72,11 +72,13 @@ def all_windows(
             mirrored, or there are too many numbers.
     """
     rows, columns = _slides(values.shape[:2], size, sliding)
+    # Before anything is allocated.
     _check_size(rows, columns, num_channels=values.shape[2] if values.ndim == 3 else 1)
     border = [(rows.before, rows.after), (columns.before, columns.after)]
     mode = _NUMPY_MODES[sliding.pad_mode]
     constant = {"constant_values": fill} if mode == "constant" else {}
     channels = [(0, 0)] * (values.ndim - 2)
+    # Floats, because uint8 pixels have no negative differences.
     padded = np.pad(values.astype(float), border + channels, mode, **constant)
     is_real = np.pad(np.ones(values.shape[:2], bool), border)
     return Windows((rows, columns), _cut(padded, rows, columns), _cut(is_real, rows, columns))
@@ -99,6 +101,7 @@ def _slides(shape: Sequence[int], size: tuple[int, int], sliding: Sliding) -> tu
     if any(sliding.pad):
         arguments["pad"] = {"size": sliding.pad, "mode": sliding.pad_mode}
     try:
+        # The sizes are those of a conv layer, whose arithmetic wants an axis of channels.
         rows, columns = slides((*shape, 1), arguments)
     except CollapsesError as error:
         raise UsageError(

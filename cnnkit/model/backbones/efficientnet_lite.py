@@ -36,6 +36,7 @@ _STAGES = (
 _STEM_FILTERS = 32
 _HEAD_FILTERS = 1280
 _DROP_RATE = 0.2  # of the last block; it rises from 0 (stochastic depth)
+# Of the published network. Keras has the same defaults, but may change them.
 _BATCH_NORM = {"epsilon": 1e-3, "momentum": 0.99}
 
 

@@ -98,6 +98,7 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> _Storage:
         _, dtype, key, _, size, *_ = pid
+        # Tensors may share a storage; its numbers are found by its identity, so there is one.
         return self.storages.setdefault(key, _Storage(dtype, size))
 
 

@@ -158,7 +158,9 @@ def _correct_normalization(network: Any) -> None:
     layer = network.get_layer("normalization")
     mean, variance, count = layer.get_weights()
     if mean.any():  # otherwise the network was trained without normalisation
+        # The "variance" of the file is the deviation, so this product is the variance.
         layer.set_weights([mean, variance * _DEVIATIONS, count])
+    # The layer computes with constants made from its weights, which set_weights does not renew.
     layer.finalize_state()
 
 
@@ -172,6 +174,7 @@ def _shapes_in(path: Path, name: str) -> Shapes:
     found: Shapes = Counter()
 
     def look(place: str, item: Any) -> None:
+        # Keras 3 also saves the optimizer and the random states of layers such as dropout.
         is_weight = not place.startswith("optimizer") and "seed_generator" not in place
         if isinstance(item, h5py.Dataset) and is_weight:
             found[item.shape] += 1

@@ -33,11 +33,13 @@ class SortedContents:
 
     def __contains__(self, digest: bytes) -> bool:
         place = self._sorted.searchsorted(from_bytes(digest))[0]
+        # Compared as bytes: a single item of the array would lose zeros at its end.
         return place < len(self._sorted) and self._sorted[place : place + 1].tobytes() == digest
 
     def places(self, wanted: np.ndarray) -> np.ndarray:
         """Return the place of each of DIGEST (num_wanted,) in the contents, int64, or -1."""
         if not len(self._sorted):
             return np.full(len(wanted), -1, np.int64)
+        # A digest after all others gets the last place; it differs from the one there.
         nearest = np.minimum(self._sorted.searchsorted(wanted), len(self._sorted) - 1)
         return np.where(self._sorted[nearest] == wanted, self._places[nearest], -1)

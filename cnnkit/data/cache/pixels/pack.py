@@ -93,6 +93,7 @@ class Pack:
     def repair(self, row: int, pixels: np.ndarray) -> bool:
         """Rewrite the pixels of a damaged row, and return whether that worked."""
         try:
+            # Through the file: the memory map is only for reading. It shows the change at once.
             with open(self.folder / _PIXELS, "r+b") as stream:
                 stream.seek(self.first_byte + row * pixels.nbytes)
                 stream.write(pixels.data)
@@ -202,6 +203,7 @@ def open_pack(folder: Path, settings: PixelSettings) -> Pack | None:
             raise ValueError(f"{_PIXELS} has {size:,} bytes, expected {expected:,}")
         if stream.read(len(header)) != header:
             raise ValueError(f"{_PIXELS} does not begin as an array of {shape} bytes")
+        # Not np.memmap: `release` needs the mapping itself.
         mapping = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     pixels = np.frombuffer(mapping, np.uint8, offset=len(header)).reshape(shape)
     return Pack(folder, contents, crc32, pixels, mapping, len(header))
@@ -247,6 +249,7 @@ def last_used(folder: Path) -> float:
 
 
 def _facts(settings: PixelSettings) -> dict[str, Any]:
+    # Another version of Pillow may decode a file to slightly different pixels.
     versions = {"format": _VERSION, "pixel_path": PIXEL_PATH_VERSION, "pillow": PIL.__version__}
     return {**versions, **settings.to_dict()}
 

@@ -15,6 +15,7 @@ from cnnkit.data.parallel import in_threads
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import ImageError
 
+# Several batches wait for each thread, see data/parallel.py, and all their pixels are in memory.
 _BATCH_BYTES, _BATCH_FILES = 2 << 20, 256
 
 

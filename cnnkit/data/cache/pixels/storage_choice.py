@@ -58,6 +58,7 @@ def choose_place(num_images: int, settings: PixelSettings, cache: str, limit_gb:
     """
     needed = num_images * int(np.prod(settings.shape))
     if cache == "disk":
+        # All of the room, not half of it: the user has named the place.
         return Place("disk", obstacle=_no_disk(needed, limit_gb, 1))
     if cache == "memory":
         return Place("memory", obstacle=_no_memory(needed, 1))

@@ -62,6 +62,7 @@ def pack_module(folder: Path) -> tuple[str, str]:
     archive = io.BytesIO()
     with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(archive, "w") as packed:
         zeros = Path(scratch)
+        # Keras saves the weights; zeros in their place shrink to almost nothing when compressed.
         _write_zeros(folder / "variables", zeros / "variables")
         files = [*folder.glob("saved_model.*"), *(folder / "assets").rglob("*")]
         parts = {path.relative_to(folder).as_posix(): path for path in files}
@@ -120,6 +121,7 @@ def _write_zeros(source: Path, target: Path) -> None:
         for name in names
     ]
     target.mkdir()
+    # The raw operation keeps the names as they are; tf.train.Checkpoint would make its own.
     tf.raw_ops.SaveV2(
         prefix=str(target / "variables"),
         tensor_names=names,

@@ -76,6 +76,7 @@ def build_augmentation(calls: Iterable[Any], settings: PixelSettings) -> Augment
             follows mixup or cutmix.
     """
     calls = tuple(calls)
+    # A config was checked for this when it was loaded, but calls can also be made in Python.
     misplaced = misplaced_mixing(calls)
     if misplaced:
         index, message = misplaced

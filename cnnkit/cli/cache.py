@@ -55,6 +55,7 @@ def _ask(table: str) -> None:
 
 
 def _can_ask() -> bool:
+    # Python has None here if the program was started without standard input.
     return sys.stdin is not None and sys.stdin.isatty()
 
 

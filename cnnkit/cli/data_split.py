@@ -70,6 +70,7 @@ def _default_output(source: str) -> Path:
 
 def _what_next(made: Sequence[Division], source: str, overrides: tuple[str, ...]) -> Iterator[str]:
     yield (
+        # Only the bytes were read, because splits depend on their hashes alone.
         f"No image was decoded: `cnnkit data check {quoted(made[0].file)}` finds files "
         "that cannot be decoded."
     )

@@ -37,6 +37,7 @@ def init(
 
     if is_config(source):
         raise UsageError(f"{source} is a config. Give init the images, for example a folder.")
+    # Resolved, because `.` and `..` have no name of their own.
     output = output or Path(f"{Path(source).resolve().stem}.yaml")
     check_output(output, "--output", CONFIG, overwrite=overwrite, inputs=[source])
     section, report = data_section(source), report_for(sys.stderr)

@@ -40,6 +40,7 @@ model_option = click.option(
     metavar="RUN|FILE",
     help="A run folder or name, or a model file. Default: the newest finished run.",
 )
+# For commands that look into layers, which an exported file no longer has.
 keras_model_option = click.option(
     "--model",
     metavar="RUN|FILE",
@@ -100,6 +101,7 @@ def pictures_option(default: str) -> Decorator:
 def short_options(command: Callable) -> Callable:
     """Add short ways to override the three keys that are changed most often."""
     for name, key in (("epochs", "training"), ("batch-size", "data"), ("seed", "training")):
+        # Any whole number: the config knows the allowed range, and its message names the key.
         command = click.option(
             f"--{name}", type=int, help=f"Same as --set {key}.{name.replace('-', '_')}=N."
         )(command)

@@ -92,6 +92,7 @@ def _checked(path: Path, overrides: Sequence[str]) -> CheckedConfig:
             f"{path}: the images {shown(source)} are not on this computer. That is no mistake of "
             "the config, but training needs them."
             for source in sources
+            # Paths are absolute by now, so it does not matter where the command was started.
             if source not in BUILT_IN_SOURCES and not Path(source).exists()
         )
     )

@@ -73,6 +73,7 @@ _OddSizes = described(
 )
 _Range: Any = Annotated[list_of(Number, 2), AfterValidator(rising), AfterValidator(_different)]
 _Numbers = described(Number | list_of(Number), "a number or a list of numbers")
+# How many of the 8 bits of a level a posterization keeps.
 _Bits = Annotated[Whole, Ge(1), Le(8)]
 _Resizing = choice("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 # Arguments with one number per axis, or one number for all axes.

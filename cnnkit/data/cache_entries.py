@@ -70,6 +70,7 @@ class CacheEntry:
             return False
         if self.path.is_dir():
             return is_being_made(self.path)
+        # Without its last extension, `mnist.npz.part` is the file that is being downloaded.
         is_downloading = is_held(lock_of_download(self.path.with_suffix("")))
         if is_downloading is None:  # no locks on this file system
             return time.time() - self.last_used < STILL_SECONDS
@@ -117,6 +118,7 @@ def choose_entries(entries: Sequence[CacheEntry], what: str) -> list[CacheEntry]
         return list(entries)
     if what in KINDS:
         return [entry for entry in entries if entry.kind == what]
+    # An empty text is the beginning of every name, and must not choose the only entry.
     found = [entry for entry in entries if what and entry.name.startswith(what)]
     if len(found) == 1:
         return found

@@ -84,6 +84,7 @@ def _row(entry: CacheEntry) -> list[str]:
         "unfinished" if entry.unfinished else "" if entry.images is None else f"{entry.images:,}",
         size_text(entry.num_bytes),
         _pixels(entry.settings) or _features(entry.features),
+        # In the user's time; the JSON has UTC.
         f"{datetime.fromtimestamp(entry.last_used):%Y-%m-%d %H:%M}",
         str(entry.path),
     ]
@@ -102,5 +103,6 @@ def _pixels(settings: Mapping[str, Any] | None) -> str:
 def _features(facts: Mapping[str, Any] | None) -> str:
     if facts is None:
         return ""
+    # Views count from 0 in the cache, and from 1 for people.
     view = "" if facts.get("view") is None else f", augmented view {facts['view'] + 1}"
     return f"{' x '.join(map(str, facts['shape'][1:]))} of {facts['backbone']}{view}"

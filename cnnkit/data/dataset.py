@@ -98,6 +98,7 @@ class ImageDataset:
 
     @cached_property
     def _rows(self) -> np.ndarray:
+        # Looked up once, because the rows of a store are in an order of their own.
         return self.store.rows([sample.sha256 for sample in self.samples])
 
     def select(self, split: str) -> np.ndarray:

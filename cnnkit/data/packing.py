@@ -48,6 +48,7 @@ class Packing:
             "bytes": 0 if pack is None else pack.pixels.nbytes,
             "seconds": round(self.seconds, 3),
             "already_packed": self._is_old,
+            # If nothing was decoded, the time says nothing about decoding.
             "images_per_second": None
             if self._is_old
             else round(len(self.source.records) / self.seconds, 1),

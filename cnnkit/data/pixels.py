@@ -141,6 +141,7 @@ def read_pixels(
         picture = resize_upright(
             picture,
             extent or picture.size,
+            # Without the data: the image is loaded by now, so asking for its EXIF decodes nothing.
             upright_turn(image),
             settings.image_size,
             resize=settings.resize,

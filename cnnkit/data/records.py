@@ -17,6 +17,7 @@ Result = TypeVar("Result")
 SPLITS = ("train", "validation", "test")
 
 
+# With slots, because there may be a hundred thousand of them: they take less memory.
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
     """One image as its source lists it.

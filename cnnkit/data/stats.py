@@ -96,6 +96,7 @@ def data_stats(
     records = [record for record, fact in pairs if fact.error is None]
     splits: Sequence[str | None] = [record.split for record in records]
     if as_configured:
+        # For the type checker: what was decoded always has a hash.
         hashes = [fact.sha256 or "" for fact in facts if fact.error is None]
         allow = data_config.allow_missing_classes
         splits, _ = assign_splits(records, hashes, data_config.split, allow_missing_classes=allow)

@@ -90,6 +90,7 @@ def evaluate_model(
         records = _other_images(data, split, run, predictor, config, allow_missing_classes, note)
     folder = output or run.evaluation(name or _result_name(predictor.path, run, split, data))
     if data is not None:
+        # The CSV that is scored may be in that folder under that name: it must not be replaced.
         written = folder / "predictions.csv"
         option, in_run = ("--output", False) if output else ("--name", True)
         check_output(written, option, (".csv",), overwrite=True, inputs=[data], in_run=in_run)

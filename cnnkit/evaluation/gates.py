@@ -19,6 +19,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
+# The operators of two characters first: `>` alone would match the beginning of `>=`.
 _REQUIREMENT = re.compile(r"^\s*(.+?)\s*(>=|<=|>|<)\s*([-+.\deE]+)\s*$")
 
 

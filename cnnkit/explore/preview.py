@@ -134,6 +134,7 @@ def preview_rows(
     """
     settings = PixelSettings.of(config.data)
     augmentation = build_augmentation(config.augmentation, settings)
+    # Epochs count from 1 for people, as in history.csv, and from 0 inside.
     draw = _Draw(augmentation, config.training.seed, epoch - 1, 1 if steps else num_versions, steps)
     rows = []
     source = find_images(config.data)

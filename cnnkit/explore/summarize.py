@@ -38,6 +38,7 @@ def summarize(
     batch_size: int | None = None,
     *,
     runs_folder: Path = Path(RUNS_FOLDER),
+    # `str` takes a text and has no effect: by default, nobody is told.
     note: Callable[[str], Any] = str,
 ) -> Summary:
     """Return the layer table of a config file, a run or a `.keras` file.

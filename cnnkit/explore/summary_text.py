@@ -14,6 +14,7 @@ from cnnkit.text import size_text
 FLOAT32_BYTES = 4
 # These layers only rearrange or pass on their input, so their output needs no memory of its own.
 _WITHOUT_MEMORY = ("Flatten", "Reshape", "Identity")
+# A squeeze_excite consists of two dense layers.
 _WITH_DENSE_WEIGHTS = ("Dense", "SqueezeExcite")
 _COLUMNS = (
     "layer", "", "output", "parameters", "multiply-adds", "receptive field", "stride", "start",

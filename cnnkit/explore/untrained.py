@@ -67,6 +67,7 @@ def build_and_save(
     inputs = _backbone_files(config.model.backbone)
     # The command has checked the rest; the files of the backbone are known only now.
     check_output(output, "--output", KERAS, overwrite=True, inputs=inputs)
+    # Only now: this imports TensorFlow, which takes seconds, and mistakes should show at once.
     from cnnkit.model.build_model import build_model
 
     check_weights_fit(config, classes)

@@ -138,6 +138,7 @@ def config_text(name: str) -> str:
     """
     text = _file(name).read_text(encoding="utf-8")
     text = re.sub(r"# yaml-language-server: .*\n", "", text)
+    # The command in the comment at the top would train the shipped file, not the copy.
     return text.replace(f"cnnkit train configs/{name}.yaml", "cnnkit train THIS-FILE")
 
 
@@ -168,6 +169,7 @@ def config_files() -> dict[str, Path]:
 
 def _architecture(path: Path) -> Architecture:
     facts = read_yaml(path.read_text(encoding="utf-8"), path.name).data[WRITTEN_FOR]
+    # The number of classes is given, so that no data is needed.
     summary = summarize(path, num_classes=int(facts["classes"]))
     return Architecture(
         path.stem,

@@ -95,6 +95,7 @@ def export_run(
         UsageError: the run lacks files, a format needs an extra that is not installed, or
             something else has the name of an export, or nothing can be written.
     """
+    # All that can be refused is refused before TensorFlow is imported, which takes seconds.
     missing = [file for file in (run.best, run.tflite, run.golden) if not file.exists()]
     if missing:
         raise lacking(run, missing)

@@ -35,6 +35,7 @@ _CHECKED_BYTES = 16 << 20
 Compute = Callable[[np.ndarray], np.ndarray]
 
 
+# eq=False: comparing arrays gives an array, which is neither true nor false.
 @dataclass(frozen=True, eq=False)
 class FeatureRows:
     """Features of images.

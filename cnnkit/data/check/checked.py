@@ -58,6 +58,7 @@ class Checked:
         The first of several copies within one class is not among them, because it is the one to
         keep; nor are pictures that need nothing but a setting.
         """
+        # A dict in place of a set, because it keeps the order of the findings.
         named: dict[str, None] = {}
         for finding in self.findings:
             if finding.severity != "info" and finding.kind != "dark_samples":

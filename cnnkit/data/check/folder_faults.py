@@ -83,6 +83,7 @@ class FolderWalk:
     def _leads_outside(self, place: str) -> bool:
         inside = self._root.rstrip(os.sep) + os.sep
         real = os.path.realpath(place)
+        # With the separator at its end: `photos2` is not inside `photos`.
         return os.path.exists(real) and not (real + os.sep).startswith(inside)
 
     def _add(self, kind: str, path: str, detail: str = "") -> None:

@@ -119,7 +119,6 @@ def _step(
     weighted = (changes * inside.reshape(num_pairs, -1, 1)).transpose(0, 2, 1)
     normal = weighted @ changes
     trace = np.trace(normal, axis1=1, axis2=2)[:, None, None]
-    # The constant is for pictures of one grey level, whose trace is 0.
     normal += np.eye(6, dtype=np.float32) * (_DAMPING * trace / 6 + 1e-3)
     rest = (pictures - laid).reshape(num_pairs, -1, 1)
     solved = np.linalg.solve(normal, weighted @ rest)[:, :4, 0]

@@ -69,6 +69,7 @@ def list_source(data_config: DataConfig) -> ListedSource:
     refusal = None
     try:
         source = read_source(data_config.source, data_config.shapes)
+    # An OSError too: a folder that cannot be opened is a finding of the check.
     except (DataError, OSError) as error:
         # A wrong path is a mistake in the command, not a fault of the data.
         if not path.exists():

@@ -40,11 +40,13 @@ def resize_upright(
     height, width = image_size
     if resize == "stretch":
         return _scaled(picture, (width, height), (0, 0, *extent), turn)
+    # The requested size is that of the upright picture.
     shown = extent[::-1] if turn in SIDEWAYS else extent
     scales = width / shown[0], height / shown[1]
     if resize == "crop":
         kept = width / max(scales), height / max(scales)
         return _scaled(picture, (width, height), _middle(extent, kept, turn), turn)
+    # Rounding up must not make the picture larger than its canvas.
     inner_width = min(width, _at_least_one(shown[0] * min(scales)))
     inner = inner_width, min(height, _at_least_one(shown[1] * min(scales)))
     colour = (background,) * len(picture.getbands())

@@ -9,6 +9,7 @@ from cnnkit.data.sources.builtin_names import builtin_class_names
 from cnnkit.data.sources.class_checks import check_listed, check_two
 
 
+# `str` stands for a function that takes a text and does nothing with it.
 def class_names(data_config: DataConfig, note: Callable[[str], object] = str) -> tuple[str, ...]:
     """Return the classes of a config's data in label order, without reading an image.
 

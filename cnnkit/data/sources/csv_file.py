@@ -127,6 +127,7 @@ def _columns(table: Path, header: list[str], rows: Iterator[_Row]) -> dict[str, 
     names = _names(header)
     came = ", ".join(map(shown, header)) or "nothing"
     missing = [name for name in ("path", "label") if name not in names]
+    # The more special reasons first: a file without a header lacks the columns, too.
     if missing and any(Path(name).suffix in image_extensions() for name in names):
         raise DataError(
             f"{table} has no header: its first line is already an image ({came}). Write a line "

@@ -50,6 +50,7 @@ def doubt_about(root: Path, records: Sequence[ImageRecord]) -> str:
     if len(inner) == 1:
         return _wrapped(root, records)
     splits = {split_within(name) for name in inner}
+    # Without folders inside, classes may well be called train and test.
     if len(splits) > 1 and None not in splits and any(inner.values()):
         raise DataError(
             f"{root} has the folders {first_few(sorted(inner), 5)}. Their names are "

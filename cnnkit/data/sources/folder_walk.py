@@ -25,6 +25,7 @@ def image_files(folder: str, ignored: Ignored) -> list[str]:
             found.append(path)
         else:
             ignored.add_no_image(path, path)
+    # Path removes what is needless in the typed folder, as in `./photos//`.
     return [str(Path(path)) for path in sorted(found)]
 
 

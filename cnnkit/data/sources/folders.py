@@ -52,6 +52,7 @@ _Class = tuple[str, list[ImageRecord], str]
 
 def _source(root: Path, classes: list[_Class], ignored: Ignored) -> Source:
     records = [record for _, found, _ in classes for record in found]
+    # The walk yields files in the order of the disk, which differs between computers.
     records.sort(key=operator.attrgetter("path"))
     empty = tuple((folder, content) for folder, found, content in classes if not found)
     doubt = doubt_about(root, records)
@@ -74,10 +75,13 @@ def _split_folders(root: Path, folders: list[os.DirEntry[str]]) -> dict[str, os.
         elif split is not None:
             by_split[split] = entry
     all_are_splits = len(by_split) + len(doubles) == len(folders)
+    # With other folders next to it, only the class folders inside show that `train` is a split.
     if not all_are_splits and not ("train" in by_split and _holds_folders(by_split["train"].path)):
         return {}
+    # A single folder `train` without class folders is a class as well.
     if all_are_splits and set(by_split) == {"train"} and not _holds_folders(by_split["train"].path):
         return {}
+    # Not earlier: as classes, two folders may be called `val` and `dev`.
     for first, second, split in doubles:
         raise DataError(
             f"{root} has two folders for the {split} split: {first} and {second}. "
@@ -109,6 +113,7 @@ def _read_classes(
 
 
 def _no_class_folders(folder: str | Path, files: list[os.DirEntry[str]]) -> DataError:
+    # Only for what it says about files in formats that are not read.
     found = Ignored()
     for entry in files:
         found.add_no_image(entry.path, entry.name)

@@ -101,6 +101,7 @@ def _write_photographs(
     above: str, paths: Sequence[Path], class_names: Sequence[str], folder: Path, progress: Progress
 ) -> None:
     """Unpack `<above>/<class>/<name>.jpg` of an archive as `<class>/<name>.jpg`."""
+    # The archives also contain a licence and other files that are no photographs.
     is_photograph = re.compile(rf"{above}/({'|'.join(class_names)})/[^/]+\.jpg").fullmatch
     for class_name in class_names:
         (folder / class_name).mkdir()

@@ -47,6 +47,7 @@ def find_images(data_config: DataConfig) -> Source:
     found = with_class_names(found, _classes_of(found, "train"), splits=("validation", "test"))
     source = only_classes(found, data_config.classes) if data_config.classes else found
     _check_empty_classes(source)
+    # Of all images, not only of the listed classes: the message names the classes that there are.
     in_train = {record.label for record in found.records if record.split in (None, "train")}
     check_listed(found.name, in_train, data_config.classes or ())
     _check_splits(source, {record.split for record in found.records})
@@ -180,6 +181,7 @@ def _classes_of(source: Source, split: str) -> set[str]:
 
 def _check_classes(source: Source, allow_missing: bool) -> None:
     by_split = classes_by_split(source)
+    # Of images without a split: train is drawn from them.
     train = by_split.get("train", by_split.get(None, set()))
     for split in ("validation", "test"):
         if split in by_split:

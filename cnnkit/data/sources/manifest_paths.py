@@ -66,6 +66,7 @@ class ManifestPaths:
 
     def _exact(self, path: str) -> tuple[str, ImageFile | None]:
         for text in (path, path.strip()):
+            # Normalised, so that `a/../b.jpg` and `b.jpg` are one image.
             place = os.path.normpath(os.path.join(self.folder, text))
             if file := _image_at(place):
                 return place, file

@@ -57,6 +57,7 @@ class RowReader:
         if not path.strip():
             return self.refuse(line, "the path is empty")
         place, file = self._paths.find(path)
+        # By the file that was found: two rows may spell its path differently.
         first_line = self._line_of_file.setdefault(place, line)
         if first_line != line:
             self.refuse(line, f"{shown(path)} is already in line {first_line}")

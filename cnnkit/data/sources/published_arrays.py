@@ -101,6 +101,7 @@ def read_cifar(
 
 def _read_batch(content: bytes, labels: str) -> tuple[np.ndarray, np.ndarray]:
     """Return images (n, 32, 32, 3) and labels. A row has the red, the green and the blue plane."""
+    # The batches were pickled by Python 2, whose texts are bytes.
     batch = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
     planes = batch[b"data"].reshape(-1, 3, 32, 32)
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), np.array(batch[labels.encode()])

@@ -106,6 +106,7 @@ def read_data(stream: IO[bytes], offset: int, length: int) -> bytes:
 
 
 def _masked_crc(data: bytes) -> int:
+    # Only here and not at the top, because most sources are no TFRecord files.
     import google_crc32c
 
     crc = google_crc32c.value(data)
@@ -150,6 +151,7 @@ def record_at(place: str) -> RecordImage | None:
         DataError: the file is damaged.
     """
     file, mark, number = place.rpartition("#")
+    # isdigit alone accepts characters such as a superscript 2, which int() refuses.
     if not mark or not (number.isascii() and number.isdigit() and is_tfrecord_name(file)):
         return None
     try:

@@ -84,6 +84,7 @@ def too_few_error(
     """
     names = sorted(too_few)
     contents, holders = class_sizes(units)
+    # With fewer units than contents, it is groups that keep contents together.
     grouped = any(holders[name] < contents[name] for name in names)
     sizes = (f"{name} ({class_size_text(name, contents, holders)})" for name in names)
     rule = (

@@ -125,6 +125,7 @@ def _deal(
     kept = pool.kept_splits(earlier)
     known = [None if name is None else int(name.removeprefix("fold ")) - 1 for name in kept]
     folds = deal_units(pool.units, num_folds, data_config.split.seed, known)
+    # At least two in any case: one to test on, and another to learn from.
     needed = 2 if data_config.allow_missing_classes else num_folds
     too_few = too_few_for_folds(pool.units, folds, needed)
     if too_few:

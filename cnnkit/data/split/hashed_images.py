@@ -64,6 +64,7 @@ class HashedImages:
     class_names: tuple[str, ...]
 
     def _places(self) -> list[str]:
+        # Absolute, because paths in a manifest start from its folder, and those of a source do not.
         return [os.path.abspath(str(record.file)) for record in self.records]
 
     def splits_in(self, manifest: Manifest) -> list[str | None]:
@@ -72,9 +73,11 @@ class HashedImages:
 
     def folds_in(self, manifests: Sequence[Manifest]) -> list[str | None]:
         """Return `fold 1` for images that are test in the first manifest; None for new images."""
+        # Texts, not numbers: `Pool.kept_splits` treats folds like splits.
         folds: list[str | None] = [None] * len(self.records)
         for number, manifest in enumerate(manifests, start=1):
             for index, split in enumerate(self.splits_in(manifest)):
+                # Each image is in the test split of one fold only.
                 if split == "test":
                     folds[index] = f"fold {number}"
         return folds
@@ -179,6 +182,7 @@ def _kept_groups(
     earlier: Sequence[Manifest],
 ) -> list[str | None]:
     """Return the group of each image: as stated now, else as in the earlier manifests."""
+    # Groups that the source states now count more than those of an earlier manifest.
     if not any(manifest.has_groups for manifest in earlier) or any(r.group for r in records):
         return list(groups)
     rows = [

@@ -114,6 +114,7 @@ def write_manifest(file: Path, rows: Iterable[Row]) -> None:
     lines = [{**row._asdict(), "path": _relative(row.place, folder)} for row in rows]
     grouped = any(line["group"] for line in lines)
     columns = (*_COLUMNS, "group") if grouped else _COLUMNS
+    # Sorted, so that two versions of a manifest can be compared line by line.
     lines.sort(key=lambda line: line["path"])
     write_csv(file, columns, ({name: line[name] for name in columns} for line in lines))
 

@@ -59,6 +59,7 @@ class Step:
             without_activation: whether to leave out the activation that is an argument of a layer.
         """
         keys = [id(tensor) for tensor in self.node.input_tensors]
+        # Only Keras's record of the call knows where the tensors stand among the other arguments.
         args, kwargs = self.node.arguments.fill_in(dict(zip(keys, tensors, strict=True)))
         if without_activation and self.activation is not None:
             # Keras has no way to call a layer without its activation, so it is replaced meanwhile.

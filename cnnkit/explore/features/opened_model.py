@@ -116,6 +116,7 @@ def find_model(model: str | None, runs_folder: Path, note: Note = warnings.warn)
     """
     path = Path(model) if model is not None else None
     if path is None or not path.is_file():
+        # A folder, as a run is: the message would be that there is no such run.
         if path is not None and (path / "saved_model.pb").is_file():
             raise _not_layers(path)
         run = find_run(model, runs_folder, note)

@@ -170,6 +170,7 @@ def _strongest(
         flat = maps.reshape(len(maps), -1, maps.shape[-1])
         places = flat.argmax(axis=1)
         values = np.take_along_axis(flat, places[:, None], axis=1)[:, 0]
+        # Places count row by row, so this gives rows and columns.
         result[position] = _Strongest(values, *np.divmod(places, maps.shape[2]))
     return result
 

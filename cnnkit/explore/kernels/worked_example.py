@@ -85,6 +85,7 @@ def _stage_lines(stage: Stage, most: int) -> list[str]:
         return head + indented(matrix_lines(stage.output))
     lines = operator_lines(stage.operator) if stage.operator else []
     lines += [_movement(stage), *map(str, size_formulas(stage.windows.slides))]
+    # Only these are worked out: a picture has a window for each of its pixels.
     for place in islice(np.ndindex(*stage.output.shape), most):
         lines += ["", *element_lines(stage, *place)]
     if left_out := _left_out(stage, most):
@@ -194,6 +195,7 @@ def _cells(window: np.ndarray, is_real: np.ndarray, border: str) -> np.ndarray:
 
 
 def _pool_lines(name: str, window: np.ndarray, is_real: np.ndarray) -> list[str]:
+    # Numbers of an added border do not count in a pooling.
     values = window[is_real]
     if name == "max pooling":
         work = f"max({', '.join(map(number_text, values))}) = {number_text(values.max())}"

@@ -125,12 +125,14 @@ class PixelStore:
     def _verify(self, pack: Pack, row: int) -> None:
         """Compare a row with its CRC-32; rewrite it if it is damaged and that is possible."""
         if not pack.is_whole(row):
+            # Once: a disk that fails may have damaged thousands of rows.
             if not self._noted:
                 self._noted = True
                 self._note(
                     f"Cached pixels in {pack.folder} are damaged (row {row} is the first); "
                     "the damaged images are decoded again."
                 )
+            # If that fails, the row stays unverified and is decoded each time it is read.
             if not pack.repair(row, self._decoded(np.array([row]))[0]):
                 return
         self._verified[row] = True

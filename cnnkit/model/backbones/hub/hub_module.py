@@ -59,6 +59,7 @@ class HubModule(keras.layers.Layer):
         self._feature_shape = feature_shape and tuple(feature_shape)
         endpoint = endpoint_of(module, signature)
         self._module = _Untracked(module, endpoint)
+        # Learning rates are found by the path of a variable, which begins with this name.
         with keras.name_scope(self.name):
             self._module_variables = [
                 keras.Variable(

@@ -27,7 +27,7 @@ def matching_spellings(names: Iterable[str], wanted: Iterable[str]) -> dict[str,
     True
     """
     names, wanted = set(names), set(wanted)
-    # ASCII has one spelling for each letter; this is how most data sets end here.
+    # ASCII has one spelling for each letter, so most data sets need no more than this look.
     if all(name.isascii() for name in names - wanted):
         return {}
     others, targets = _by_form(names - wanted), _by_form(wanted)

@@ -181,7 +181,7 @@ def _classes_of(source: Source, split: str) -> set[str]:
 
 def _check_classes(source: Source, allow_missing: bool) -> None:
     by_split = classes_by_split(source)
-    # Of images without a split: train is drawn from them.
+    # If the images have no split, train is drawn from all of them.
     train = by_split.get("train", by_split.get(None, set()))
     for split in ("validation", "test"):
         if split in by_split:

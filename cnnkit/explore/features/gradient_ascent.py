@@ -90,7 +90,7 @@ def _step(steps: Sequence[Step], position: int) -> Callable[..., Any]:
         slope = _blurred(tape.gradient(total, pictures))
         # All steps have the same size, no matter how steep the slope is.
         size = tf.sqrt(tf.reduce_mean(slope**2, axis=[1, 2, 3], keepdims=True))
-        # The slope is 0 everywhere if a channel does not react: then the picture stays.
+        # The slope is 0 everywhere if a channel does not react, and 0 / 0 would be NaN.
         climbed = pictures + _STEP_LEVELS * tf.math.divide_no_nan(slope, size)
         return tf.clip_by_value(climbed + _PULL * (_GREY - climbed), 0, 255)
 

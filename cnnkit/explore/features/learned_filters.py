@@ -208,7 +208,7 @@ def _learned(
 ) -> dict[int, LayerFilters]:
     # The channels whose best patch has the largest number come first.
     shown = {
-        # `f=found`: the lambda would otherwise be bound to the name, not to this value.
+        # `f=found`, because ruff refuses functions that use the variable of a loop (B023).
         position: sorted(range(len(found)), key=lambda c, f=found: -f[c][0].value)[:num_channels]
         for position, found in patches.items()
     }

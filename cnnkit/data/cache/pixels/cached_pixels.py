@@ -82,6 +82,7 @@ def open_pixels(
             store = PixelStore(originals, *rows.finish(), note)
     if about_range := range_note(listing.depths(), settings.sample_range):
         note(about_range)
+    # Only then is the place news to the user.
     if cache == "auto":
         note(_choice(store, len(contents), place))
     if store.pack is not None:

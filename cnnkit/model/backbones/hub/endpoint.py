@@ -122,7 +122,7 @@ def _signature_endpoint(module: Any, wanted: str | None) -> Endpoint:
     function = module.signatures[name]
     inputs = function.structured_input_signature[1]
     outputs = function.structured_outputs
-    # Modules of TF1 Hub also return the outputs of inner layers; theirs is named "default".
+    # Modules of TF1 Hub also return the outputs of inner layers; the features are "default".
     key = "default" if "default" in outputs else next(iter(outputs))
     if len(inputs) != 1 or (len(outputs) != 1 and key != "default"):
         raise UsageError(

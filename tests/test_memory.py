@@ -164,7 +164,7 @@ def test_a_model_that_does_not_fit_is_one_sentence(command, trained_run, tmp_pat
 
     shutil.copytree(trained_run.folder, tmp_path / "runs" / "tiny")
     run = Run(tmp_path / "runs" / "tiny")
-    model = keras.Sequential([keras.layers.Dense(len(run.class_names)), keras.layers.Softmax()])
+    model = keras.Sequential([keras.layers.Dense(len(run.class_names())), keras.layers.Softmax()])
     model.build((None, 1))
     monkeypatch.setattr(type(model), "__call__", _raise_oom)
     monkeypatch.setattr(runtimes, "load_keras_model", lambda path: model)

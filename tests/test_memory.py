@@ -171,8 +171,8 @@ def test_a_model_that_does_not_fit_is_one_sentence(command, trained_run, tmp_pat
     monkeypatch.setattr(exporting, "load_keras_model", _raise_oom)
     write_tiny_images(tmp_path / "images", images_per_class=1)
     images = [tmp_path / "images" / "red" / "0.png"] if command == "predict" else []
-    model = [run.folder] if command == "export" else ["--model", run.best]
-    done = _fails(command, *images, *model)
+    chosen = [run.folder] if command == "export" else ["--model", run.best]
+    done = _fails(command, *images, *chosen)
     assert done.exit_code == 1
     assert "There is not enough memory. " in done.output
     assert "best.keras" in done.output.splitlines()[-1]

@@ -87,6 +87,17 @@ def test_a_broken_image_of_other_data_stops_the_command_or_is_named_and_left_out
     assert [note for note in notes if note.startswith("Skipped red/0.png: it is not an image")]
 
 
+def test_the_json_has_what_was_ignored_and_left_out(run, tmp_path):
+    shutil.copytree(cnnkit.load_config(run.config).data.source, tmp_path / "other")
+    (tmp_path / "other" / "red" / "0.png").write_text("no image")
+    (tmp_path / "other" / "red" / "notes.txt").touch()
+    words = ["evaluate", str(run.folder), "--data", str(tmp_path / "other"), "--json"]
+    done = CliRunner().invoke(main, [*words, "--skip-errors"])
+    ignored, *skipped = json.loads(done.stdout)["notes"]
+    assert ignored == "Ignored: 1 file without an image extension (red/notes.txt)."
+    assert skipped[0].startswith("Skipped red/0.png: it is not an image")
+
+
 def test_images_that_changed_since_the_training_are_refused(run, tmp_path, monkeypatch):
     source = cnnkit.load_config(run.config).data.source
     shutil.copytree(source, tmp_path / "moved")
@@ -181,7 +192,9 @@ def test_the_text_has_the_totals_and_a_row_per_class(tmp_path):
         "cat           1.0000  0.5000  0.6667        2",
         '"a dog\\n"     0.6667  1.0000  0.8000        2',
     ]
-    assert evaluation.as_dict() == {"folder": str(evaluation.folder), **evaluation.metrics}
+    assert evaluation.as_dict() == {
+        "folder": str(evaluation.folder), "notes": [], **evaluation.metrics
+    }  # fmt: skip
     assert not evaluation.folder.exists()  # only `write` writes
 
 

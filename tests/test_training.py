@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -234,6 +235,15 @@ def test_the_progress_in_a_pipe_is_one_line_per_epoch(tiny_config, tmp_path):
     assert [line.split("  ")[0] for line in lines[2:]] == ["epoch 1/2", "epoch 2/2"]
     assert "images/s" in lines[2]
     assert json.loads(done.stdout)["status"] == "finished"
+
+
+def test_the_json_has_what_was_ignored(tiny_config, tmp_path):
+    shutil.copytree(tiny_config.parent, tmp_path / "copy")
+    (tmp_path / "copy" / "images" / "red" / "notes.txt").touch()
+    done = _train_command(tmp_path / "copy" / "tiny.yaml", "--epochs", 1, "--json")
+    ignored = "Ignored: 1 file without an image extension (red/notes.txt)."
+    assert ignored in json.loads(done.stdout)["data"]["notes"]
+    assert ignored in done.stderr.splitlines()
 
 
 def test_a_dry_run_checks_everything_and_writes_no_run(tiny_config, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -71,6 +71,7 @@ class ImageDataset:
         skipped: (path, reason) of images that cannot be decoded and are not used.
         settings: how files become pixels.
         store: gives the pixels.
+        notes: what was ignored, converted or assumed while the images were read, in sentences.
     """
 
     class_names: tuple[str, ...]
@@ -78,6 +79,7 @@ class ImageDataset:
     skipped: tuple[tuple[str, str], ...]
     settings: PixelSettings
     store: PixelStore
+    notes: tuple[str, ...] = ()
 
     dtype = np.uint8  # of pixels
 
@@ -140,32 +142,38 @@ def load_dataset(
     Raises:
         DataError: the images cannot be used as they are; the text says what to do.
     """
-    note = note or (lambda sentence: None)
+    notes: list[str] = []
+
+    def kept_note(sentence: str) -> None:
+        notes.append(sentence)
+        if note is not None:
+            note(sentence)
+
     source = find_images(data_config)
     for sentence in source.notes:
-        note(sentence)
+        kept_note(sentence)
     if check is not None:
         check(len(ordered_classes(source, data_config.classes)), len(source.records))
-    decoded = decode_images(source, data_config, progress, note)
+    decoded = decode_images(source, data_config, progress, kept_note)
     report_unreadable(
         decoded.skipped,
         len(source.records),
         source.name,
         skip=data_config.on_error == "skip",
-        note=note,
+        note=kept_note,
     )
     # Of all images, decodable or not: the labels must not depend on a damaged file.
     class_names = ordered_classes(source, data_config.classes)
     _check_none_lost(source, decoded, data_config.allow_missing_classes)
-    splits, notes = assign_splits(
+    splits, of_splits = assign_splits(
         decoded.records,
         decoded.hashes,
         data_config.split,
         allow_missing_classes=data_config.allow_missing_classes,
     )
-    for sentence in changed_notes(decoded.records, decoded.hashes) + notes:
-        note(sentence)
-    return _dataset(decoded, class_names, splits)
+    for sentence in changed_notes(decoded.records, decoded.hashes) + of_splits:
+        kept_note(sentence)
+    return replace(_dataset(decoded, class_names, splits), notes=tuple(notes))
 
 
 def decode_images(

@@ -81,20 +81,29 @@ def evaluate_model(
         if sentence := namesake_note(data):
             note(sentence)
         check_source(data, "--data")  # before a model that needs TensorFlow is loaded
+    notes: list[str] = []
+
+    def kept_note(sentence: str) -> None:
+        notes.append(sentence)
+        note(sentence)
+
     predictor = predictor_of(path)
     config = load_config(run.config)
     if data is None:
         split = split or "test"
         records = _own_images(run, split, config, predictor)
     else:
-        records = _other_images(data, split, run, predictor, config, allow_missing_classes, note)
+        records = _other_images(
+            data, split, run, predictor, config, allow_missing_classes, kept_note
+        )
     folder = output or run.evaluation(name or _result_name(predictor.path, run, split, data))
     if data is not None:
         # The CSV that is scored may be in that folder under that name: it must not be replaced.
         written = folder / "predictions.csv"
         option, in_run = ("--output", False) if output else ("--name", True)
         check_output(written, option, (".csv",), overwrite=True, inputs=[data], in_run=in_run)
-    evaluation = replace(_score(predictor, records, folder, skip_errors, note), run_status=status)
+    scored = _score(predictor, records, folder, skip_errors, kept_note)
+    evaluation = replace(scored, run_status=status, notes=tuple(notes))
     try:
         evaluation.write()
     except OSError as error:

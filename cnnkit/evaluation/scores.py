@@ -60,6 +60,7 @@ class Evaluation:
         probabilities: (num_images, num_classes).
         class_names: ordered by label.
         run_status: of the run, if a command scored it: finished, interrupted, ...
+        notes: what was ignored or left out, in sentences.
     """
 
     folder: Path
@@ -68,6 +69,7 @@ class Evaluation:
     probabilities: NDArray
     class_names: tuple[str, ...]
     run_status: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def has_many_classes(self) -> bool:
@@ -131,9 +133,9 @@ class Evaluation:
         write_json(self.folder / "metrics.json", self.metrics)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the folder, the status of the run and the metrics, ready for JSON."""
+        """Return the folder, the status of the run, the notes and the metrics, ready for JSON."""
         status = {} if self.run_status is None else {"run_status": self.run_status}
-        return {"folder": str(self.folder), **status, **self.metrics}
+        return {"folder": str(self.folder), **status, "notes": list(self.notes), **self.metrics}
 
     def text(self) -> str:
         """Return the totals, and a table with one row per class; of many classes, the worst."""

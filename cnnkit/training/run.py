@@ -163,6 +163,7 @@ def _write_inputs(run: Run, plan: Plan) -> None:
             "fingerprint": dataset.fingerprint,
             "counts": dataset.counts(),
             "skipped": [{"path": path, "reason": reason} for path, reason in dataset.skipped],
+            "notes": list(dataset.notes),
         },
         parameters=plan.model.count_params(),
     )

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from cnnkit.text import duration_text
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
@@ -32,6 +34,14 @@ class Report:
     def epoch_begins(self, epoch: int, epochs: int, num_images: int) -> None:
         """Show that an epoch begins; epochs count from 1."""
 
+    def time_left(self, seconds: float | None, *, at_most: bool) -> None:
+        """Remember how long the training still takes; the next batch or epoch shows it.
+
+        Args:
+            seconds: until the end of the last epoch of all phases; None if not known yet.
+            at_most: whether it may end sooner, by early stopping.
+        """
+
     def batch_done(self, images_done: int, logs: Mapping[str, float]) -> None:
         """Show the loss and accuracy so far after a batch."""
 
@@ -48,6 +58,8 @@ class LineReport(Report):
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._epochs = self._num_images = 0
+        self._seconds_left: float | None = None
+        self._at_most = False
 
     def note(self, text: str) -> None:
         """Write the sentence."""
@@ -71,13 +83,32 @@ class LineReport(Report):
         """Remember the totals for the line at the end of the epoch."""
         self._epochs, self._num_images = epochs, num_images
 
+    def time_left(self, seconds: float | None, *, at_most: bool) -> None:
+        """Remember it."""
+        self._seconds_left, self._at_most = seconds, at_most
+
     def epoch_done(self, row: Mapping[str, float], *, is_best: bool) -> None:
-        """Write the epoch's line."""
-        self.note(epoch_line(row, self._epochs, self._num_images, is_best=is_best))
+        """Write the epoch's line, with the time left of the whole training."""
+        line = epoch_line(row, self._epochs, self._num_images, is_best=is_best)
+        left = self._left_text("")
+        self.note(f"{line}  {left}" if left else line)
+
+    def _left_text(self, about: str) -> str:
+        """Return `3 min left`, or nothing if the time is unknown or shorter than a second.
+
+        Args:
+            about: the words before it, unless early stopping makes it `at most`.
+        """
+        if self._seconds_left is None or self._seconds_left < 1:
+            return ""
+        return f"{'at most ' if self._at_most else about}{duration_text(self._seconds_left)} left"
 
 
 class BarReport(LineReport):
-    """A moving bar with loss, accuracy, images/s and time left; a finished epoch becomes a line."""
+    """A moving bar with loss, accuracy, images/s and the time left of the whole training.
+
+    A finished epoch becomes a line.
+    """
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -87,7 +118,6 @@ class BarReport(LineReport):
         self._bar: Progress | None = None  # while epochs are trained
         self._task: TaskID | None = None
         self._begin = self._drawn = 0.0
-        self._epoch = 0
 
     def note(self, text: str) -> None:
         """Write the sentence above the bar."""
@@ -113,7 +143,7 @@ class BarReport(LineReport):
         self._task = self._bar.add_task(
             f"epoch {epoch}/{epochs}", total=num_images, numbers="", left=""
         )
-        self._epoch, self._begin = epoch, time.perf_counter()
+        self._begin = time.perf_counter()
 
     def batch_done(self, images_done: int, logs: Mapping[str, float]) -> None:
         """Move the bar, at most ten times a second."""
@@ -124,13 +154,12 @@ class BarReport(LineReport):
             return
         self._drawn = now
         rate = images_done / (now - self._begin)
-        left = (self._num_images * (self._epochs - self._epoch + 1) - images_done) / rate
         self._bar.update(
             self._task,
             completed=images_done,
             numbers=f"loss {logs['loss']:.4f}  accuracy {logs['accuracy']:.4f}  "
             f"{rate:.0f} images/s",
-            left=f"{_duration(left)} left",
+            left=self._left_text("about "),
         )
 
     def close(self) -> None:
@@ -169,9 +198,3 @@ def _epoch_bar(console: Console) -> Progress:
         console=console,
         transient=True,
     )
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

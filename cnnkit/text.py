@@ -1,4 +1,4 @@
-"""Format names, lists of names, counts and sizes for messages."""
+"""Format names, lists of names, counts, sizes and durations for messages."""
 
 from __future__ import annotations
 
@@ -118,6 +118,22 @@ def size_text(num_bytes: int) -> str:
         if num_bytes >= size:
             return f"{num_bytes / size:,.1f} {unit}"
     return f"{num_bytes} bytes"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration, rounded to what matters.
+
+    >>> duration_text(0.43), duration_text(7), duration_text(40.4), duration_text(240)
+    ('0.4 s', '7 s', '40 s', '4 min')
+    >>> duration_text(4800), duration_text(7200)
+    ('1 h 20 min', '2 h')
+    """
+    if seconds < 89.5:
+        return f"{seconds:.1f} s" if seconds < 0.95 else f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
 
 
 def extensions_text(extensions: Collection[str]) -> str:

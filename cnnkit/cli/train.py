@@ -18,7 +18,7 @@ from cnnkit.text import as_argument, command_line
 if TYPE_CHECKING:
     from cnnkit.config import Config
     from cnnkit.runs import Run
-    from cnnkit.training.plan import Plan
+    from cnnkit.training.dry_run import DryRun
 
 
 @click.command(
@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 @short_options
 @click.option("--name", help="The name of the run. Default: the name of the config file.")
 @runs_option
-@click.option("--dry-run", is_flag=True, help="Check the data and the model, but do not train.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check the data and the model, and tell how long training takes, but do not train.",
+)
 @click.option(
     "--resume",
     is_flag=False,
@@ -129,8 +133,8 @@ def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run:
 
 
 def _trained(
-    path: Path, overrides: Sequence[str], name: str, runs_folder: Path, dry_run: bool
-) -> Run | Plan:
+    path: Path, overrides: Sequence[str], name: str, runs_folder: Path, is_dry_run: bool
+) -> Run | DryRun:
     from cnnkit.config import load_config
     from cnnkit.runs import check_new_run
 
@@ -139,12 +143,12 @@ def _trained(
     _check_sources(config, path.parent)
     # Only now: these import TensorFlow, which takes seconds, and mistakes should show at once.
     from cnnkit.progress import report_for
-    from cnnkit.training.plan import prepare
+    from cnnkit.training.dry_run import dry_run
     from cnnkit.training.run import train as train_config
 
     report = report_for(sys.stderr)
-    if dry_run:
-        return prepare(config, report)
+    if is_dry_run:
+        return dry_run(config, report)
     return train_config(config, name=name, runs_folder=runs_folder, report=report)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from cnnkit.model.backbones.own_models import layers_of
 from cnnkit.progress import Report
 from cnnkit.training.learning_layers import backbone_of
 from cnnkit.training.phase_images import ImageBatches
+from cnnkit.training.time_left import Pace
 
 _BATCH = 32  # always the same, so that the features do not depend on data.batch_size
 _WITHOUT_WEIGHTS = (
@@ -103,6 +105,7 @@ class BackboneFeatures:
         self._fingerprint = _fingerprint(extractor, batches)
         self._run = tf.function(lambda images: extractor(images, training=False))
         self.num_computed = 0
+        self.pace = Pace(skipped=1)  # of computing features, reading the images included
 
     def of_split(self, split: str, view: int | None) -> Features | None:
         """Return the features of a split, None if it has no images.
@@ -123,7 +126,7 @@ class BackboneFeatures:
         hashes = [dataset.samples[index].sha256 for index in indices]
 
         def compute(positions: np.ndarray) -> np.ndarray:
-            return self._in_batches(self.images(dataset, indices[positions], view))
+            return self._timed(dataset, indices[positions], view)
 
         with self._report.counting("computing features") as progress:
             found = feature_rows(
@@ -138,6 +141,23 @@ class BackboneFeatures:
             )
         self.num_computed += found.num_computed
         return Features(dataset, indices, found)
+
+    def measure(self, seconds: float) -> None:
+        """Compute features of training images for some time and keep none of them.
+
+        Args:
+            seconds: after which the measuring ends; at least one batch is measured.
+        """
+        dataset = self._batches.dataset
+        indices, begin = dataset.select("train")[:_BATCH], time.perf_counter()
+        while not self.pace.steps or time.perf_counter() - begin < seconds:
+            self._timed(dataset, indices, None)
+
+    def _timed(self, dataset: ImageDataset, indices: np.ndarray, view: int | None) -> np.ndarray:
+        begin = time.perf_counter()
+        features = self._in_batches(self.images(dataset, indices, view))
+        self.pace.add(len(indices), time.perf_counter() - begin)
+        return features
 
     def images(self, dataset: ImageDataset, indices: np.ndarray, view: int | None) -> np.ndarray:
         """Return the pixels of images, augmented unless `view` is None."""

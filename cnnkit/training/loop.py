@@ -19,10 +19,12 @@ from cnnkit.training.interrupts import interrupts_held_back
 from cnnkit.training.learning_rate import LearningRate
 from cnnkit.training.linear_probe import probe_epoch
 from cnnkit.training.phase_features import CachedFeatureBatches
+from cnnkit.training.phase_work import phase_works
 from cnnkit.training.phases import Phase
 from cnnkit.training.plan import Plan, PlannedPhase
 from cnnkit.training.resuming import facts_of
 from cnnkit.training.step import train_epoch
+from cnnkit.training.timed_report import TimedReport
 
 # What is said at once when Ctrl-C comes, because a batch may take long.
 _STOPPING = "Stopping after this batch ... Finished epochs are kept."
@@ -45,7 +47,8 @@ def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = N
     """
     history = History(run.history, plan.config.training.monitor, backup.rows if backup else ())
     checkpoint = Checkpoint(plan.model, run, history, facts_of(plan))
-    loop = _Loop(plan, run, report, history, checkpoint, _event_writer(plan, run))
+    timed = TimedReport(report, phase_works(plan), is_resumed=backup is not None)
+    loop = _Loop(plan, run, timed, history, checkpoint, _event_writer(plan, run))
     if backup is not None:
         checkpoint.restore(backup)
     _note_augmentation(plan, report)
@@ -69,7 +72,7 @@ class _Loop:
 
     plan: Plan
     run: Run
-    report: Report
+    report: TimedReport
     history: History
     checkpoint: Checkpoint
     events: Any  # a writer of TensorBoard events, or None
@@ -96,6 +99,8 @@ class _Loop:
             model.optimizer.build(model.trainable_variables)
             assign(model.optimizer.variables, optimizer_state)
         self.checkpoint.begin_phase(model)
+        features = batches.seconds if isinstance(batches, CachedFeatureBatches) else None
+        self.report.phase_begins(number, len(history.phase_values), features)
         self._note_start(number, phase, model, batches.description)
         learning_rate = LearningRate(phase, batches.steps, history)
         stopping = _STOPPING_PROBE if phase.is_probe else _STOPPING

@@ -82,6 +82,12 @@ class CachedFeatureBatches:
         """Return the training images of the first view in order, like validation batches."""
         return self._images.in_order(self._views[0], "train")
 
+    @property
+    def seconds(self) -> float | None:
+        """How long computing all features takes; None if they were in the cache already."""
+        each = self._features.pace.seconds_per_image
+        return None if each is None else each * self._images.num_feature_images
+
     def check(self, model: Any, head: Any) -> float:
         """Compare the head on cached features with the whole model, and return the difference.
 

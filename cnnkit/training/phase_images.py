@@ -39,8 +39,15 @@ class ImageBatches:
             config.training.class_weights, dataset.labels[self._training], dataset.class_names
         )
         self.num_images = len(self._training)
+        self.num_validation_images = len(self._validation)
         # The last batch of an epoch is smaller, so that every image is seen.
         self.steps = math.ceil(self.num_images / self.batch_size)
+
+    @property
+    def num_feature_images(self) -> int:
+        """How many images go through a backbone whose features are cached; each view counts."""
+        views = max(1, self.config.training.feature_views)
+        return views * self.num_images + self.num_validation_images
 
     def training(self, epoch: int) -> Any:
         """Return the training batches of an epoch, which counts from 0 over all phases."""

@@ -98,25 +98,6 @@ class Plan:
     model: Any
     phases: tuple[PlannedPhase, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `train --dry-run --json` prints."""
-        return {
-            "classes": self.dataset.class_names,
-            "counts": self.dataset.counts(),
-            "skipped": self.dataset.skipped,
-            "parameters": self.model.count_params(),
-        }
-
-    def text(self) -> str:
-        """Return what `train --dry-run` prints."""
-        names = self.dataset.class_names
-        lines = [f"classes: {len(names)} ({first_few(names, 10)})"]
-        for split, counts in self.dataset.counts().items():
-            lines.append(f"{split}: {sum(counts.values())} images")
-        lines.append(f"parameters: {self.model.count_params():,}")
-        lines.append("Nothing was trained (--dry-run).")
-        return "\n".join(lines)
-
 
 def prepare(config: Config, report: Report) -> Plan:
     """Check the data, build the model, and plan the phases. Only the pixel cache is written.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +16,11 @@ from PIL import Image
 import cnnkit
 from cnnkit.cli import main
 from cnnkit.config import config_from_text, load_config
+from cnnkit.data.records import Source
 from cnnkit.proposal import look_at, propose, relative_source
+from cnnkit.proposal.duration import training_seconds
+from cnnkit.proposal.findings import Findings
+from cnnkit.proposal.recipes import Recipe, best_recipe, recipe_for
 
 
 def proposal(folder, **options):
@@ -134,17 +141,89 @@ def test_more_images_get_a_larger_net(tmp_path, monkeypatch):
     assert count == [3, 6]
 
 
-def test_few_photographs_start_from_a_pretrained_network(tmp_path, monkeypatch):
+def test_photographs_start_from_a_pretrained_network(tmp_path, monkeypatch):
     write_pictures(tmp_path / "set", [(90, 120), (120, 90)], each=6)
     text, config = proposal(tmp_path / "set")
-    assert config.model.backbone.name == "MobileNetV2"
+    assert config.model.backbone.name == "EfficientNetLite0"
     assert [phase.train for phase in config.training.phases] == ["linear_probe", "all"]
-    assert "images are few, so the model starts from a network that was trained on" in text
+    assert "The model starts from a network that was trained on a million photographs" in text
+    assert (config.data.image_size, config.data.resize) == ((96, 96), "crop")
     monkeypatch.chdir(tmp_path)
     assert run_init("set", "--from-scratch").exit_code == 0
     assert "backbone" not in (tmp_path / "set.yaml").read_text()
-    write_pictures(tmp_path / "small", [(30, 40)], each=6)
-    assert proposal(tmp_path / "small")[1].model.backbone is None
+    write_pictures(tmp_path / "tiny", [(20, 30)], each=6)
+    assert proposal(tmp_path / "tiny")[1].model.backbone is None
+
+
+@pytest.mark.parametrize(
+    ("side", "grey", "number", "expected"),
+    [
+        (300, False, 200, Recipe(224, 25)),
+        (300, False, 1_500, Recipe(224, 15)),
+        (300, False, 9_000, Recipe(224, 8)),
+        (300, False, 40_000, Recipe(128, 5)),
+        (32, False, 45_000, Recipe(96, 5)),  # CIFAR-10
+        (100, False, 1_000, Recipe(128, 15)),
+        (28, True, 900, Recipe(96, 15)),
+        (28, True, 60_000, Recipe(None, 30)),  # MNIST: a small network learns it from scratch
+        (8, True, 1_797, Recipe(None, 60)),
+        (20, False, 1_000, Recipe(None, 60)),
+    ],
+)
+def test_size_and_epochs_follow_the_number_and_kind_of_images(side, grey, number, expected):
+    fact = SimpleNamespace(error=None, size=(side, side), is_grey=grey)
+    source = Source("set", ())
+    findings = Findings(source, "set", [fact], Counter(cat=number // 2, owl=number - number // 2))
+    assert best_recipe(findings) == expected
+    assert best_recipe(replace(findings, from_scratch=True)).side is None
+
+
+def test_minutes_choose_the_most_accurate_recipe_that_fits():
+    fact = SimpleNamespace(error=None, size=(300, 300), is_grey=False, samples=None)
+    findings = Findings(Source("set", ()), "set", [fact], Counter(cat=500, owl=500))
+
+    def seconds_of(recipe):
+        return recipe.side**2 * (recipe.epochs + 1) / 1000
+
+    assert recipe_for(findings, seconds_of, 1_000) == Recipe(224, 15)  # 803 s
+    assert recipe_for(findings, seconds_of, 700) == Recipe(224, 10)
+    assert recipe_for(findings, seconds_of, 300) == Recipe(160, 10)
+    assert recipe_for(findings, seconds_of, 60) == Recipe(224, 0)
+    assert recipe_for(findings, seconds_of, 9) is None
+
+
+def test_the_expected_time_is_the_work_divided_by_the_speed():
+    fact = SimpleNamespace(error=None, size=(224, 224), is_grey=False, samples=None)
+    counts = Counter(cat=500, owl=500)
+    findings = Findings(Source("set", ()), "set", [fact], counts, seconds_per_image=0.01)
+    text = propose(findings, "set", Recipe(224, 10))
+    slow = training_seconds(findings, config_from_text(text), 1e10)
+    fast = training_seconds(findings, config_from_text(text), 2e10)
+    small = training_seconds(
+        findings, config_from_text(propose(findings, "set", Recipe(112, 10))), 1e10
+    )
+    fixed = 12 + 0.01 * 1000
+    assert slow - fixed == pytest.approx(2 * (fast - fixed))
+    assert slow - fixed == pytest.approx(4 * (small - fixed))
+    # 10 epochs of 800 images, forward and backward, and of 200 forward; once all forward.
+    passes = 10 * (3 * 800 + 200) + 1000
+    assert slow - fixed == pytest.approx(passes * 384e6 / (0.35 * 1e10), rel=0.01)
+
+
+def test_init_says_how_long_the_training_takes_and_keeps_to_the_minutes(tmp_path, monkeypatch):
+    write_pictures(tmp_path / "set", [(90, 120)], each=6)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cnnkit.proposal.multiply_adds_per_second", lambda: 1e9)
+    done = run_init("set", "--json")
+    expected = json.loads(done.stdout)["expected_seconds"]
+    assert "Training takes about" in (tmp_path / "set.yaml").read_text().replace("\n# ", " ")
+    done = run_init("set", "--json", "--overwrite", "--minutes", 0.6 * expected / 60)
+    assert json.loads(done.stdout)["expected_seconds"] <= 0.6 * expected
+    assert load_config("set.yaml").training.phases[-1].epochs < 25
+    done = run_init("set", "--overwrite", "--minutes", 0.01)
+    assert done.exit_code == 0
+    assert "Training takes about" in done.stderr
+    assert "No faster training is known" in done.stderr
 
 
 def run_init(*words):

@@ -21,10 +21,20 @@ from cnnkit.errors import UsageError
     is_flag=True,
     help="Do not propose a pretrained network, even if there are few images.",
 )
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="How long the training may take on this computer. Default: as long as it gains accuracy.",
+)
 @overwrite_option
 @json_option
 def init(
-    source: str, output: Path | None, from_scratch: bool, overwrite: bool, as_json: bool
+    source: str,
+    output: Path | None,
+    from_scratch: bool,
+    minutes: float | None,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Look at your images and write a config that trains on them, with reasons.
 
@@ -41,5 +51,6 @@ def init(
     output = output or Path(f"{Path(source).resolve().stem}.yaml")
     check_output(output, "--output", CONFIG, overwrite=overwrite, inputs=[source])
     section, report = data_section(source), report_for(sys.stderr)
-    proposal = write_proposal(section, output, report, from_scratch=from_scratch)
-    show(proposal, as_json, [f"next: {command}" for command in proposal.next_commands()])
+    proposal = write_proposal(section, output, report, from_scratch=from_scratch, minutes=minutes)
+    following = [f"next: {command}" for command in proposal.next_commands()]
+    show(proposal, as_json, [proposal.time_note(), *following])

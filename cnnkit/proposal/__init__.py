@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -9,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnkit.config import BUILT_IN_SOURCES, DataConfig, load_config
+from cnnkit.config import BUILT_IN_SOURCES, DataConfig, config_from_text, load_config
 from cnnkit.files import write_text
 from cnnkit.progress import Report
+from cnnkit.proposal.duration import multiply_adds_per_second, training_seconds
 from cnnkit.proposal.findings import Choice, Findings, look_at
 from cnnkit.proposal.proposed_data import data_choices, image_size
 from cnnkit.proposal.proposed_model import (
@@ -19,7 +21,8 @@ from cnnkit.proposal.proposed_model import (
     model_choices,
     training_choices,
 )
-from cnnkit.text import count_of, quoted, shown
+from cnnkit.proposal.recipes import Recipe, best_recipe, fastest_recipe, recipe_for
+from cnnkit.text import count_of, duration_text, quoted, shown
 
 __all__ = [
     "Findings",
@@ -33,17 +36,22 @@ __all__ = [
 _WIDTH = 100
 
 
-def propose(findings: Findings, source: str) -> str:
+def propose(
+    findings: Findings, source: str, recipe: Recipe | None = None, seconds: float | None = None
+) -> str:
     """Return the YAML text.
 
     Args:
         findings: what `look_at` returned.
         source: `data.source` as the config will have it.
+        recipe: image size and epochs; by default the best one without regard to time.
+        seconds: the expected duration of the training, for the comment at the top.
     """
-    size = image_size(findings)
+    recipe = recipe or best_recipe(findings)
+    size = image_size(findings, recipe)
     return "\n".join(
         [
-            *_header(findings),
+            *_header(findings, seconds),
             "data:",
             *_lines(data_choices(findings, source, size)),
             "augmentation:",
@@ -51,7 +59,7 @@ def propose(findings: Findings, source: str) -> str:
             "model:",
             *_lines(model_choices(findings, size)),
             "training:",
-            *_lines(training_choices(findings)),
+            *_lines(training_choices(findings, recipe)),
         ]
     )
 
@@ -63,19 +71,35 @@ class Proposal:
     Args:
         file: the YAML file.
         findings: what it is based on.
+        expected_seconds: of `cnnkit train` with it on this computer.
+        fits: whether that is within the minutes that were asked for.
     """
 
     file: Path
     findings: Findings
+    expected_seconds: float
+    fits: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for `--json`."""
         notes = list(self.findings.source.notes)
-        return {"config": str(self.file), "images": self.findings.num_images, "left_aside": notes}
+        return {
+            "config": str(self.file),
+            "images": self.findings.num_images,
+            "expected_seconds": round(self.expected_seconds),
+            "left_aside": notes,
+        }
 
     def text(self) -> str:
         """Return the name of the file."""
         return shown(str(self.file))
+
+    def time_note(self) -> str:
+        """Return a sentence about the expected duration."""
+        note = f"Training takes about {duration_text(self.expected_seconds)} on this computer."
+        if self.fits:
+            return note
+        return f"{note} No faster training is known for so many images; train on a part of them."
 
     def next_commands(self) -> list[str]:
         """Return the commands that a user would type next."""
@@ -84,7 +108,12 @@ class Proposal:
 
 
 def write_proposal(
-    data_config: DataConfig, output: Path, report: Report, *, from_scratch: bool = False
+    data_config: DataConfig,
+    output: Path,
+    report: Report,
+    *,
+    from_scratch: bool = False,
+    minutes: float | None = None,
 ) -> Proposal:
     """Look at a data set and write a config for it.
 
@@ -93,6 +122,7 @@ def write_proposal(
         output: the YAML file to write.
         report: shows the progress and notes about the source.
         from_scratch: whether to propose no pretrained network.
+        minutes: how long the training may take on this computer; None for no limit.
 
     Raises:
         DataError: the source cannot be read.
@@ -102,9 +132,19 @@ def write_proposal(
     for sentence in findings.source.notes:
         report.note(sentence)
     source = relative_source(findings.data_source, output)
-    write_text(output, propose(findings, source) + "\n")
+    speed = multiply_adds_per_second()
+
+    def seconds_of(recipe: Recipe) -> float:
+        return training_seconds(
+            findings, config_from_text(propose(findings, source, recipe)), speed
+        )
+
+    limit = math.inf if minutes is None else 60 * minutes
+    recipe = recipe_for(findings, seconds_of, limit) or fastest_recipe(findings)
+    seconds = seconds_of(recipe)
+    write_text(output, propose(findings, source, recipe, seconds) + "\n")
     load_config(output)  # a proposal that training would refuse must fail here
-    return Proposal(output, findings)
+    return Proposal(output, findings, seconds, fits=seconds <= limit)
 
 
 def relative_source(source: str, config: Path) -> str:
@@ -126,7 +166,7 @@ def _lines(choices: Sequence[Choice]) -> Iterator[str]:
         yield choice.yaml
 
 
-def _header(findings: Findings) -> list[str]:
+def _header(findings: Findings, seconds: float | None) -> list[str]:
     counts = findings.class_counts
     smallest, largest = min(counts.values()), max(counts.values())
     each = f"{smallest:,}" if smallest == largest else f"{smallest:,} to {largest:,}"
@@ -140,4 +180,6 @@ def _header(findings: Findings) -> list[str]:
         f"in {count_of(len(counts), 'class', 'classes')} of {each} images. {opened} were opened. "
         "Change whatever you know better: docs/config.md describes every key."
     )
+    if seconds is not None:
+        text += f" Training takes about {duration_text(seconds)} on the computer of `cnnkit init`."
     return textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="# ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +22,11 @@ from cnnkit.text import count_of, shown
 MOST_SAMPLED = 500
 _MOST_SHOWN = 5  # of the images that cannot be read
 FEW = 2_000  # images; with fewer, a pretrained network or a small one does better
-PHOTOGRAPH_SIDE = 64  # pixels; smaller pictures are rarely photographs
+PHOTOGRAPH_SIDE = 32  # pixels; smaller pictures in colour are rarely photographs
+RECOGNIZABLE_SIDE = 24  # pixels; smaller ones have nothing that a network of photographs knows
 UNEVEN_ASPECT = 1.25  # stretching images by more than this distorts them visibly
+
+_DRAWN = ("digits", "shapes")  # built-in sets that a small network learns in a minute
 
 _LOOKED_AT = PixelSettings((64, 64))  # any size: only the facts of the files are used
 
@@ -51,6 +55,7 @@ class Findings:
         class_counts: number of images to train on by class, before any split. Images that were
             opened and cannot be decoded are not counted.
         from_scratch: whether the user wants no pretrained network.
+        seconds_per_image: how long opening an image took, on average.
     """
 
     source: Source
@@ -58,6 +63,7 @@ class Findings:
     facts: list[ImageFacts]
     class_counts: Counter[str]
     from_scratch: bool = False
+    seconds_per_image: float = 0.0
 
     @property
     def good(self) -> list[ImageFacts]:
@@ -71,10 +77,22 @@ class Findings:
 
     @property
     def transfers(self) -> bool:
-        """Whether to start from a pretrained network: the images are few, and photographs."""
-        sides = [min(fact.size) for fact in self.good]
-        are_photographs = bool(sides) and median(sides) >= PHOTOGRAPH_SIDE and not self.is_grey
-        return self.num_images < FEW and are_photographs and not self.from_scratch
+        """Whether to start from a pretrained network.
+
+        That is best for photographs, however many there are, and for few pictures of other kinds
+        that are not tiny. A network learns thousands of drawings or digits as well from scratch.
+        """
+        if self.from_scratch or not self.good:
+            return False
+        if self.data_source in _DRAWN:
+            return False
+        is_photograph = self.own_side >= PHOTOGRAPH_SIDE and not self.is_grey
+        return is_photograph or (self.num_images < FEW and self.own_side >= RECOGNIZABLE_SIDE)
+
+    @property
+    def own_side(self) -> float:
+        """The median of the shorter sides of the opened images, in pixels; 0 without any."""
+        return median(min(fact.size) for fact in self.good) if self.good else 0
 
     @property
     def all_opened(self) -> bool:
@@ -142,14 +160,16 @@ def look_at(
         for index in sorted(random.permutation(len(found))[:each])
         # With more classes than this, even one image of each is too many.
     ][:MOST_SAMPLED]
+    begin = time.perf_counter()
     facts = image_facts([record.file for record in sampled], _LOOKED_AT, progress)
+    each_took = (time.perf_counter() - begin) / max(1, len(facts))
     _check_some_decode(
         source.name, [(each.path, fact.error) for each, fact in zip(sampled, facts, strict=True)]
     )
     counts = Counter(record.label for record in training)
     # What is known to be broken cannot be trained on.
     counts.subtract(record.label for record, fact in zip(sampled, facts, strict=True) if fact.error)
-    return Findings(source, data_config.source, facts, counts, from_scratch)
+    return Findings(source, data_config.source, facts, counts, from_scratch, each_took)
 
 
 def _check_some_decode(source_name: str, opened: Sequence[tuple[str, str | None]]) -> None:

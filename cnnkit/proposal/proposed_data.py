@@ -8,26 +8,26 @@ import yaml
 
 from cnnkit.data.decoding.bit_depths import proposed_range
 from cnnkit.proposal.findings import Choice, Findings
+from cnnkit.proposal.recipes import MANY, TRANSFER_SIDES, Recipe
 from cnnkit.text import first_few
-
-MANY = 20_000  # images
-TRANSFER_SIZE = 160  # MobileNetV2 has ImageNet weights for it; larger takes longer
 
 _SMALLEST_SIDE = 32
 _LARGEST_SIDES = ((2_000, 64), (10_000, 96), (None, 128))  # (fewer images than, pixels)
 _LONG_ASPECT = 1.5  # images longer than this are not made square
 _PAD_FROM = 3  # spread of the proportions from which stretching would distort too much
+_FEW_FOR_BATCHES = 1_000  # images
 _SMALLEST_CLASS = 3  # one image for each of train, validation and test
 
 
-def image_size(findings: Findings) -> tuple[int, int]:
-    """Return (height, width) close to the images' own size, in multiples of 8 pixels.
+def image_size(findings: Findings, recipe: Recipe) -> tuple[int, int]:
+    """Return (height, width): those of the recipe, or close to the images' own.
 
-    The limit grows with the number of images: few images cannot teach a large network much.
+    From scratch, they are multiples of 8 pixels, with a limit that grows with the number of images:
+    few images cannot teach a large network much.
     """
+    if recipe.side is not None:
+        return recipe.side, recipe.side
     largest = next(s for n, s in _LARGEST_SIDES if n is None or findings.num_images < n)
-    if findings.transfers:
-        largest = TRANSFER_SIZE
     if not findings.good:
         return largest, largest
     height, width = (median(fact.size[axis] for fact in findings.good) for axis in (0, 1))
@@ -62,14 +62,26 @@ def data_choices(findings: Findings, source: str, size: tuple[int, int]) -> list
     choices.append(_resize(findings, size))
     choices += _split(findings)
     choices += _tolerance(findings)
-    choices.append(Choice(f"  batch_size: {64 if findings.num_images >= MANY else 32}"))
+    choices.append(Choice(f"  batch_size: {_batch_size(findings)}"))
     return choices
+
+
+def _batch_size(findings: Findings) -> int:
+    if findings.transfers and findings.num_images < _FEW_FOR_BATCHES:
+        return 16  # so that an epoch has enough steps
+    return 64 if findings.num_images >= MANY else 32
 
 
 def _resize(findings: Findings, size: tuple[int, int]) -> Choice:
     if findings.aspect_spread > _PAD_FROM:
         reason = "The images have very different proportions. pad keeps them and cuts nothing off."
         return Choice("  resize: pad", reason)
+    if findings.transfers and not (findings.is_even and findings.is_squarish):
+        reason = (
+            "The largest square in the middle of each image, which keeps the proportions. Use pad "
+            "if what matters is near the edges."
+        )
+        return Choice("  resize: crop", reason)
     if not findings.is_even:
         reason = (
             "The images have different proportions. stretch changes them, but shows everything as "
@@ -125,11 +137,13 @@ def _size_reason(findings: Findings, size: tuple[int, int]) -> str:
     heights, widths = ([fact.size[axis] for fact in findings.good] for axis in (0, 1))
     own = min(median(heights), median(widths))
     if findings.transfers:
-        times = 224**2 / (size[0] * size[1])
-        reason = (
-            "The pretrained network takes any size of at least 32. With 224 it sees more detail "
-            f"and takes {times:.1f} times as long."
-        )
+        reason = "The pretrained network takes any size; multiples of 32 suit it best."
+        if max(size) < min(own, TRANSFER_SIDES[-1]):
+            times = (TRANSFER_SIDES[-1] / max(size)) ** 2
+            reason += (
+                f" With {TRANSFER_SIDES[-1]} it sees more detail and takes {times:.1f} times as "
+                "long."
+            )
     elif own < _SMALLEST_SIDE:
         reason = f"They are enlarged to {_SMALLEST_SIDE}, so that three pooling layers fit."
     elif max(size) < own:

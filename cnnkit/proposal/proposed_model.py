@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnkit.proposal.findings import FEW, Choice, Findings
-from cnnkit.proposal.proposed_data import MANY
+from cnnkit.proposal.recipes import MANY, Recipe
 from cnnkit.text import count_of
 
 _LARGE_IMBALANCE = 3  # times as many images in the largest class as in the smallest one
@@ -21,6 +21,15 @@ def augmentation_choices(findings: Findings) -> list[Choice]:
         "Remove this if left and right make a difference in your images.",
     )
     choices = [rotation] if against else [flip, rotation]
+    if findings.transfers and not findings.is_grey and not against:
+        # Photographs show their object large or small, near the middle or not.
+        return [
+            *choices,
+            Choice("  - random_resized_crop: {scale: [0.7, 1], ratio: [0.8, 1.25]}"),
+            Choice(
+                "  - random_color_jitter: {brightness_factor: 0.2, contrast_factor: [0.3, 0.3]}"
+            ),
+        ]
     choices += [
         Choice("  - random_zoom: 0.1"),
         Choice("  - random_translation: {height_factor: 0.1, width_factor: 0.1}"),
@@ -42,11 +51,11 @@ def model_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
         blocks, layers = block_choices(), layer_choices(findings, size)
         return [Choice("  blocks:"), *blocks, Choice("  layers:"), *layers]
     reason = (
-        f"{count_of(findings.num_images, 'image')} are few, so the model starts from a network "
-        "that was trained on a million photographs. Its weights (2 MB) are downloaded once. "
-        "`cnnkit init --from-scratch` does without it; docs/backbones.md lists larger ones."
+        "The model starts from a network that was trained on a million photographs. Its weights "
+        "are installed with cnnkit. docs/transfer.md says which other networks there are; `cnnkit "
+        "init --from-scratch` does without."
     )
-    return [Choice("  backbone: {name: MobileNetV2, alpha: 0.35}", reason)]
+    return [Choice("  backbone: {name: EfficientNetLite0}", reason)]
 
 
 def block_choices() -> list[Choice]:
@@ -87,9 +96,10 @@ def layer_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
     return [Choice(f"    - {line}", reason if not at else "") for at, line in enumerate(lines)]
 
 
-def training_choices(findings: Findings) -> list[Choice]:
+def training_choices(findings: Findings, recipe: Recipe) -> list[Choice]:
     """Return the lines of `training`."""
-    choices = _transfer(findings) if findings.transfers else _from_scratch(findings)
+    own = _transfer if findings.transfers else _from_scratch
+    choices = own(findings, recipe.epochs)
     counts = findings.class_counts
     ratio = max(counts.values()) / max(1, min(counts.values()))
     if ratio > _LARGE_IMBALANCE:
@@ -104,9 +114,15 @@ def training_choices(findings: Findings) -> list[Choice]:
     return choices
 
 
-def _transfer(findings: Findings) -> list[Choice]:
+def _transfer(findings: Findings, epochs: int) -> list[Choice]:
+    if not epochs:
+        reason = "There is time for the output layer only, on features that are computed once."
+        return [Choice("  phases:"), Choice("    - {train: linear_probe}", reason)]
     return [
-        Choice("  monitor: val_accuracy"),
+        Choice(
+            "  monitor: val_loss",
+            "It tells small differences apart, which the accuracy of a few images does not.",
+        ),
         Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
         Choice("  schedule: cosine"),
         Choice("  phases:"),
@@ -116,15 +132,15 @@ def _transfer(findings: Findings) -> list[Choice]:
             "whole network, with a small learning rate.",
         ),
         Choice(
-            "    - {train: all, epochs: 15, warmup_epochs: 1, "
+            f"    - {{train: all, epochs: {epochs}, warmup_epochs: 1, "
             "optimizer: {adam: {learning_rate: 5e-4}}}"
         ),
     ]
 
 
-def _from_scratch(findings: Findings) -> list[Choice]:
+def _from_scratch(findings: Findings, epochs: int) -> list[Choice]:
     few, many = findings.num_images < FEW, findings.num_images >= MANY
-    epochs, patience = (60, 20) if few else (30, 6) if many else (40, 10)
+    patience = 20 if few else 6 if many else 10
     return [
         Choice(f"  epochs: {epochs}"),
         Choice("  optimizer: {adamw: {learning_rate: 0.003, weight_decay: 0.02}}"),

@@ -205,8 +205,8 @@ def test_the_expected_time_is_the_work_divided_by_the_speed():
     fixed = 12 + 0.01 * 1000
     assert slow - fixed == pytest.approx(2 * (fast - fixed))
     assert slow - fixed == pytest.approx(4 * (small - fixed))
-    # 10 epochs of 800 images, forward and backward, and of 200 forward; once all forward.
-    passes = 10 * (3 * 800 + 200) + 1000
+    # 10 epochs of 800 images, forward and backward, and of 100 forward; once all forward.
+    passes = 10 * (3 * 800 + 100) + 1000
     assert slow - fixed == pytest.approx(passes * 384e6 / (0.35 * 1e10), rel=0.01)
 
 

@@ -26,8 +26,6 @@ PHOTOGRAPH_SIDE = 32  # pixels; smaller pictures in colour are rarely photograph
 RECOGNIZABLE_SIDE = 24  # pixels; smaller ones have nothing that a network of photographs knows
 UNEVEN_ASPECT = 1.25  # stretching images by more than this distorts them visibly
 
-_DRAWN = ("digits", "shapes")  # built-in sets that a small network learns in a minute
-
 _LOOKED_AT = PixelSettings((64, 64))  # any size: only the facts of the files are used
 
 
@@ -83,8 +81,6 @@ class Findings:
         that are not tiny. A network learns thousands of drawings or digits as well from scratch.
         """
         if self.from_scratch or not self.good:
-            return False
-        if self.data_source in _DRAWN:
             return False
         is_photograph = self.own_side >= PHOTOGRAPH_SIDE and not self.is_grey
         return is_photograph or (self.num_images < FEW and self.own_side >= RECOGNIZABLE_SIDE)

@@ -19,7 +19,7 @@ from cnnkit.errors import UsageError
 @click.option(
     "--from-scratch",
     is_flag=True,
-    help="Do not propose a pretrained network, even if there are few images.",
+    help="Do not propose a pretrained network.",
 )
 @click.option(
     "--minutes",

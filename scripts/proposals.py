@@ -16,16 +16,12 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean, median
 
-import numpy as np
-from train_and_score import trained
-
-from cnnkit.runtimes import load_predictor
+from train_and_score import model_costs, trained
 
 _PROBE = "{train: linear_probe}"
 
@@ -96,26 +92,12 @@ def _scores(config: Path, overrides: list[str], seed: int, work: Path) -> dict:
         Namespace(config=config, overrides=overrides, runs_folder=work / "runs", split="test"), seed
     )
     metrics = info["metrics"]
-    file = Path(info["run"]) / "model.tflite"
     return {
-        "megabytes": file.stat().st_size / 1e6,
-        "milliseconds": _milliseconds(file),
+        **model_costs(Path(info["run"])),
         "test": metrics["test"]["accuracy"],
         "validation": metrics["validation"]["accuracy"],
         "minutes": info["minutes"],
     }
-
-
-def _milliseconds(file: Path) -> float:
-    """Return the median time that a model takes for one image."""
-    predictor = load_predictor(file, file.parent)
-    pixels = np.zeros((1, *predictor.info.pixels.shape), np.uint8)
-    seconds = []
-    for _ in range(30):
-        begin = time.perf_counter()
-        predictor(pixels)
-        seconds.append(time.perf_counter() - begin)
-    return 1000 * median(seconds)
 
 
 def _table(rows: list[dict]) -> Iterator[str]:

@@ -17,6 +17,10 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+import numpy as np
+
+from cnnkit.runtimes import load_predictor
+
 
 def main() -> None:
     """Train and print the table."""
@@ -48,6 +52,19 @@ def trained(arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
     if arguments.split not in info["metrics"]:
         sys.exit(f"{info['run']} has no {arguments.split} images to score.")
     return {**info, "minutes": minutes}
+
+
+def model_costs(run: Path) -> dict[str, float]:
+    """Return the size of a run's model.tflite, and its median time for one decoded image."""
+    file = run / "model.tflite"
+    predictor = load_predictor(file, run.parent)
+    pixels = np.zeros((1, *predictor.info.pixels.shape), np.uint8)
+    seconds = []
+    for _ in range(30):
+        begin = time.perf_counter()
+        predictor(pixels)
+        seconds.append(time.perf_counter() - begin)
+    return {"megabytes": file.stat().st_size / 1e6, "milliseconds": 1000 * median(seconds)}
 
 
 def table(config: Path, split: str, trainings: list[dict[str, Any]]) -> str:

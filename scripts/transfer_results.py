@@ -3,8 +3,9 @@
     python scripts/transfer_results.py --datasets data/datasets --weights data/weights
 
 Each accuracy is that of one `cnnkit train` on the test images; each time is that of the whole
-command. Every training adds a line to the file of --results. A training that has its line there is
-not repeated, so an interrupted table can be continued.
+command. MB is the size of model.tflite, ms its time for one decoded image. Every training adds a
+line to the file of --results. A training that has its line there is not repeated, so an interrupted
+table can be continued.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from train_and_score import trained
+from train_and_score import model_costs, trained
 
 _V2_WEIGHTS = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 _V1_WEIGHTS = "mobilenet_2_5_224_tf_no_top.h5"
 _BACKBONES = {
     "MobileNetV2 0.35": {"name": "MobileNetV2", "alpha": 0.35, "weights": _V2_WEIGHTS},
     "MobileNet 0.25": {"name": "MobileNet", "alpha": 0.25, "weights": _V1_WEIGHTS},
+    **{f"EfficientNetLite{number}": {"name": f"EfficientNetLite{number}"} for number in range(3)},
 }
 _SHIFT = {"random_translation": {"height_factor": 0.08, "width_factor": 0.08}}
 # For each data set: the section data, and the augmentation and phase settings of fine-tuning.
@@ -103,17 +105,20 @@ def one_training(
     """Train once and return the accuracies and the seconds."""
     config = recipe(dataset, backbone, method)
     config["data"]["source"] = str(arguments.datasets.resolve() / dataset)
-    weights = arguments.weights.resolve() / _BACKBONES[backbone]["weights"]
-    config["model"]["backbone"]["weights"] = str(weights)
+    if "weights" in _BACKBONES[backbone]:
+        weights = arguments.weights.resolve() / _BACKBONES[backbone]["weights"]
+        config["model"]["backbone"]["weights"] = str(weights)
     with tempfile.TemporaryDirectory() as work:
         path = Path(work) / "transfer.yaml"
         path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
         command = {"config": path, "overrides": [], "runs_folder": Path(work), "split": "test"}
         info = trained(argparse.Namespace(**command), seed)
+        costs = model_costs(Path(info["run"]))
     return {
         "test": info["metrics"]["test"]["accuracy"],
         "validation": info["metrics"]["validation"]["accuracy"],
         "seconds": round(60 * info["minutes"], 1),
+        **costs,
     }
 
 
@@ -133,8 +138,8 @@ def recipe(dataset: str, backbone: str, method: str) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return a table with one row per data set, backbone and method, in order of training."""
-    lines = ["| images | backbone | training | test accuracy | mean | seconds |"]
-    lines.append("|---|---|---|---|---|---|")
+    lines = ["| images | backbone | training | test accuracy | mean | seconds | MB | ms |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in sorted(rows, key=lambda row: row["seed"]):
         groups.setdefault((row["dataset"], row["backbone"], row["method"]), []).append(row)
@@ -142,7 +147,11 @@ def table(rows: list[dict[str, Any]]) -> str:
         values = [row["test"] for row in same]
         listed = ", ".join(f"{value:.3f}" for value in values)
         seconds = median(row["seconds"] for row in same)
-        lines.append(f"| {' | '.join(names)} | {listed} | {mean(values):.3f} | {seconds:.0f} |")
+        milliseconds = median(row["milliseconds"] for row in same)
+        costs = f"{same[0]['megabytes']:.1f} | {milliseconds:.1f}"
+        lines.append(
+            f"| {' | '.join(names)} | {listed} | {mean(values):.3f} | {seconds:.0f} | {costs} |"
+        )
     return "\n".join(lines)
 
 

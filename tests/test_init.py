@@ -213,7 +213,7 @@ def test_the_expected_time_is_the_work_divided_by_the_speed():
 def test_init_says_how_long_the_training_takes_and_keeps_to_the_minutes(tmp_path, monkeypatch):
     write_pictures(tmp_path / "set", [(90, 120)], each=6)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cnnkit.proposal.multiply_adds_per_second", lambda: 1e9)
+    monkeypatch.setattr("cnnkit.proposal.multiply_adds_per_second", lambda: 1e8)
     done = run_init("set", "--json")
     expected = json.loads(done.stdout)["expected_seconds"]
     assert "Training takes about" in (tmp_path / "set.yaml").read_text().replace("\n# ", " ")

@@ -156,6 +156,24 @@ def test_photographs_start_from_a_pretrained_network(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("sizes", "resize"),
+    [
+        ([(96, 96)], "stretch"),
+        ([(96, 120)], "stretch"),  # all alike, and nearly square
+        ([(90, 120)], "crop"),
+        ([(90, 120), (120, 90)], "crop"),
+        ([(60, 180)], "pad"),  # a square would show a third of it
+        ([(60, 180), (120, 90)], "pad"),
+    ],
+)
+def test_images_for_a_pretrained_network_keep_their_proportions(tmp_path, sizes, resize):
+    text, config = proposal(write_pictures(tmp_path / "set", sizes))
+    assert config.model.backbone is not None
+    assert config.data.resize == resize
+    assert config.data.image_size == (96, 96) or min(map(min, sizes)) > 96
+
+
+@pytest.mark.parametrize(
     ("side", "grey", "number", "expected"),
     [
         (300, False, 200, Recipe(224, 25)),

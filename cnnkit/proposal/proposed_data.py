@@ -14,6 +14,7 @@ from cnnkit.text import first_few
 _SMALLEST_SIDE = 32
 _LARGEST_SIDES = ((2_000, 64), (10_000, 96), (None, 128))  # (fewer images than, pixels)
 _LONG_ASPECT = 1.5  # images longer than this are not made square
+_CROP_UP_TO = 2  # times as long as wide
 _PAD_FROM = 3  # spread of the proportions from which stretching would distort too much
 _FEW_FOR_BATCHES = 1_000  # images
 _SMALLEST_CLASS = 3  # one image for each of train, validation and test
@@ -75,6 +76,10 @@ def _batch_size(findings: Findings) -> int:
 def _resize(findings: Findings, size: tuple[int, int]) -> Choice:
     if findings.aspect_spread > _PAD_FROM:
         reason = "The images have very different proportions. pad keeps them and cuts nothing off."
+        return Choice("  resize: pad", reason)
+    aspect = median(findings.aspects)
+    if findings.transfers and max(aspect, 1 / aspect) > _CROP_UP_TO:
+        reason = "The images are long: a square in their middle would show less than half of them."
         return Choice("  resize: pad", reason)
     if findings.transfers and not (findings.is_even and findings.is_squarish):
         reason = (

@@ -97,8 +97,10 @@ def test_other_files_are_replaced_only_with_overwrite(own_photos, trained_run, w
     assert contents_of(own_photos.parent) == before
     done = run(*words, name, "--overwrite")
     assert done.exit_code == 0, done.output
+    # A proposal has the measured speed of the computer in its first lines.
+    start = first.index(b"data:") if writer == "init -o" else 0
     if writer != "build -o":  # a .keras file has the time in it
-        assert Path(name).read_bytes() == first
+        assert Path(name).read_bytes()[start:] == first[start:]
 
 
 @pytest.mark.parametrize("new", [False, True], ids=["a photo", "a new name"])

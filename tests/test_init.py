@@ -241,7 +241,7 @@ def test_init_says_how_long_the_training_takes_and_keeps_to_the_minutes(tmp_path
     done = run_init("set", "--overwrite", "--minutes", 0.01)
     assert done.exit_code == 0
     assert "Training takes about" in done.stderr
-    assert "No faster training is known" in done.stderr
+    assert "No proposal is faster. Give more --minutes" in done.stderr
 
 
 def run_init(*words):

@@ -9,6 +9,9 @@ from typing import Any
 from cnnkit.arithmetic.layer_effect import Shape, borders, spread, times
 from cnnkit.arithmetic.nodes import MERGES, Node, Path
 
+# A training step is a forward pass, and the gradients of the maps and of the weights.
+TRAINING_PASSES = 3
+
 
 @dataclass(frozen=True)
 class LayerRow:

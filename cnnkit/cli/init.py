@@ -24,7 +24,7 @@ from cnnkit.errors import UsageError
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
-    help="How long the training may take on this computer. Default: as long as it gains accuracy.",
+    help="How long the training may take on this computer. Default: no limit.",
 )
 @overwrite_option
 @json_option

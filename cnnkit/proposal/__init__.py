@@ -99,7 +99,7 @@ class Proposal:
         note = f"Training takes about {duration_text(self.expected_seconds)} on this computer."
         if self.fits:
             return note
-        return f"{note} No faster training is known for so many images; train on a part of them."
+        return f"{note} No proposal is faster. Give more --minutes, or train on fewer images."
 
     def next_commands(self) -> list[str]:
         """Return the commands that a user would type next."""

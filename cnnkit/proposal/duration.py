@@ -1,8 +1,8 @@
 """Estimate how long a proposed training takes on this computer, without importing TensorFlow.
 
 The speed of a matrix product is measured, and the multiply-adds of the training are counted. What
-part of that speed a network reaches was measured with TensorFlow 2.21 on two processors' cores
-(`scripts/proposals.py` prints estimates next to times); a GPU is not taken into account.
+part of that speed a network reaches was measured with TensorFlow 2.21 on two cores
+(`scripts/proposals.py` prints estimates next to times). A GPU is not taken into account.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ import time
 
 import numpy as np
 
+from cnnkit.arithmetic.layer_row import TRAINING_PASSES
 from cnnkit.config import Config
 from cnnkit.explore.summarize import summary_of_layers
 from cnnkit.proposal.findings import Findings
 
-# A training step is a forward pass and a backward pass, which takes twice as long.
-_TRAINING_PASSES = 3
-# Multiply-adds of EfficientNetLite0 without its classifier for one image of 224 x 224.
+# Of EfficientNetLite0 without its classifier, for one image of 224 x 224 (`cnnkit summary`).
 _LITE0_MULTIPLY_ADDS = 384_000_000
-# The part of a matrix product's speed that a training step reaches.
-_EFFICIENCY_OF_LITE = 0.55  # depthwise convolutions and batch normalisation wait for memory
+# The part of a matrix product's speed that a training step reaches, on average over its steps.
+_EFFICIENCY_OF_LITE = 0.55
 _EFFICIENCY_OF_LAYERS = 0.5
 # Start, saving, conversion and evaluation; with a backbone, TensorFlow builds larger graphs.
 _FIXED_SECONDS = 12.0
@@ -64,7 +63,7 @@ def training_seconds(findings: Findings, config: Config, speed: float) -> float:
     else:
         epochs = config.training.epochs
     shares = _shares(findings, config)
-    passes = epochs * (_TRAINING_PASSES * shares["train"] + shares["validation"]) + 1
+    passes = epochs * (TRAINING_PASSES * shares["train"] + shares["validation"]) + 1
     reading = findings.seconds_per_image * findings.num_images
     return fixed + reading + passes * findings.num_images * multiply_adds / speed
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cnnkit.arithmetic.layer_row import TRAINING_PASSES
 from cnnkit.config import Config
 from cnnkit.explore.summarize import summary_of_built
 from cnnkit.model.backbones.own_models import layers_of
 from cnnkit.training.learning_layers import backbone_of
 from cnnkit.training.plan import Plan, PlannedPhase
-from cnnkit.training.time_left import TRAINING_PASSES, PhaseWork, Work
+from cnnkit.training.time_left import PhaseWork, Work
 
 
 @dataclass(frozen=True)

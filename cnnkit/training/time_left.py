@@ -23,7 +23,6 @@ from dataclasses import dataclass
 
 from cnnkit.text import duration_text
 
-TRAINING_PASSES = 3  # one forward; the gradients of the maps and of the weights cost one each
 _MOST_TIMES = 100  # the largest ratio of unknown work to measured work
 
 

@@ -10,6 +10,7 @@ import io
 
 from PIL import Image
 
+from cnnkit.data.decoding.image_formats import decoding
 from cnnkit.errors import ImageError
 
 _ZEROS = bytes(64)  # one block of a picture can never have so many
@@ -98,10 +99,11 @@ def _writes_flat_as_zeros(content: bytes) -> bool:
 
 
 def _small_picture(data: bytes) -> bytes | None:
+    """Return the pixels at an eighth of the size; None if they cannot be decoded."""
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        with decoding(data), Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             # Grey and small, which is fast; every block of the picture still counts.
             image.draft("L", _SMALL)
             return image.tobytes()
-    except Exception:  # whatever a decoder raises, the change made the difference
+    except ImageError:
         return None

@@ -106,7 +106,8 @@ def _tensors_in(file: BinaryIO) -> dict[str, np.ndarray]:
     unpickler = _Unpickler(file)
     if unpickler.load() != _MAGIC or _Unpickler(file).load() != _VERSION:
         raise ValueError("it does not begin like one")
-    _Unpickler(file).load()  # byte order and sizes of the machine: always little-endian, see above
+    if not _Unpickler(file).load()["little_endian"]:  # of the computer that wrote the file
+        raise ValueError("its numbers are big-endian")
     content = _Unpickler(file)
     tensors = content.load()
     keys = _Unpickler(file).load()

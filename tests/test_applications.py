@@ -190,7 +190,7 @@ def test_a_network_can_end_at_a_layer():
         ),
         ("VGG16", {"weights": "a.h5"}, "there is no file a.h5. Give imagenet, none, or the path"),
         ("VGG16", {"weights": "imagnet"}, "there is no file imagnet. Did you mean imagenet?"),
-        ("VGG16", {"weights": __file__}, "test_applications.py is not an .h5 file of weights."),
+        ("VGG16", {"weights": __file__}, "its name must end in .h5 or .hdf5. For a whole"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(name, options, expected):

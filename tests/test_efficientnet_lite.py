@@ -220,7 +220,7 @@ def test_weights_are_loaded_from_a_checkpoint_or_from_a_file_of_keras(tmp_path):
             "it has 98 layers with weights, the network 128",
         ),
         ("EfficientNetLite1", "EfficientNetLite2", "does not fit EfficientNetLite1"),
-        ("MobileNetV2", "EfficientNetLite0", "is not an .h5 file of weights"),
+        ("MobileNetV2", "EfficientNetLite0", "its name must end in .h5 or .hdf5"),
     ],
 )
 def test_the_checkpoint_of_another_network_is_refused(name, file, message):

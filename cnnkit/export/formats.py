@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,7 +68,8 @@ def _save(model: Any, path: Path) -> None:
 
 def write_onnx(model: Any, info: ModelInfo, path: Path) -> None:
     """Write an `.onnx` with the labels and the pixel settings in its metadata."""
-    with quiet_stderr(), _functions_in_line():
+    with quiet_stderr(), warnings.catch_warnings(), _functions_in_line():
+        warnings.simplefilter("ignore")  # about np.object, which tf2onnx looks for
         model.export(path, format="onnx", verbose=False)
     import onnx
 

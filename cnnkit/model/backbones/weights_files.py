@@ -105,8 +105,9 @@ def existing_weights(file: str, row: NetworkRow) -> Path:
         )
     if path.suffix not in suffixes:
         raise UsageError(
-            f"model.backbone.weights: {shown(file)} is not an .h5 file of weights. For a whole "
-            "model set model.backbone: {file: ...} instead of name."
+            f"model.backbone.weights: {shown(file)} is not a file of weights: its name must end in "
+            f"{' or '.join(suffixes)}. For a whole model set model.backbone: {{file: ...}} instead "
+            "of name."
         )
     return path
 

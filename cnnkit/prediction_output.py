@@ -18,36 +18,19 @@ if TYPE_CHECKING:
     from cnnkit.data.sources.ignored import Ignored
 
 
-def csv_header(
-    class_names: Sequence[str], *, label: bool, topk: int = 1, per_class: bool = True
-) -> list[str]:
-    """Return the columns of a CSV of predictions.
-
-    Args:
-        class_names: in label order.
-        label: whether the true classes are known. Then there is a column `label`, and otherwise a
-            column `error`.
-        topk: how many classes are named per image.
-        per_class: whether there is a column with the probability of each class.
-    """
+def _csv_header(class_names: Sequence[str], topk: int) -> list[str]:
     more = [f"{key}_{rank}" for rank in range(2, topk + 1) for key in ("prediction", "probability")]
-    known = ["label"] if label else []
-    errors = [] if label else ["error"]
-    classes = [f"p_{name}" for name in class_names] if per_class else []
-    return ["path", *known, "prediction", "probability", *more, *errors, *classes]
+    classes = [f"p_{name}" for name in class_names]
+    return ["path", "prediction", "probability", *more, "error", *classes]
 
 
-def csv_row(
-    prediction: Prediction, *, label: str | None = None, topk: int = 1, per_class: bool = True
-) -> dict[str, object]:
-    """Return the row of a prediction, with the columns of `csv_header`."""
-    values: dict[str, object] = {"path": prediction.path}
-    values |= {"error": prediction.error} if label is None else {"label": label}
+def _csv_row(prediction: Prediction, topk: int) -> dict[str, object]:
+    values: dict[str, object] = {"path": prediction.path, "error": prediction.error}
     for rank, (name, probability) in enumerate(prediction.top(topk), start=1):
         suffix = "" if rank == 1 else f"_{rank}"
         values[f"prediction{suffix}"] = name
         values[f"probability{suffix}"] = f"{probability:.6g}"
-    if prediction.probabilities is not None and per_class:
+    if prediction.probabilities is not None:
         # Numbers of Python are formatted several times as fast as those of NumPy.
         probabilities = prediction.probabilities.tolist()
         values |= {
@@ -117,10 +100,10 @@ def _row_writer(
     class_names: Sequence[str], format_: str, topk: int, file: TextIO
 ) -> Callable[[Prediction], object]:
     if format_ == "csv":
-        header = csv_header(class_names, label=False, topk=topk)
+        header = _csv_header(class_names, topk)
         writer = csv.DictWriter(file, header, lineterminator="\n")
         writer.writeheader()
-        return lambda prediction: writer.writerow(csv_row(prediction, topk=topk))
+        return lambda prediction: writer.writerow(_csv_row(prediction, topk))
     if format_ == "jsonl":
         return lambda prediction: file.write(f"{json_text(_facts(prediction, topk), file)}\n")
     return lambda prediction: file.write(f"{_table_line(prediction, topk)}\n")

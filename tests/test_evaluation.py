@@ -14,7 +14,7 @@ from images import write_classes
 import cnnkit
 from cnnkit.cli import main
 from cnnkit.errors import CnnkitError, DataError, GateError, UsageError
-from cnnkit.evaluation import Evaluation, check_requirements, evaluate_model
+from cnnkit.evaluation import Evaluation, Predictions, check_requirements, evaluate_model
 from cnnkit.runs import Run
 
 
@@ -82,8 +82,8 @@ def test_a_broken_image_of_other_data_stops_the_command_or_is_named_and_left_out
         str(run.folder), run.folder.parent, data=tmp_path / "other", skip_errors=True,
         note=notes.append,
     )  # fmt: skip
-    assert evaluation.metrics["num_images"] == len(evaluation.paths) == 35
-    assert not any(path.endswith("red/0.png") for path in evaluation.paths)
+    assert evaluation.metrics["num_images"] == len(evaluation.predictions.paths) == 35
+    assert not any(path.endswith("red/0.png") for path in evaluation.predictions.paths)
     assert [note for note in notes if note.startswith("Skipped red/0.png: it is not an image")]
 
 
@@ -174,11 +174,13 @@ def test_a_requirement_that_is_not_met_is_in_the_json(run):
 
 def test_the_text_has_the_totals_and_a_row_per_class(tmp_path):
     evaluation = Evaluation(
-        folder=tmp_path / "scores",
-        paths=["a", "b", "c", "d"],
-        labels=np.array([0, 0, 1, 1]),
-        probabilities=np.array([[0.5, 0.5], [0.25, 0.75], [0.0, 1.0], [0.125, 0.875]]),
-        class_names=("cat", "a dog\n"),
+        tmp_path / "scores",
+        Predictions(
+            class_names=("cat", "a dog\n"),
+            paths=["a", "b", "c", "d"],
+            labels=np.array([0, 0, 1, 1]),
+            probabilities=np.array([[0.5, 0.5], [0.25, 0.75], [0.0, 1.0], [0.125, 0.875]]),
+        ),
     )
     assert evaluation.text().splitlines() == [
         "images             4",

@@ -16,7 +16,7 @@ from cnnkit.data.count_table import count_table
 from cnnkit.data.file_bytes import LocalFile
 from cnnkit.data.records import ImageRecord
 from cnnkit.errors import UsageError
-from cnnkit.evaluation import Evaluation
+from cnnkit.evaluation import Evaluation, Predictions
 from cnnkit.metrics import all_metrics, most_confused, top_k_accuracy
 from cnnkit.plots.confusion_matrix import plot_confusion_matrix
 from cnnkit.training.class_weights import class_weights
@@ -31,7 +31,7 @@ def _evaluation(folder, num_classes, num_images=400, seed=0):
     names = tuple(f"class {label:04d}" for label in range(num_classes))
     paths = [f"{index}.png" for index in range(num_images)]
     folder.mkdir(parents=True, exist_ok=True)
-    return Evaluation(folder, paths, labels, probabilities, names)
+    return Evaluation(folder, Predictions(names, paths, labels, probabilities))
 
 
 def _rows(path):
@@ -82,11 +82,11 @@ def test_with_more_classes_the_matrix_and_the_probabilities_have_their_own_files
 
     stored = np.load(tmp_path / "probabilities.npy")
     assert stored.dtype == np.float32
-    assert np.array_equal(stored, evaluation.probabilities)
+    assert np.array_equal(stored, evaluation.predictions.probabilities)
     rows = _rows(tmp_path / "predictions.csv")
     ranks = [f"{key}_{rank}" for rank in (2, 3, 4, 5) for key in ("prediction", "probability")]
     assert list(rows[0]) == ["path", "label", "prediction", "probability", *ranks]
-    for row, probabilities in zip(rows, evaluation.probabilities, strict=True):
+    for row, probabilities in zip(rows, evaluation.predictions.probabilities, strict=True):
         order = np.argsort(-probabilities)[:5]
         found = [row["prediction"], *(row[f"prediction_{rank}"] for rank in (2, 3, 4, 5))]
         assert found == [evaluation.class_names[label] for label in order]
@@ -109,7 +109,7 @@ def test_the_table_shows_the_worst_classes_and_says_where_the_others_are(tmp_pat
 def test_few_of_many_classes_may_have_images(tmp_path):
     evaluation = _evaluation(tmp_path, 100, num_images=3)
     evaluation.write()
-    present = len(set(evaluation.labels.tolist()))
+    present = len(set(evaluation.predictions.labels.tolist()))
     assert f"the {present} classes with the lowest f1:" in evaluation.text()
     assert f"and {100 - present} more in" in evaluation.text()
 

@@ -17,6 +17,7 @@ from cnnkit.data.sources.listing import check_source
 from cnnkit.data.unreadable import report_unreadable
 from cnnkit.errors import UsageError
 from cnnkit.evaluation.gates import parse_requirement
+from cnnkit.evaluation.predictions import Predictions
 from cnnkit.evaluation.scores import RESULT_FILES, Evaluation, NotWrittenError
 from cnnkit.output_guard import check_output
 from cnnkit.prediction import predict
@@ -210,8 +211,10 @@ def _score(
     )
     return Evaluation(
         folder,
-        [record.path for record, _ in scored],
-        np.array([label_of[record.label] for record, _ in scored]),
-        np.stack([probabilities for _, probabilities in scored]),
-        names,
+        Predictions(
+            names,
+            [record.path for record, _ in scored],
+            np.array([label_of[record.label] for record, _ in scored]),
+            np.stack([probabilities for _, probabilities in scored]),
+        ),
     )

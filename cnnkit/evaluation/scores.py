@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,22 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.errors import CnnkitError
-from cnnkit.files import atomic_write, write_csv, write_json
+from cnnkit.evaluation.predictions import Predictions
+from cnnkit.evaluation.predictions_file import (
+    CLASSES_FILE,
+    PROBABILITIES_FILE,
+    write_predictions_file,
+)
+from cnnkit.files import write_csv, write_json
 from cnnkit.metrics import MOST_CLASSES_IN_FULL, all_metrics, confusion_matrix, most_confused
 from cnnkit.plots.confusion_matrix import plot_confusion_matrix
-from cnnkit.prediction import Prediction
-from cnnkit.prediction_output import csv_header, csv_row
 from cnnkit.tables import table_text
 from cnnkit.text import shown
 
 _MATRIX_FILE = "confusion_matrix.csv"
 _MOST_CONFUSED = 30  # pairs of classes in metrics.json
 _MOST_ROWS = 20  # of the table
-_TOP = 5  # classes per image in predictions.csv
 # Each of them, with few classes or many.
 RESULT_FILES = (
-    *("predictions.csv", "probabilities.npy", _MATRIX_FILE, "confusion_matrix.png"),
-    "metrics.json",
+    *("predictions.csv", PROBABILITIES_FILE, CLASSES_FILE),
+    *(_MATRIX_FILE, "confusion_matrix.png", "metrics.json"),
 )
 
 
@@ -55,21 +57,21 @@ class Evaluation:
 
     Args:
         folder: where `write` puts the files.
-        paths: one per image, as in split.csv or in the CSV of the data.
-        labels: (num_images,) integers.
-        probabilities: (num_images, num_classes).
-        class_names: ordered by label.
+        predictions: the images (paths as in split.csv or in the CSV of the data), labels and
+            probabilities.
         run_status: of the run, if a command scored it: finished, interrupted, ...
         notes: what was ignored or left out, in sentences.
     """
 
     folder: Path
-    paths: Sequence[str]
-    labels: NDArray
-    probabilities: NDArray
-    class_names: tuple[str, ...]
+    predictions: Predictions
     run_status: str | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in label order."""
+        return self.predictions.class_names
 
     @property
     def has_many_classes(self) -> bool:
@@ -80,8 +82,8 @@ class Evaluation:
     def confusion_matrix(self) -> NDArray:
         """Counts (num_classes, num_classes): a row per true class, a column per predicted one."""
         return confusion_matrix(
-            labels=self.labels,
-            predictions=self.probabilities.argmax(axis=1),
+            labels=self.predictions.labels,
+            predictions=self.predictions.predicted,
             num_classes=len(self.class_names),
         )
 
@@ -92,7 +94,9 @@ class Evaluation:
         If there are many classes: the commonest confusions, and the file with the whole matrix.
         """
         metrics = all_metrics(
-            labels=self.labels, probabilities=self.probabilities, class_names=self.class_names
+            labels=self.predictions.labels,
+            probabilities=self.predictions.probabilities,
+            class_names=self.class_names,
         )
         if self.has_many_classes:
             pairs = most_confused(self.confusion_matrix, _MOST_CONFUSED)
@@ -103,26 +107,11 @@ class Evaluation:
     def write(self) -> None:
         """Write predictions.csv, confusion_matrix.png and metrics.json into the folder.
 
-        If there are many classes, write probabilities.npy and confusion_matrix.csv too.
+        If there are many classes, write probabilities.npy, classes.txt and confusion_matrix.csv
+        too.
         """
-        many = self.has_many_classes
-        columns = {"topk": _TOP if many else 1, "per_class": not many}
-        header = csv_header(self.class_names, label=True, **columns)
-        # A generator: the rows of many images are never in memory together.
-        rows = (
-            csv_row(
-                Prediction(path, self.class_names, probabilities),
-                label=self.class_names[label],
-                **columns,
-            )
-            for path, label, probabilities in zip(
-                self.paths, self.labels, self.probabilities, strict=True
-            )
-        )
-        write_csv(self.folder / "predictions.csv", header, rows)
-        if many:
-            with atomic_write(self.folder / "probabilities.npy", "wb") as file:
-                np.save(file, self.probabilities.astype(np.float32, copy=False))
+        write_predictions_file(self.predictions, self.folder / "predictions.csv")
+        if self.has_many_classes:
             pairs = np.argwhere(self.confusion_matrix).tolist()
             confusions = (self._confusion(*pair) for pair in pairs)
             write_csv(self.folder / _MATRIX_FILE, ("true", "predicted", "images"), confusions)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.data.dataset import ImageDataset
-from cnnkit.evaluation import Evaluation
+from cnnkit.evaluation import Evaluation, Predictions
 from cnnkit.export import check_parity, golden_samples
 from cnnkit.export.formats import write_tflite
 from cnnkit.model.loading import load_keras_model
@@ -54,11 +54,13 @@ def _evaluate_split(run: Run, dataset: ImageDataset, split: str, name: str) -> d
     at_once = max(1, _PIXELS_AT_ONCE // math.prod(dataset.shape))  # bounds the memory for pixels
     chunks = np.array_split(indices, math.ceil(len(indices) / at_once))
     evaluation = Evaluation(
-        folder=run.evaluation(name),
-        paths=[dataset.samples[index].path for index in indices],
-        labels=dataset.labels[indices],
-        probabilities=np.concatenate([predictor(dataset.pixels(chunk)) for chunk in chunks]),
-        class_names=dataset.class_names,
+        run.evaluation(name),
+        Predictions(
+            dataset.class_names,
+            [dataset.samples[index].path for index in indices],
+            dataset.labels[indices],
+            np.concatenate([predictor(dataset.pixels(chunk)) for chunk in chunks]),
+        ),
     )
     evaluation.write()
     return evaluation.metrics

@@ -180,7 +180,7 @@ def test_clear_asks_and_a_script_has_to_say_yes(filled, monkeypatch):
     assert done.exit_code == 2
     assert "Add --yes" in done.stderr
     assert len(listed()["entries"]) == 4
-    monkeypatch.setattr(sys.modules["cnnkit.cli.cache"], "_can_ask", lambda: True)
+    monkeypatch.setattr(sys.modules["cnnkit.cli.command"], "_can_ask", lambda: True)
     for answer, left in (("n\n", 4), ("y\n", 0)):
         done = run("clear", input=answer)
         assert re.search(r"^builtin +30 ", done.stderr, re.M)

@@ -26,6 +26,7 @@ from cnnkit.evaluation import evaluate_model
 from cnnkit.explore.summarize import summarize
 from cnnkit.prediction import predict
 from cnnkit.runs import Run, find_run, newest_run, unfinished_runs
+from cnnkit.runs.in_training import only_training
 from cnnkit.runtimes import load_predictor
 from cnnkit.streams import json_text
 
@@ -138,7 +139,7 @@ def _trainings(run, images):
         return
     from cnnkit.export.golden import Golden
     from cnnkit.training.checkpoint import Backup
-    from cnnkit.training.resuming import earlier_seconds, only_training, run_to_resume
+    from cnnkit.training.resuming import earlier_seconds, run_to_resume
 
     def locked():
         with only_training(run):

@@ -27,6 +27,6 @@ def main() -> None:
 
 main.add_section("Data", ["init", "data", "cache"])
 main.add_section("Model", ["config", "models", "summary", "build", "kernels", "convolve"])
-main.add_section("Train", ["train"])
+main.add_section("Train", ["train", "runs"])
 main.add_section("Judge", ["evaluate", "features", "filters"])
 main.add_section("Use", ["predict", "export"])

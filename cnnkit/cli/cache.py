@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from cnnkit.cli.command import Command, Group, say, show
+from cnnkit.cli.command import Command, Group, ask_to_remove, say, show
 from cnnkit.cli.options import json_option
 
 
@@ -38,25 +38,13 @@ def clear(what: str, yes: bool, as_json: bool) -> None:
 
     chosen = CacheReport.now().choose(what)
     if chosen.entries and not yes:
-        _ask(chosen.text())
+        ask_to_remove(chosen.text())
     removed = remove(chosen)
     for sentence in removed.left:
         say(sentence)
     show(removed, as_json)
     if removed.left:
         sys.exit(1)
-
-
-def _ask(table: str) -> None:
-    if not _can_ask():
-        raise click.UsageError("Cannot ask for confirmation without a terminal. Add --yes.")
-    say(table)
-    click.confirm("Remove all this?", abort=True, err=True)
-
-
-def _can_ask() -> bool:
-    # Python has None here if the program was started without standard input.
-    return sys.stdin is not None and sys.stdin.isatty()
 
 
 cache.add_section("Commands", [list_entries, clear])

@@ -95,14 +95,26 @@ class Command(_Program):
 
 
 class Group(_Program, click.Group):
-    """Commands under headings, in the order in which a user needs them."""
+    """Commands under headings, in the order in which a user needs them.
+
+    Args:
+        examples: command lines to show at the end of `--help`.
+        default_command: the command that is meant if none is named.
+    """
 
     command_class = Command
     group_class = type
 
-    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        examples: Sequence[str] = (),
+        default_command: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, commands=CommandsByName(), **kwargs)
         self.examples = tuple(examples)
+        self._default_command = default_command
         self._sections: dict[str, Sequence[str]] = {}
 
     def add_section(self, heading: str, commands: Sequence[click.Command | str]) -> None:
@@ -116,6 +128,13 @@ class Group(_Program, click.Group):
         self._sections[heading] = tuple(by_name)
         for name, command in by_name.items():
             self.commands[name] = None if isinstance(command, str) else command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; without a command, they are those of the default command."""
+        is_option = not args or args[0].startswith("-")
+        if self._default_command and is_option and not set(args) & set(ctx.help_option_names):
+            args = [self._default_command, *args]
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands in the order in which they were added."""
@@ -186,6 +205,19 @@ def show(
 def say(text: str) -> None:
     """Write a line for people to stderr."""
     click.echo(text, err=True)
+
+
+def ask_to_remove(what: str) -> None:
+    """Show what will be removed, and end the command unless the answer is yes."""
+    if not _can_ask():
+        raise click.UsageError("Cannot ask for confirmation without a terminal. Add --yes.")
+    say(what)
+    click.confirm("Remove all this?", abort=True, err=True)
+
+
+def _can_ask() -> bool:
+    # Python has None here if the program was started without standard input.
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def print_json(value: Any) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +11,8 @@ from cnnkit.config import Config, dump_config
 from cnnkit.config.file_paths import BACKBONE_PATHS
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.errors import DataError, UsageError
-from cnnkit.locks import held, is_held
 from cnnkit.runs import Run, find_run, unfinished_runs
+from cnnkit.runs.in_training import is_in_training, trainer_of
 from cnnkit.text import first_few, quoted
 
 if TYPE_CHECKING:  # they import TensorFlow, and what cannot be resumed should show at once
@@ -52,9 +50,9 @@ def _newest(runs_folder: Path, note: Callable[[str], Any]) -> Run:
     unfinished = unfinished_runs(runs_folder, note)
     in_training = []
     for run in unfinished:
-        if _is_in_training(run):
-            in_training.append(f"{run.folder} is being trained by {_trainer(run)}")
-            note(f"Skipped {run.folder}: it is being trained by {_trainer(run)}.")
+        if is_in_training(run):
+            in_training.append(f"{run.folder} is being trained by {trainer_of(run)}")
+            note(f"Skipped {run.folder}: it is being trained by {trainer_of(run)}.")
         elif fault := _what_is_missing(run):
             note(f"Skipped {run.folder}: {fault}")
         else:
@@ -84,43 +82,6 @@ def _what_is_missing(run: Run) -> str | None:
             f"new training: cnnkit train {quoted(run.config)}."
         )
     return None
-
-
-def _is_in_training(run: Run) -> bool:
-    """Return whether another process trains a run.
-
-    The lock is more reliable than the process number in run.json, which another process may have
-    after a restart of the machine. Without a lock file, only the number is left.
-    """
-    is_locked = is_held(run.lock) if run.lock.exists() else None
-    return run.info()["status"] == "running" if is_locked is None else is_locked
-
-
-def _trainer(run: Run) -> str:
-    """Return what is known of the process that trains a run."""
-    info = run.info()
-    if info["status"] != "running" or "pid" not in info:  # it is still reading the images
-        return "another process"
-    here = info.get("host") in (None, platform.node())
-    return f"process {info['pid']}" if here else f"process {info['pid']} on {info['host']}"
-
-
-@contextmanager
-def only_training(run: Run) -> Iterator[None]:
-    """Let no other process train a run while the block runs.
-
-    Raises:
-        UsageError: another process is training it.
-    """
-    with ExitStack() as stack:  # so that a TimeoutError inside the block is not caught here
-        try:
-            stack.enter_context(held(run.lock))
-        except TimeoutError:
-            raise UsageError(
-                f"{run.folder} is being trained by {_trainer(run)}. Wait until that ends, or stop "
-                "it with Ctrl-C."
-            ) from None
-        yield
 
 
 def facts_of(plan: Plan) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from cnnkit.files import write_csv, write_text
 from cnnkit.memory import explaining_lack_of_memory
 from cnnkit.progress import Report
 from cnnkit.runs import Run, check_new_run, create_run
+from cnnkit.runs.in_training import only_training
 from cnnkit.training.checkpoint import Backup
 from cnnkit.training.loop import train_phases
 from cnnkit.training.plan import Plan, prepare
@@ -26,7 +27,6 @@ from cnnkit.training.results import interruption_text, write_best_model, write_r
 from cnnkit.training.resuming import (
     check_unchanged,
     earlier_seconds,
-    only_training,
     run_to_resume,
     split_rows,
 )

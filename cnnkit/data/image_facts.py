@@ -83,7 +83,7 @@ def _facts(file: ImageFile, settings: PixelSettings) -> ImageFacts:
     except ImageError as error:
         return ImageFacts(len(data), sha256, str(error))
     with open_image(data) as image:
-        size, mode, kind = _upright_size(image, data), image.mode, image.format or ""
+        size, mode, kind = upright_size(image, data), image.mode, image.format or ""
     # Whole numbers, so that the totals do not depend on the order of the images. einsum is three
     # times as fast here as `sum`, which is slow on an axis that is followed by one of length 3.
     values = pixels.reshape(-1, settings.channels).astype(np.int64)
@@ -103,6 +103,12 @@ def _is_grey(pixels: np.ndarray) -> bool:
     return int((highest - lowest).max()) <= _GREY_SPREAD
 
 
-def _upright_size(image: Image.Image, data: bytes) -> tuple[int, int]:
+def upright_size(image: Image.Image, data: bytes) -> tuple[int, int]:
+    """Return (height, width) of the upright picture.
+
+    Args:
+        image: opened from `data`, not loaded.
+        data: the bytes of the file.
+    """
     width, height = image.size
     return (width, height) if upright_turn(image, data) in SIDEWAYS else (height, width)

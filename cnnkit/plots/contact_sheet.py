@@ -7,14 +7,12 @@ from itertools import zip_longest
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
-from PIL.PngImagePlugin import PngInfo
 
 from cnnkit.data.check import Checked
 from cnnkit.data.check.fault_kinds import Finding, Pair
 from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.files import atomic_write
-from cnnkit.output_guard import DRAWN_BY
 from cnnkit.plots.drawable import FONT, drawable
+from cnnkit.plots.image_sheet import end_that_fits, save_sheet
 from cnnkit.text import count_of, shown
 
 _SIDE, _LINE, _GAP = 240, 17, 12
@@ -50,11 +48,7 @@ def write_contact_sheet(checked: Checked, path: Path) -> tuple[int, int]:
     for index, (pair, finding) in enumerate(kept):
         row, column = divmod(index, _COLUMNS)
         _draw_pair(sheet, pair, finding, checked, (_GAP + column * width, _GAP + row * height))
-    header = PngInfo()
-    for key, value in DRAWN_BY.items():
-        header.add_text(key, value)
-    with atomic_write(path, "wb") as stream:
-        sheet.save(stream, "PNG", pnginfo=header)
+    save_sheet(sheet, path)
     return len(kept), len(found)
 
 
@@ -79,7 +73,7 @@ def _draw_pair(
         pixels = read_pixels(file, PixelSettings((_SIDE, _SIDE), resize="pad", background=230))
         sheet.paste(Image.fromarray(pixels), (here, top))
         for line, text in enumerate(os.path.split(path), start=1):
-            short = _shortened(drawable(text), font)
+            short = end_that_fits(drawable(text), font, _SIDE - 6)
             draw.text((here + 2, below + _LINE * line), short, fill="black", font=font)
     draw.text((left + 2, top + _SIDE + 2), _what(pair, finding), fill="firebrick", font=font)
     draw.rectangle((*corner, left + 2 * _SIDE - 1, top + _SIDE - 1), outline="grey")
@@ -90,12 +84,3 @@ def _what(pair: Pair, finding: Finding) -> str:
     mirrored = ", mirrored" if pair.mirrored else ""
     relation = _RELATIONS[finding.kind]
     return f"{finding.severity}: {relation}{mirrored}; correlation {pair.similarity:.3f}"
-
-
-def _shortened(text: str, font: ImageFont.FreeTypeFont) -> str:
-    """Return the end of a text that is too wide."""
-    if font.getlength(text) <= _SIDE - 6:
-        return text
-    while font.getlength(f"\u2026{text}") > _SIDE - 6:
-        text = text[1:]
-    return f"\u2026{text}"

@@ -66,6 +66,19 @@ def read_table(table: Path) -> Source:
     )
 
 
+def read_cells(table: Path) -> Iterator[dict[str, str]]:
+    """Yield the cells of each row of a CSV file by column, without any check.
+
+    The names of `COLUMNS` are in lower case, all others as the file has them.
+    """
+    text = ManifestText(table).text
+    rows = _rows(table, text, _separator(text))
+    header = [name.strip() for name in next(rows, _Row(0, 0, [])).cells]
+    names = [low if (low := name.lower()) in COLUMNS else name for name in header]
+    for row in rows:
+        yield {name: _cell(row.cells, name, place) for place, name in enumerate(names) if name}
+
+
 def _separator(text: str) -> str:
     """Return what separates the columns: what Excel says, or what gives the columns we need."""
     stated = _EXCEL.match(text)

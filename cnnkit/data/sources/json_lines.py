@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cnnkit.data.records import Source
 from cnnkit.data.sources.manifest_rows import COLUMNS, RowReader
 from cnnkit.data.sources.manifest_text import ManifestText
+from cnnkit.errors import DataError
 from cnnkit.text import shown
 
 # What is left of an emoji or another rare character if a program cut a text inside it: "\ud83d".
@@ -50,7 +52,32 @@ def read_json_lines(manifest: Path) -> Source:
     return reader.source()
 
 
+def read_keys(manifest: Path) -> Iterator[dict[str, str]]:
+    """Yield the keys of each line with a text, a number or a truth value, without other checks."""
+    for number, line in enumerate(ManifestText(manifest).text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = _object(line)
+        except _WrongLineError as error:
+            raise DataError(f"{manifest}, line {number}: {error}") from error
+        yield {
+            key: str(value).lower() if isinstance(value, bool) else str(value)
+            for key, value in row.items()
+            if isinstance(value, str | bool)
+        }
+
+
 def _row(line: str) -> dict[str, str]:
+    row = _object(line)
+    missing = [key for key in ("path", "label") if key not in row]
+    if missing:
+        came = ", ".join(map(shown, row)) or "nothing"
+        raise _WrongLineError(f"it lacks {' and '.join(missing)}; it has {came}")
+    return {key: _text(key, row[key]) for key in COLUMNS if key in row}
+
+
+def _object(line: str) -> dict[str, Any]:
     try:
         # A label may be a number: 1.0 and 1e3 keep the text that they have in the file.
         row = json.loads(
@@ -64,11 +91,7 @@ def _row(line: str) -> dict[str, str]:
         raise _WrongLineError(f"it is not JSON: {error}") from None
     if not isinstance(row, dict):
         raise _WrongLineError('expected an object like {"path": "a.jpg", "label": "cat"}')
-    missing = [key for key in ("path", "label") if key not in row]
-    if missing:
-        came = ", ".join(map(shown, row)) or "nothing"
-        raise _WrongLineError(f"it lacks {' and '.join(missing)}; it has {came}")
-    return {key: _text(key, row[key]) for key in COLUMNS if key in row}
+    return row
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

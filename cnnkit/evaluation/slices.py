@@ -1,0 +1,228 @@
+"""Find the kinds of images on which a model is worse: slices of the images, with an exact test.
+
+Images are sliced by class, by folder, and by everything that is known of them: what was measured
+(`image_measures.py`) and the columns of the user's CSV. Two slices of different properties
+overlap; those of one property do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cnnkit.evaluation.predictions import Predictions
+
+LEAST_IMAGES = 10  # of a slice, and of the other images; a smaller one proves nothing
+ALPHA = 0.05
+_MOST_LISTED = 10  # different numbers; a column with more is divided into quarters
+_QUARTERS = ("lowest", "low", "high", "highest")
+
+# A property: the name of each of its slices, and the slice of each image; -1 for none.
+Property = tuple[list[str], NDArray]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some of the images, compared with all others.
+
+    Args:
+        by: the property, such as `class`, `brightness` or a column of the data's CSV.
+        value: the images of the slice have this value, or this range of values.
+        images: how many there are.
+        errors: how many of them are wrong.
+        accuracy: of the images in the slice.
+        rest_accuracy: of all other images.
+        expected_accuracy: what the accuracy of each class makes likely for the classes in the
+            slice. If it is as low as `accuracy`, the slice is worse because of its classes.
+        p_value: of Fisher's exact test that the slice is not worse than the rest.
+        p_corrected: corrected by Holm's method for the number of slices that were tried.
+    """
+
+    by: str
+    value: str
+    images: int
+    errors: int
+    accuracy: float
+    rest_accuracy: float
+    expected_accuracy: float
+    p_value: float
+    p_corrected: float
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the slice is significantly worse than the rest."""
+        return self.p_corrected < ALPHA
+
+
+def find_slices(predictions: Predictions) -> list[Slice]:
+    """Return all slices of at least `LEAST_IMAGES` images, the most significantly worse first.
+
+    A property is left out if all images have the same value, or if it only repeats the classes.
+    """
+    counts = list(_counts(predictions))
+    total, total_right = len(predictions), int(predictions.is_correct.sum())
+    p_values = worse_p_values(
+        [count.right for count in counts], [count.images for count in counts], total_right, total
+    )
+    slices = [
+        Slice(
+            by=count.by,
+            value=count.value,
+            images=count.images,
+            errors=count.images - count.right,
+            accuracy=count.right / count.images,
+            rest_accuracy=(total_right - count.right) / (total - count.images),
+            expected_accuracy=count.expected / count.images,
+            p_value=p_value,
+            p_corrected=p_corrected,
+        )
+        for count, p_value, p_corrected in zip(
+            counts, p_values.tolist(), holm(p_values).tolist(), strict=True
+        )
+    ]
+    # Holm's correction keeps the order, so those that are significantly worse come first.
+    return sorted(slices, key=lambda each: (each.p_value, each.accuracy))
+
+
+class _Count(NamedTuple):
+    """The images and right answers of one slice, and how many would be expected of its classes."""
+
+    by: str
+    value: str
+    images: int
+    right: int
+    expected: float
+
+
+def _counts(predictions: Predictions) -> Iterator[_Count]:
+    """Yield the slices that are large enough."""
+    labels, is_right = predictions.labels, predictions.is_correct
+    # Not in the whole range of labels: a class without images has no accuracy.
+    expected = np.bincount(labels, is_right)[labels] / np.bincount(labels)[labels]
+    for by, (values, positions) in _properties(predictions):
+        known = positions >= 0
+        images, right, likely = (
+            np.bincount(positions[known], weights, minlength=len(values)).tolist()
+            for weights in (None, is_right[known], expected[known])
+        )
+        for value, size, hits, hope in zip(values, images, right, likely, strict=True):
+            if LEAST_IMAGES <= size <= len(predictions) - LEAST_IMAGES:
+                yield _Count(by, value, size, int(hits), hope)
+
+
+def worse_p_values(right: ArrayLike, sizes: ArrayLike, total_right: int, total: int) -> NDArray:
+    """Return the p-values of Fisher's exact test, one-sided: is a slice worse than the rest?
+
+    They are the probabilities of at most as many right answers in the slice, if the `total_right`
+    right answers fell on any of the `total` images alike: a hypergeometric distribution.
+
+    Args:
+        right: the number of right answers in each slice.
+        sizes: the number of images in each slice.
+        total_right: the number of right answers in all.
+        total: the number of images in all.
+
+    >>> worse_p_values([1], [3], 8, 10).round(4)  # 1 of 3 is right, and 7 of the other 7
+    array([0.0667])
+    """
+    from scipy.stats import hypergeom
+
+    return np.minimum(hypergeom.cdf(right, total, total_right, np.asarray(sizes)), 1.0)
+
+
+def holm(p_values: ArrayLike) -> NDArray:
+    """Return p-values corrected for their number, in the same order.
+
+    If none of the hypotheses is true, the smallest of the results is below 0.05 in at most 5% of
+    all cases, however the tests depend on each other. Slices do: one image is in several.
+
+    Source: Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure.
+
+    >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p_values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p_values)
+    factors = np.arange(len(p_values), 0, -1)
+    corrected = np.empty_like(p_values)
+    corrected[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1)
+    return corrected
+
+
+def _properties(predictions: Predictions) -> Iterator[tuple[str, Property]]:
+    """Yield (name, property) for everything that the images can be sliced by."""
+    yield "class", (list(predictions.class_names), predictions.labels)
+    for name, texts in {"folder": _folders(predictions), **predictions.columns}.items():
+        values, positions = property_of(texts)
+        if len(values) > 1 and not _repeats_the_classes(positions, predictions.labels):
+            yield name, (values, positions)
+
+
+def property_of(texts: Sequence[str]) -> Property:
+    """Return the slices of a column: its values, or four ranges of many different numbers.
+
+    Images with an empty text are in no slice.
+
+    Args:
+        texts: one per image.
+
+    >>> property_of(["a", "b", "", "a"])
+    (['a', 'b'], array([ 0,  1, -1,  0]))
+    """
+    values = sorted(set(texts) - {""})
+    numbers = _numbers(values)
+    if numbers is not None:
+        values.sort(key=numbers.__getitem__)
+    if numbers is None or len(values) <= _MOST_LISTED:
+        place = {value: index for index, value in enumerate(values)} | {"": -1}
+        return values, np.array([place[text] for text in texts])
+    return _quarters(np.array([numbers.get(text, np.nan) for text in texts]))
+
+
+def _quarters(numbers: NDArray) -> Property:
+    """Return four ranges with about as many images in each; equal numbers stay together."""
+    edges = np.nanquantile(numbers, (0.25, 0.5, 0.75))
+    quarters = np.searchsorted(edges, numbers)
+    names: list[str] = []
+    positions = np.full(len(numbers), -1)
+    for quarter, word in enumerate(_QUARTERS):
+        inside = (quarters == quarter) & ~np.isnan(numbers)
+        if inside.any():  # not if more than a quarter of the numbers are equal
+            low, high = numbers[inside].min(), numbers[inside].max()
+            positions[inside] = len(names)
+            names.append(f"{word} ({_number_text(low)} to {_number_text(high)})")
+    return names, positions
+
+
+def _numbers(texts: Iterable[str]) -> dict[str, float] | None:
+    """Return the number of each text; None if one of them is not a finite number."""
+    try:
+        numbers = {text: float(text) for text in texts}
+    except ValueError:
+        return None
+    return numbers if np.isfinite(list(numbers.values())).all() else None
+
+
+def _number_text(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
+
+
+def _folders(predictions: Predictions) -> list[str]:
+    """Return the folder of each image without the folder of its class.
+
+    `test/cat/camera1/7.jpg` is in `test/camera1`, and so is an image of a dog from that camera.
+    """
+    names = predictions.class_names
+    return [
+        "/".join(part for part in path.split("/")[:-1] if part != names[label]) or "."
+        for path, label in zip(predictions.paths, predictions.labels.tolist(), strict=True)
+    ]
+
+
+def _repeats_the_classes(positions: NDArray, labels: NDArray) -> bool:
+    pairs = set(zip(positions.tolist(), labels.tolist(), strict=True))
+    return len(pairs) == len(np.unique(positions)) == len(np.unique(labels))

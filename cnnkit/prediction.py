@@ -10,9 +10,11 @@ import glob
 import os
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,9 @@ from cnnkit.data.sources.ignored import SYSTEM, Ignored, is_system
 from cnnkit.errors import ImageError
 from cnnkit.runtimes import Predictor
 from cnnkit.text import is_web_address
+
+Image = TypeVar("Image")
+Result = TypeVar("Result")
 
 _END = object()  # put into the queue after the last image
 
@@ -78,7 +83,8 @@ def predict(
         images: paths, files inside other files, or the bytes of an image file.
     """
     names = predictor.info.class_names
-    for name, future in _read_ahead(images, predictor.info.pixels):
+    read = partial(_pixels_of, settings=predictor.info.pixels)
+    for name, future in read_ahead(images, read):
         try:
             pixels = future.result()
         except ImageError as error:
@@ -131,10 +137,10 @@ def _matches(pattern: str, ignored: Ignored) -> list[str]:
     return found
 
 
-def _read_ahead(
-    images: Iterable[str | ImageFile | bytes], settings: PixelSettings
-) -> Iterator[tuple[str, Future]]:
-    """Yield (name, future of its pixels) for each image.
+def read_ahead(
+    images: Iterable[Image], read: Callable[[Image], Result]
+) -> Iterator[tuple[str, Future[Result]]]:
+    """Yield (name, future of what `read` returns) for each image, in order.
 
     The images come from a thread of their own, because asking for the next one may block: paths on
     stdin may arrive slowly, and the answers so far should not wait for them.
@@ -148,7 +154,7 @@ def _read_ahead(
         try:
             for image in images:
                 name = "-" if isinstance(image, bytes) else str(image)
-                waiting.put((name, pool.submit(_pixels_of, image, settings)))
+                waiting.put((name, pool.submit(read, image)))
                 if stopped.is_set():
                     return
         except BaseException as error:  # passed on: the consumer raises it

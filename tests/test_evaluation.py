@@ -46,7 +46,9 @@ def test_predictions_csv_has_the_true_class_and_a_column_per_class(run):
     with (evaluation.folder / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
-        "path", "label", "prediction", "probability", "p_blue", "p_green", "p_red",
+        "path", "label", "prediction", "probability",
+        "num_pixels", "aspect_ratio", "brightness", "sharpness", "file_type",
+        "p_blue", "p_green", "p_red",
     ]  # fmt: skip
     assert len(rows) == metrics["num_images"] == 6
     assert np.mean([row["label"] == row["prediction"] for row in rows]) == metrics["accuracy"]

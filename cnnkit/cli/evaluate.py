@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,18 @@ from cnnkit.text import shown
 @click.option(
     "--allow-missing-classes", is_flag=True, help="Score data in which classes are missing."
 )
+@click.option(
+    "--tta",
+    type=click.Choice(["flips", "crops"]),
+    help="Average the answers to several views of each image: the image and its mirror image, or "
+    "the image and five crops of it.",
+)
+@click.option(
+    "--corruptions",
+    is_flag=True,
+    help="Also score each image with noise, blur, less contrast, lighter, darker, as a poor JPEG "
+    "and rotated, at five strengths. Takes 36 times as long.",
+)
 @click.option("--skip-errors", is_flag=True, help="Skip images that cannot be read, and name each.")
 @click.option(
     "-o",
@@ -71,11 +84,17 @@ def evaluate(
     more than 60 classes, the matrix and the probabilities have files of their own.
     """
     from cnnkit.evaluation import NotWrittenError, check_requirements, evaluate_model
+    from cnnkit.progress import report_for
 
     not_written = not_met = None
     try:
         evaluation = evaluate_model(
-            one_model(run, model), runs_folder, requirements=requirements, note=say, **what
+            one_model(run, model),
+            runs_folder,
+            requirements=requirements,
+            note=say,
+            report=report_for(sys.stderr),
+            **what,
         )
     except NotWrittenError as error:
         evaluation, not_written = error.evaluation, error

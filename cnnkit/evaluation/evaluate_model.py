@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from cnnkit.config import Config, load_config
 from cnnkit.data.records import SPLITS, ImageRecord, fingerprint_of
 from cnnkit.data.scored_images import find_images_for, run_images
 from cnnkit.data.sources.builtin_names import namesake_note
 from cnnkit.data.sources.listing import check_source
-from cnnkit.data.unreadable import report_unreadable
 from cnnkit.errors import UsageError
 from cnnkit.evaluation.gates import parse_requirement
-from cnnkit.evaluation.predictions import Predictions
 from cnnkit.evaluation.scores import RESULT_FILES, Evaluation, NotWrittenError
+from cnnkit.evaluation.scoring import Extent, score_images
 from cnnkit.output_guard import check_output
-from cnnkit.prediction import predict
+from cnnkit.progress import Report
 from cnnkit.runs import Run, check_folder_name, note_unfinished, run_of_file
 from cnnkit.runtimes import Predictor, find_model_file, predictor_of
 from cnnkit.text import first_few, shown
@@ -38,9 +34,12 @@ def evaluate_model(
     requirements: Sequence[str] = (),
     allow_missing_classes: bool = False,
     skip_errors: bool = False,
+    tta: str | None = None,
+    corruptions: bool = False,
     output: Path | None = None,
     overwrite: bool = False,
     note: Note,
+    report: Report | None = None,
 ) -> Evaluation:
     """Score a model, write the results into evaluation/ of its run, and return them.
 
@@ -56,9 +55,12 @@ def evaluate_model(
             `check_requirements` checks them.
         allow_missing_classes: accept `data` that lacks some of the classes.
         skip_errors: leave out images that cannot be read instead of stopping.
+        tta: `flips` or `crops`: the answers are averaged over views of each image.
+        corruptions: also score worsened copies of each image.
         output: a folder for the results, instead of one in evaluation/ of the run.
         overwrite: whether results in `output` may be replaced.
         note: called with each sentence for the user.
+        report: shows how many images are scored; None shows nothing.
 
     Raises:
         CnnkitError: there is no such model or data, the classes differ, or images are broken or
@@ -97,14 +99,23 @@ def evaluate_model(
         records = _other_images(
             data, split, run, predictor, config, allow_missing_classes, kept_note
         )
-    folder = output or run.evaluation(name or _result_name(predictor.path, run, split, data))
+    folder = output or run.evaluation(name or _result_name(predictor.path, run, split, data, tta))
     if data is not None:
         # The CSV that is scored may be in that folder under that name: it must not be replaced.
         written = folder / "predictions.csv"
         option, in_run = ("--output", False) if output else ("--name", True)
         check_output(written, option, (".csv",), overwrite=True, inputs=[data], in_run=in_run)
-    scored = _score(predictor, records, folder, skip_errors, kept_note)
-    evaluation = replace(scored, run_status=status, notes=tuple(notes))
+    predictions, details = score_images(
+        predictor,
+        records,
+        Path(config.data.source if data is None else data),
+        Extent(tta, corruptions),
+        skip_errors=skip_errors,
+        name=folder.name,
+        note=kept_note,
+        report=report or Report(),
+    )
+    evaluation = Evaluation(folder, predictions, status, tuple(notes), details)
     try:
         evaluation.write()
     except OSError as error:
@@ -169,7 +180,9 @@ def _other_images(
     return source.records
 
 
-def _result_name(model: Path, run: Run, split: str | None, data: str | os.PathLike | None) -> str:
+def _result_name(
+    model: Path, run: Run, split: str | None, data: str | os.PathLike | None, tta: str | None
+) -> str:
     """Return the folder name for an evaluation; other kinds of evaluation get other names."""
     parts = [split]
     if data is not None:
@@ -181,40 +194,5 @@ def _result_name(model: Path, run: Run, split: str | None, data: str | os.PathLi
         parts = [parent, stem or "data", split]
     if model.resolve() != run.tflite.resolve():
         parts.append(model.name)
+    parts.append(tta)
     return "-".join(part for part in parts if part)
-
-
-def _score(
-    predictor: Predictor,
-    records: Sequence[ImageRecord],
-    folder: Path,
-    skip_errors: bool,
-    note: Note,
-) -> Evaluation:
-    names = predictor.info.class_names
-    label_of = {class_name: label for label, class_name in enumerate(names)}
-    predictions = predict(predictor, (record.file for record in records))
-    scored, broken = [], []
-    for record, prediction in zip(records, predictions, strict=True):
-        if prediction.error is None:
-            scored.append((record, prediction.probabilities))
-        else:
-            broken.append((record.path, prediction.error))
-    report_unreadable(
-        broken,
-        len(records),
-        folder.name,
-        # If no image at all can be read, there is nothing to score.
-        skip=skip_errors and bool(scored),
-        how_to_skip="give --skip-errors",
-        note=note,
-    )
-    return Evaluation(
-        folder,
-        Predictions(
-            names,
-            [record.path for record, _ in scored],
-            np.array([label_of[record.label] for record, _ in scored]),
-            np.stack([probabilities for _, probabilities in scored]),
-        ),
-    )

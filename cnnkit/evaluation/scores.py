@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.errors import CnnkitError
+from cnnkit.evaluation.details import DETAIL_FILES, Details
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.evaluation.predictions_file import (
     CLASSES_FILE,
@@ -30,6 +31,7 @@ _MOST_ROWS = 20  # of the table
 RESULT_FILES = (
     *("predictions.csv", PROBABILITIES_FILE, CLASSES_FILE),
     *(_MATRIX_FILE, "confusion_matrix.png", "metrics.json"),
+    *DETAIL_FILES,
 )
 
 
@@ -61,12 +63,14 @@ class Evaluation:
             probabilities.
         run_status: of the run, if a command scored it: finished, interrupted, ...
         notes: what was ignored or left out, in sentences.
+        details: slices, galleries and the like; None if only the numbers are wanted.
     """
 
     folder: Path
     predictions: Predictions
     run_status: str | None = None
     notes: tuple[str, ...] = ()
+    details: Details | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -118,13 +122,17 @@ class Evaluation:
         plot_confusion_matrix(
             self.confusion_matrix, self.class_names, self.folder / "confusion_matrix.png"
         )
+        if self.details is not None:
+            self.details.write(self.folder)
         # Last, so that a folder with a metrics.json has the other files too.
         write_json(self.folder / "metrics.json", self.metrics)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the folder, the status of the run, the notes and the metrics, ready for JSON."""
         status = {} if self.run_status is None else {"run_status": self.run_status}
-        return {"folder": str(self.folder), **status, "notes": list(self.notes), **self.metrics}
+        details = {} if self.details is None else self.details.as_dict()
+        facts = {"folder": str(self.folder), **status, "notes": list(self.notes)}
+        return {**facts, **self.metrics, **details}
 
     def text(self) -> str:
         """Return the totals, and a table with one row per class; of many classes, the worst."""
@@ -153,7 +161,8 @@ class Evaluation:
             for name, values in per_class
         ]
         table = table_text(["class", *numbers], rows, right=numbers, title=title)
-        return "\n".join([*totals, "", table, *more])
+        details = ["", self.details.text()] if self.details is not None else []
+        return "\n".join([*totals, "", table, *more, *details])
 
     def _confusion(self, true: int, predicted: int) -> dict[str, Any]:
         return {

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
@@ -81,6 +81,7 @@ def test_rotation_turns_half_of_the_pictures_to_each_side():
     assert 10 < angles.count(30) < 30
 
 
+@settings(deadline=None)
 @given(st.integers(0, 99))
 def test_a_copy_depends_on_the_pixels_alone(seed):
     pixels = _photo(12, 16, seed=seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
@@ -24,6 +24,7 @@ def _predictions(is_right, *, labels=None, paths=None, **columns):
     return Predictions(("cat", "dog", "owl"), paths, labels, probabilities, columns)
 
 
+@settings(deadline=None)
 @given(
     sizes=st.lists(st.tuples(st.integers(0, 40), st.integers(1, 40)), min_size=2, max_size=6),
 )
@@ -38,6 +39,7 @@ def test_p_values_are_those_of_fishers_exact_test(sizes):
         assert p_value == pytest.approx(expected, rel=1e-6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=30))
 def test_the_correction_is_that_of_statsmodels(p_values):
     if not p_values:
@@ -130,6 +132,7 @@ def test_words_among_numbers_make_a_column_of_words():
     assert len(property_of(texts)[0]) == 31
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6).map(str), min_size=1, max_size=80))
 def test_every_number_is_inside_the_range_of_its_slice(texts):
     names, positions = property_of(texts)

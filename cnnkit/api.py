@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnkit.config import Config, load_config
 from cnnkit.default_folders import RUNS_FOLDER
 from cnnkit.prediction import Prediction, find_images, predict
 from cnnkit.runs import Run
 from cnnkit.runtimes import Predictor, load_predictor
+
+if TYPE_CHECKING:
+    from cnnkit.comparison.comparing import Comparison
 
 
 class TrainedModel:
@@ -114,4 +117,27 @@ def resume(
     return resume_run(run, runs_folder=Path(runs_folder))
 
 
-__all__ = ["TrainedModel", "load_config", "load_run", "resume", "train"]
+def compare(
+    runs: Sequence[str | os.PathLike[str]],
+    *,
+    runs_folder: str | os.PathLike[str] = RUNS_FOLDER,
+    evaluation: str = "test",
+) -> Comparison:
+    """Compare runs on the same images; `verdict` says in words which one is better, if any.
+
+    Args:
+        runs: at least two: folders or names of runs or of cross-validations, or CSV files with
+            predictions.
+        runs_folder: where run names are looked up.
+        evaluation: the folder in evaluation/ of each run whose predictions.csv is compared.
+
+    Raises:
+        UsageError: there is no such run or evaluation, or the runs were scored on other images.
+        DataError: predictions cannot be read.
+    """
+    from cnnkit.comparison.comparing import compare as compare_runs
+
+    return compare_runs(runs, runs_folder=runs_folder, evaluation=evaluation)
+
+
+__all__ = ["TrainedModel", "compare", "load_config", "load_run", "resume", "train"]

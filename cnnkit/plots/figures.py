@@ -10,6 +10,9 @@ from cnnkit.files import atomic_write
 from cnnkit.output_guard import DRAWN_BY
 from cnnkit.plots.drawable import drawable
 
+# Okabe and Ito 2008: colours that colour-blind people can tell apart, without the palest one.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as a PNG file, completely or not at all."""

@@ -118,7 +118,7 @@ def read_entry(folder: Path) -> RunEntry | None:
     except ValueError as error:
         return RunEntry(folder, "damaged", f"its run.json {error}")
     status, reason = info["status"], info.get("error")
-    problem = reason if isinstance(reason, str) else None
+    problem: str | None = reason if isinstance(reason, str) else None
     if status != "finished" and is_in_training(run):
         status = "running"
     elif status == "running":  # run.json has the number of a process that no longer holds the lock

@@ -1,0 +1,94 @@
+"""A comparison as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnnkit.comparison.compared_runs import ComparedRun
+from cnnkit.comparison.pair import Pair
+from cnnkit.comparison.config_differences import ConfigDifference
+from cnnkit.tables import table_text
+from cnnkit.text import shown, size_text
+
+_NARROW = (
+    "(The bootstrap's interval is too narrow if so few images differ; the exact test decides.)"
+)
+
+
+def runs_table(runs: Sequence[ComparedRun], pairs: Sequence[Pair]) -> str:
+    """Return one row per run, the best first; columns that no run has a value for are left out.
+
+    Args:
+        runs: in the order of the rows.
+        pairs: of the first run with each other one.
+    """
+    by_name = {name: pair for pair in pairs for name in (pair.first, pair.second)}
+    columns: dict[str, list[str]] = {
+        "run": [shown(run.name) for run in runs],
+        "accuracy": [f"{run.accuracy:.4f}" for run in runs],
+        "95% interval": [_interval(run) for run in runs],
+        "folds": [_folds(run) for run in runs],
+        "macro_f1": [f"{run.macro_f1:.4f}" for run in runs],
+        "log_loss": [f"{run.log_loss:.4f}" for run in runs],
+        "parameters": [_number(run.parameters) for run in runs],
+        "size": ["" if run.num_bytes is None else size_text(run.num_bytes) for run in runs],
+        "ms/image": ["" if run.milliseconds is None else f"{run.milliseconds:.2f}" for run in runs],
+    }
+    if len(pairs) > 1:
+        columns["against the best"] = ["best", *(_against(by_name[run.name]) for run in runs[1:])]
+    kept = {name: cells for name, cells in columns.items() if any(cells)}
+    right = [name for name in kept if name not in ("run", "against the best")]
+    table = table_text(list(kept), list(zip(*kept.values(), strict=True)), right=right)
+    narrow = len(pairs) > 1 and any(pair.has_narrow_interval for pair in pairs)
+    return f"{table}\n{_NARROW}" if narrow else table
+
+
+def pair_text(pair: Pair) -> str:
+    """Return the difference with its interval, and on how many images who is right."""
+    first, second = shown(pair.first), shown(pair.second)
+    rows = [
+        ("both right", f"{pair.both_right:,}"),
+        (f"only {first} right", f"{pair.only_first:,}"),
+        (f"only {second} right", f"{pair.only_second:,}"),
+        ("both wrong", f"{pair.both_wrong:,}"),
+    ]
+    images = table_text(["images", ""], rows, right=[""])
+    lines = [f"{second} minus {first}: {pair.difference_text()}"]
+    if pair.has_narrow_interval:
+        lines.append(_NARROW)
+    return "\n".join([*lines, "", images])
+
+
+def differences_table(runs: Sequence[ComparedRun], differences: Sequence[ConfigDifference]) -> str:
+    """Return one row per key in which the configs differ, or a sentence that they do not."""
+    if not all(run.config for run in runs):
+        return ""
+    if not differences:
+        return "The configs are the same."
+    rows = [[each.key, *map(shown, cells)] for each in differences for cells in each.rows()]
+    return table_text(["config", *(shown(run.name) for run in runs)], rows)
+
+
+def _interval(run: ComparedRun) -> str:
+    low, high = run.accuracy_interval
+    return f"{low:.3f} to {high:.3f}"
+
+
+def _folds(run: ComparedRun) -> str:
+    if run.fold_mean is None:
+        return ""
+    return f"{run.fold_mean:.4f} \N{PLUS-MINUS SIGN} {run.fold_spread:.4f}"
+
+
+def _against(pair: Pair) -> str:
+    low, high = pair.interval
+    counts = f"{pair.only_second:,} : {pair.only_first:,}"
+    words = "worse" if pair.is_distinguishable else "not distinguishable"
+    return (
+        f"{words}, {counts} images, {100 * pair.difference:+.1f} points "
+        f"({100 * low:+.1f} to {100 * high:+.1f})"
+    )
+
+
+def _number(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"

@@ -1,0 +1,104 @@
+"""In what several configs differ, key by key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from typing import Any
+
+from cnnkit.errors import KeyPath, dotted
+
+ABSENT = object()  # the value of a key that a config does not have
+
+
+@dataclass(frozen=True)
+class ConfigDifference:
+    """A key whose value is not the same in all configs.
+
+    Args:
+        key: such as `training.optimizer.adam.learning_rate`.
+        values: one per config, ABSENT if it lacks the key. Of lists with different lengths, such as
+            the layers of two models, only the entries that differ.
+    """
+
+    key: str
+    values: tuple[Any, ...]
+
+    def rows(self) -> list[list[str]]:
+        """Return the values as a config would have them, in rows with one cell per config.
+
+        There is one row, or one per entry of the longest list; a key that is absent gives "".
+        """
+        if all(isinstance(value, list) for value in self.values):
+            entries = zip_longest(*([flow_text(entry) for entry in value] for value in self.values))
+            return [[entry or "" for entry in row] for row in entries]
+        return [["" if value is ABSENT else flow_text(value) for value in self.values]]
+
+
+def config_differences(configs: Sequence[Mapping[str, Any]]) -> list[ConfigDifference]:
+    """Return the keys in which configs differ, in the order of the first config.
+
+    Args:
+        configs: plain data of the YAML files, with every default filled in.
+
+    >>> one, two = {"training": {"epochs": 3, "seed": 0}}, {"training": {"epochs": 5, "seed": 0}}
+    >>> [(each.key, each.values) for each in config_differences([one, two])]
+    [('training.epochs', (3, 5))]
+    """
+    return list(_differences((), configs))
+
+
+def flow_text(value: Any) -> str:
+    """Return a value on one line, as in YAML.
+
+    >>> flow_text({"conv": {"filters": 8, "use_bias": False}}), flow_text(["pool", None])
+    ('conv: {filters: 8, use_bias: false}', '[pool, null]')
+    """
+    if isinstance(value, Mapping):
+        pairs = ", ".join(f"{key}: {_inner(inner)}" for key, inner in value.items())
+        return pairs or "{}"
+    return _inner(value)
+
+
+def _inner(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{flow_text(value)}}}" if value else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_inner, value))}]"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _differences(path: KeyPath, values: Sequence[Any]) -> Iterator[ConfigDifference]:
+    if all(value == values[0] for value in values[1:]):
+        return
+    if all(isinstance(value, Mapping) for value in values):
+        for key in dict.fromkeys(key for value in values for key in value):
+            yield from _differences((*path, key), [value.get(key, ABSENT) for value in values])
+    elif all(isinstance(value, list) for value in values):
+        if len({len(value) for value in values}) == 1:
+            for index, inner in enumerate(zip(*values, strict=True)):
+                yield from _differences((*path, index), inner)
+        else:
+            yield ConfigDifference(dotted(path), _own_entries(values))
+    else:
+        yield ConfigDifference(dotted(path), tuple(values))
+
+
+def _own_entries(lists: Sequence[list[Any]]) -> tuple[list[Any], ...]:
+    """Return the entries of each list that are not in all of them, in their order.
+
+    The first list is compared with each other one, so that a layer that one model has in addition
+    does not make all layers after it different.
+    """
+    first, *others = ([_inner(entry) for entry in entries] for entries in lists)
+    common = set(range(len(first)))  # positions in the first list that all lists have
+    kept = []
+    for other, entries in zip(others, lists[1:], strict=True):
+        blocks = SequenceMatcher(a=first, b=other, autojunk=False).get_matching_blocks()
+        common &= {block.a + step for block in blocks for step in range(block.size)}
+        same = {block.b + step for block in blocks for step in range(block.size)}
+        kept.append([entry for place, entry in enumerate(entries) if place not in same])
+    return [entry for place, entry in enumerate(lists[0]) if place not in common], *kept

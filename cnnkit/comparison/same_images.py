@@ -1,0 +1,120 @@
+"""Bring the answers of two runs together, image by image; refuse if the images are not the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnkit.comparison.compared_runs import ComparedRun
+from cnnkit.errors import UsageError
+from cnnkit.text import count_of, first_few, shown
+
+_ADVICE = (
+    "Score both on the same images, for example: cnnkit evaluate RUN --data DATA --name same, and "
+    "then cnnkit compare RUN RUN --evaluation same"
+)
+
+
+def positions_in(second: ComparedRun, first: ComparedRun) -> NDArray:
+    """Return for each image of the first run its position among the images of the second.
+
+    Images are the same if their contents are; if these are not known, if their paths are.
+
+    Raises:
+        UsageError: the images, their classes or the class names differ; the text says which.
+    """
+    _check_classes(first, second)
+    ours, theirs = _keys(first, second)
+    if ours != theirs:
+        # Images with the same content are interchangeable: their answers are the same.
+        order_of_ours, order_of_theirs = _order(ours), _order(theirs)
+        if [ours[index] for index in order_of_ours] != [theirs[index] for index in order_of_theirs]:
+            raise UsageError(_difference(first, second, ours, theirs))
+        positions = np.empty(len(ours), np.intp)
+        positions[order_of_ours] = order_of_theirs
+    else:
+        positions = np.arange(len(ours))
+    _check_labels(first, second, positions)
+    return positions
+
+
+def _check_classes(first: ComparedRun, second: ComparedRun) -> None:
+    names, others = set(first.predictions.class_names), set(second.predictions.class_names)
+    if names != others:
+        only = [
+            f"only {run.name} has {first_few(sorted(own))}"
+            for run, own in ((first, names - others), (second, others - names))
+            if own
+        ]
+        raise UsageError(
+            f"{first.name} and {second.name} have different classes: {', '.join(only)}. Only runs "
+            "with the same classes can be compared."
+        )
+
+
+def _keys(first: ComparedRun, second: ComparedRun) -> tuple[Sequence[str], Sequence[str]]:
+    if first.contents is not None and second.contents is not None:
+        return first.contents, second.contents
+    return list(first.predictions.paths), list(second.predictions.paths)
+
+
+def _order(keys: Sequence[str]) -> list[int]:
+    return sorted(range(len(keys)), key=keys.__getitem__)
+
+
+def _check_labels(first: ComparedRun, second: ComparedRun, positions: NDArray) -> None:
+    names, others = first.predictions.class_names, second.predictions.class_names
+    labels, other_labels = first.predictions.labels, second.predictions.labels[positions]
+    if names == others:
+        differing = np.flatnonzero(labels != other_labels)
+    else:
+        differing = np.flatnonzero(np.array(names)[labels] != np.array(others)[other_labels])
+    if len(differing):
+        examples = [
+            f"{first.predictions.paths[index]} is {names[labels[index]]} in {first.name} and "
+            f"{others[other_labels[index]]} in {second.name}"
+            for index in differing[:3]
+        ]
+        noun = count_of(len(differing), "image has", "images have")
+        raise UsageError(
+            f"{first.name} and {second.name} were scored on the same images, but {noun} another "
+            f"class ({first_few(examples)}). Score both with the same labels: cnnkit evaluate RUN "
+            "--data DATA --name same, and then cnnkit compare RUN RUN --evaluation same"
+        )
+
+
+def _difference(
+    first: ComparedRun, second: ComparedRun, ours: Sequence[str], theirs: Sequence[str]
+) -> str:
+    parts = []
+    of_first = _paths_of(Counter(ours) - Counter(theirs), ours, first)
+    of_second = _paths_of(Counter(theirs) - Counter(ours), theirs, second)
+    changed = sorted(set(of_first) & set(of_second))
+    if changed:
+        noun = count_of(len(changed), "image has", "images have")
+        parts.append(f"{noun} another content ({first_few(changed)})")
+    for run, paths in ((first, of_first), (second, of_second)):
+        if only := [path for path in paths if path not in set(changed)]:
+            parts.append(
+                f"{count_of(len(only), 'image')} only in {shown(run.name)} ({first_few(only)})"
+            )
+    both = len(ours) - len(of_first)
+    return (
+        f"{first.name} ({count_of(len(ours), 'image')}) and {second.name} "
+        f"({count_of(len(theirs), 'image')}) were not scored on the same images: "
+        f"{both:,} in both, {', '.join(parts)}. {_ADVICE}"
+    )
+
+
+def _paths_of(only: Counter[str], keys: Sequence[str], run: ComparedRun) -> list[str]:
+    """Return the paths of images of a run that the other one lacks."""
+    left, paths = only.copy(), []
+    # From the end: of several copies of an image, the first ones are those that both have.
+    for key, path in zip(reversed(keys), reversed(run.predictions.paths), strict=True):
+        if left[key] > 0:
+            left[key] -= 1
+            paths.append(path)
+    return paths[::-1]

@@ -1,0 +1,69 @@
+"""In what configs differ: by key, and by entry in lists of different lengths."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnkit.comparison.config_differences import ABSENT, config_differences, flow_text
+from cnnkit.config.yaml_reader import read_yaml
+
+
+def _found(*configs):
+    return {each.key: each.values for each in config_differences(configs)}
+
+
+def test_only_keys_that_differ_are_named_and_absent_ones_are_told_from_null():
+    one = {"data": {"source": "a", "split": {"seed": 0}}, "model": {"output": None}}
+    two = {"data": {"source": "a", "split": {"seed": 1}}, "model": {}}
+    assert _found(one, two) == {"data.split.seed": (0, 1), "model.output": (None, ABSENT)}
+
+
+def test_lists_of_one_length_are_compared_entry_by_entry():
+    one = {"model": {"layers": [{"conv": {"filters": 8}}, "pool", {"dropout": {"rate": 0.2}}]}}
+    two = {"model": {"layers": [{"conv": {"filters": 16}}, "pool", {"dropout": {"rate": 0.2}}]}}
+    assert _found(one, two) == {"model.layers[0].conv.filters": (8, 16)}
+
+
+def test_a_layer_more_does_not_make_the_layers_after_it_different():
+    one = {"layers": ["flatten", {"dense": {"units": 8}}, "pool"]}
+    two = {"layers": ["flatten", {"dropout": {"rate": 0.5}}, {"dense": {"units": 8}}, "pool"]}
+    assert _found(one, two) == {"layers": ([], [{"dropout": {"rate": 0.5}}])}
+    three = {"layers": ["flatten", {"dense": {"units": 8}}]}
+    assert _found(one, two, three) == {"layers": (["pool"], [{"dropout": {"rate": 0.5}}], [])}
+
+
+def test_values_of_different_kinds_are_one_difference():
+    assert _found({"a": {"b": 1}}, {"a": [1]}) == {"a": ({"b": 1}, [1])}
+    (difference,) = config_differences([{"a": {"b": 1}}, {}])
+    assert difference.rows() == [["b: 1", ""]]
+
+
+def test_entries_of_lists_are_shown_in_rows():
+    (difference,) = config_differences([{"a": ["pool", {"b": [1, 2]}]}, {"a": []}])
+    assert difference.rows() == [["pool", ""], ["b: [1, 2]", ""]]
+
+
+_SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.text("abc", max_size=3))
+_CONFIGS = st.dictionaries(
+    st.sampled_from("abc"),
+    st.recursive(
+        _SCALARS,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3), st.dictionaries(st.sampled_from("xyz"), inner, max_size=3)
+        ),
+        max_leaves=6,
+    ),
+)
+
+
+@given(_CONFIGS, _CONFIGS)
+def test_configs_differ_exactly_if_they_are_not_equal(one, two):
+    assert _found(one, one) == {}
+    assert bool(_found(one, two)) == (one != two)
+    assert [each.key for each in config_differences([one, two])] == list(_found(one, two))
+
+
+def test_the_text_of_a_value_is_yaml():
+    value = {"adam": {"learning_rate": 0.001, "amsgrad": False}, "layers": ["pool", None, [1, 2]]}
+    assert read_yaml(f"{{{flow_text(value)}}}", "a.yaml").data == value

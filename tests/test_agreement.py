@@ -15,7 +15,7 @@ from PIL import Image
 import cnnkit
 from cnnkit.data.pixels import read_pixels
 from cnnkit.errors import ImageError
-from cnnkit.evaluation import evaluate_model
+from cnnkit.evaluation.evaluate_model import evaluate_model
 from cnnkit.export import export_run
 from cnnkit.runs import Run
 from cnnkit.runtimes import load_predictor

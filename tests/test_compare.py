@@ -72,7 +72,7 @@ def test_a_leaderboard_marks_the_best_and_those_not_distinguishable_from_it(tmp_
     assert comparison.verdict.endswith("The others are worse.")
     text = comparison.text()
     assert text.count("not distinguishable,") == 2
-    assert re.search(r"^c .* worse, 20 : 90 images", text, re.M)
+    assert re.search(r"^c .* worse, 20 against 90 images", text, re.M)
 
 
 def test_p_values_of_a_leaderboard_are_corrected_for_their_number(tmp_path):

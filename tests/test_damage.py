@@ -10,7 +10,7 @@ import pytest
 
 import cnnkit
 from cnnkit.errors import UsageError
-from cnnkit.evaluation import evaluate_model
+from cnnkit.evaluation.evaluate_model import evaluate_model
 from cnnkit.export import export_run
 from cnnkit.runs import Run, newest_run
 

@@ -10,7 +10,7 @@ from cnnkit.config import load_config
 from cnnkit.data.dataset import load_dataset
 from cnnkit.data.scored_images import find_images_for, run_images
 from cnnkit.errors import DataError, UsageError
-from cnnkit.evaluation import evaluate_model
+from cnnkit.evaluation.evaluate_model import evaluate_model
 from cnnkit.explore.summarize import summarize
 
 

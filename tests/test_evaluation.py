@@ -14,7 +14,10 @@ from images import write_classes
 import cnnkit
 from cnnkit.cli import main
 from cnnkit.errors import CnnkitError, DataError, GateError, UsageError
-from cnnkit.evaluation import Evaluation, Predictions, check_requirements, evaluate_model
+from cnnkit.evaluation.evaluate_model import evaluate_model
+from cnnkit.evaluation.gates import check_requirements
+from cnnkit.evaluation.predictions import Predictions
+from cnnkit.evaluation.scores import Evaluation
 from cnnkit.runs import Run
 
 

@@ -22,7 +22,7 @@ from cnnkit.data.dataset import load_dataset
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.sources.listing import find_images
 from cnnkit.data.split.division import divide
-from cnnkit.evaluation import evaluate_model
+from cnnkit.evaluation.evaluate_model import evaluate_model
 from cnnkit.explore.summarize import summarize
 from cnnkit.prediction import predict
 from cnnkit.runs import Run, find_run, newest_run, unfinished_runs

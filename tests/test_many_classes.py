@@ -16,7 +16,8 @@ from cnnkit.data.count_table import count_table
 from cnnkit.data.file_bytes import LocalFile
 from cnnkit.data.records import ImageRecord
 from cnnkit.errors import UsageError
-from cnnkit.evaluation import Evaluation, Predictions
+from cnnkit.evaluation.predictions import Predictions
+from cnnkit.evaluation.scores import Evaluation
 from cnnkit.metrics import all_metrics, most_confused, top_k_accuracy
 from cnnkit.plots.confusion_matrix import plot_confusion_matrix
 from cnnkit.training.class_weights import class_weights

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnkit.errors import DataError
-from cnnkit.evaluation import Predictions, read_predictions
+from cnnkit.evaluation.predictions import Predictions
 from cnnkit.evaluation.predictions_file import write_predictions_file
+from cnnkit.evaluation.predictions_reader import read_predictions
 
 _NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\0"), min_size=1)
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=9)

@@ -14,7 +14,7 @@ from cnnkit.cli import main
 from cnnkit.config import ShapesConfig, load_config
 from cnnkit.data.sources.builtin_names import is_builtin
 from cnnkit.data.sources.listing import read_source
-from cnnkit.evaluation import evaluate_model
+from cnnkit.evaluation.evaluate_model import evaluate_model
 
 _AS_FOLDER = ("./digits", "digits/", "{here}/digits")
 _IN_FOLDER = 24

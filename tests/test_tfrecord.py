@@ -16,7 +16,7 @@ from cnnkit.data.sources.tfrecord import record_at
 from cnnkit.data.sources.tfrecord_source import read_tfrecords
 from cnnkit.data.split.division import divide
 from cnnkit.errors import DataError
-from cnnkit.evaluation import evaluate_model
+from cnnkit.evaluation.evaluate_model import evaluate_model
 
 
 @pytest.fixture(scope="module")

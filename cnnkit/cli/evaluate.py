@@ -83,7 +83,9 @@ def evaluate(
     Writes metrics.json, predictions.csv and confusion_matrix.png into evaluation/ of the run. With
     more than 60 classes, the matrix and the probabilities have files of their own.
     """
-    from cnnkit.evaluation import NotWrittenError, check_requirements, evaluate_model
+    from cnnkit.evaluation.evaluate_model import evaluate_model
+    from cnnkit.evaluation.gates import check_requirements
+    from cnnkit.evaluation.scores import NotWrittenError
     from cnnkit.progress import report_for
 
     not_written = not_met = None

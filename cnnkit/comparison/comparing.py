@@ -12,10 +12,10 @@ import numpy as np
 
 from cnnkit.comparison.compared_runs import ComparedRun, read_compared
 from cnnkit.comparison.comparison_text import differences_table, pair_text, runs_table
+from cnnkit.comparison.config_differences import ABSENT, ConfigDifference, config_differences
 from cnnkit.comparison.pair import Pair, compare_pair
 from cnnkit.comparison.paired_tests import holm
 from cnnkit.comparison.same_images import positions_in
-from cnnkit.comparison.config_differences import ABSENT, ConfigDifference, config_differences
 from cnnkit.default_folders import RUNS_FOLDER
 from cnnkit.errors import UsageError
 from cnnkit.text import first_few, shown

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnkit.comparison.compared_runs import ComparedRun
-from cnnkit.comparison.pair import Pair
 from cnnkit.comparison.config_differences import ConfigDifference
+from cnnkit.comparison.pair import Pair
 from cnnkit.tables import table_text
 from cnnkit.text import shown, size_text
 
@@ -82,7 +82,7 @@ def _folds(run: ComparedRun) -> str:
 
 def _against(pair: Pair) -> str:
     low, high = pair.interval
-    counts = f"{pair.only_second:,} : {pair.only_first:,}"
+    counts = f"{pair.only_second:,} against {pair.only_first:,}"
     words = "worse" if pair.is_distinguishable else "not distinguishable"
     return (
         f"{words}, {counts} images, {100 * pair.difference:+.1f} points "

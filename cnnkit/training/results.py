@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from cnnkit.data.dataset import ImageDataset
-from cnnkit.evaluation import Evaluation, Predictions
+from cnnkit.evaluation.predictions import Predictions
+from cnnkit.evaluation.scores import Evaluation
 from cnnkit.export import check_parity, golden_samples
 from cnnkit.export.formats import write_tflite
 from cnnkit.model.loading import load_keras_model

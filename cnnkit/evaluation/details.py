@@ -114,6 +114,8 @@ class Details:
         return "\n\n".join(parts)
 
     def _slices_text(self) -> str:
+        if not self.slices:
+            return "Too few images to compare slices."
         worse = self.worse_slices
         tried = count_of(len(self.slices), "slice")
         if not worse:

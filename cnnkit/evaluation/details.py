@@ -19,6 +19,10 @@ from cnnkit.text import count_of, shown
 _SLICES_FILE = "slices.csv"
 DETAIL_FILES = (_SLICES_FILE, *GALLERY_FILES, *ROBUSTNESS_FILES)
 _MOST_SLICES = 10  # of the table on the terminal
+_MEANINGS = (
+    "others: accuracy of all other images; expected: what the classes of the slice make likely;\n"
+    "p: of Fisher's exact test, corrected for the number of slices"
+)
 _NUMBERS = ("images", "accuracy", "others", "expected", "p")
 
 
@@ -125,7 +129,8 @@ class Details:
         title = f"{len(worse)} of {tried} {verb} significantly worse than the other images:"
         table = table_text(["slice", *_NUMBERS], rows, right=_NUMBERS, title=title)
         more = len(worse) - _MOST_SLICES
-        return table + (f"\nand {more:,} more in {_SLICES_FILE}" if more > 0 else "")
+        left = [f"and {more:,} more in {_SLICES_FILE}"] if more > 0 else []
+        return "\n".join([table, *left, _MEANINGS])
 
 
 def _slice_row(each: Slice) -> dict[str, Any]:

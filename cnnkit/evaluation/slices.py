@@ -61,7 +61,8 @@ class Slice:
 def find_slices(predictions: Predictions) -> list[Slice]:
     """Return all slices of at least `LEAST_IMAGES` images, the most significantly worse first.
 
-    A property is left out if all images have the same value, or if it only repeats the classes.
+    A property is left out if all images have the same value, or if it divides the images as the
+    classes or another property do.
     """
     counts = list(_counts(predictions))
     total, total_right = len(predictions), int(predictions.is_correct.sum())
@@ -154,11 +155,22 @@ def holm(p_values: ArrayLike) -> NDArray:
 
 
 def _properties(predictions: Predictions) -> Iterator[tuple[str, Property]]:
-    """Yield (name, property) for everything that the images can be sliced by."""
-    yield "class", (list(predictions.class_names), predictions.labels)
-    for name, texts in {"folder": _folders(predictions), **predictions.columns}.items():
-        values, positions = property_of(texts)
-        if len(values) > 1 and not _repeats_the_classes(positions, predictions.labels):
+    """Yield (name, property) for everything that the images can be sliced by.
+
+    Of properties that divide the images alike, only the first is yielded.
+    """
+    # A column of the user may be called `folder` or `class`, too.
+    columns = [*predictions.columns.items(), ("folder", _folders(predictions))]
+    properties: list[tuple[str, Property]] = [
+        ("class", (list(predictions.class_names), predictions.labels)),
+        *((name, property_of(texts)) for name, texts in columns),
+    ]
+    seen = set()
+    for name, (values, positions) in properties:
+        _, first, inverse = np.unique(positions, return_index=True, return_inverse=True)
+        division = first[inverse].tobytes()  # for each image, the first image of its slice
+        if len(first) > 1 and division not in seen:
+            seen.add(division)
             yield name, (values, positions)
 
 
@@ -221,8 +233,3 @@ def _folders(predictions: Predictions) -> list[str]:
         "/".join(part for part in path.split("/")[:-1] if part != names[label]) or "."
         for path, label in zip(predictions.paths, predictions.labels.tolist(), strict=True)
     ]
-
-
-def _repeats_the_classes(positions: NDArray, labels: NDArray) -> bool:
-    pairs = set(zip(positions.tolist(), labels.tolist(), strict=True))
-    return len(pairs) == len(np.unique(positions)) == len(np.unique(labels))

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 import cnnkit
 from cnnkit.cli import main
 from cnnkit.data.pixels import read_pixels
-from cnnkit.evaluation import evaluate_model
 from cnnkit.evaluation.corruptions import CORRUPTIONS, corrupt
+from cnnkit.evaluation.evaluate_model import evaluate_model
 from cnnkit.runs import Run
 from cnnkit.runtimes import load_predictor
 
@@ -123,9 +123,8 @@ def test_the_json_has_slices_views_and_corruptions(run):
 def test_the_text_says_what_was_tried(run):
     done = CliRunner().invoke(main, ["evaluate", str(run.folder), "--tta", "flips"])
     assert "Too few images to compare slices." in done.stdout
-    assert (
-        "--tta flips: accuracy 1.0000, without it 1.0000. It corrects 0 images and" in done.stdout
-    )
+    sentence = "accuracy 1.0000, without it 1.0000. It corrects 0 images and spoils 0 (McNemar's"
+    assert f"--tta flips: {sentence} test: p = 1)." in done.stdout
 
 
 def test_a_table_that_cannot_be_read_any_more_costs_only_its_columns(run, tmp_path):

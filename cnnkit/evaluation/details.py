@@ -6,18 +6,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cnnkit.comparison.paired_tests import mcnemar
 from cnnkit.evaluation.galleries import GALLERY_FILES, FindImage, find_galleries, write_gallery
 from cnnkit.evaluation.predictions import Predictions
-from cnnkit.evaluation.robustness import ROBUSTNESS_FILES, Robustness
 from cnnkit.evaluation.slices import Slice, find_slices
 from cnnkit.files import write_csv
 from cnnkit.tables import table_text
 from cnnkit.text import count_of, shown
 
+if TYPE_CHECKING:
+    from cnnkit.evaluation.robustness import Robustness  # imports OpenCV
+
 _SLICES_FILE = "slices.csv"
-DETAIL_FILES = (_SLICES_FILE, *GALLERY_FILES, *ROBUSTNESS_FILES)
+_ROBUSTNESS_FILES = ("corruptions.csv", "corruptions.png", "corruption_examples.png")
+DETAIL_FILES = (_SLICES_FILE, *GALLERY_FILES, *_ROBUSTNESS_FILES)
 _MOST_SLICES = 10  # of the table on the terminal
 _MEANINGS = (
     "others: accuracy of all other images; expected: what the classes of the slice make likely;\n"
@@ -51,15 +55,17 @@ class Averaging:
             "accuracy_without": self.right_before / self.num_images,
             "gained": self.gained,
             "lost": self.lost,
+            "p_value": mcnemar(self.gained, self.lost),
         }
 
     def text(self) -> str:
-        """Return one sentence."""
+        """Return two sentences."""
         after = self.right_before + self.gained - self.lost
         return (
             f"--tta {self.kind}: accuracy {after / self.num_images:.4f}, without it "
             f"{self.right_before / self.num_images:.4f}. It corrects "
-            f"{count_of(self.gained, 'image')} and spoils {self.lost:,}."
+            f"{count_of(self.gained, 'image')} and spoils {self.lost:,} "
+            f"(McNemar's test: p = {mcnemar(self.gained, self.lost):.2g})."
         )
 
 

@@ -10,11 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.data.file_bytes import ImageFile
-from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.errors import ImageError
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.files import write_csv
-from cnnkit.plots.image_sheet import SIDE, CaptionedImage, write_image_sheet
 from cnnkit.text import count_of
 
 # The image of a path; None if it is not on this computer.
@@ -23,7 +20,6 @@ FindImage = Callable[[str], ImageFile | None]
 _MOST_DRAWN = 36  # images of a sheet
 _MOST_PAIRS, _MOST_OF_PAIR = 8, 6
 _MOST_UNCERTAIN = 200  # rows of the CSV
-_BACKGROUND = 230
 _COLUMNS = ("path", "label", "prediction", "probability", "label_probability")
 
 
@@ -75,13 +71,12 @@ def write_gallery(
     """
     rows = [_row(predictions, index) for _, images in gallery.sections for index in images]
     write_csv(folder / f"{gallery.name}.csv", _COLUMNS, rows)
-    drawn = [
-        (heading, [_captioned(predictions, i, find_image) for i in images[: gallery.most_drawn]])
-        for heading, images in gallery.sections
-    ]
+    drawn = [(heading, images[: gallery.most_drawn]) for heading, images in gallery.sections]
     picture = folder / f"{gallery.name}.png"
-    if any(image.pixels is not None for _, images in drawn for image in images):
-        write_image_sheet(drawn, picture)
+    if any(find_image(predictions.paths[i]) is not None for _, images in drawn for i in images):
+        from cnnkit.evaluation.gallery_sheets import draw_gallery  # imports matplotlib
+
+        draw_gallery(drawn, predictions, find_image, picture)
     else:
         picture.unlink(missing_ok=True)
 
@@ -117,26 +112,3 @@ def _row(predictions: Predictions, index: int) -> dict[str, str]:
         "probability": f"{probabilities[predicted]:.6g}",
         "label_probability": f"{probabilities[label]:.6g}",
     }
-
-
-def _captioned(predictions: Predictions, index: int, find_image: FindImage) -> CaptionedImage:
-    """Return an image with its two most probable classes, its true class and its name."""
-    names, probabilities = predictions.class_names, predictions.probabilities[index]
-    first, second = np.argsort(-probabilities, kind="stable")[:2]
-    is_wrong = not predictions.is_correct[index]
-    lines = (
-        f"{names[first]} {probabilities[first]:.2f}",
-        f"{names[second]} {probabilities[second]:.2f}",
-        f"true class {names[predictions.labels[index]]}",
-        predictions.paths[index],
-    )
-    return CaptionedImage(_pixels(find_image(predictions.paths[index])), lines, is_wrong)
-
-
-def _pixels(file: ImageFile | None) -> NDArray | None:
-    if file is None:
-        return None
-    try:
-        return read_pixels(file, PixelSettings((SIDE, SIDE), resize="pad", background=_BACKGROUND))
-    except ImageError:
-        return None

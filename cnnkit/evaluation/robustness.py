@@ -15,7 +15,6 @@ from cnnkit.evaluation.corruptions import CORRUPTIONS, NUM_STRENGTHS, all_corrup
 from cnnkit.files import write_csv
 from cnnkit.tables import table_text
 
-ROBUSTNESS_FILES = ("corruptions.csv", "corruptions.png", "corruption_examples.png")
 _COLUMNS = ("corruption", "strength", "number", "meaning", "images", "errors", "accuracy")
 
 

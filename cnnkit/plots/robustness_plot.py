@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnnkit.plots.drawable import drawable
-from cnnkit.plots.figures import save_figure
+from cnnkit.plots.figures import COLOURS, save_figure
 
-# Okabe & Ito's colours, which colour-blind people can tell apart, and a marker for each.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = "os^Dv*P"
+_MARKERS = "os^Dv*P"  # one for each colour
 _CELL_INCHES, _LEAST_PIXELS = 1.35, 160
 
 
@@ -31,7 +29,7 @@ def plot_robustness(
     """
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axis = figure.subplots()
-    looks = dict(zip(accuracies, zip(_COLOURS, _MARKERS, strict=True), strict=True))
+    looks = dict(zip(accuracies, zip(COLOURS, _MARKERS, strict=True), strict=True))
     # From the best line to the worst, so that the legend has the order of the lines.
     for kind in sorted(accuracies, key=lambda kind: -np.mean(accuracies[kind])):
         colour, marker = looks[kind]

@@ -24,6 +24,7 @@ from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.sources.folder_walk import image_files
 from cnnkit.data.sources.ignored import SYSTEM, Ignored, is_system
 from cnnkit.errors import ImageError
+from cnnkit.model.calibration import UNKNOWN
 from cnnkit.runtimes import Predictor
 from cnnkit.text import is_web_address
 
@@ -54,12 +55,24 @@ class Prediction:
         class_names: in label order.
         probabilities: (num_classes,); None if the image cannot be read.
         error: why it cannot be read; None if it can.
+        distance: of its features from those of the training images; None if the model was not
+            calibrated.
+        reason: why the answer is `unknown`; None if it is the most probable class.
     """
 
     path: str
     class_names: tuple[str, ...]
     probabilities: NDArray | None = None
     error: str | None = None
+    distance: float | None = None
+    reason: str | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """The most probable class, or `unknown`; None if the image cannot be read."""
+        if self.probabilities is None:
+            return None
+        return self.top(1)[0][0] if self.reason is None else UNKNOWN
 
     def top(self, k: int) -> list[tuple[str, float]]:
         """Return the `k` most probable classes with their probabilities, the largest first.
@@ -91,7 +104,17 @@ def predict(
             yield Prediction(name, names, error=str(error))
             continue
         # One image at a time: an answer must not depend on its neighbours, nor wait for them.
-        yield Prediction(name, names, predictor(pixels[np.newaxis])[0])
+        yield _prediction(name, predictor, pixels)
+
+
+def _prediction(name: str, predictor: Predictor, pixels: NDArray) -> Prediction:
+    info = predictor.info
+    probabilities, distances = predictor.answers(pixels[np.newaxis])
+    distance = None if distances is None else float(distances[0])
+    reason = None
+    if info.calibration is not None:
+        reason = info.calibration.refusal(probabilities[0], distance, info.class_names)
+    return Prediction(name, info.class_names, probabilities[0], distance=distance, reason=reason)
 
 
 def find_images(patterns: Iterable[str], ignored: Ignored | None = None) -> Iterator[str]:

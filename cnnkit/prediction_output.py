@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from cnnkit.data.sources.ignored import Ignored
 
 
-def _csv_header(class_names: Sequence[str], topk: int) -> list[str]:
+def _csv_header(class_names: Sequence[str], topk: int, is_calibrated: bool) -> list[str]:
     more = [f"{key}_{rank}" for rank in range(2, topk + 1) for key in ("prediction", "probability")]
     classes = [f"p_{name}" for name in class_names]
-    return ["path", "prediction", "probability", *more, "error", *classes]
+    known = ["reason", "distance"] if is_calibrated else []
+    return ["path", "prediction", "probability", *more, "error", *known, *classes]
 
 
 def _csv_row(prediction: Prediction, topk: int) -> dict[str, object]:
@@ -30,6 +31,10 @@ def _csv_row(prediction: Prediction, topk: int) -> dict[str, object]:
         suffix = "" if rank == 1 else f"_{rank}"
         values[f"prediction{suffix}"] = name
         values[f"probability{suffix}"] = f"{probability:.6g}"
+    if prediction.reason is not None:
+        values |= {"prediction": prediction.answer, "reason": prediction.reason}
+    if prediction.distance is not None:
+        values["distance"] = f"{prediction.distance:.6g}"
     if prediction.probabilities is not None:
         # Numbers of Python are formatted several times as fast as those of NumPy.
         probabilities = prediction.probabilities.tolist()
@@ -47,6 +52,8 @@ def write_predictions(
     topk: int,
     output: Path | None,
     ignored: Ignored | None = None,
+    *,
+    is_calibrated: bool = False,
 ) -> tuple[int, int]:
     """Write each prediction as soon as it is known; return their number and that of the errors.
 
@@ -58,30 +65,32 @@ def write_predictions(
         output: a file, which appears only when all is written; None for stdout.
         ignored: the files that are not predicted, complete after the last prediction. They become
             the last lines of `jsonl`; the other formats have no place for them.
+        is_calibrated: whether answers may be `unknown`; then `csv` has columns for the reason and
+            the distance.
 
     Raises:
         UsageError: `output` is None and stdout is closed.
     """
+    header = _csv_header(class_names, min(topk, len(class_names)), is_calibrated)
     if output is None:
         if is_stdout_closed():
             raise UsageError("Standard output is closed. Write into a file: --output FILE.")
         if format_ == "csv":  # the same bytes as in a file; JSON can be escaped instead
             sys.stdout.reconfigure(**PATHS_AS_THEY_ARE)
-        return _write(predictions, class_names, format_, topk, sys.stdout, ignored)
+        return _write(predictions, header, format_, topk, sys.stdout, ignored)
     with atomic_write(output) as file:
-        return _write(predictions, class_names, format_, topk, file, ignored)
+        return _write(predictions, header, format_, topk, file, ignored)
 
 
 def _write(
     predictions: Iterable[Prediction],
-    class_names: Sequence[str],
+    header: Sequence[str],
     format_: str,
     topk: int,
     file: TextIO,
     ignored: Ignored | None,
 ) -> tuple[int, int]:
-    topk = min(topk, len(class_names))
-    write_row = _row_writer(class_names, format_, topk, file)
+    write_row = _row_writer(header, format_, topk, file)
     total = failed = 0
     for prediction in predictions:
         write_row(prediction)
@@ -97,10 +106,9 @@ def _write(
 
 
 def _row_writer(
-    class_names: Sequence[str], format_: str, topk: int, file: TextIO
+    header: Sequence[str], format_: str, topk: int, file: TextIO
 ) -> Callable[[Prediction], object]:
     if format_ == "csv":
-        header = _csv_header(class_names, topk)
         writer = csv.DictWriter(file, header, lineterminator="\n")
         writer.writeheader()
         return lambda prediction: writer.writerow(_csv_row(prediction, topk))
@@ -113,13 +121,20 @@ def _facts(prediction: Prediction, topk: int) -> dict[str, Any]:
     if prediction.error is not None:
         return {"path": prediction.path, "error": prediction.error}
     top = [{"class": name, "probability": round(p, 6)} for name, p in prediction.top(topk)]
-    best = {"prediction": top[0]["class"], "probability": top[0]["probability"]}
-    return {"path": prediction.path, **best, "top": top}
+    facts = {"prediction": prediction.answer, "probability": top[0]["probability"]}
+    if prediction.reason is not None:
+        facts["reason"] = prediction.reason
+    if prediction.distance is not None:
+        facts["distance"] = round(prediction.distance, 6)
+    return {"path": prediction.path, **facts, "top": top}
 
 
 def _table_line(prediction: Prediction, topk: int) -> str:
     """Return a line of the table. Its columns are not aligned: the rows to come are not known."""
     if prediction.error is not None:
         return f"{shown(prediction.path)}  ERROR  {prediction.error}"
-    answers = (f"{name} {probability:.4f}" for name, probability in prediction.top(topk))
+    answers = [f"{name} {probability:.4f}" for name, probability in prediction.top(topk)]
+    if prediction.reason is not None:
+        # Without --topk, a class next to `unknown` would be read as the answer.
+        answers = ["unknown", *(answers if topk > 1 else []), f"({prediction.reason})"]
     return "  ".join([shown(prediction.path), *answers])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
+from cnnkit.model.calibrated_layers import DISTANCE, PROBABILITIES
 from cnnkit.model.loading import load_keras_model, naming_damage
 from cnnkit.model.model_info import INFO_NAME, ModelInfo, read_appended_info
 from cnnkit.quiet import quiet_stderr
@@ -27,7 +28,9 @@ from cnnkit.text import count_of
 from cnnkit.utf8_paths import utf8_alias
 
 Note = Callable[[str], Any]
-Outputs = Callable[[NDArray], NDArray]  # (n, h, w, c) uint8 -> (n, units) float32
+# (n, h, w, c) uint8 -> for each output, by its name, (n, units) float32. The names are those of
+# `calibrated_layers`; a model that was not calibrated has only `probabilities`.
+Outputs = Callable[[NDArray], dict[str, NDArray]]
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,18 @@ class Predictor:
 
     def __call__(self, pixels: NDArray) -> NDArray:
         """Return probabilities (num_images, num_classes) for uint8 pixels (num_images, h, w, c)."""
+        return self.answers(pixels)[0]
+
+    def answers(self, pixels: NDArray) -> tuple[NDArray, NDArray | None]:
+        """Return the probabilities, and the distances (num_images,) that a calibrated model gives.
+
+        Args:
+            pixels: uint8 (num_images, height, width, channels).
+        """
         with explaining_lack_of_memory(lambda: _need(self.path)):
-            return self.info.probabilities(self.outputs(pixels))
+            found = self.outputs(pixels)
+        distances = found[DISTANCE][:, 0] if DISTANCE in found else None
+        return self.info.probabilities(found[PROBABILITIES]), distances
 
 
 def load_predictor(
@@ -163,17 +176,28 @@ def _litert(path: Path) -> Outputs:
         interpreter = _interpreter_class()(model_path=str(alias), num_threads=os.cpu_count())
         interpreter.allocate_tensors()
     image = interpreter.get_input_details()[0]["index"]
-    result = interpreter.get_output_details()[0]["index"]
+    places = _output_places(interpreter)
 
-    def outputs(pixels: NDArray) -> NDArray:
-        rows = []
+    def outputs(pixels: NDArray) -> dict[str, NDArray]:
+        rows: dict[str, list[NDArray]] = {name: [] for name in places}
         for one in pixels:  # the file takes one image at a time, see `write_tflite`
             interpreter.set_tensor(image, one[None])
             interpreter.invoke()
-            rows.append(interpreter.get_tensor(result)[0])
-        return np.array(rows)
+            for name, place in places.items():
+                rows[name].append(interpreter.get_tensor(place)[0])
+        return {name: np.array(found) for name, found in rows.items()}
 
     return outputs
+
+
+def _output_places(interpreter: Any) -> dict[str, int]:
+    """Return the index of the tensor of each output, by the name of the output."""
+    details = interpreter.get_output_details()
+    if len(details) == 1:
+        return {PROBABILITIES: details[0]["index"]}
+    # Only the signature has the names, and only its runner tells which tensor has which name.
+    runner = interpreter.get_signature_runner()
+    return {name: each["index"] for name, each in runner.get_output_details().items()}
 
 
 def _interpreter_class() -> type:
@@ -205,7 +229,11 @@ def _onnx_predictor(path: Path) -> Predictor:
     name = session.get_inputs()[0].name
     with naming_damage(path):
         info = ModelInfo.from_json(metadata["cnnkit"])
-    return Predictor(path, info, lambda pixels: session.run(None, {name: pixels})[0])
+    names = [each.name for each in session.get_outputs()]
+    names = names if len(names) > 1 else [PROBABILITIES]
+    return Predictor(
+        path, info, lambda pixels: dict(zip(names, session.run(None, {name: pixels}), strict=True))
+    )
 
 
 def _keras_predictor(path: Path) -> Predictor:
@@ -218,7 +246,9 @@ def _keras_predictor(path: Path) -> Predictor:
             f"{count_of(units, 'output')}. Restore the file, or use another run."
         )
     # A direct call: `model.predict` would first compile a function and build a data pipeline.
-    return Predictor(path, info, lambda pixels: np.asarray(model(pixels, training=False)))
+    return Predictor(
+        path, info, lambda pixels: {PROBABILITIES: np.asarray(model(pixels, training=False))}
+    )
 
 
 def _saved_model(path: Path) -> Outputs:
@@ -226,7 +256,13 @@ def _saved_model(path: Path) -> Outputs:
 
     with naming_damage(path), quiet_stderr(), utf8_alias(path) as alias:
         loaded = tf.saved_model.load(str(alias))
-    return lambda pixels: loaded.serve(tf.constant(pixels)).numpy()
+
+    def outputs(pixels: NDArray) -> dict[str, NDArray]:
+        found = loaded.serve(tf.constant(pixels))
+        found = found if isinstance(found, dict) else {PROBABILITIES: found}
+        return {name: tensor.numpy() for name, tensor in found.items()}
+
+    return outputs
 
 
 def info_of_keras(path: Path) -> ModelInfo:

@@ -25,7 +25,7 @@ _LEVELS = [
     {"runs", "backend", "data"},
     {"augmentation", "model"},
     {"runtimes", "prediction", "prediction_output"},
-    {"plots", "explore", "proposal", "export", "evaluation", "comparison"},
+    {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"},
     {"training"},
     {"api"},
     {"cli"},

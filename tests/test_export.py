@@ -117,10 +117,14 @@ def test_nan_or_the_same_answer_for_all_images_fails_the_check(exported, answer,
     run, _ = exported
     real = load_predictor(run.tflite, run.folder)
     golden = Golden.load(run.golden)
-    broken = Predictor(real.path, real.info, lambda pixels: np.full((len(pixels), 3), answer))
+    broken = Predictor(real.path, real.info, _constant(answer))
     reference = Golden(golden.pixels, np.full_like(golden.probabilities, 1 / 3), golden.paths)
     with pytest.raises(CnnkitError, match=words):
         check_parity(broken, reference)
+
+
+def _constant(answer):
+    return lambda pixels: {"probabilities": np.full((len(pixels), 3), answer)}
 
 
 def test_golden_samples_are_held_out_images_of_every_class(trained_run):

@@ -94,6 +94,48 @@ def test_each_format_is_written_exactly_so(format_, topk, expected, tmp_path):
     assert output.read_bytes().decode() == expected
 
 
+_REFUSED = [
+    Prediction(
+        "a.png", ("cat", "dog"), np.array([0.75, 0.25]), distance=0.5, reason="too far away"
+    ),
+    Prediction("b.png", ("cat", "dog"), np.array([0.25, 0.75]), distance=0.125),
+]
+
+
+@pytest.mark.parametrize(
+    ("format_", "topk", "expected"),
+    [
+        ("table", 1, "a.png  unknown  (too far away)\nb.png  dog 0.7500\n"),
+        (
+            "table",
+            2,
+            "a.png  unknown  cat 0.7500  dog 0.2500  (too far away)\n"
+            "b.png  dog 0.7500  cat 0.2500\n",
+        ),
+        (
+            "csv",
+            1,
+            "path,prediction,probability,error,reason,distance,p_cat,p_dog\n"
+            "a.png,unknown,0.75,,too far away,0.5,0.75,0.25\n"
+            "b.png,dog,0.75,,,0.125,0.25,0.75\n",
+        ),
+        (
+            "jsonl",
+            1,
+            '{"path": "a.png", "prediction": "unknown", "probability": 0.75, "reason": '
+            '"too far away", "distance": 0.5, "top": [{"class": "cat", "probability": 0.75}]}\n'
+            '{"path": "b.png", "prediction": "dog", "probability": 0.75, "distance": 0.125, '
+            '"top": [{"class": "dog", "probability": 0.75}]}\n',
+        ),
+    ],
+)
+def test_unknown_is_written_with_its_reason(format_, topk, expected, tmp_path):
+    output = tmp_path / "out"
+    names = ("cat", "dog")
+    write_predictions(_REFUSED, names, format_, topk, output, is_calibrated=True)
+    assert output.read_text() == expected
+
+
 def test_a_newline_in_a_file_name_breaks_no_row_of_the_table(tmp_path):
     answers = [Prediction("a\nb.png", ("cat",), error="there is no such file")]
     write_predictions(answers, ("cat",), "table", 1, tmp_path / "out")

@@ -76,7 +76,9 @@ def predict(
     """Predict the classes of images: files, folders, globs, or - for paths on stdin.
 
     An image that cannot be read gets a row with its error, the other images are predicted, and the
-    exit code is 1. --json is the same as --format jsonl.
+    exit code is 1. A model that `cnnkit calibrate` has calibrated answers "unknown", with the
+    reason, to images that it is not sure of or that are of another kind. --json is the same as
+    --format jsonl.
     """
     _check_images(images, stdin_image)
     from cnnkit.data.sources.ignored import Ignored
@@ -104,6 +106,7 @@ def predict(
         topk,
         output,
         ignored,
+        is_calibrated=predictor.info.calibration is not None,
     )
     for sentence in ignored.notes():
         say(sentence)

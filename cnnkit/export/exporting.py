@@ -6,15 +6,18 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.export.golden import DEFAULT_LIMIT, Golden, check_parity
 from cnnkit.files import write_json, write_text
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
+from cnnkit.model.calibrated_layers import DISTANCE, calibrated_model, load_references
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import INFO_NAME, LABELS_NAME, ModelInfo, read_appended_info
 from cnnkit.new_folders import check_writable
@@ -125,6 +128,11 @@ def _write_formats(run: Run, formats: Sequence[str], limit: float) -> dict[str, 
     model = load_keras_model(run.best)
     info = read_appended_info(run.tflite)
     golden = Golden.load(run.golden)
+    if info.calibration is not None:
+        references = load_references(run.calibration.with_suffix(".npz"))
+        model = calibrated_model(model, info.calibration.temperature, references)
+        found = model(golden.pixels, training=False)[DISTANCE]
+        golden = replace(golden, distances=np.asarray(found)[:, 0])
     model(golden.pixels[:1], training=False)  # Keras cannot write ONNX before a first call
     run.export.mkdir(exist_ok=True)
     parity: dict[str, dict[str, Any]] = {}

@@ -34,6 +34,8 @@ def write_tflite(model: Any, info: ModelInfo, path: Path) -> None:
         fresh = Path(folder) / "model.tflite"
         with quiet_stderr():
             function = with_constants(_serve(model).get_concrete_function())
+            if isinstance(model.output, dict):
+                function = _named(function, model)
             # The converter asks for the owner of the variables; as constants they need none.
             converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
             fresh.write_bytes(converter.convert())
@@ -49,6 +51,19 @@ def _serve(model: Any) -> Any:
     """
     image = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, "image")
     return tf.function(lambda image: model(image, training=False), input_signature=[image])
+
+
+def _named(function: Any, model: Any) -> Any:
+    """Return a function with constants whose outputs have their names again.
+
+    TensorFlow has put the outputs in the order of their names.
+    """
+    image = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, "image")
+    names = sorted(model.output)
+    named = tf.function(
+        lambda image: dict(zip(names, function(image), strict=True)), input_signature=[image]
+    )
+    return named.get_concrete_function()
 
 
 def _save(model: Any, path: Path) -> None:

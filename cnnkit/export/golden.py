@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cnnkit.data.dataset import ImageDataset
 from cnnkit.errors import CnnkitError, UsageError, damage_as_value_error
 from cnnkit.files import atomic_write
+from cnnkit.model.calibration import with_temperature
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runtimes import Predictor
 
@@ -34,11 +35,14 @@ class Golden:
         pixels: uint8 (num_images, height, width, channels).
         probabilities: (num_images, num_classes), from the Keras model.
         paths: (num_images,), as in split.csv.
+        distances: (num_images,) that the calibrated model gives; not stored, and None if the model
+            is not calibrated.
     """
 
     pixels: NDArray
     probabilities: NDArray
     paths: NDArray
+    distances: NDArray | None = None
 
     def save(self, path: Path) -> None:
         """Write golden.npz; it holds plain arrays, no pickle."""
@@ -120,10 +124,14 @@ def check_parity(
         CnnkitError: the difference is larger than the limit, a probability is NaN, or all images
             get the same answer, so that any model with that answer would pass.
     """
-    probabilities = predictor(golden.pixels)
+    probabilities, distances = predictor.answers(golden.pixels)
     if not np.isfinite(probabilities).all():
         raise CnnkitError("the exported model gives NaN or infinite probabilities.")
-    difference = float(np.abs(probabilities - golden.probabilities).max())
+    expected, calibration = golden.probabilities, predictor.info.calibration
+    if calibration is not None:
+        expected = with_temperature(expected, calibration.temperature)
+        _check_distances(distances, golden.distances, limit)
+    difference = float(np.abs(probabilities - expected).max())
     if difference > limit:
         raise CnnkitError(
             f"the exported model's probabilities differ by up to {difference:.2g} from the Keras "
@@ -137,3 +145,17 @@ def check_parity(
         )
     same = probabilities.argmax(axis=1) == golden.probabilities.argmax(axis=1)
     return {"max_difference": difference, "top1_agreement": float(same.mean())}
+
+
+def _check_distances(distances: NDArray | None, expected: NDArray | None, limit: float) -> None:
+    """Refuse a calibrated model whose distances differ from those of the Keras model."""
+    if distances is None:
+        raise CnnkitError("the exported model gives no distances, although it is calibrated.")
+    if expected is None:
+        return
+    difference = float(np.abs(distances - expected).max())
+    if not difference <= limit:  # NaN is refused too
+        raise CnnkitError(
+            f"the exported model's distances differ by up to {difference:.2g} from those of the "
+            f"Keras model; the limit is {limit:g}."
+        )

@@ -1,4 +1,5 @@
-"""What a model file needs in addition to its weights: class names, pixel settings, kind of output.
+"""What a model file needs in addition to its weights: class names, pixel settings, kind of output,
+and the numbers of `cnnkit calibrate` if it was calibrated.
 
 Every exported file contains it, so that nobody has to guess the labels or the preprocessing: a
 `.tflite` as a ZIP archive after its last byte (TensorFlow Lite's own metadata is stored that way
@@ -11,12 +12,14 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError, damage_as_value_error
+from cnnkit.model.calibration import Calibration
 
 INFO_NAME = "cnnkit.json"
 LABELS_NAME = "labels.txt"
@@ -30,22 +33,24 @@ class ModelInfo:
         class_names: in label order.
         pixels: how an image file becomes the model's input.
         output: `softmax` or `sigmoid`.
+        calibration: which answers are given; None if the model was not calibrated.
     """
 
     class_names: tuple[str, ...]
     pixels: PixelSettings
     output: str
+    calibration: Calibration | None = None
 
     def to_json(self) -> str:
         """Return the JSON document that `from_json` reads."""
-        return json.dumps(
-            {
-                "class_names": self.class_names,
-                "pixels": self.pixels.to_dict(),
-                "output": self.output,
-            },
-            ensure_ascii=False,
-        )
+        values: dict[str, Any] = {
+            "class_names": self.class_names,
+            "pixels": self.pixels.to_dict(),
+            "output": self.output,
+        }
+        if self.calibration is not None:
+            values["calibration"] = self.calibration.as_dict()
+        return json.dumps(values, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> ModelInfo:
@@ -55,6 +60,7 @@ class ModelInfo:
             tuple(values["class_names"]),
             PixelSettings.from_dict(values["pixels"]),
             values["output"],
+            Calibration.from_dict(values["calibration"]) if "calibration" in values else None,
         )
 
     def labels(self) -> str:

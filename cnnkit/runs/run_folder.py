@@ -88,6 +88,11 @@ class Run:
         return self.folder / "golden.npz"
 
     @property
+    def calibration(self) -> Path:
+        """What `cnnkit calibrate` found; the references are next to it, as `.npz`."""
+        return self.folder / "calibration.json"
+
+    @property
     def backup(self) -> Path:
         """What `--resume` needs; removed when the training is finished."""
         return self.folder / "backup" / "training.npz"

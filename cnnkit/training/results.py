@@ -69,7 +69,9 @@ def _evaluate_split(run: Run, dataset: ImageDataset, split: str, name: str) -> d
 
 def write_best_model(run: Run, plan: Plan) -> None:
     """Write model.tflite from the best weights, and golden.npz to check exports with."""
-    run.tflite.unlink(missing_ok=True)  # it may be of earlier weights, if we are interrupted
+    # They may be of earlier weights, if we are interrupted.
+    for path in (run.tflite, run.calibration, run.calibration.with_suffix(".npz")):
+        path.unlink(missing_ok=True)
     model = load_keras_model(run.best)
     info = ModelInfo(plan.dataset.class_names, plan.dataset.settings, plan.config.model.output)
     golden = golden_samples(

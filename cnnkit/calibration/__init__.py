@@ -1,0 +1,1 @@
+"""How sure a model really is, and when it should not answer at all."""

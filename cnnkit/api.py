@@ -15,6 +15,7 @@ from cnnkit.runtimes import Predictor, load_predictor
 
 if TYPE_CHECKING:
     from cnnkit.comparison.comparing import Comparison
+    from cnnkit.evaluation.pooled_folds import FoldEvaluation
 
 
 class TrainedModel:
@@ -75,14 +76,17 @@ def train(
     *,
     overrides: Sequence[str] = (),
     name: str | None = None,
+    folds: int | None = None,
     runs_folder: str | os.PathLike = RUNS_FOLDER,
-) -> Run:
+) -> Run | FoldEvaluation:
     """Train from a config file or a loaded config, and return the run.
 
     Args:
         config: the path of a YAML file, or a Config from `load_config`.
         overrides: as for `--set`: `["training.epochs=3"]`.
         name: the name of the run; by default that of the config file.
+        folds: train this number of models, each tested on another part of the images, and return
+            the scores of all of them.
         runs_folder: where the run folder is created.
 
     Raises:
@@ -96,12 +100,17 @@ def train(
         loaded, stem = config, "run"
     else:
         loaded, stem = load_config(Path(config), overrides), Path(config).stem
+    if folds is not None:
+        from cnnkit.training.fold_training import train_folds
+
+        own_name = name or f"{stem}-{folds}fold"
+        return train_folds(loaded, folds, name=own_name, runs_folder=Path(runs_folder))
     return train_config(loaded, name=name or stem, runs_folder=Path(runs_folder))
 
 
 def resume(
     run: str | os.PathLike | None = None, *, runs_folder: str | os.PathLike = RUNS_FOLDER
-) -> Run:
+) -> Run | FoldEvaluation:
     """Continue an unfinished training after its last finished epoch, and return its run.
 
     Args:
@@ -112,6 +121,12 @@ def resume(
         CnnkitError: an expected failure; its text says what to do.
         KeyboardInterrupt: Ctrl-C; its text says what is kept and how to continue.
     """
+    from cnnkit.runs.run_list import folds_to_resume
+
+    if found := folds_to_resume(None if run is None else str(run), Path(runs_folder)):
+        from cnnkit.training.fold_training import resume_folds
+
+        return resume_folds(found)
     from cnnkit.training.run import resume as resume_run
 
     return resume_run(run, runs_folder=Path(runs_folder))

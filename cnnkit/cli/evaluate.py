@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +19,9 @@ from cnnkit.cli.options import (
 )
 from cnnkit.errors import CnnkitError
 from cnnkit.text import shown
+
+if TYPE_CHECKING:
+    from cnnkit.evaluation.pooled_folds import FoldEvaluation
 
 
 @click.command(cls=Command, examples=['cnnkit evaluate runs/photos --require "accuracy>=0.9"'])
@@ -80,6 +84,7 @@ def evaluate(
 ) -> None:
     """Score a run on its test split, another split, or other images.
 
+    Of a cross-validation (train --folds), the test images of all folds are scored together.
     Writes metrics.json, predictions.csv and confusion_matrix.png into evaluation/ of the run. With
     more than 60 classes, the matrix and the probabilities have files of their own.
     """
@@ -88,10 +93,11 @@ def evaluate(
     from cnnkit.evaluation.scores import NotWrittenError
     from cnnkit.progress import report_for
 
+    name = one_model(run, model)
     not_written = not_met = None
     try:
-        evaluation = evaluate_model(
-            one_model(run, model),
+        evaluation = _evaluated_folds(name, runs_folder, what) or evaluate_model(
+            name,
             runs_folder,
             requirements=requirements,
             note=say,
@@ -107,3 +113,22 @@ def evaluate(
         not_met, lines = error, [str(error)] if not_written else []
     hints = [] if not_written else [f"The results are in {shown(str(evaluation.folder))}."]
     show(evaluation, as_json, hints, notes=lines, failure=not_written or not_met)
+
+
+def _evaluated_folds(
+    name: str | None, runs_folder: Path, options: Mapping[str, Any]
+) -> FoldEvaluation | None:
+    """Return the scores of a cross-validation, None if the name is not that of one."""
+    from cnnkit.runs.fold_runs import find_folds
+
+    folds = None if name is None else find_folds(name, runs_folder)
+    if folds is None:
+        return None
+    if given := [option for option, value in options.items() if value]:
+        raise click.UsageError(
+            f"{name} is a cross-validation, whose folds are scored on their test images: it takes "
+            f"no --{given[0].replace('_', '-')}. Name one fold, for example {name}/fold1."
+        )
+    from cnnkit.evaluation.pooled_folds import evaluate_folds
+
+    return evaluate_folds(folds)

@@ -17,6 +17,7 @@ from cnnkit.text import as_argument, command_line
 
 if TYPE_CHECKING:
     from cnnkit.config import Config
+    from cnnkit.evaluation.pooled_folds import FoldEvaluation
     from cnnkit.runs import Run
     from cnnkit.training.dry_run import DryRun
 
@@ -43,6 +44,13 @@ if TYPE_CHECKING:
     metavar="[RUN]",
     help="Instead of CONFIG: continue a run that did not finish. Default: the newest one.",
 )
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    metavar="K",
+    help="Train K models, each tested on another K-th of the images, into one folder; its name is "
+    "NAME-Kfold. --resume continues all of it.",
+)
 @json_option
 def train(
     path: Path | None,
@@ -54,6 +62,7 @@ def train(
     runs_folder: Path,
     dry_run: bool,
     resume: str | None,
+    folds: int | None,
     as_json: bool,
 ) -> None:
     """Train the model of a config and keep everything in a new run folder.
@@ -62,15 +71,19 @@ def train(
     continues after the last finished epoch and gives the same weights as without the interruption.
     """
     overrides = with_short(overrides, epochs, batch_size, seed)
-    again = _command(path, overrides, name, runs_folder, dry_run, resume)
+    if folds is not None and dry_run:
+        raise click.UsageError("--dry-run checks one training. Give it without --folds.")
+    again = _command(path, overrides, name, runs_folder, dry_run, resume, folds)
     with _naming_command_if_interrupted(again):
         if resume is not None:
-            result = _resumed(resume, runs_folder, given=[path, *overrides, name, dry_run or None])
+            given = [path, *overrides, name, dry_run or None, folds]
+            result = _resumed(resume, runs_folder, given)
         elif path is None:
             raise click.UsageError("Missing argument 'CONFIG' (or --resume).")
         else:
+            default = path.stem if folds is None else f"{path.stem}-{folds}fold"
             result = _trained(
-                path, overrides, path.stem if name is None else name, runs_folder, dry_run
+                path, overrides, default if name is None else name, runs_folder, dry_run, folds
             )
     show(result, as_json)
 
@@ -98,6 +111,7 @@ def _command(
     runs_folder: Path,
     dry_run: bool,
     resume: str | None,
+    folds: int | None,
 ) -> str:
     """Return the command again, so that it can be pasted into a shell."""
     words = ["cnnkit", "train"] if path is None else ["cnnkit", "train", as_argument(path)]
@@ -105,6 +119,7 @@ def _command(
         *(("--set", override) for override in overrides),
         ("--name", name),
         ("--resume", resume),
+        ("--folds", folds),
         ("--runs-folder", None if runs_folder == Path(RUNS_FOLDER) else runs_folder),
     ):
         if value == "":  # --resume alone
@@ -115,16 +130,21 @@ def _command(
     return command_line(*words, *(["--dry-run"] if dry_run else []))
 
 
-def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run:
+def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run | FoldEvaluation:
     if any(value is not None for value in given):
         raise click.UsageError(
             "--resume continues a run with its own settings: it takes no CONFIG, --set, --epochs, "
-            "--batch-size, --seed, --name or --dry-run."
+            "--batch-size, --seed, --name, --folds or --dry-run."
         )
     from cnnkit.progress import report_for
+    from cnnkit.runs.run_list import folds_to_resume
     from cnnkit.training.resuming import run_to_resume
 
     report = report_for(sys.stderr)
+    if folds := folds_to_resume(run or None, runs_folder):
+        from cnnkit.training.fold_training import resume_folds
+
+        return resume_folds(folds, report)
     found = run_to_resume(run or None, runs_folder, report.note)
     # Only now: this imports TensorFlow, which takes seconds, and mistakes should show at once.
     from cnnkit.training.run import resume
@@ -133,8 +153,13 @@ def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run:
 
 
 def _trained(
-    path: Path, overrides: Sequence[str], name: str, runs_folder: Path, is_dry_run: bool
-) -> Run | DryRun:
+    path: Path,
+    overrides: Sequence[str],
+    name: str,
+    runs_folder: Path,
+    is_dry_run: bool,
+    folds: int | None,
+) -> Run | DryRun | FoldEvaluation:
     from cnnkit.config import load_config
     from cnnkit.runs import check_new_run
 
@@ -149,6 +174,10 @@ def _trained(
     report = report_for(sys.stderr)
     if is_dry_run:
         return dry_run(config, report)
+    if folds is not None:
+        from cnnkit.training.fold_training import train_folds
+
+        return train_folds(config, folds, name=name, runs_folder=runs_folder, report=report)
     return train_config(config, name=name, runs_folder=runs_folder, report=report)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,12 @@ class FoldRuns:
     Args:
         folder: of all of it.
         num_folds: how many there are, trained or not.
+        source: of the images that were divided into folds.
     """
 
     folder: Path
     num_folds: int
+    source: str
 
     @property
     def runs(self) -> Sequence[Run]:
@@ -54,10 +57,11 @@ class FoldRuns:
 
     def write(self) -> None:
         """Write the file by which the folder is known."""
-        write_json(self.folder / FOLDS_FILE, {"num_folds": self.num_folds})
+        facts = {"num_folds": self.num_folds, "source": self.source}
+        write_json(self.folder / FOLDS_FILE, facts)
 
 
-def find_folds(path: str | Path, runs_folder: Path) -> FoldRuns | None:
+def find_folds(path: str | os.PathLike[str], runs_folder: Path) -> FoldRuns | None:
     """Return the cross-validation with this folder or name, None if there is none.
 
     Raises:
@@ -85,7 +89,9 @@ def read_folds(folder: Path) -> FoldRuns:
         raise ValueError(f"cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is damaged: {error}") from error
-    number = facts.get("num_folds") if isinstance(facts, dict) else None
+    number, source = map(facts.get, ("num_folds", "source")) if isinstance(facts, dict) else (0, "")
     if not isinstance(number, int) or not 2 <= number <= MOST_FOLDS:
         raise ValueError(f"is damaged: num_folds must be from 2 to {MOST_FOLDS}")
-    return FoldRuns(folder, number)
+    if not isinstance(source, str):
+        raise ValueError("is damaged: source must be a text")
+    return FoldRuns(folder, number, source)

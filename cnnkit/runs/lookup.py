@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.errors import UsageError, did_you_mean
+from cnnkit.runs.fold_runs import find_folds
 from cnnkit.runs.run_folder import Run
-from cnnkit.text import shown
+from cnnkit.text import quoted, shown
 
 Note = Callable[[str], Any]
 
@@ -33,6 +34,12 @@ def find_run(
     for folder in (Path(path), runs_folder / path):  # a folder goes before a name
         if (folder / "run.json").is_file():
             return Run(folder)
+    if folds := find_folds(path, runs_folder):
+        example = quoted(folds.runs[0].folder)
+        raise UsageError(
+            f"{path} is a cross-validation of {folds.num_folds} folds. Name one of them, for "
+            f"example {example}"
+        )
     names = [run.name for run in _run_folders(runs_folder)]
     listed = f" Runs in {runs_folder}: {', '.join(map(shown, names))}." if names else ""
     raise UsageError(

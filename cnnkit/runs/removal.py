@@ -126,6 +126,11 @@ def rename_run(folder: Path, name: str) -> Renaming:
     new = folder.with_name(name)
     if os.path.lexists(new):
         raise UsageError(f"{shown(str(new))} exists. Choose another name.")
+    if (folder / FOLDS_FILE).is_file():
+        raise UsageError(
+            f"{shown(str(folder))} is a cross-validation, which cannot be renamed: the configs of "
+            "its folds have its path."
+        )
     with _untouched(folder):
         pass
     os.rename(folder, new)

@@ -25,12 +25,14 @@ class RunEntry:
             read, `incomplete` if there is no run.json.
         problem: why it is damaged or incomplete, or why it failed.
         info: run.json; empty if it cannot be read.
+        num_folds: of a cross-validation; None for a run.
     """
 
     folder: Path
     status: str
     problem: str | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
+    num_folds: int | None = None
 
     @property
     def name(self) -> str:
@@ -94,6 +96,7 @@ class RunEntry:
             "folder": str(self.folder),
             "status": self.status,
             "problem": self.problem,
+            "folds": self.num_folds,
             "started": self.info.get("started"),
             "minutes": None if self.minutes is None else round(self.minutes, 2),
             "epochs": self.number("epochs"),
@@ -111,8 +114,8 @@ def read_entry(folder: Path) -> RunEntry | None:
     if not os.path.lexists(folder / "run.json"):
         if not is_half_written(folder):
             return None
-        problem = "it has no run.json: the training was killed at its start, or the file was lost"
-        return RunEntry(folder, "incomplete", problem)
+        lost = "it has no run.json: the training was killed at its start, or the file was lost"
+        return RunEntry(folder, "incomplete", lost)
     try:
         info = run.read_info()
     except ValueError as error:

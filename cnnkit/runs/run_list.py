@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from cnnkit.errors import UsageError, did_you_mean
-from cnnkit.runs.fold_runs import FOLDS_FILE, read_folds
+from cnnkit.runs.fold_runs import FOLDS_FILE, FoldRuns, find_folds, read_folds
 from cnnkit.runs.run_entry import RunEntry, read_entry
 from cnnkit.tables import table_text
 from cnnkit.text import count_of, first_few, shown
@@ -190,6 +190,8 @@ def best_run(
         UsageError: no finished run has this metric, or the runs are of different images.
     """
     finished = [entry for entry in runs.entries if entry.status == "finished"]
+    # A cross-validation is no model that could be used, and was scored on other images.
+    finished = [entry for entry in finished if entry.num_folds is None]
     if data is not None:
         finished = [entry for entry in finished if data in (entry.source, entry.shown_source)]
     ranked = sort_runs(replace(runs, entries=finished), metric, split=split).entries
@@ -208,6 +210,20 @@ def best_run(
             "source with --data, or name the runs: cnnkit compare RUN RUN."
         )
     return BestRun(ranked, split, metric)
+
+
+def folds_to_resume(path: str | None, runs_folder: Path) -> FoldRuns | None:
+    """Return the cross-validation that is meant, None if it is a run, or nothing, that is meant.
+
+    Args:
+        path: a folder or name; None means the newest training that did not finish.
+        runs_folder: where names are looked up.
+    """
+    if path is not None:
+        return find_folds(path, runs_folder)
+    entries = list_runs(runs_folder).entries if runs_folder.is_dir() else []
+    unfinished = [entry for entry in entries if entry.status in ("interrupted", "failed")]
+    return find_folds(unfinished[0].folder, runs_folder) if unfinished else None
 
 
 def _metric_of(entry: RunEntry, split: str, name: str) -> float | None:
@@ -233,24 +249,25 @@ def entry_of(folder: Path) -> RunEntry | None:
     except ValueError as error:
         return RunEntry(folder, "damaged", f"its folds.json {error}")
     entries = [entry for run in folds.runs if (entry := read_entry(run.folder))]
-    return _joined(folder, entries, folds.num_folds)
+    return _joined(folds, entries)
 
 
-def _joined(folder: Path, entries: Sequence[RunEntry], num_folds: int) -> RunEntry:
+def _joined(folds: FoldRuns, entries: Sequence[RunEntry]) -> RunEntry:
     """Return the folds of a cross-validation as one entry, with the means of their metrics."""
     finished = [entry for entry in entries if entry.status == "finished"]
     first = entries[0].info if entries else {}
     info: dict[str, Any] = {key: first[key] for key in ("started", "parameters") if key in first}
     # The images of all folds are the same; only their splits differ.
-    info["data"] = first.get("data", {})
+    info["data"] = {**first.get("data", {}), "source": folds.source}
     info["seconds"] = sum(entry.number("seconds") or 0 for entry in entries)
     info["metrics"] = _mean_metrics(finished)
     others = [entry.status for entry in entries if entry.status != "finished"]
-    status = "finished" if len(finished) == num_folds else "interrupted"
+    status = "finished" if len(finished) == folds.num_folds else "interrupted"
     for worst in ("running", "damaged", "failed"):
         status = worst if worst in others else status
-    problem = None if status == "finished" else f"{len(finished)} of {num_folds} folds are finished"
-    return RunEntry(folder, status, problem, info)
+    done = f"{len(finished)} of {folds.num_folds} folds are finished"
+    problem = None if status == "finished" else done
+    return RunEntry(folds.folder, status, problem, info, folds.num_folds)
 
 
 def _mean_metrics(entries: Iterable[RunEntry]) -> dict[str, dict[str, float]]:

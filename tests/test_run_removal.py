@@ -15,6 +15,7 @@ from whole_command import contents_of as files_of
 from whole_command import run as command
 
 from cnnkit.errors import UsageError
+from cnnkit.evaluation.scores import RESULT_FILES
 from cnnkit.locks import held
 from cnnkit.runs import Run, create_run
 from cnnkit.runs.removal import rename_run
@@ -45,6 +46,16 @@ def test_removing_a_run_leaves_nothing_of_what_commands_wrote(used_run):
     assert facts["kept"] == []
     assert facts["removed"] == [str(used_run.folder)]
     assert not used_run.folder.exists()
+
+
+def test_every_file_of_an_evaluation_is_known_as_written(tmp_path):
+    folder = made_run(tmp_path, "a").evaluation("test")
+    folder.mkdir(parents=True)
+    names = {name for name in RESULT_FILES if not name.endswith((".png", ".svg"))}
+    for name in names:  # pictures say themselves that cnnkit drew them
+        (folder / name).write_text("x")
+    assert contents_of(tmp_path / "a").others == []
+    assert len(names) > 5
 
 
 def test_files_of_others_are_kept_wherever_they_are(tmp_path):

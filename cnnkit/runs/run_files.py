@@ -21,7 +21,9 @@ _WRITTEN = tuple(
     calibration.json calibration.npz
     weights/best.keras weights/last.keras backup/training.npz
     evaluation/*/metrics.json evaluation/*/predictions.csv evaluation/*/probabilities.npy
-    evaluation/*/confusion_matrix.csv
+    evaluation/*/confusion_matrix.csv evaluation/*/classes.txt evaluation/*/slices.csv
+    evaluation/*/most_confused.csv evaluation/*/confident_errors.csv
+    evaluation/*/least_certain.csv evaluation/*/corruptions.csv
     export/model.tflite export/model.onnx export/labels.txt export/parity.json
     export/saved_model/cnnkit.json export/saved_model/labels.txt export/saved_model/*.pb
     export/saved_model/variables/variables.*

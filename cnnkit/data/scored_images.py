@@ -43,7 +43,7 @@ def run_images(
     if not chosen:
         has = ", ".join(name for name in SPLITS if any(row["split"] == name for row in rows))
         raise UsageError(f"The run has no {split} split; it has {has}.")
-    root = _root(data_config)
+    root = source_folder(data_config)
     spelling = PathSpelling()
     records = tuple(
         ImageRecord(row["path"], _image_at(root, row["path"], spelling), row["label"], split)
@@ -108,7 +108,8 @@ def _image_at(root: Path, path: str, spelling: PathSpelling) -> ImageFile:
     return record_at(place) or LocalFile(place)
 
 
-def _root(data_config: DataConfig) -> Path:
+def source_folder(data_config: DataConfig) -> Path:
+    """Return the folder that the paths of a run's split.csv are relative to."""
     if is_builtin(data_config.source):
         return builtin_folder(data_config.source, data_config.shapes)
     # The paths in a CSV, JSONL or TFRecord file are relative to its folder.

@@ -148,7 +148,7 @@ def _slice_row(each: Slice) -> dict[str, Any]:
 
 def _table_row(each: Slice) -> list[str]:
     return [
-        f"{shown(each.by)} {shown(each.value)}",
+        shown(each.name),
         f"{each.images:,}",
         f"{each.accuracy:.4f}",
         f"{each.rest_accuracy:.4f}",

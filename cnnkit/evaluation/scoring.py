@@ -45,10 +45,15 @@ class Extent:
 
 @dataclass(eq=False)
 class _Answers:
-    """What is known of the images that could be read, in order."""
+    """What is known of the images that could be read, in order.
 
+    Args:
+        probabilities: (num_images, num_classes), of which the first rows are used. It is made in
+            one piece, because with many images and classes it needs most of the memory.
+    """
+
+    probabilities: NDArray
     records: list[ImageRecord] = field(default_factory=list)
-    probabilities: list[NDArray] = field(default_factory=list)
     plain: list[int] = field(default_factory=list)  # predicted from the image itself
     corrupted: list[NDArray] = field(default_factory=list)  # predicted from worsened copies
     measures: list[Mapping[str, str]] = field(default_factory=list)
@@ -99,7 +104,7 @@ def score_images(
         names,
         paths,
         np.array([label_of[record.label] for record in answers.records]),
-        np.stack(answers.probabilities),
+        answers.probabilities[: len(paths)],
         _columns(manifest, paths, answers.measures, note),
     )
     files = {record.path: record.file for record in answers.records}
@@ -115,7 +120,8 @@ def _answers(
     predictor: Predictor, records: Sequence[ImageRecord], extent: Extent, report: Report
 ) -> tuple[_Answers, list[tuple[str, str]]]:
     """Return the answers, and (path, reason) of the images that cannot be read."""
-    answers, broken = _Answers(), []
+    shape = len(records), len(predictor.info.class_names)
+    answers, broken = _Answers(np.empty(shape, np.float32)), []
     read = partial(read_and_measure, settings=predictor.info.pixels)
     images = read_ahead((record.file for record in records), read)
     with report.counting("scoring images") as progress:
@@ -125,9 +131,9 @@ def _answers(
             except ImageError as error:
                 broken.append((record.path, str(error)))
                 continue
+            _ask(predictor, pixels, extent, answers)
             answers.records.append(record)
             answers.measures.append(measures)
-            _ask(predictor, pixels, extent, answers)
             progress(done, len(records))
     return answers, broken
 
@@ -135,7 +141,7 @@ def _answers(
 def _ask(predictor: Predictor, pixels: NDArray, extent: Extent, answers: _Answers) -> None:
     views = views_of(pixels, extent.tta) if extent.tta else pixels[np.newaxis]
     probabilities = predictor(views)
-    answers.probabilities.append(probabilities.mean(axis=0))
+    answers.probabilities[len(answers.records)] = probabilities.mean(axis=0)
     answers.plain.append(int(probabilities[0].argmax()))
     if extent.corruptions:
         answers.corrupted.append(predictor(all_corrupted(pixels)).argmax(axis=1))

@@ -21,8 +21,16 @@ ALPHA = 0.05
 _MOST_LISTED = 10  # different numbers; a column with more is divided into quarters
 _QUARTERS = ("lowest", "low", "high", "highest")
 
-# A property: the name of each of its slices, and the slice of each image; -1 for none.
-Property = tuple[list[str], NDArray]
+
+class Value(NamedTuple):
+    """What the images of a slice have in common: a text, or a range of numbers with its name."""
+
+    text: str
+    range: str = ""
+
+
+# The value of each slice, and the slice of each image; -1 for none.
+Property = tuple[list[Value], NDArray]
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,9 @@ class Slice:
 
     Args:
         by: the property, such as `class`, `brightness` or a column of the data's CSV.
-        value: the images of the slice have this value, or this range of values.
+        value: what the images of the slice have in common; `lowest`, `low`, `high` or `highest` for
+            a range of numbers.
+        range: that range, such as `47.4 to 58.6`; empty for other values.
         images: how many there are.
         errors: how many of them are wrong.
         accuracy: of the images in the slice.
@@ -44,6 +54,7 @@ class Slice:
 
     by: str
     value: str
+    range: str
     images: int
     errors: int
     accuracy: float
@@ -51,6 +62,11 @@ class Slice:
     expected_accuracy: float
     p_value: float
     p_corrected: float
+
+    @property
+    def name(self) -> str:
+        """The property, the value and its range, for people."""
+        return f"{self.by} {self.value}" + (f" ({self.range})" if self.range else "")
 
     @property
     def is_worse(self) -> bool:
@@ -72,7 +88,8 @@ def find_slices(predictions: Predictions) -> list[Slice]:
     slices = [
         Slice(
             by=count.by,
-            value=count.value,
+            value=count.value.text,
+            range=count.value.range,
             images=count.images,
             errors=count.images - count.right,
             accuracy=count.right / count.images,
@@ -93,7 +110,7 @@ class _Count(NamedTuple):
     """The images and right answers of one slice, and how many would be expected of its classes."""
 
     by: str
-    value: str
+    value: Value
     images: int
     right: int
     expected: float
@@ -162,7 +179,7 @@ def _properties(predictions: Predictions) -> Iterator[tuple[str, Property]]:
     # A column of the user may be called `folder` or `class`, too.
     columns = [*predictions.columns.items(), ("folder", _folders(predictions))]
     properties: list[tuple[str, Property]] = [
-        ("class", (list(predictions.class_names), predictions.labels)),
+        ("class", ([Value(name) for name in predictions.class_names], predictions.labels)),
         *((name, property_of(texts)) for name, texts in columns),
     ]
     seen = set()
@@ -183,7 +200,7 @@ def property_of(texts: Sequence[str]) -> Property:
         texts: one per image.
 
     >>> property_of(["a", "b", "", "a"])
-    (['a', 'b'], array([ 0,  1, -1,  0]))
+    ([Value(text='a', range=''), Value(text='b', range='')], array([ 0,  1, -1,  0]))
     """
     values = sorted(set(texts) - {""})
     numbers = _numbers(values)
@@ -191,7 +208,7 @@ def property_of(texts: Sequence[str]) -> Property:
         values.sort(key=numbers.__getitem__)
     if numbers is None or len(values) <= _MOST_LISTED:
         place = {value: index for index, value in enumerate(values)} | {"": -1}
-        return values, np.array([place[text] for text in texts])
+        return [Value(text) for text in values], np.array([place[text] for text in texts])
     return _quarters(np.array([numbers.get(text, np.nan) for text in texts]))
 
 
@@ -199,15 +216,15 @@ def _quarters(numbers: NDArray) -> Property:
     """Return four ranges with about as many images in each; equal numbers stay together."""
     edges = np.nanquantile(numbers, (0.25, 0.5, 0.75))
     quarters = np.searchsorted(edges, numbers)
-    names: list[str] = []
+    values: list[Value] = []
     positions = np.full(len(numbers), -1)
     for quarter, word in enumerate(_QUARTERS):
         inside = (quarters == quarter) & ~np.isnan(numbers)
         if inside.any():  # not if more than a quarter of the numbers are equal
             low, high = numbers[inside].min(), numbers[inside].max()
-            positions[inside] = len(names)
-            names.append(f"{word} ({_number_text(low)} to {_number_text(high)})")
-    return names, positions
+            positions[inside] = len(values)
+            values.append(Value(word, f"{_number_text(low)} to {_number_text(high)}"))
+    return values, positions
 
 
 def _numbers(texts: Iterable[str]) -> dict[str, float] | None:

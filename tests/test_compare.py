@@ -72,7 +72,7 @@ def test_a_leaderboard_marks_the_best_and_those_not_distinguishable_from_it(tmp_
     assert comparison.verdict.endswith("The others are worse.")
     text = comparison.text()
     assert text.count("not distinguishable,") == 2
-    assert re.search(r"^c .* worse, 20 against 90 images", text, re.M)
+    assert re.search(r"^c .* worse, 20 against 90 images \(p < 0.0001\)", text, re.M)
 
 
 def test_p_values_of_a_leaderboard_are_corrected_for_their_number(tmp_path):
@@ -165,6 +165,14 @@ def test_the_differences_of_the_configs_are_listed(tmp_path):
         "training.seed": {"one": 0, "two": 1},
     }
     assert re.search(r"^training.seed +0 +1$", comparison.text(), re.M)
+
+
+def test_a_value_as_in_the_config_of_the_best_run_is_shown_once(tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 7)):
+        scored_run(tmp_path, name, [True, name == "a"] * 10, seed=seed)
+    text = cnnkit.compare(["c", "b", "a"], runs_folder=tmp_path).text()
+    assert re.search(r"^config +a +c +b$", text, re.M)
+    assert re.search(r"^training.seed +0 +7 +same$", text, re.M)
 
 
 def test_the_json_is_one_document_and_the_same_as_in_python(tmp_path):

@@ -30,7 +30,14 @@ def test_a_layer_more_does_not_make_the_layers_after_it_different():
     two = {"layers": ["flatten", {"dropout": {"rate": 0.5}}, {"dense": {"units": 8}}, "pool"]}
     assert _found(one, two) == {"layers": ([], [{"dropout": {"rate": 0.5}}])}
     three = {"layers": ["flatten", {"dense": {"units": 8}}]}
-    assert _found(one, two, three) == {"layers": (["pool"], [{"dropout": {"rate": 0.5}}], [])}
+    own = [{"dropout": {"rate": 0.5}}, "pool"]
+    assert _found(one, two, three) == {"layers": (["pool"], own, [])}
+
+
+def test_entries_that_only_some_lists_share_are_shown_for_all_that_have_them():
+    with_pool, without = {"layers": ["flatten", "pool"]}, {"layers": ["flatten"]}
+    assert _found(with_pool, with_pool, without) == {"layers": (["pool"], ["pool"], [])}
+    assert _found(without, with_pool, with_pool) == {"layers": ([], ["pool"], ["pool"])}
 
 
 def test_values_of_different_kinds_are_one_difference():

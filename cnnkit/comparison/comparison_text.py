@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cnnkit.comparison.compared_runs import ComparedRun
 from cnnkit.comparison.config_differences import ConfigDifference
-from cnnkit.comparison.pair import Pair
+from cnnkit.comparison.pair import Pair, p_text
 from cnnkit.tables import table_text
 from cnnkit.text import shown, size_text
 
@@ -60,12 +60,19 @@ def pair_text(pair: Pair) -> str:
 
 
 def differences_table(runs: Sequence[ComparedRun], differences: Sequence[ConfigDifference]) -> str:
-    """Return one row per key in which the configs differ, or a sentence that they do not."""
+    """Return one row per key in which the configs differ, or a sentence that they do not.
+
+    What is as in the config of the first run is "same", so that long values are there once.
+    """
     if not all(run.config for run in runs):
         return ""
     if not differences:
         return "The configs are the same."
-    rows = [[each.key, *map(shown, cells)] for each in differences for cells in each.rows()]
+    rows = [
+        [each.key, shown(first), *("same" if cell == first else shown(cell) for cell in others)]
+        for each in differences
+        for first, *others in each.rows()
+    ]
     return table_text(["config", *(shown(run.name) for run in runs)], rows)
 
 
@@ -85,8 +92,8 @@ def _against(pair: Pair) -> str:
     counts = f"{pair.only_second:,} against {pair.only_first:,}"
     words = "worse" if pair.is_distinguishable else "not distinguishable"
     return (
-        f"{words}, {counts} images, {100 * pair.difference:+.1f} points "
-        f"({100 * low:+.1f} to {100 * high:+.1f})"
+        f"{words}, {counts} images ({p_text(pair.corrected_p_value)}), "
+        f"{100 * pair.difference:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
     )
 
 

@@ -94,11 +94,15 @@ def _own_entries(lists: Sequence[list[Any]]) -> tuple[list[Any], ...]:
     does not make all layers after it different.
     """
     first, *others = ([_inner(entry) for entry in entries] for entries in lists)
-    common = set(range(len(first)))  # positions in the first list that all lists have
-    kept = []
-    for other, entries in zip(others, lists[1:], strict=True):
+    # For each list, the position of an entry -> that of the same entry in the first list.
+    same = [{place: place for place in range(len(first))}]
+    for other in others:
         blocks = SequenceMatcher(a=first, b=other, autojunk=False).get_matching_blocks()
-        common &= {block.a + step for block in blocks for step in range(block.size)}
-        same = {block.b + step for block in blocks for step in range(block.size)}
-        kept.append([entry for place, entry in enumerate(entries) if place not in same])
-    return [entry for place, entry in enumerate(lists[0]) if place not in common], *kept
+        same.append(
+            {block.b + step: block.a + step for block in blocks for step in range(block.size)}
+        )
+    in_all = set.intersection(*(set(places.values()) for places in same))
+    return tuple(
+        [entry for place, entry in enumerate(entries) if places.get(place) not in in_all]
+        for entries, places in zip(lists, same, strict=True)
+    )

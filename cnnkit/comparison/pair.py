@@ -92,21 +92,21 @@ class Pair:
     def verdict(self) -> str:
         """Return one sentence: which one is better, or that they are not distinguishable."""
         first, second = shown(self.first), shown(self.second)
-        p_text = _p_text(self.corrected_p_value)
+        chance = p_text(self.corrected_p_value)
         if not self.only_first and not self.only_second:
             return f"{first} and {second} are right on the same images: nothing tells them apart."
         if not self.is_distinguishable:
             images = count_of(self.only_first, "image")
             return (
                 f"{first} and {second} are not distinguishable: {images} against "
-                f"{self.only_second:,} ({p_text})."
+                f"{self.only_second:,} ({chance})."
             )
         better, worse, gained, lost = first, second, self.only_first, self.only_second
         if self.difference > 0:
             better, worse, gained, lost = second, first, lost, gained
         return (
             f"{better} is better than {worse}: only {better} is right on "
-            f"{count_of(gained, 'image')}, only {worse} on {lost:,} ({p_text})."
+            f"{count_of(gained, 'image')}, only {worse} on {lost:,} ({chance})."
         )
 
     def what_would_settle_it(self) -> str:
@@ -174,7 +174,8 @@ def _count(images: NDArray) -> int:
     return int(np.count_nonzero(images))
 
 
-def _p_text(p_value: float) -> str:
+def p_text(p_value: float) -> str:
+    """Return `p = 0.66`, with two digits that count."""
     return "p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.2g}"
 
 

@@ -39,6 +39,7 @@ class RunDetails:
             "problem": self.entry.problem,
             "started": local_time(info.get("started")),
             "took": _duration(self.entry.number("seconds")),
+            "folds": self._folds(),
             "epochs": self._epochs(),
             "parameters": _count(self.entry.number("parameters")),
             "data": self._data(),
@@ -64,6 +65,10 @@ class RunDetails:
         if epochs is None:
             return ""
         return f"{epochs:.0f}" if best is None else f"{epochs:.0f}, the best is epoch {best:.0f}"
+
+    def _folds(self) -> str:
+        folds = self.entry.num_folds
+        return "" if folds is None else f"{folds}; the metrics are their means"
 
     def _data(self) -> str:
         images = self.entry.num_images

@@ -275,6 +275,8 @@ def _mean_metrics(entries: Iterable[RunEntry]) -> dict[str, dict[str, float]]:
     for entry in entries:
         for split, metrics in entry.metrics.items():
             for name, value in metrics.items():
+                if name == "num_images":  # not a metric: its mean says nothing
+                    continue
                 values.setdefault(split, {}).setdefault(name, []).append(value)
     return {
         split: {name: fmean(numbers) for name, numbers in metrics.items()}

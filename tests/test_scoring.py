@@ -110,6 +110,14 @@ def test_the_accuracy_on_worsened_images_is_that_of_their_answers(run):
         assert (evaluation.folder / name).read_bytes().startswith(b"\x89PNG")
 
 
+def test_no_file_of_an_earlier_evaluation_is_left(run):
+    folder = _evaluate(run, corruptions=True).folder
+    assert folder.name == "test-corruptions"
+    assert _evaluate(run, name=folder.name).folder == folder
+    assert sorted(path.name for path in folder.glob("*corruption*")) == []
+    assert (folder / "least_certain.png").exists()
+
+
 def test_the_json_has_slices_views_and_corruptions(run):
     words = ["evaluate", str(run.folder), "--tta", "crops", "--corruptions", "--json"]
     facts = json.loads(CliRunner().invoke(main, words).stdout)
@@ -117,7 +125,7 @@ def test_the_json_has_slices_views_and_corruptions(run):
     assert facts["tta"]["kind"] == "crops" and facts["corruptions"]["accuracy"].keys() == {
         *CORRUPTIONS
     }
-    assert Path(facts["folder"]).name == "test-crops"
+    assert Path(facts["folder"]).name == "test-crops-corruptions"
 
 
 def test_the_text_says_what_was_tried(run):

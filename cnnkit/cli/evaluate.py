@@ -86,7 +86,8 @@ def evaluate(
 
     Of a cross-validation (train --folds), the test images of all folds are scored together.
     Writes metrics.json, predictions.csv and confusion_matrix.png into evaluation/ of the run. With
-    more than 60 classes, the matrix and the probabilities have files of their own.
+    more than 60 classes, the matrix and the probabilities have files of their own. Kinds of images
+    on which the run is worse are listed, and pictures of its errors are drawn.
     """
     from cnnkit.evaluation.evaluate_model import evaluate_model
     from cnnkit.evaluation.gates import check_requirements

@@ -96,11 +96,13 @@ class Details:
         return [each for each in self.slices if each.is_worse]
 
     def write(self, folder: Path) -> None:
-        """Write slices.csv, the galleries, and what corruptions do."""
+        """Write slices.csv, the galleries, and what corruptions do; nothing of before is left."""
         columns = [*Slice.__dataclass_fields__, "is_worse"]
         write_csv(folder / _SLICES_FILE, columns, map(_slice_row, self.slices))
         for gallery in find_galleries(self.predictions):
             write_gallery(gallery, self.predictions, folder, self.find_image)
+        for name in _ROBUSTNESS_FILES:
+            (folder / name).unlink(missing_ok=True)
         if self.robustness is not None:
             self.robustness.write(folder)
 

@@ -99,7 +99,8 @@ def evaluate_model(
         records = _other_images(
             data, split, run, predictor, config, allow_missing_classes, kept_note
         )
-    folder = output or run.evaluation(name or _result_name(predictor.path, run, split, data, tta))
+    kinds = [tta or "", "corruptions" if corruptions else ""]
+    folder = output or run.evaluation(name or _result_name(predictor.path, run, split, data, kinds))
     if data is not None:
         # The CSV that is scored may be in that folder under that name: it must not be replaced.
         written = folder / "predictions.csv"
@@ -181,7 +182,11 @@ def _other_images(
 
 
 def _result_name(
-    model: Path, run: Run, split: str | None, data: str | os.PathLike | None, tta: str | None
+    model: Path,
+    run: Run,
+    split: str | None,
+    data: str | os.PathLike | None,
+    kinds: Sequence[str],
 ) -> str:
     """Return the folder name for an evaluation; other kinds of evaluation get other names."""
     parts = [split]
@@ -194,5 +199,4 @@ def _result_name(
         parts = [parent, stem or "data", split]
     if model.resolve() != run.tflite.resolve():
         parts.append(model.name)
-    parts.append(tta)
-    return "-".join(part for part in parts if part)
+    return "-".join(part for part in [*parts, *kinds] if part)

@@ -12,8 +12,10 @@ from cnnkit.data.file_bytes import ImageFile
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.errors import ImageError
 from cnnkit.evaluation.predictions import Predictions
+from cnnkit.plots.figures import class_label
 from cnnkit.plots.image_sheet import SIDE, CaptionedImage, write_image_sheet
 
+_MOST_LETTERS = 16  # of a class name
 _SETTINGS = PixelSettings((SIDE, SIDE), resize="pad", background=230)
 
 
@@ -41,13 +43,16 @@ def draw_gallery(
 def _captioned(
     predictions: Predictions, index: int, find_image: Callable[[str], ImageFile | None]
 ) -> CaptionedImage:
-    names, path = predictions.class_names, predictions.paths[index]
-    probabilities = predictions.probabilities[index]
+    path, probabilities = predictions.paths[index], predictions.probabilities[index]
+
+    def name(label: int) -> str:
+        return class_label(predictions.class_names[label], _MOST_LETTERS)
+
     first, second = np.argsort(-probabilities, kind="stable")[:2]
     lines = (
-        f"{names[first]} {probabilities[first]:.2f}",
-        f"{names[second]} {probabilities[second]:.2f}",
-        f"true class {names[predictions.labels[index]]}",
+        f"{name(first)} {probabilities[first]:.2f}",
+        f"{name(second)} {probabilities[second]:.2f}",
+        f"true class {name(predictions.labels[index])}",
         path,
     )
     return CaptionedImage(_pixels(find_image(path)), lines, not predictions.is_correct[index])

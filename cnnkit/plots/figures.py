@@ -20,7 +20,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(file, format="png", dpi=120, metadata=DRAWN_BY)
 
 
-def class_label(name: str) -> str:
+def class_label(name: str, most_letters: int = 24) -> str:
     """Return a class name, or only its beginning if it is too long."""
     name = drawable(name)
-    return name if len(name) <= 24 else f"{name[:23]}\u2026"
+    return name if len(name) <= most_letters else f"{name[: most_letters - 1]}\u2026"

@@ -28,7 +28,7 @@ def check_requirements(requirements: Iterable[str], metrics: dict[str, Any]) -> 
 
     Args:
         requirements: such as `accuracy>=0.9` or `per_class.cat.recall>=0.8`.
-        metrics: as from `cnnkit.metrics.all_metrics`.
+        metrics: as from `all_metrics`.
 
     Raises:
         UsageError: a requirement cannot be read, or names no metric.

@@ -9,10 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnkit.metrics.blocks import row_blocks
 from cnnkit.text import count_of
 
-# Rows of probabilities that are looked at together: memory does not grow with the images.
-BLOCK_CELLS = 2_000_000
 _SUM_TOLERANCE = 1e-3  # other tools write four digits
 
 
@@ -60,7 +59,7 @@ class Predictions:
                     f"{name} has {count_of(len(values), 'value')} for "
                     f"{count_of(shape[0], 'image')}."
                 )
-        for begin, block in self.blocks():
+        for begin, block in row_blocks(self.probabilities):
             if fault := fault_of_rows(block):
                 row, reason = fault
                 raise ValueError(f"Row {begin + row} of probabilities {reason}")
@@ -69,23 +68,15 @@ class Predictions:
         """Return the number of images."""
         return len(self.labels)
 
-    def blocks(self) -> list[tuple[int, NDArray]]:
-        """Return (first row, views of some rows) for all rows of the probabilities."""
-        step = max(1, BLOCK_CELLS // len(self.class_names))
-        return [
-            (begin, self.probabilities[begin : begin + step])
-            for begin in range(0, len(self.labels), step)
-        ]
-
     @cached_property
     def predicted(self) -> NDArray:
         """(num_images,) labels of the most probable classes; of equal ones, the first."""
-        return np.concatenate([block.argmax(axis=1) for _, block in self.blocks()])
+        return np.concatenate([block.argmax(axis=1) for _, block in row_blocks(self.probabilities)])
 
     @cached_property
     def confidence(self) -> NDArray:
         """(num_images,) probabilities of the most probable classes."""
-        return np.concatenate([block.max(axis=1) for _, block in self.blocks()])
+        return np.concatenate([block.max(axis=1) for _, block in row_blocks(self.probabilities)])
 
     @cached_property
     def is_correct(self) -> NDArray:

@@ -16,6 +16,7 @@ from cnnkit.errors import DataError
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.files import atomic_write, write_csv, write_text
 from cnnkit.metrics import MOST_CLASSES_IN_FULL
+from cnnkit.metrics.blocks import row_blocks
 from cnnkit.text import first_few
 
 PROBABILITIES_FILE, CLASSES_FILE = "probabilities.npy", "classes.txt"
@@ -71,7 +72,7 @@ def _suffix(rank: int) -> str:
 def _rows(predictions: Predictions) -> Iterator[list[str]]:
     names = predictions.class_names
     many = len(names) > MOST_CLASSES_IN_FULL
-    for begin, block in predictions.blocks():
+    for begin, block in row_blocks(predictions.probabilities):
         # The stable sort puts the first of several equal classes first, as argmax does.
         order = np.argsort(-block, axis=1, kind="stable")[:, : _TOP if many else 1]
         for row, best in enumerate(order.tolist()):

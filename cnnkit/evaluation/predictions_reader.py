@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.errors import DataError, damage_as_value_error
-from cnnkit.evaluation.predictions import BLOCK_CELLS, Predictions, fault_of_rows
+from cnnkit.evaluation.predictions import Predictions, fault_of_rows
 from cnnkit.evaluation.predictions_file import CLASSES_FILE, PROBABILITIES_FILE, is_reserved
 from cnnkit.files import WITHOUT_MARK, open_regular, text_encoding
+from cnnkit.metrics.blocks import BLOCK_CELLS
 from cnnkit.text import count_of, first_few, shown
 
 _CELL = r'(?:"(?:[^"]|"")*"|[^",]*),'

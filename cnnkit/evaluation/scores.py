@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.errors import CnnkitError
+from cnnkit.evaluation.all_metrics import HEADLINE_METRICS, all_metrics
 from cnnkit.evaluation.details import DETAIL_FILES, Details
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.evaluation.predictions_file import (
@@ -19,7 +20,7 @@ from cnnkit.evaluation.predictions_file import (
     write_predictions_file,
 )
 from cnnkit.files import write_csv, write_json
-from cnnkit.metrics import MOST_CLASSES_IN_FULL, all_metrics, confusion_matrix, most_confused
+from cnnkit.metrics import MOST_CLASSES_IN_FULL, confusion_matrix, most_confused
 from cnnkit.plots.confusion_matrix import plot_confusion_matrix
 from cnnkit.tables import table_text
 from cnnkit.text import shown
@@ -93,15 +94,11 @@ class Evaluation:
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """Every number of `cnnkit.metrics.all_metrics`.
+        """Every number of `all_metrics`, with 95% intervals.
 
         If there are many classes: the commonest confusions, and the file with the whole matrix.
         """
-        metrics = all_metrics(
-            labels=self.predictions.labels,
-            probabilities=self.predictions.probabilities,
-            class_names=self.class_names,
-        )
+        metrics = all_metrics(self.predictions)
         if self.has_many_classes:
             pairs = most_confused(self.confusion_matrix, _MOST_CONFUSED)
             metrics["confusion_matrix_file"] = _MATRIX_FILE
@@ -136,12 +133,6 @@ class Evaluation:
 
     def text(self) -> str:
         """Return the totals, and a table with one row per class; of many classes, the worst."""
-        totals = [f"{'images':<18} {self.metrics['num_images']}"]
-        totals += [
-            f"{name:<18} {value:.4f}"
-            for name, value in self.metrics.items()
-            if isinstance(value, float)
-        ]
         numbers = ["precision", "recall", "f1", "support"]
         per_class = list(self.metrics["per_class"].items())
         title, more = "", []
@@ -162,7 +153,22 @@ class Evaluation:
         ]
         table = table_text(["class", *numbers], rows, right=numbers, title=title)
         details = ["", self.details.text()] if self.details is not None else []
-        return "\n".join([*totals, "", table, *more, *details])
+        return "\n".join([self._headline_text(), "", table, *more, *details])
+
+    def _headline_text(self) -> str:
+        intervals = self.metrics["intervals"]
+        rows = [["images", f"{self.metrics['num_images']:,}", ""]]
+        for name in HEADLINE_METRICS:
+            if name in self.metrics:
+                value, ends = self.metrics[name], intervals.get(name)
+                rows.append(
+                    [
+                        name,
+                        "not defined" if value is None else f"{value:.4f}",
+                        "" if ends is None else "{:.4f} to {:.4f}".format(*ends),
+                    ]
+                )
+        return table_text(["metric", "value", "95% interval"], rows, right=["value"])
 
     def _confusion(self, true: int, predicted: int) -> dict[str, Any]:
         return {

@@ -56,8 +56,8 @@ def test_an_interval_contains_the_value_and_stays_in_the_range(value, error, num
     assert 0 <= low <= value <= high <= 1
     low, high = interval_of_score(2 * value - 1, error, num_images, lowest=-1)
     assert -1 <= low <= 2 * value - 1 + 1e-12 and 2 * value - 1 - 1e-12 <= high <= 1
-    low, high = interval_of_loss(value, error)
-    assert 0 <= low <= value <= high
+    low, high = interval_of_loss(value + 0.01, error * value)
+    assert 0 < low <= value + 0.01 <= high
 
 
 def test_an_interval_of_a_score_is_wilson_s_if_it_is_a_share():

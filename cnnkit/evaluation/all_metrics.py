@@ -86,12 +86,18 @@ def _of_counts(
             lowest, highest = _LIMITS.get(name, (0.0, 1.0))
             intervals[name] = interval_of_score(
                 values[name],
-                np.nanstd(resamples, ddof=1),
+                _deviation(resamples),
                 num_images,
                 lowest=lowest,
                 highest=highest,
             )
     return values, intervals
+
+
+def _deviation(resamples: NDArray) -> float:
+    """Return the standard deviation of those that are defined; Cohen's kappa may not be."""
+    defined = resamples[~np.isnan(resamples)]
+    return defined.std() if len(defined) else 0.0
 
 
 def _of_images(predictions: Predictions) -> tuple[dict[str, float], dict[str, Any]]:
@@ -108,8 +114,9 @@ def _of_images(predictions: Predictions) -> tuple[dict[str, float], dict[str, An
             highest=1.0 if num_classes == 2 else 2.0,
         ),
     }
-    if num_images > 1:  # one image does not say how losses vary, and they have no limit
-        intervals["log_loss"] = interval_of_loss(values["log_loss"], error_of_mean(losses, strata))
+    # Equal losses, or one, do not say how losses vary, and they have no upper limit.
+    if (error := error_of_mean(losses, strata)) > 0:
+        intervals["log_loss"] = interval_of_loss(values["log_loss"], error)
     if num_classes > _TOP:  # with fewer it would always be 1
         values["top5_accuracy"] = (ranks(**given) < _TOP).mean()
         intervals["top5_accuracy"] = wilson_interval(values["top5_accuracy"], num_images)

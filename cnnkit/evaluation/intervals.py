@@ -82,7 +82,7 @@ def interval_of_score(
 
 def interval_of_loss(value: float, error: float) -> Interval:
     """Return the interval of a positive number without an upper limit: normal on a log scale."""
-    factor = math.exp(_Z * error / value) if value > 0 else 1.0
+    factor = math.exp(_Z * error / value)
     return value / factor, value * factor
 
 

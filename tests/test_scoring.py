@@ -16,6 +16,7 @@ from cnnkit.cli import main
 from cnnkit.data.pixels import read_pixels
 from cnnkit.evaluation.corruptions import CORRUPTIONS, corrupt
 from cnnkit.evaluation.evaluate_model import evaluate_model
+from cnnkit.evaluation.images_of_table import images_of_table
 from cnnkit.runs import Run
 from cnnkit.runtimes import load_predictor
 
@@ -108,6 +109,18 @@ def test_the_accuracy_on_worsened_images_is_that_of_their_answers(run):
     assert robustness.mean_accuracy == pytest.approx(np.mean(means))
     for name in ("corruptions.png", "corruption_examples.png"):
         assert (evaluation.folder / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_images_of_a_predictions_csv_are_found_by_their_paths(run, tmp_path):
+    table = run.evaluation("test") / "predictions.csv"
+    path = _rows(table)[0]["path"]
+    assert images_of_table(table)(path) == str(_source(run) / path)
+    assert images_of_table(table)("red/gone.png") is None
+    (tmp_path / "red").mkdir()
+    shutil.copy(_source(run) / path, tmp_path / "red" / "here.png")
+    assert images_of_table(tmp_path / "other.csv")("red/here.png").read_bytes()
+    absolute = str(tmp_path / "red" / "here.png")
+    assert images_of_table(table)(absolute) == absolute
 
 
 def test_no_file_of_an_earlier_evaluation_is_left(run):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.data.file_bytes import ImageFile, LocalFile
-from cnnkit.data.sources.tfrecord import record_at
+from cnnkit.data.file_bytes import ImageFile
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.files import write_csv
 from cnnkit.text import count_of
@@ -81,24 +79,6 @@ def write_gallery(
         draw_gallery(drawn, predictions, find_image, picture)
     else:
         picture.unlink(missing_ok=True)
-
-
-def images_in(*folders: str | os.PathLike[str]) -> FindImage:
-    """Return a function that finds images by paths relative to the first folder that has them.
-
-    It takes the paths of a predictions.csv, of which nothing but the path is known.
-    """
-
-    def find(path: str) -> ImageFile | None:
-        for folder in folders:
-            place = os.path.join(folder, path)
-            if os.path.isfile(place):
-                return LocalFile(place)
-            if (file := record_at(place)) is not None:  # in a TFRecord file
-                return file
-        return None
-
-    return find
 
 
 def _confused(predictions: Predictions, wrong: NDArray) -> Iterator[tuple[str, NDArray]]:

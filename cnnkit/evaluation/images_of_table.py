@@ -1,0 +1,36 @@
+"""Find the images of a predictions.csv, of which only the paths are known."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cnnkit.data.file_bytes import ImageFile, LocalFile
+from cnnkit.data.sources.tfrecord import record_at
+from cnnkit.evaluation.galleries import FindImage
+from cnnkit.runs import run_around
+
+
+def images_of_table(table: Path) -> FindImage:
+    """Return a function that finds the image of a path in a predictions.csv, or gives None.
+
+    Paths are relative to the data of the run that the file is in, to the folder of the file, or to
+    the current folder.
+
+    Args:
+        table: the CSV.
+    """
+    folders = [table.parent, Path()]
+    if run := run_around(table):
+        source = Path(run.info().get("data", {}).get("source", ""))
+        folders.insert(0, source if source.is_dir() else source.parent)
+
+    def find(path: str) -> ImageFile | None:
+        places = (os.path.join(folder, path) for folder in folders)
+        return next((file for place in places if (file := _image_at(place))), None)
+
+    return find
+
+
+def _image_at(place: str) -> ImageFile | None:
+    return LocalFile(place) if os.path.isfile(place) else record_at(place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnkit.comparison.config_differences import ABSENT, config_differences, flow_text
@@ -64,6 +64,7 @@ _CONFIGS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(_CONFIGS, _CONFIGS)
 def test_configs_differ_exactly_if_they_are_not_equal(one, two):
     assert _found(one, one) == {}

@@ -132,9 +132,13 @@ def test_two_cross_validations_are_compared_on_all_images(own_folds, start, tmp_
     comparison = cnnkit.compare([own_folds.folder, other.run_folder])
     trained, barely = comparison.runs
     assert comparison.pairs[0].num_images == 27
-    assert trained.fold_spread == pytest.approx(np.std(trained.fold_accuracies, ddof=1))
+    accuracies = [run.info()["metrics"]["test"]["accuracy"] for run in own_folds.runs]
+    assert trained.fold_accuracies == pytest.approx(accuracies)
+    assert trained.fold_spread == pytest.approx(np.std(accuracies, ddof=1))
     assert barely.fold_mean == pytest.approx(other.mean["accuracy"])
     assert "\N{PLUS-MINUS SIGN}" in comparison.text()
+    with pytest.raises(UsageError, match=r"not on validation. Name one fold: \S+fold1$"):
+        cnnkit.compare([own_folds.folder, other.run_folder], evaluation="validation")
     keys = [each.key for each in comparison.differences]
     assert keys == ["training.epochs", "training.optimizer.adam.learning_rate"]
 

@@ -21,6 +21,7 @@ from cnnkit.comparison.paired_tests import (
 _COUNT = st.integers(0, 300)
 
 
+@settings(deadline=None)  # statsmodels is slow at first
 @given(_COUNT, _COUNT)
 def test_mcnemar_equals_statsmodels(only_first, only_second):
     table = [[50, only_first], [only_second, 7]]
@@ -35,6 +36,7 @@ def test_mcnemar_by_hand(only_first, only_second, expected):
     assert mcnemar(only_first, only_second) == pytest.approx(expected)
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_equals_statsmodels(p_values):
     assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]))
@@ -121,3 +123,31 @@ def test_no_number_of_images_shows_a_difference_that_cannot_be():
     assert needed_images(0, 0, 100) is None
     assert needed_images(1, 0, 1000, difference=0.01) is None
     assert needed_images(10, 10, 100, difference=0.01) > 10_000
+
+
+def _simulated(random, num_images, shares):
+    """Return the answers of two classifiers; each image is both right, one right, or both wrong."""
+    kinds = random.choice(4, num_images, p=shares)
+    return np.isin(kinds, (0, 1)), np.isin(kinds, (0, 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shares", [(0.7, 0.1, 0.15, 0.05), (0.8, 0.08, 0.08, 0.04)])
+def test_95_of_100_intervals_contain_the_true_difference(shares):
+    random = np.random.default_rng(0)
+    truth, hits = shares[2] - shares[1], 0
+    for _ in range(1000):
+        first, second = _simulated(random, 400, shares)
+        labels = random.integers(0, 5, 400)
+        low, high = difference_interval(first=first, second=second, labels=labels)
+        hits += low <= truth <= high
+    assert 930 <= hits <= 970
+
+
+def test_equally_good_classifiers_are_seldom_told_apart():
+    random = np.random.default_rng(0)
+    found = 0
+    for _ in range(1000):
+        first, second = _simulated(random, 400, (0.8, 0.06, 0.06, 0.08))
+        found += mcnemar(int((first & ~second).sum()), int((second & ~first).sum())) < ALPHA
+    assert 10 <= found <= 50  # the exact test errs in at most 5% of all cases, and in not much less

@@ -8,12 +8,15 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from made_runs import made_run
 from whole_command import run as command
 
 from cnnkit.errors import UsageError
 from cnnkit.locks import held
 from cnnkit.runs import create_run
+from cnnkit.runs.run_details import run_details
 from cnnkit.runs.run_list import best_run, list_runs, sort_runs
 
 
@@ -147,6 +150,34 @@ def test_odd_values_in_run_json_do_not_stop_the_list(three_runs):
     )
     for words in ([], ["--sort", "data"], ["--sort", "accuracy"], ["show", "odd"]):
         assert command("runs", *words, "--runs-folder", three_runs).exit_code == 0
+
+
+_JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from("abtest"), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+_KEYS = ("status", "started", "metrics", "data", "seconds", "epochs", "parameters", "error", "pid")
+
+
+@given(st.dictionaries(st.sampled_from(_KEYS), _JSON))
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_run_json_is_listed(tmp_path, values):
+    runs = tmp_path / "runs"
+    if not runs.exists():
+        made_run(runs, "odd")
+    sound = {"status": "finished", "started": "2026-01-01T00:00:00+00:00"}
+    (runs / "odd" / "run.json").write_text(json.dumps({**sound, **values}))
+    listed = list_runs(runs)
+    assert [entry.name for entry in listed.entries] == ["odd"]
+    for column in ("run", "minutes", "epochs", "images", "data", "started"):
+        assert "odd" in sort_runs(listed, column).text()
+    assert "odd" in run_details(runs / "odd").text()
+    json.dumps(listed.as_dict())
 
 
 def test_no_folder_and_no_runs_are_said(tmp_path):

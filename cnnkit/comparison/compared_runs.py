@@ -11,6 +11,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
+
 from cnnkit.errors import UsageError, reason_of
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.evaluation.predictions_reader import read_predictions
@@ -175,6 +177,11 @@ def _how_to_score(run: Run, evaluation: str) -> str:
 
 
 def _read_folds(folds: FoldRuns, evaluation: str) -> ComparedRun:
+    if evaluation != "test":
+        raise UsageError(
+            f"{folds.folder} is a cross-validation, which can be compared on the test images of "
+            f"its folds, not on {shown(evaluation)}. Name one fold: {folds.runs[0].argument}"
+        )
     file = folds.evaluation(evaluation) / "predictions.csv"
     if not file.is_file():
         raise UsageError(
@@ -183,19 +190,35 @@ def _read_folds(folds: FoldRuns, evaluation: str) -> ComparedRun:
             f"{quoted(folds.folder)})."
         )
     predictions = read_predictions(file)
-    runs = list(folds.runs)
-    accuracies = [run.info()["metrics"][evaluation]["accuracy"] for run in runs]
-    parameters = runs[0].info().get("parameters")
+    first = folds.runs[0]
+    parameters = first.info().get("parameters")
     return ComparedRun(
         folds.folder.name,
         folds.folder,
         predictions,
-        _contents(runs, predictions.paths),
+        _contents(folds.runs, predictions.paths),
         _config(folds.config),
         parameters if isinstance(parameters, int) else None,
-        runs[0].tflite if runs[0].tflite.is_file() else None,
-        fold_accuracies=accuracies,
+        first.tflite if first.tflite.is_file() else None,
+        fold_accuracies=_fold_accuracies(folds, predictions),
     )
+
+
+def _fold_accuracies(folds: FoldRuns, predictions: Predictions) -> list[float]:
+    fold_of = {
+        row["path"]: number
+        for number, run in enumerate(folds.runs)
+        for row in run.read_split()
+        if row["split"] == "test"
+    }
+    numbers = np.array([fold_of.get(path, -1) for path in predictions.paths])
+    if set(numbers.tolist()) != set(range(folds.num_folds)):
+        raise UsageError(
+            f"{folds.evaluation('test')} does not have the test images of the folds. Score them "
+            f"again: cnnkit evaluate {quoted(folds.folder)}"
+        )
+    right = predictions.is_correct
+    return [float(right[numbers == number].mean()) for number in range(folds.num_folds)]
 
 
 def _contents(runs: Sequence[Run], paths: Sequence[str]) -> list[str] | None:

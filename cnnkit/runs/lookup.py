@@ -42,9 +42,8 @@ def find_run(
         )
     names = [run.name for run in _run_folders(runs_folder)]
     listed = f" Runs in {runs_folder}: {', '.join(map(shown, names))}." if names else ""
-    raise UsageError(
-        f"{path} is not a run folder (it has no run.json).{did_you_mean(str(path), names)}{listed}"
-    )
+    nearest = did_you_mean(Path(path).name, names)
+    raise UsageError(f"{path} is not a run folder (it has no run.json).{nearest}{listed}")
 
 
 def newest_run(runs_folder: Path, note: Note = warnings.warn) -> Run:

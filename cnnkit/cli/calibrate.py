@@ -63,7 +63,7 @@ def calibrate(run: str | None, runs_folder: Path, as_json: bool, **wanted: Any) 
     hints = [f"{found.tflite} is calibrated. next: cnnkit predict IMAGE --model {found.argument}"]
     if found.export.is_dir():
         hints.append(
-            f"Exports from before are not calibrated. To write them again: cnnkit export "
-            f"{found.argument}"
+            "Exports from before do not have this calibration. To write them again: "
+            f"cnnkit export {found.argument}"
         )
     show(made, as_json, hints)

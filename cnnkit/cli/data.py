@@ -6,6 +6,7 @@ import click
 
 from cnnkit.cli.command import Group
 from cnnkit.cli.data_check import check
+from cnnkit.cli.data_labels import labels
 from cnnkit.cli.data_pack import pack
 from cnnkit.cli.data_preview import preview
 from cnnkit.cli.data_split import split
@@ -17,4 +18,4 @@ def data() -> None:
     """Check, count, split, draw and pack images; they are never changed."""
 
 
-data.add_section("Commands", [check, stats, split, preview, pack])
+data.add_section("Commands", [check, stats, split, labels, preview, pack])

@@ -168,6 +168,13 @@ class DataConfig(Section):
         description="The classes to use, in label order: a list, or a text file with one per line. "
         "null for all classes of the source, sorted by name.",
     )
+    labels: Annotated[Text | None, Expected("a CSV file with the columns sha256 and new_label")] = (
+        Field(
+            None,
+            description="A CSV file that corrects labels, from `cnnkit data labels`: images "
+            "with the content `sha256` get the class in `new_label`. Relative to this file.",
+        )
+    )
     allow_missing_classes: Flag = Field(
         False, description="Whether a validation or test folder may lack some of the classes."
     )

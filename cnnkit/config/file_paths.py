@@ -83,6 +83,7 @@ def _path_keys(config: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, Ke
     data, phases = _at(config, "data"), _at(config, "training", "phases")
     if isinstance(data, dict):
         yield data, "source", ("data", "source")
+        yield data, "labels", ("data", "labels")
     for index, phase in enumerate(phases if isinstance(phases, list) else ()):
         data = _at(phase, "data")
         if isinstance(data, dict):

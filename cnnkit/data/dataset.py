@@ -11,6 +11,7 @@ import numpy as np
 
 from cnnkit.config import DataConfig
 from cnnkit.data.cache.pixels import PixelStore, open_pixels
+from cnnkit.data.corrected_labels import read_corrections, with_corrections
 from cnnkit.data.file_bytes import ImageFile
 from cnnkit.data.file_contents import Progress
 from cnnkit.data.pixels import PixelSettings
@@ -152,8 +153,12 @@ def load_dataset(
     source = find_images(data_config)
     for sentence in source.notes:
         kept_note(sentence)
+    # Of all images, decodable or not: the labels must not depend on a damaged file.
+    class_names = ordered_classes(source, data_config.classes)
+    # Before the images are read: a mistake in that file should show at once.
+    corrections = read_corrections(data_config.labels, class_names)
     if check is not None:
-        check(len(ordered_classes(source, data_config.classes)), len(source.records))
+        check(len(class_names), len(source.records))
     decoded = decode_images(source, data_config, progress, kept_note)
     report_unreadable(
         decoded.skipped,
@@ -162,8 +167,6 @@ def load_dataset(
         skip=data_config.on_error == "skip",
         note=kept_note,
     )
-    # Of all images, decodable or not: the labels must not depend on a damaged file.
-    class_names = ordered_classes(source, data_config.classes)
     _check_none_lost(source, decoded, data_config.allow_missing_classes)
     splits, of_splits = assign_splits(
         decoded.records,
@@ -173,6 +176,11 @@ def load_dataset(
     )
     for sentence in changed_notes(decoded.records, decoded.hashes) + of_splits:
         kept_note(sentence)
+    # After the split, so that a corrected label moves no image to another split.
+    records = with_corrections(
+        decoded.records, decoded.hashes, corrections, data_config.labels, kept_note
+    )
+    decoded = replace(decoded, records=records)
     return replace(_dataset(decoded, class_names, splits), notes=tuple(notes))
 
 

@@ -9,7 +9,7 @@ from cnnkit.config import DataConfig
 from cnnkit.data.file_contents import Progress
 from cnnkit.data.split.assignment import ALL_IN_TRAIN, assign_splits, too_few_error
 from cnnkit.data.split.folds import deal_units, too_few_for_folds
-from cnnkit.data.split.hashed_images import Division, read_images
+from cnnkit.data.split.hashed_images import Division, HashedImages, read_images
 from cnnkit.data.split.manifest import Manifest, read_manifest
 from cnnkit.data.split.stratified import split_units
 from cnnkit.data.split.units import Pool
@@ -94,6 +94,44 @@ def divide_into_folds(
         splits = _draw_validation(pool, folds, fold, images.splits_in(manifest), data_config)
         divisions.append(images.write(file, pool.spread(splits), manifest, note))
     return divisions
+
+
+def folds_of(images: HashedImages, num_folds: int, data_config: DataConfig) -> list[int]:
+    """Return the fold of each image, from 0; copies and groups stay in one fold.
+
+    Args:
+        images: none of which has a split.
+        num_folds: at least 2.
+        data_config: the `data` section.
+
+    Raises:
+        DataError: a class has too few images.
+    """
+    pool = Pool(images.records, images.hashes, images.groups)
+    folds = _deal(pool, [None] * len(images.records), num_folds, data_config)
+    # `spread` takes any text for a split.
+    return [int(fold) for fold in pool.spread([str(fold) for fold in folds])]
+
+
+def splits_of_fold(
+    images: HashedImages, folds: Sequence[int], fold: int, data_config: DataConfig
+) -> list[str]:
+    """Return the split of each image if one fold is test; validation is drawn from the others.
+
+    Args:
+        images: none of which has a split.
+        folds: the fold of each image, as from `folds_of`.
+        fold: the one that is test.
+        data_config: the `data` section; the fraction of test is not used.
+
+    Raises:
+        DataError: a class has too few images.
+    """
+    pool = Pool(images.records, images.hashes, images.groups)
+    of_content = dict(zip(images.hashes, folds, strict=True))
+    of_unit = [of_content[unit.contents[0]] for unit in pool.units]
+    nothing = [None] * len(images.records)
+    return pool.spread(_draw_validation(pool, of_unit, fold, nothing, data_config))
 
 
 def fold_file(output: Path, number: int) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.config import DataConfig
+from cnnkit.data.corrected_labels import read_corrections, with_corrections
 from cnnkit.data.file_contents import Progress, hash_files
 from cnnkit.data.records import SPLITS, ImageRecord
 from cnnkit.data.sources.listing import find_images, ordered_classes
@@ -150,6 +151,8 @@ def read_images(
     for sentence in changed_notes(records, hashes):
         note(sentence)
     class_names = ordered_classes(source, data_config.classes)
+    corrections = read_corrections(data_config.labels, class_names)
+    records = with_corrections(records, hashes, corrections, data_config.labels, note)
     lost = set(class_names) - {record.label for record in records}
     if lost:
         raise DataError(f"{source.name}: no image of {first_few(sorted(lost), 10)} can be read.")

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 
+from cnnkit.lean_imports import hidden_packages, uncollected
 from cnnkit.quiet import quiet_stderr
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
-with quiet_stderr():
+# Keras imports these for data frames, wrappers and galleries, which takes a third of the time. No
+# command needs that, but a program that imports cnnkit and Keras may.
+_NOT_FOR_COMMANDS = ("matplotlib", "pandas", "scipy", "sklearn")
+_HIDDEN = _NOT_FOR_COMMANDS if "cnnkit.cli" in sys.modules else ()
+
+# What is imported stays: looking for garbage among it takes a tenth of the time.
+with quiet_stderr(), hidden_packages(*_HIDDEN), uncollected():
     import keras
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (

@@ -18,8 +18,8 @@ _ROOT = Path(cnnkit.__file__).parent
 
 # Imports go to the same group or down, never up.
 _LEVELS = [
-    {"errors", "text", "files", "output_guard", "locks", "memory", "progress", "quiet", "streams"}
-    | {"new_folders", "default_folders", "tables", "utf8_paths", "version"},
+    {"errors", "text", "files", "output_guard", "lean_imports", "locks", "memory", "progress"}
+    | {"new_folders", "default_folders", "quiet", "streams", "tables", "utf8_paths", "version"},
     {"arithmetic", "metrics", "backbone_networks", "learning_rate_schedules"},
     {"config"},
     {"runs", "backend", "data"},

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from cnnkit.augmentation.mixing import Mixing
 
 _PREFETCHED_BATCHES = 4  # enough to bridge a slow file, few enough for large images in memory
+# Otherwise TensorFlow would rewrite the `if` of these functions, which needs time and changes
+# nothing: none of them depends on a tensor.
+_as_it_is = tf.autograph.experimental.do_not_convert
 
 
 def training_batches(
@@ -62,6 +65,7 @@ def training_batches(
         keys = augment.keys(seed, epoch, hashes, occurrences)
         return augment.on_host(images, keys), keys
 
+    @_as_it_is
     def batch(step: tf.Tensor, shown: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
         samples, occurrences, labels = shown
         types = (dataset.dtype, tf.uint64)
@@ -101,6 +105,7 @@ def evaluation_batches(
     """
     indices = np.asarray(indices, np.int64)
 
+    @_as_it_is
     def batch(samples: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.numpy_function(dataset.pixels, [samples], dataset.dtype, stateful=False)
         images.set_shape((None, *dataset.shape))

@@ -103,7 +103,7 @@ class BackboneFeatures:
     def __init__(self, batches: ImageBatches, extractor: Any, report: Report) -> None:
         self._batches, self._report = batches, report
         self._fingerprint = _fingerprint(extractor, batches)
-        self._run = tf.function(lambda images: extractor(images, training=False))
+        self._run = tf.function(lambda images: extractor(images, training=False), autograph=False)
         self.num_computed = 0
         self.pace = Pace(skipped=1)  # of computing features, reading the images included
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import fisher_exact
+from scipy.stats import binomtest, fisher_exact
 from statsmodels.stats.multitest import multipletests
 
 from cnnkit.evaluation.predictions import Predictions
@@ -54,6 +54,8 @@ def test_a_slice_that_is_worse_comes_first_with_its_numbers():
     is_right = [index % 8 != 0 and index % 40 != 1 for index in range(400)]
     first, *others = find_slices(_predictions(is_right, camera=camera))
     assert (first.by, first.value, first.images, first.errors) == ("camera", "old", 100, 50)
+    ends = binomtest(50, 100).proportion_ci(method="wilson")
+    assert (first.accuracy_low, first.accuracy_high) == pytest.approx((ends.low, ends.high))
     assert first.accuracy == 0.5 and first.rest_accuracy == pytest.approx(290 / 300)
     assert first.is_worse and first.p_corrected == pytest.approx(first.p_value * 5)
     assert [each.is_worse for each in others] == [False] * 4

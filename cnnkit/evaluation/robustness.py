@@ -12,10 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.evaluation.corruptions import CORRUPTIONS, NUM_STRENGTHS, all_corrupted
+from cnnkit.evaluation.intervals import wilson_interval
 from cnnkit.files import write_csv
 from cnnkit.tables import table_text
 
-_COLUMNS = ("corruption", "strength", "number", "meaning", "images", "errors", "accuracy")
+_COLUMNS = (
+    *("corruption", "strength", "number", "meaning", "images", "errors"),
+    *("accuracy", "accuracy_low", "accuracy_high"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,8 @@ class Robustness:
         total, errors = len(self.is_correct), (~self.is_correct).sum(axis=0).tolist()
         for (kind, each), wrongs in zip(CORRUPTIONS.items(), errors, strict=True):
             for strength, wrong in enumerate(wrongs, start=1):
+                accuracy = 1 - wrong / total
+                low, high = wilson_interval(accuracy, total)
                 yield {
                     "corruption": kind,
                     "strength": strength,
@@ -91,5 +97,7 @@ class Robustness:
                     "meaning": each.meaning,
                     "images": total,
                     "errors": wrong,
-                    "accuracy": f"{1 - wrong / total:.6g}",
+                    "accuracy": f"{accuracy:.6g}",
+                    "accuracy_low": f"{low:.6g}",
+                    "accuracy_high": f"{high:.6g}",
                 }

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cnnkit.evaluation.intervals import wilson_interval
 from cnnkit.evaluation.predictions import Predictions
 
 LEAST_IMAGES = 10  # of a slice, and of the other images; a smaller one proves nothing
@@ -45,6 +46,8 @@ class Slice:
         images: how many there are.
         errors: how many of them are wrong.
         accuracy: of the images in the slice.
+        accuracy_low: the lower end of its 95% interval, by Wilson.
+        accuracy_high: the upper end.
         rest_accuracy: of all other images.
         expected_accuracy: what the accuracy of each class makes likely for the classes in the
             slice. If it is as low as `accuracy`, the slice is worse because of its classes.
@@ -58,6 +61,8 @@ class Slice:
     images: int
     errors: int
     accuracy: float
+    accuracy_low: float
+    accuracy_high: float
     rest_accuracy: float
     expected_accuracy: float
     p_value: float
@@ -82,9 +87,10 @@ def find_slices(predictions: Predictions) -> list[Slice]:
     """
     counts = list(_counts(predictions))
     total, total_right = len(predictions), int(predictions.is_correct.sum())
-    p_values = worse_p_values(
-        [count.right for count in counts], [count.images for count in counts], total_right, total
-    )
+    right = np.array([count.right for count in counts])
+    sizes = np.array([count.images for count in counts])
+    p_values = worse_p_values(right, sizes, total_right, total)
+    lows, highs = wilson_interval(right / sizes, sizes)
     slices = [
         Slice(
             by=count.by,
@@ -93,13 +99,20 @@ def find_slices(predictions: Predictions) -> list[Slice]:
             images=count.images,
             errors=count.images - count.right,
             accuracy=count.right / count.images,
+            accuracy_low=low,
+            accuracy_high=high,
             rest_accuracy=(total_right - count.right) / (total - count.images),
             expected_accuracy=count.expected / count.images,
             p_value=p_value,
             p_corrected=p_corrected,
         )
-        for count, p_value, p_corrected in zip(
-            counts, p_values.tolist(), holm(p_values).tolist(), strict=True
+        for count, low, high, p_value, p_corrected in zip(
+            counts,
+            lows.tolist(),
+            highs.tolist(),
+            p_values.tolist(),
+            holm(p_values).tolist(),
+            strict=True,
         )
     ]
     # Holm's correction keeps the order, so those that are significantly worse come first.

@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING, Any
 from cnnkit.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from cnnkit.api import TrainedModel, compare, load_config, load_run, resume, train
+    from cnnkit.api import TrainedModel, calibrate, compare, load_config, load_run, resume, train
 
-__all__ = ["TrainedModel", "__version__", "compare", "load_config", "load_run", "resume", "train"]
+__all__ = [
+    "TrainedModel",
+    "__version__",
+    "calibrate",
+    "compare",
+    "load_config",
+    "load_run",
+    "resume",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from cnnkit.config import Config, load_config
 from cnnkit.default_folders import RUNS_FOLDER
 from cnnkit.prediction import Prediction, find_images, predict
-from cnnkit.runs import Run
+from cnnkit.runs import Run, find_run
 from cnnkit.runtimes import Predictor, load_predictor
 
 if TYPE_CHECKING:
+    from cnnkit.calibration.calibrated import Calibrated
     from cnnkit.comparison.comparing import Comparison
     from cnnkit.evaluation.pooled_folds import FoldEvaluation
 
@@ -132,6 +133,34 @@ def resume(
     return resume_run(run, runs_folder=Path(runs_folder))
 
 
+def calibrate(
+    run: str | os.PathLike[str] | None = None,
+    *,
+    precision: float | None = None,
+    coverage: float | None = None,
+    per_class: bool = False,
+    accept: float = 0.99,
+    runs_folder: str | os.PathLike[str] = RUNS_FOLDER,
+) -> Calibrated:
+    """Calibrate a run; its model then answers `unknown` to images that it should not answer.
+
+    Args:
+        run: the run folder or name; None means the newest finished run.
+        precision: the share of answers that should be right, in (0, 1]; None for no threshold.
+        coverage: the share of images that should get an answer, instead of `precision`.
+        per_class: whether every class gets a threshold of its own.
+        accept: the share of images of the run's own kind whose distance is accepted.
+        runs_folder: where run names are looked up.
+
+    Raises:
+        CnnkitError: an expected failure; its text says what to do.
+    """
+    from cnnkit.calibration.calibrate_run import Wanted, calibrate_run
+
+    wanted = Wanted(precision, coverage, per_class, accept)
+    return calibrate_run(find_run(run, Path(runs_folder)), wanted)
+
+
 def compare(
     runs: Sequence[str | os.PathLike[str]],
     *,
@@ -155,4 +184,4 @@ def compare(
     return compare_runs(runs, runs_folder=runs_folder, evaluation=evaluation)
 
 
-__all__ = ["TrainedModel", "compare", "load_config", "load_run", "resume", "train"]
+__all__ = ["TrainedModel", "calibrate", "compare", "load_config", "load_run", "resume", "train"]

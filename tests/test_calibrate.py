@@ -60,7 +60,8 @@ def test_predict_answers_unknown_with_the_reason(run, tmp_path):
     source = cnnkit.load_config(run.config).data.source
     shutil.copy(f"{source}/red/0.png", tmp_path / "own.png")
     Image.new("RGB", (16, 16), "black").save(tmp_path / "black.png")
-    calibrate_run(run, Wanted())
+    made = cnnkit.calibrate(run.folder)
+    assert made.calibration == load_predictor(run.tflite, run.folder).info.calibration
     answers = cnnkit.load_run(run.folder).predict([tmp_path / "own.png", tmp_path / "black.png"])
     assert [answer.answer for answer in answers] == ["red", "unknown"]
     assert answers[0].reason is None and "unlike the training images" in answers[1].reason

@@ -22,6 +22,11 @@ from cnnkit.text import shown
 
 if TYPE_CHECKING:
     from cnnkit.evaluation.pooled_folds import FoldEvaluation
+    from cnnkit.evaluation.required import Gate
+    from cnnkit.evaluation.scores import Evaluation
+
+# The options that do not need a model.
+_OF_ANSWERS = ("requirements", "no_worse_than", "output", "overwrite")
 
 
 @click.command(cls=Command, examples=['cnnkit evaluate runs/photos --require "accuracy>=0.9"'])
@@ -43,11 +48,39 @@ if TYPE_CHECKING:
     "or the data.",
 )
 @click.option(
+    "--from-predictions",
+    type=click.Path(),
+    metavar="FILE",
+    help="Score the answers in a predictions.csv, also of another tool, instead of a run. Nothing "
+    "is written without --output.",
+)
+@click.option(
     "--require",
     "requirements",
     multiple=True,
     metavar='"METRIC>=NUMBER"',
-    help='Exit with code 3 if this is not met, for example "accuracy>=0.9". Repeatable.',
+    help='Exit with code 3 if this is not met, for example "accuracy>=0.9" or '
+    '"per_class.cat.recall>=0.8". Repeatable.',
+)
+@click.option(
+    "--on",
+    type=click.Choice(["value", "lower"]),
+    default="value",
+    show_default=True,
+    help="What --require and --no-worse-than look at: the value, or the worse end of its 95% "
+    "interval.",
+)
+@click.option(
+    "--no-worse-than",
+    metavar="RUN",
+    help="Exit with code 3 if this run, or predictions.csv, is better on the same images by more "
+    "than chance explains.",
+)
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write whether each requirement is met as JUnit XML.",
 )
 @click.option(
     "--allow-missing-classes", is_flag=True, help="Score data in which classes are missing."
@@ -77,43 +110,71 @@ if TYPE_CHECKING:
 def evaluate(
     run: str | None,
     model: str | None,
-    requirements: tuple[str, ...],
+    from_predictions: str | None,
+    on: str,
+    junit: Path | None,
     runs_folder: Path,
     as_json: bool,
     **what: Any,
 ) -> None:
     """Score a run on its test split, another split, or other images.
 
-    Of a cross-validation (train --folds), the test images of all folds are scored together.
-    Writes metrics.json, predictions.csv and confusion_matrix.png into evaluation/ of the run. With
-    more than 60 classes, the matrix and the probabilities have files of their own. Kinds of images
-    on which the run is worse are listed, and pictures of its errors are drawn.
+    Every metric has a 95% interval. Of a cross-validation (train --folds), the test images of all
+    folds are scored together. Writes metrics.json, predictions.csv and plots into evaluation/ of
+    the run. With more than 60 classes, the matrix and the probabilities have files of their own.
+    Kinds of images on which the run is worse are listed, and pictures of its errors are drawn.
     """
-    from cnnkit.evaluation.evaluate_model import evaluate_model
-    from cnnkit.evaluation.gates import check_requirements
+    from cnnkit.evaluation.required import Gate
     from cnnkit.evaluation.scores import NotWrittenError
-    from cnnkit.progress import report_for
 
-    name = one_model(run, model)
+    gate = Gate(what["requirements"], what["no_worse_than"], on == "lower", junit)
+    gate.check_options(overwrite=what["overwrite"])
     not_written = not_met = None
     try:
-        evaluation = _evaluated_folds(name, runs_folder, what) or evaluate_model(
-            name,
-            runs_folder,
-            requirements=requirements,
-            note=say,
-            report=report_for(sys.stderr),
-            **what,
-        )
+        evaluation = _evaluation(one_model(run, model), from_predictions, runs_folder, gate, what)
     except NotWrittenError as error:
         evaluation, not_written = error.evaluation, error
     try:
         # Also if the results could not be written: scoring the images may have taken long.
-        lines = check_requirements(requirements, evaluation.metrics)
+        lines = gate.check(evaluation)
     except CnnkitError as error:
         not_met, lines = error, [str(error)] if not_written else []
-    hints = [] if not_written else [f"The results are in {shown(str(evaluation.folder))}."]
+    is_written = not not_written and evaluation.folder is not None
+    hints = [f"The results are in {shown(str(evaluation.folder))}."] if is_written else []
     show(evaluation, as_json, hints, notes=lines, failure=not_written or not_met)
+
+
+def _evaluation(
+    name: str | None,
+    from_predictions: str | None,
+    runs_folder: Path,
+    gate: Gate,
+    what: Mapping[str, Any],
+) -> Evaluation | FoldEvaluation:
+    """Score what the options name: a file of answers, a cross-validation, or a run."""
+    given = {**what, "on_lower": gate.on_lower, "note": say}
+    if from_predictions is not None:
+        _refuse_options(
+            {"run": name} | {key: what[key] for key in what if key not in _OF_ANSWERS},
+            "--from-predictions scores the answers in a file: it takes no",
+        )
+        from cnnkit.evaluation.rescoring import evaluate_predictions
+
+        options = {key: given[key] for key in (*_OF_ANSWERS, "on_lower", "note")}
+        return evaluate_predictions(from_predictions, runs_folder=runs_folder, **options)
+    if folds := _evaluated_folds(name, runs_folder, what):
+        return folds
+    from cnnkit.evaluation.evaluate_model import evaluate_model
+    from cnnkit.progress import report_for
+
+    return evaluate_model(name, runs_folder, report=report_for(sys.stderr), **given)
+
+
+def _refuse_options(options: Mapping[str, Any], reason: str) -> None:
+    for option, value in options.items():
+        if value:
+            word = "RUN" if option == "run" else f"--{option.replace('_', '-')}"
+            raise click.UsageError(f"{reason} {word}.")
 
 
 def _evaluated_folds(
@@ -125,7 +186,7 @@ def _evaluated_folds(
     folds = None if name is None else find_folds(name, runs_folder)
     if folds is None:
         return None
-    if given := [option for option, value in options.items() if value]:
+    if given := [key for key, value in options.items() if value and key != "requirements"]:
         raise click.UsageError(
             f"{name} is a cross-validation, whose folds are scored on their test images: it takes "
             f"no --{given[0].replace('_', '-')}. Name one fold, for example {name}/fold1."

@@ -6,20 +6,22 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from cnnkit.comparison.compared_runs import read_compared
 from cnnkit.config import Config, load_config
 from cnnkit.data.records import SPLITS, ImageRecord, fingerprint_of
 from cnnkit.data.scored_images import find_images_for, run_images
 from cnnkit.data.sources.builtin_names import namesake_note
 from cnnkit.data.sources.listing import check_source
 from cnnkit.errors import UsageError
-from cnnkit.evaluation.gates import parse_requirement
-from cnnkit.evaluation.scores import RESULT_FILES, Evaluation, NotWrittenError
+from cnnkit.evaluation.gates import check_metric_names, parse_requirement
+from cnnkit.evaluation.result_folder import check_result_folder
+from cnnkit.evaluation.scores import Evaluation, NotWrittenError
 from cnnkit.evaluation.scoring import Extent, score_images
 from cnnkit.output_guard import check_output
 from cnnkit.progress import Report
 from cnnkit.runs import Run, check_folder_name, note_unfinished, run_of_file
 from cnnkit.runtimes import Predictor, find_model_file, predictor_of
-from cnnkit.text import first_few, shown
+from cnnkit.text import first_few
 
 Note = Callable[[str], None]
 
@@ -32,6 +34,8 @@ def evaluate_model(
     data: str | os.PathLike | None = None,
     name: str | None = None,
     requirements: Sequence[str] = (),
+    on_lower: bool = False,
+    no_worse_than: str | None = None,
     allow_missing_classes: bool = False,
     skip_errors: bool = False,
     tta: str | None = None,
@@ -51,8 +55,11 @@ def evaluate_model(
         data: a folder, a CSV, JSON lines or TFRecord file, or a built-in data set, instead of the
             run's own images. As a `str`, `digits` is the built-in and `./digits` a folder.
         name: of the folder inside evaluation/.
-        requirements: only read here, before anything is scored, so that a typo costs no time.
-            `check_requirements` checks them.
+        requirements: only their names are checked here, before anything is scored, so that a typo
+            costs no time. `check_requirements` checks them.
+        on_lower: whether each of them needs an interval.
+        no_worse_than: another run, or a file of predictions, for the same images. It becomes the
+            `baseline` of the result, with which `check_no_worse` compares.
         allow_missing_classes: accept `data` that lacks some of the classes.
         skip_errors: leave out images that cannot be read instead of stopping.
         tta: `flips` or `crops`: the answers are averaged over views of each image.
@@ -68,7 +75,9 @@ def evaluate_model(
         NotWrittenError: the images are scored, but the results cannot be written.
     """
     if output is not None:
-        _check_output_folder(output, name, overwrite)
+        if name is not None:
+            raise UsageError("Give --name or --output, not both.")
+        check_result_folder(output, overwrite=overwrite)
     for requirement in requirements:
         parse_requirement(requirement)
     if name is not None:
@@ -91,6 +100,7 @@ def evaluate_model(
         note(sentence)
 
     predictor = predictor_of(path)
+    check_metric_names(requirements, predictor.info.class_names, on_lower=on_lower)
     config = load_config(run.config)
     if data is None:
         split = split or "test"
@@ -100,7 +110,12 @@ def evaluate_model(
             data, split, run, predictor, config, allow_missing_classes, kept_note
         )
     kinds = [tta or "", "corruptions" if corruptions else ""]
-    folder = output or run.evaluation(name or _result_name(predictor.path, run, split, data, kinds))
+    result_name = name or _result_name(predictor.path, run, split, data, kinds)
+    folder = output or run.evaluation(result_name)
+    baseline = None
+    if no_worse_than is not None:
+        # Before the images are scored: it may not be there.
+        baseline = read_compared(no_worse_than, runs_folder, evaluation=result_name, note=note)
     if data is not None:
         # The CSV that is scored may be in that folder under that name: it must not be replaced.
         written = folder / "predictions.csv"
@@ -116,30 +131,12 @@ def evaluate_model(
         note=kept_note,
         report=report or Report(),
     )
-    evaluation = Evaluation(folder, predictions, status, tuple(notes), details)
+    evaluation = Evaluation(folder, predictions, status, tuple(notes), details, baseline)
     try:
         evaluation.write()
     except OSError as error:
         raise NotWrittenError(evaluation, error) from error
     return evaluation
-
-
-def _check_output_folder(output: Path, name: str | None, overwrite: bool) -> None:
-    if name is not None:
-        raise UsageError("Give --name or --output, not both.")
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"{output} is a file. Give a folder as --output.")
-    for file in RESULT_FILES:
-        check_output(output / file, "--output", (Path(file).suffix,), overwrite=overwrite)
-    if not output.is_dir():
-        return
-    # Among photos, the pictures of an evaluation would become training images.
-    for other in sorted(each.name for each in output.iterdir() if each.name not in RESULT_FILES):
-        if not other.startswith("."):
-            raise UsageError(
-                f"--output {shown(str(output))}: {shown(other)} in this folder is not a result of "
-                "an evaluation. Choose a new or an empty folder."
-            )
 
 
 def _own_images(

@@ -60,7 +60,9 @@ class FoldEvaluation:
 
     @property
     def _names(self) -> list[str]:
-        return [name for name, value in self.folds[0].items() if isinstance(value, float)]
+        # A metric that is not defined for the images of a fold is missing there.
+        names = [name for name, value in self.folds[0].items() if isinstance(value, float)]
+        return [name for name in names if all(name in fold for fold in self.folds)]
 
     def text(self) -> str:
         """Return a table with mean, spread and each fold, and the next commands."""
@@ -73,7 +75,7 @@ class FoldEvaluation:
                 *(f"{fold[name]:.4f}" for fold in self.folds),
             ]
             for name in self._names
-            if name in self.metrics
+            if self.metrics.get(name) is not None
         ]
         images = [str(len(self.pooled.predictions)), *(f"{x['num_images']:,}" for x in self.folds)]
         table = table_text(["", *columns], [*rows, ["images", "", "", *images]], right=columns)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnkit.comparison.compared_runs import ComparedRun
 from cnnkit.errors import CnnkitError
 from cnnkit.evaluation.all_metrics import HEADLINE_METRICS, all_metrics
 from cnnkit.evaluation.details import DETAIL_FILES, Details
@@ -20,18 +21,19 @@ from cnnkit.evaluation.predictions_file import (
     write_predictions_file,
 )
 from cnnkit.files import write_csv, write_json
-from cnnkit.metrics import MOST_CLASSES_IN_FULL, confusion_matrix, most_confused
-from cnnkit.plots.confusion_matrix import plot_confusion_matrix
+from cnnkit.metrics import MOST_CLASSES_IN_FULL, CalibrationBins, confusion_matrix, most_confused
 from cnnkit.tables import table_text
 from cnnkit.text import shown
 
 _MATRIX_FILE = "confusion_matrix.csv"
+_PLOTS = ("confusion_matrix", "confusion_matrix_normalized", "reliability")
 _MOST_CONFUSED = 30  # pairs of classes in metrics.json
 _MOST_ROWS = 20  # of the table
 # Each of them, with few classes or many.
 RESULT_FILES = (
     *("predictions.csv", PROBABILITIES_FILE, CLASSES_FILE),
-    *(_MATRIX_FILE, "confusion_matrix.png", "metrics.json"),
+    *(_MATRIX_FILE, "metrics.json"),
+    *(f"{name}.{kind}" for name in _PLOTS for kind in ("png", "svg")),
     *DETAIL_FILES,
 )
 
@@ -59,19 +61,21 @@ class Evaluation:
     """The probabilities that a model gave to images with known labels, and the scores for them.
 
     Args:
-        folder: where `write` puts the files.
+        folder: where `write` puts the files; None if it is not called.
         predictions: the images (paths as in split.csv or in the CSV of the data), labels and
             probabilities.
         run_status: of the run, if a command scored it: finished, interrupted, ...
         notes: what was ignored or left out, in sentences.
         details: slices, galleries and the like; None if only the numbers are wanted.
+        baseline: another run's answers to the same images, if it is to be compared with.
     """
 
-    folder: Path
+    folder: Path | None
     predictions: Predictions
     run_status: str | None = None
     notes: tuple[str, ...] = ()
     details: Details | None = None
+    baseline: ComparedRun | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -106,7 +110,7 @@ class Evaluation:
         return metrics
 
     def write(self) -> None:
-        """Write predictions.csv, confusion_matrix.png and metrics.json into the folder.
+        """Write predictions.csv, metrics.json and the plots into the folder.
 
         If there are many classes, write probabilities.npy, classes.txt and confusion_matrix.csv
         too.
@@ -116,20 +120,52 @@ class Evaluation:
             pairs = np.argwhere(self.confusion_matrix).tolist()
             confusions = (self._confusion(*pair) for pair in pairs)
             write_csv(self.folder / _MATRIX_FILE, ("true", "predicted", "images"), confusions)
-        plot_confusion_matrix(
-            self.confusion_matrix, self.class_names, self.folder / "confusion_matrix.png"
-        )
+        self._draw()
         if self.details is not None:
             self.details.write(self.folder)
         # Last, so that a folder with a metrics.json has the other files too.
         write_json(self.folder / "metrics.json", self.metrics)
 
+    def _draw(self) -> None:
+        # Not imported by those who only want the numbers.
+        from cnnkit.plots.confusion_matrix import plot_confusion_matrix
+        from cnnkit.plots.reliability_diagram import plot_reliability
+
+        counts, normalized, reliability = (self.folder / f"{name}.png" for name in _PLOTS)
+        plot_confusion_matrix(self.confusion_matrix, self.class_names, counts)
+        if not self.has_many_classes:
+            plot_confusion_matrix(
+                self.confusion_matrix, self.class_names, normalized, normalized=True
+            )
+        answers = self.predictions
+        plot_reliability(CalibrationBins(answers.confidence, answers.is_correct), reliability)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the folder, the status of the run, the notes and the metrics, ready for JSON."""
         status = {} if self.run_status is None else {"run_status": self.run_status}
         details = {} if self.details is None else self.details.as_dict()
-        facts = {"folder": str(self.folder), **status, "notes": list(self.notes)}
+        folder = None if self.folder is None else str(self.folder)
+        facts = {"folder": folder, **status, "notes": list(self.notes)}
         return {**facts, **self.metrics, **details}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values of Python."""
+        return self.as_dict()
+
+    def __getattr__(self, name: str) -> float | int | None:
+        """Return a metric of all classes together: `evaluation.accuracy`; None if not defined."""
+        if name in HEADLINE_METRICS and name in self.metrics:
+            return self.metrics[name]
+        raise AttributeError(f"an evaluation has no {name}", name=name, obj=self)
+
+    def interval(self, metric: str) -> tuple[float, float]:
+        """Return the 95% interval of a metric of all classes together.
+
+        Raises:
+            KeyError: there is no such metric, or it has no interval.
+        """
+        low, high = self.metrics["intervals"][metric]
+        return low, high
 
     def text(self) -> str:
         """Return the totals, and a table with one row per class; of many classes, the worst."""
@@ -142,7 +178,10 @@ class Evaluation:
             worst = sorted(with_images, key=lambda item: item[1]["f1"])[:_MOST_ROWS]
             left, per_class = len(per_class) - len(worst), worst
             title = f"the {len(per_class)} classes with the lowest f1:"
-            more = [f"and {left:,} more in {shown(str(self.folder / 'metrics.json'))}"]
+            where = "the JSON of --json"
+            if self.folder is not None:
+                where = shown(str(self.folder / "metrics.json"))
+            more = [f"and {left:,} more in {where}"]
         rows = [
             [
                 shown(name),

@@ -12,39 +12,77 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from cnnkit.metrics import MOST_CLASSES_IN_FULL, most_confused
-from cnnkit.plots.figures import class_label, save_figure
+from cnnkit.plots.figures import class_label, save_png_and_svg
 
+MOST_IN_LABEL_ORDER = 20  # classes; people look for similar ones among more
 _MOST_CONFUSIONS = 30
 _MOST_CELLS = 400  # along each side of a matrix; more could not be told apart
 
 
-def plot_confusion_matrix(matrix: ArrayLike, class_names: Sequence[str], path: Path) -> None:
-    """Draw counts, coloured by their share of the true class.
+def plot_confusion_matrix(
+    matrix: ArrayLike, class_names: Sequence[str], path: Path, *, normalized: bool = False
+) -> None:
+    """Draw a confusion matrix, coloured by the share of the true class, as PNG and SVG.
 
-    Rows are true classes, columns are predicted classes. Of more than `MOST_CLASSES_IN_FULL`
-    classes, the matrix is drawn without names, with the commonest confusions next to it.
+    Rows are true classes, columns are predicted classes. More than `MOST_IN_LABEL_ORDER` classes
+    are ordered by similarity. Of more than `MOST_CLASSES_IN_FULL` classes, the matrix is drawn
+    without names, with the commonest confusions next to it.
+
+    Args:
+        matrix: counts (num_classes, num_classes).
+        class_names: ordered by label.
+        path: the PNG file; the SVG file is written next to it.
+        normalized: write percentages of the true class into the cells instead of counts. It makes
+            no difference for more than `MOST_CLASSES_IN_FULL` classes, whose cells have no text.
     """
     matrix = np.asarray(matrix)
-    if len(class_names) > MOST_CLASSES_IN_FULL:
-        return _plot_confusions(matrix, class_names, path)
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    size = len(class_names)
+    order = similarity_order(matrix)
+    ordered, names = matrix[np.ix_(order, order)], [class_names[label] for label in order]
+    if len(names) > MOST_CLASSES_IN_FULL:
+        return _plot_confusions(ordered, names, path)
+    share = ordered / np.maximum(ordered.sum(axis=1, keepdims=True), 1)
+    size = len(names)
     side = min(4 + 0.35 * size, 40)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     axis = figure.subplots()
     image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axis, label="share of the true class", shrink=0.8)
-    axis.set(xlabel="predicted", ylabel="true", xticks=range(size), yticks=range(size))
-    labels = [class_label(name) for name in class_names]
+    axis.set(xlabel="predicted class", ylabel="true class", xticks=range(size), yticks=range(size))
+    axis.set_title(
+        ("percent of the true class" if normalized else "images")
+        + (", classes ordered by similarity" if size > MOST_IN_LABEL_ORDER else "")
+    )
+    labels = [class_label(name) for name in names]
     rotation = 90 if max(map(len, labels)) > 3 else 0
     axis.set_xticklabels(labels, rotation=rotation, parse_math=False)
     axis.set_yticklabels(labels, parse_math=False)
     if size <= 40:  # with more classes the numbers would be too small to read
-        for row, column in zip(*np.nonzero(matrix), strict=True):
+        for row, column in zip(*np.nonzero(ordered), strict=True):
             colour = "white" if share[row, column] > 0.5 else "black"
-            axis.text(column, row, matrix[row, column], ha="center", va="center", color=colour)
-    save_figure(figure, path)
+            text = f"{100 * share[row, column]:.0f}" if normalized else ordered[row, column]
+            axis.text(column, row, text, ha="center", va="center", color=colour)
+    save_png_and_svg(figure, path)
+
+
+def similarity_order(matrix: np.ndarray) -> np.ndarray:
+    """Return the labels in an order in which classes that are confused are near each other.
+
+    Up to `MOST_IN_LABEL_ORDER` classes stay in label order. The others are the leaves of a tree
+    that joins the classes that are most often confused first (average linkage).
+    """
+    if len(matrix) <= MOST_IN_LABEL_ORDER:
+        return np.arange(len(matrix))
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    distance = 1 - (share + share.T) / 2
+    np.fill_diagonal(distance, 0)
+    # The best order of the leaves takes minutes with a thousand classes.
+    best = len(matrix) <= MOST_CLASSES_IN_FULL
+    tree = linkage(squareform(distance, checks=False), "average", optimal_ordering=best)
+    return leaves_list(tree)
 
 
 def _plot_confusions(matrix: np.ndarray, class_names: Sequence[str], path: Path) -> None:
@@ -58,12 +96,12 @@ def _plot_confusions(matrix: np.ndarray, class_names: Sequence[str], path: Path)
     image = overview.imshow(share, cmap="Blues", norm=norm, extent=extent, interpolation="nearest")
     label = "share of the true class" if per_block == 1 else "share of the true classes of a cell"
     figure.colorbar(image, ax=overview, label=label, shrink=0.8)
-    title = f"{len(class_names):,} classes in label order"
+    title = f"{len(class_names):,} classes ordered by similarity"
     if per_block > 1:
         title += f", {per_block} x {per_block} per cell"
-    overview.set(title=title, xlabel="predicted", ylabel="true")
+    overview.set(title=title, xlabel="predicted class (place)", ylabel="true class (place)")
     _draw_confusions(bars, matrix, class_names)
-    save_figure(figure, path)
+    save_png_and_svg(figure, path)
 
 
 def _blocks(matrix: np.ndarray) -> tuple[np.ndarray, int]:

@@ -1,13 +1,14 @@
-"""Save a figure as a PNG file; what several figures write alike."""
+"""Save a figure as a PNG or SVG file; what several figures write alike."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib
 from matplotlib.figure import Figure
 
 from cnnkit.files import atomic_write
-from cnnkit.output_guard import DRAWN_BY
+from cnnkit.output_guard import DRAWN_BY, SVG_DRAWN_BY
 from cnnkit.plots.drawable import drawable
 
 # Okabe and Ito 2008: colours that colour-blind people can tell apart, without the palest one.
@@ -18,6 +19,18 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as a PNG file, completely or not at all."""
     with atomic_write(path, "wb") as file:
         figure.savefig(file, format="png", dpi=120, metadata=DRAWN_BY)
+
+
+def save_png_and_svg(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG file, and as an SVG file with the same name next to it."""
+    save_figure(figure, path)
+    # Without a salt and with a date, the same figure would give another file each time. Text stays
+    # text, so that it can be searched and copied.
+    with (
+        matplotlib.rc_context({"svg.hashsalt": "cnnkit", "svg.fonttype": "none"}),
+        atomic_write(path.with_suffix(".svg"), "wb") as file,
+    ):
+        figure.savefig(file, format="svg", metadata={"Date": None, **SVG_DRAWN_BY})
 
 
 def class_label(name: str, most_letters: int = 24) -> str:

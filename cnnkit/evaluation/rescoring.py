@@ -1,0 +1,76 @@
+"""Score a predictions.csv, of an evaluation or of another tool: no model and no image is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cnnkit.comparison.compared_runs import Note, read_compared
+from cnnkit.evaluation.details import Details
+from cnnkit.evaluation.galleries import FindImage, images_in
+from cnnkit.evaluation.gates import check_metric_names, parse_requirement
+from cnnkit.evaluation.predictions_reader import read_predictions
+from cnnkit.evaluation.result_folder import check_result_folder
+from cnnkit.evaluation.scores import Evaluation, NotWrittenError
+
+
+def evaluate_predictions(
+    file: str | os.PathLike[str],
+    *,
+    output: Path | None = None,
+    overwrite: bool = False,
+    requirements: Sequence[str] = (),
+    on_lower: bool = False,
+    no_worse_than: str | None = None,
+    runs_folder: Path,
+    note: Note,
+) -> Evaluation:
+    """Return the scores of the answers in a file.
+
+    Args:
+        file: a CSV as `read_predictions` reads it, or the folder of a predictions.csv.
+        output: a folder for the results; None writes nothing.
+        overwrite: whether results in `output` may be replaced.
+        requirements: only their names are checked here; `check_requirements` checks them.
+        on_lower: whether each of them needs an interval.
+        no_worse_than: another run, or file of predictions, that becomes the `baseline`.
+        runs_folder: where the name of that run is looked up.
+        note: called with each sentence for the user.
+
+    Raises:
+        UsageError: `output` or a requirement is refused, or there is no such other run.
+        DataError: the file cannot be read.
+        NotWrittenError: the results cannot be written.
+    """
+    for requirement in requirements:
+        parse_requirement(requirement)
+    table = Path(file, "predictions.csv") if os.path.isdir(file) else Path(file)
+    if output is not None:
+        check_result_folder(output, overwrite=overwrite, inputs=[table])
+    predictions = read_predictions(table)
+    check_metric_names(requirements, predictions.class_names, on_lower=on_lower)
+    baseline = None
+    if no_worse_than is not None:
+        baseline = read_compared(
+            no_worse_than, runs_folder, evaluation=table.resolve().parent.name, note=note
+        )
+    details = Details(predictions, _images_of(table))
+    evaluation = Evaluation(output, predictions, details=details, baseline=baseline)
+    if output is not None:
+        try:
+            evaluation.write()
+        except OSError as error:
+            raise NotWrittenError(evaluation, error) from error
+    return evaluation
+
+
+def _images_of(table: Path) -> FindImage:
+    """Return where to look for the images: next to the file, or where its run found them."""
+    folders: list[str | os.PathLike[str]] = [table.parent]
+    config = table.resolve().parent.parent.parent / "config.yaml"
+    if config.is_file():
+        from cnnkit.config import load_config
+
+        folders.append(load_config(config).data.source)
+    return images_in(*folders)

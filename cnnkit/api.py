@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cnnkit.calibration.calibrated import Calibrated
     from cnnkit.comparison.comparing import Comparison
     from cnnkit.evaluation.pooled_folds import FoldEvaluation
+    from cnnkit.evaluation.scores import Evaluation
 
 
 class TrainedModel:
@@ -55,6 +56,50 @@ class TrainedModel:
         for image in images:
             sources.extend([image] if isinstance(image, bytes) else find_images([str(image)]))
         return list(predict(self.predictor, sources))
+
+    def evaluate(
+        self,
+        *,
+        split: str | None = None,
+        data: str | os.PathLike | None = None,
+        name: str | None = None,
+        allow_missing_classes: bool = False,
+        skip_errors: bool = False,
+        tta: str | None = None,
+        corruptions: bool = False,
+    ) -> Evaluation:
+        """Score the model as `cnnkit evaluate` does, write the results into its run, return them.
+
+        Args:
+            split: of the run, by default `test`; with `data`, all of its images.
+            data: a folder, a file that lists images, or a built-in, instead of the run's images.
+            name: of the folder inside evaluation/ of the run.
+            allow_missing_classes: accept `data` that lacks some of the classes.
+            skip_errors: leave out images that cannot be read.
+            tta: `flips` or `crops`: average the answers over views of each image.
+            corruptions: also score worsened copies of each image.
+
+        Returns:
+            The scores: `evaluation.accuracy`, `evaluation.interval("accuracy")`,
+            `evaluation.metrics`, `evaluation.predictions`, `evaluation.to_dict()`.
+
+        Raises:
+            CnnkitError: the model is not in a run folder, or the images cannot be scored.
+        """
+        from cnnkit.evaluation.evaluate_model import evaluate_model
+
+        return evaluate_model(
+            str(self.predictor.path),
+            Path(RUNS_FOLDER),  # not used for a path
+            split=split,
+            data=data,
+            name=name,
+            allow_missing_classes=allow_missing_classes,
+            skip_errors=skip_errors,
+            tta=tta,
+            corruptions=corruptions,
+            note=lambda sentence: None,  # they are in the `notes` of the result
+        )
 
 
 def load_run(

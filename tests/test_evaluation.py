@@ -13,9 +13,8 @@ from images import write_classes
 
 import cnnkit
 from cnnkit.cli import main
-from cnnkit.errors import CnnkitError, DataError, GateError, UsageError
+from cnnkit.errors import CnnkitError, DataError, UsageError
 from cnnkit.evaluation.evaluate_model import evaluate_model
-from cnnkit.evaluation.gates import check_requirements
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.evaluation.scores import Evaluation
 from cnnkit.runs import Run
@@ -212,38 +211,6 @@ def test_the_text_has_the_totals_and_a_row_per_class(tmp_path):
     assert not evaluation.folder.exists()  # only `write` writes
 
 
-METRICS = {"accuracy": 0.9, "num_images": 10, "per_class": {"a.b": {"recall": 0.5}}}
-
-
-def test_requirements_that_are_met_are_reported():
-    lines = check_requirements(["accuracy>=0.9", "per_class.a.b.recall > 0.4"], METRICS)
-    assert lines == [
-        "accuracy is 0.9000, required >= 0.9: met",
-        "per_class.a.b.recall is 0.5000, required > 0.4: met",
-    ]
-
-
-def test_one_that_is_not_met_fails_with_all_of_them():
-    with pytest.raises(
-        GateError, match="required >= 0.9: met\naccuracy .* required < 0.5: NOT met"
-    ):
-        check_requirements(["accuracy>=0.9", "accuracy<0.5"], METRICS)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("accuracy", "cannot be read. Write a metric, one of"),
-        ("accuracy>=much", "cannot be read. Write a metric, one of"),
-        ("acuracy>=0.9", r"no metric acuracy. Did you mean accuracy\?"),
-        ("per_class.c.recall>=0.9", "no metric per_class.c.recall"),
-    ],
-)
-def test_a_requirement_that_cannot_be_read_is_wrong_usage(text, words):
-    with pytest.raises(UsageError, match=words):
-        check_requirements([text], METRICS)
-
-
 @pytest.mark.parametrize(
     ("requirement", "code"), [("accuracy>=0.5", 0), ("accuracy<0.5", 3), ("x", 2)]
 )
@@ -253,3 +220,20 @@ def test_the_exit_code_tells_whether_a_requirement_is_met(run, requirement, code
     assert result.exit_code == code
     if code != 2:
         assert json.loads(result.stdout)["accuracy"] == 1.0
+
+
+def test_a_loaded_run_is_scored_from_python(run):
+    evaluation = cnnkit.load_run(run.folder).evaluate(split="validation", name="mine")
+    assert evaluation.accuracy == evaluation.metrics["accuracy"]
+    assert (run.folder / "evaluation" / "mine" / "reliability.svg").exists()
+    assert len(evaluation.predictions) == 6
+
+
+def test_wrong_requirements_are_found_before_images_are_scored(run):
+    shutil.rmtree(run.folder / "evaluation")
+    for requirement in ("acuracy>=0.9", "per_class.rde.recall>=0.9"):
+        with pytest.raises(UsageError, match="Did you mean (accuracy|red)"):
+            _evaluate(run, requirements=[requirement])
+    with pytest.raises(UsageError, match="nowhere"):
+        _evaluate(run, no_worse_than="nowhere")
+    assert not (run.folder / "evaluation").exists()

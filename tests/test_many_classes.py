@@ -20,7 +20,7 @@ from cnnkit.evaluation.all_metrics import HEADLINE_METRICS, all_metrics
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.evaluation.scores import Evaluation
 from cnnkit.metrics import most_confused, ranks
-from cnnkit.plots.confusion_matrix import plot_confusion_matrix
+from cnnkit.plots.confusion_matrix import plot_confusion_matrix, similarity_order
 from cnnkit.training.class_weights import class_weights
 
 
@@ -52,7 +52,9 @@ def test_up_to_sixty_classes_the_matrix_is_in_metrics_json(num_classes, tmp_path
         "confusion_matrix",
     ]  # fmt: skip
     assert sorted(file.name for file in tmp_path.iterdir()) == [
-        "confusion_matrix.png", "metrics.json", "predictions.csv",
+        "confusion_matrix.png", "confusion_matrix.svg", "confusion_matrix_normalized.png",
+        "confusion_matrix_normalized.svg", "metrics.json", "predictions.csv", "reliability.png",
+        "reliability.svg",
     ]  # fmt: skip
     assert f"p_class {num_classes - 1:04d}" in _rows(tmp_path / "predictions.csv")[0]
     assert evaluation.text().count("\nclass 0") == num_classes
@@ -130,6 +132,27 @@ def test_the_picture_of_many_classes_has_a_size_for_a_screen(num_classes, tmp_pa
             pictures.append(np.asarray(picture.convert("L"), int))
     right_half = pictures[0].shape[1] // 2
     assert np.abs(pictures[0] - pictures[1])[:, right_half:].max() > 100  # the bars
+
+
+def test_classes_that_are_confused_are_drawn_next_to_each_other():
+    random = np.random.default_rng(0)
+    families = random.permutation(np.arange(24) % 8)  # 8 families of 3 classes
+    is_same = families[:, None] == families
+    matrix = 50 * np.eye(24, dtype=int) + 10 * is_same + random.integers(0, 3, (24, 24))
+    ordered = families[similarity_order(matrix)]
+    assert np.count_nonzero(np.diff(ordered)) == 7  # a family is in one piece
+    assert similarity_order(matrix[:20, :20]).tolist() == list(range(20))
+    assert sorted(similarity_order(np.zeros((500, 500), int)).tolist()) == list(range(500))
+
+
+def test_the_same_matrix_gives_the_same_svg(tmp_path):
+    matrix = np.array([[8, 2], [0, 4]])
+    for name in ("one", "two"):
+        plot_confusion_matrix(matrix, ["cat", "dog"], tmp_path / f"{name}.png", normalized=True)
+    text = (tmp_path / "one.svg").read_text()
+    assert text == (tmp_path / "two.svg").read_text()
+    for word in (">80<", ">20<", ">100<", ">predicted class<", ">percent of the true class<"):
+        assert word in text
 
 
 @settings(max_examples=60, deadline=None)

@@ -168,8 +168,8 @@ def _slice_name(metric: str) -> str | None:
 def _value_and_interval(
     metric: str, metrics: Mapping[str, Any], slices: Sequence[Slice]
 ) -> tuple[Any, Any]:
-    if metric.startswith(_SLICE):
-        found = _slice_of(metric, slices)
+    if metric.startswith(_SLICE) and (name := _slice_name(metric)):
+        found = _slice_of(name, slices)
         low, high = wilson_interval(found.accuracy, found.images)
         return found.accuracy, (float(low), float(high))
     if metric == "worse_slices":
@@ -188,9 +188,8 @@ def _value_and_interval(
     raise _unknown_metric(metric, tuple(metrics["per_class"]))
 
 
-def _slice_of(metric: str, slices: Sequence[Slice]) -> Slice:
+def _slice_of(name: str, slices: Sequence[Slice]) -> Slice:
     by_name = {f"{each.by}.{each.value}": each for each in slices}
-    name = _slice_name(metric) or ""
     if name not in by_name:
         raise UsageError(
             f"--require: there is no slice {shown(name)} with enough images."

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cnnkit.comparison.compared_runs import Note, read_compared
 from cnnkit.evaluation.details import Details
-from cnnkit.evaluation.galleries import FindImage, images_in
 from cnnkit.evaluation.gates import check_metric_names, parse_requirement
+from cnnkit.evaluation.images_of_table import images_of_table
 from cnnkit.evaluation.predictions_reader import read_predictions
 from cnnkit.evaluation.result_folder import check_result_folder
 from cnnkit.evaluation.scores import Evaluation, NotWrittenError
@@ -55,7 +55,7 @@ def evaluate_predictions(
         baseline = read_compared(
             no_worse_than, runs_folder, evaluation=table.resolve().parent.name, note=note
         )
-    details = Details(predictions, _images_of(table))
+    details = Details(predictions, images_of_table(table))
     evaluation = Evaluation(output, predictions, details=details, baseline=baseline)
     if output is not None:
         try:
@@ -63,14 +63,3 @@ def evaluate_predictions(
         except OSError as error:
             raise NotWrittenError(evaluation, error) from error
     return evaluation
-
-
-def _images_of(table: Path) -> FindImage:
-    """Return where to look for the images: next to the file, or where its run found them."""
-    folders: list[str | os.PathLike[str]] = [table.parent]
-    config = table.resolve().parent.parent.parent / "config.yaml"
-    if config.is_file():
-        from cnnkit.config import load_config
-
-        folders.append(load_config(config).data.source)
-    return images_in(*folders)

@@ -70,7 +70,7 @@ def test_layers_further_from_the_output_learn_more_slowly(folder):
 def test_multiples_of_the_learning_rate_are_exact():
     from cnnkit.backend import keras, tf
     from cnnkit.config import Call
-    from cnnkit.model.build_model import build_optimizer
+    from cnnkit.model.optimizers import build_optimizer
 
     variables = [keras.Variable(np.zeros(2, np.float32), name=name) for name in "abc"]
     multiples = {variables[1].path: 0.5, variables[2].path: 0.125}
@@ -84,7 +84,7 @@ def test_multiples_of_the_learning_rate_are_exact():
 def test_weight_decay_has_the_multiple_of_its_layer():
     from cnnkit.backend import keras, tf
     from cnnkit.config import Call
-    from cnnkit.model.build_model import build_optimizer
+    from cnnkit.model.optimizers import build_optimizer
 
     variables = [keras.Variable(np.ones(2, np.float32), name=name) for name in "abc"]
     multiples = {variables[1].path: 0.5, variables[2].path: 0.0}

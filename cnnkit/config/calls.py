@@ -14,6 +14,7 @@ from cnnkit.config.own_calls import (
     MACROS,
     OWN_AUGMENTATION,
     OWN_LAYERS,
+    OWN_OPTIMIZERS,
     PADDED,
     POOL_SIZE,
     POOLS,
@@ -81,10 +82,11 @@ class Call:
     def full_arguments(self) -> dict[str, Any]:
         """All arguments, with defaults filled in; empty for a schedule."""
         keras_name = self.keras_name
-        if self.name in OWN_AUGMENTATION or self.name in OWN_LAYERS:
-            family = "layers" if self.name in OWN_LAYERS else "augmentation"
-            defaults = {k: part.default for k, part in signature_of(family, self.name).items()}
-            return defaults | self.arguments
+        own = {**OWN_AUGMENTATION, **OWN_OPTIMIZERS}.get(self.name)
+        if self.name in OWN_LAYERS:
+            own = layer_signature(self.name)
+        if own is not None:
+            return {k: part.default for k, part in own.items()} | self.arguments
         if keras_name is None:
             return {}
         pad = {"pad": self.arguments.get("pad")} if keras_name in PADDED else {}
@@ -135,18 +137,24 @@ def signature_of(family: str, name: str) -> Signature:
     """Return the arguments of a call; the family is layers, augmentation, optimizers, schedules."""
     if family == "layers":
         return layer_signature(name)
-    if family == "augmentation" and name in OWN_AUGMENTATION:
-        return OWN_AUGMENTATION[name]
-    return SCHEDULES[name] if family == "schedules" else keras_signature(family, name)
+    own = _OWN_SIGNATURES[family]
+    return own[name] if name in own else keras_signature(family, name)
+
+
+_OWN_SIGNATURES = {
+    "augmentation": OWN_AUGMENTATION,
+    "optimizers": OWN_OPTIMIZERS,
+    "schedules": SCHEDULES,
+}
 
 
 @cache
 def call_names(family: str) -> tuple[str, ...]:
     """Return every name in a family; the short names of layers come first."""
-    if family == "schedules":
-        return tuple(SCHEDULES)
-    own = {"layers": SHORT_NAMES, "augmentation": tuple(OWN_AUGMENTATION)}
-    return (*own.get(family, ()), *names_of(family))
+    if family == "layers":
+        return (*SHORT_NAMES, *names_of(family))
+    keras_names = () if family == "schedules" else names_of(family)
+    return (*keras_names, *_OWN_SIGNATURES[family])
 
 
 _WORDS = {  # family -> what one of its calls is called

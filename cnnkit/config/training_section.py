@@ -192,7 +192,7 @@ class TrainingConfig(Section):
     epochs: Positive = Field(20, description="Passes over the training images.")
     optimizer: Optimizer = Field(
         Call("adam", {"learning_rate": 0.001}),
-        description="adam, sgd, adamw or rmsprop, with Keras's arguments.",
+        description="adam, sgd, adamw or rmsprop, with Keras's arguments; or muon.",
     )
     schedule: Schedule = Field(
         Call("constant"), description="How the learning rate changes from epoch to epoch."

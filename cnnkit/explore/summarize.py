@@ -142,7 +142,7 @@ def _optimizer_slots(optimizer: Call) -> int:
         slots = 1 + bool(arguments["momentum"]) + arguments["centered"]
     else:
         slots = int(bool(arguments["momentum"]))
-    return slots + bool(arguments["use_ema"])
+    return slots + bool(arguments.get("use_ema"))  # muon has none
 
 
 def config_and_classes(

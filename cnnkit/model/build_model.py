@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnnkit.backend import keras, tf
@@ -10,6 +9,7 @@ from cnnkit.config import Call, Config
 from cnnkit.errors import UsageError
 from cnnkit.model.backbones import build_backbone
 from cnnkit.model.layers import apply_layers
+from cnnkit.model.optimizers import build_optimizer
 
 
 def build_model(config: Config, num_classes: int) -> Any:
@@ -76,50 +76,6 @@ def _head(config: Config, features: Any) -> tuple[Call, ...]:
     dropout = Call("dropout", {"rate": 0.2})
     # Maps are pooled first; a TF Hub module gives a row of numbers already.
     return (Call("global_pool"), dropout) if len(features.shape) == 4 else (dropout,)
-
-
-def build_optimizer(call: Call, multiples: Mapping[str, float] | None = None) -> Any:
-    """Return the Keras optimizer of a call.
-
-    Args:
-        call: the value of `training.optimizer`.
-        multiples: factors of the learning rate by the path of a variable; a variable that is not
-            listed has 1. Weight decay that is a part of the step (as in AdamW) is multiplied too.
-
-    Raises:
-        UsageError: Keras refuses an argument.
-    """
-    try:
-        kind = getattr(keras.optimizers, call.keras_name)
-        optimizer = kind(**call.keras_arguments)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"training.optimizer ({call.name}): {error}") from error
-    if multiples:
-        optimizer.__class__ = _with_multiples(kind, multiples)
-    return optimizer
-
-
-def _with_multiples(kind: type, multiples: Mapping[str, float]) -> type:
-    """Return a subclass of an optimizer whose steps are longer or shorter for some variables."""
-
-    class WithMultiples(kind):
-        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            super().update_step(gradient, variable, learning_rate * self._multiple(variable))
-
-        def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
-            # Keras reads the decay from this attribute, so it is set for one variable at a time.
-            decay = self.weight_decay
-            for variable in variables:
-                self.weight_decay = decay and decay * self._multiple(variable)
-                super()._apply_weight_decay([variable])
-            self.weight_decay = decay
-
-        def _multiple(self, variable: Any) -> float:
-            # `variable` may be TensorFlow's own, which has no path, so it is looked up first.
-            path = self._trainable_variables[self._get_variable_index(variable)].path
-            return multiples.get(path, 1.0)
-
-    return WithMultiples
 
 
 def compile_model(model: Any, config: Config, optimizer: Any = None) -> None:

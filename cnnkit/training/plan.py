@@ -14,7 +14,8 @@ from cnnkit.data.sources.builtin import make_builtin
 from cnnkit.errors import UsageError
 from cnnkit.explore.memory_need import building_need, check_fits
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
-from cnnkit.model.build_model import build_model, build_optimizer, compile_model
+from cnnkit.model.build_model import build_model, compile_model
+from cnnkit.model.optimizers import build_optimizer
 from cnnkit.progress import Report
 from cnnkit.text import first_few
 from cnnkit.training.backbone_features import split_model

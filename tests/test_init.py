@@ -17,6 +17,8 @@ import cnnkit
 from cnnkit.cli import main
 from cnnkit.config import config_from_text, load_config
 from cnnkit.data.records import Source
+from cnnkit.explore.summarize import summary_of_layers
+from cnnkit.explore.zoo import config_files
 from cnnkit.proposal import look_at, propose, relative_source
 from cnnkit.proposal.duration import training_seconds
 from cnnkit.proposal.findings import Findings
@@ -194,6 +196,25 @@ def test_size_and_epochs_follow_the_number_and_kind_of_images(side, grey, number
     findings = Findings(source, "set", [fact], Counter(cat=number // 2, owl=number - number // 2))
     assert best_recipe(findings) == expected
     assert best_recipe(replace(findings, from_scratch=True)).side is None
+
+
+@pytest.mark.parametrize(("side", "maps"), [(28, 31), (64, 32), (128, 32)])
+def test_many_images_from_scratch_get_the_network_of_cifar10_fast(side, maps):
+    fact = SimpleNamespace(error=None, size=(side, side), is_grey=False, samples=None)
+    findings = Findings(
+        Source("set", ()), "set", [fact], Counter(cat=25_000, owl=25_000), from_scratch=True
+    )
+    config = config_from_text(propose(findings, "set", Recipe(None, 30)))
+    shipped = load_config(config_files()["cifar10_fast"])
+
+    assert config.training.optimizer.name == "muon"
+    assert config.data.batch_size == shipped.data.batch_size
+    assert [call.name for call in config.model.layers] == [
+        call.name for call in shipped.model.layers
+    ]
+    rows = summary_of_layers(config, 2, batch_size=1).rows
+    # All maps of the first stage are about as large as those of CIFAR-10.
+    assert rows[1].output_shape == (maps, maps, 16)
 
 
 def test_minutes_choose_the_most_accurate_recipe_that_fits():

@@ -70,7 +70,9 @@ def data_choices(findings: Findings, source: str, size: tuple[int, int]) -> list
 def _batch_size(findings: Findings) -> int:
     if findings.transfers and findings.num_images < _FEW_FOR_BATCHES:
         return 16  # so that an epoch has enough steps
-    return 64 if findings.num_images >= MANY else 32
+    if findings.num_images >= MANY:
+        return 64 if findings.transfers else 256
+    return 32
 
 
 def _resize(findings: Findings, size: tuple[int, int]) -> Choice:

@@ -48,7 +48,9 @@ def _why_not_to_flip(class_names: Sequence[str]) -> str:
 def model_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
     """Return the lines of `model`: a pretrained network, or layers that learn from scratch."""
     if not findings.transfers:
-        blocks, layers = block_choices(), layer_choices(findings, size)
+        many = findings.num_images >= MANY
+        blocks = stage_choices() if many else block_choices()
+        layers = stages_choices(size) if many else layer_choices(findings, size)
         return [Choice("  blocks:"), *blocks, Choice("  layers:"), *layers]
     reason = (
         "The model starts from a network that was trained on a million photographs. Its weights "
@@ -72,6 +74,44 @@ def block_choices() -> list[Choice]:
         Choice("      - batch_norm: {momentum: 0.9}"),
         Choice("      - activation: relu"),
     ]
+
+
+def stage_choices() -> list[Choice]:
+    """Return the lines of `model.blocks` for many images, as in configs/cifar10_fast.yaml."""
+    conv = "      - conv: {filters: $filters, kernel_size: 3, padding: same, use_bias: false}"
+    norm = Choice("      - block: norm")
+    return [
+        Choice(
+            "    norm:", "The layers that `block` inserts below. Its arguments replace $filters."
+        ),
+        # The averages follow within tens of steps; with Keras's 0.99 they need hundreds.
+        Choice("      - batch_norm: {momentum: 0.9}"),
+        Choice("      - activation: relu"),
+        Choice("    stage:"),
+        Choice(conv),
+        Choice("      - pool: max"),
+        norm,
+        Choice(conv),
+        norm,
+    ]
+
+
+def stages_choices(size: tuple[int, int]) -> list[Choice]:
+    """Return the lines of `model.layers` for many images: patches, then stages."""
+    # The maps of the first stage have about 32 x 32 values, whatever the size of the images.
+    stride = max(1, round(min(size) / 32))
+    patch = f"kernel_size: {max(2, stride)}, strides: {stride}"
+    lines = [
+        f"conv: {{filters: 16, {patch}, use_bias: false}}",
+        "block: norm",
+        *(f"block: {{name: stage, filters: {filters}}}" for filters in (32, 64, 128)),
+        "global_pool: average",
+    ]
+    reason = (
+        "A small network that learns much in few epochs on a CPU (docs/fast.md). With more filters "
+        "and epochs it becomes more accurate: configs/cifar10_accurate.yaml."
+    )
+    return [Choice(f"    - {line}", reason if not at else "") for at, line in enumerate(lines)]
 
 
 def layer_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
@@ -139,8 +179,10 @@ def _transfer(findings: Findings, epochs: int) -> list[Choice]:
 
 
 def _from_scratch(findings: Findings, epochs: int) -> list[Choice]:
-    few, many = findings.num_images < FEW, findings.num_images >= MANY
-    patience = 20 if few else 6 if many else 10
+    if findings.num_images >= MANY:
+        return _many_from_scratch(epochs)
+    few = findings.num_images < FEW
+    patience = 20 if few else 10
     return [
         Choice(f"  epochs: {epochs}"),
         Choice("  optimizer: {adamw: {learning_rate: 0.003, weight_decay: 0.02}}"),
@@ -153,4 +195,17 @@ def _from_scratch(findings: Findings, epochs: int) -> list[Choice]:
             if few
             else "",
         ),
+    ]
+
+
+def _many_from_scratch(epochs: int) -> list[Choice]:
+    return [
+        Choice(
+            f"  epochs: {epochs}",
+            "The learning rate falls to 0 over these epochs, however few they are.",
+        ),
+        Choice("  optimizer: {muon: {learning_rate: 0.1, weight_decay: 0.1}}"),
+        Choice("  schedule: cosine"),
+        Choice(f"  warmup_epochs: {0.2 * epochs:g}"),
+        Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
     ]

@@ -96,7 +96,7 @@ def predict(
         images: paths, files inside other files, or the bytes of an image file.
     """
     names = predictor.info.class_names
-    read = partial(_pixels_of, settings=predictor.info.pixels)
+    read = partial(pixels_of, settings=predictor.info.pixels)
     for name, future in read_ahead(images, read):
         try:
             pixels = future.result()
@@ -200,7 +200,12 @@ def read_ahead(
                 waiting.get_nowait()
 
 
-def _pixels_of(image: str | ImageFile | bytes, settings: PixelSettings) -> NDArray:
+def pixels_of(image: str | ImageFile | bytes, settings: PixelSettings) -> NDArray:
+    """Return the uint8 pixels (height, width, channels) of an image that `find_images` gave.
+
+    Raises:
+        ImageError: it cannot be read, or there is none.
+    """
     if isinstance(image, NoImages):
         raise ImageError(image.reason, kind="unreadable_file")
     return read_pixels(image, settings)

@@ -25,7 +25,8 @@ _LEVELS = [
     {"runs", "backend", "data"},
     {"augmentation", "model"},
     {"runtimes", "prediction", "prediction_output"},
-    {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"},
+    {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"}
+    | {"explanation"},
     {"training", "label_review"},
     {"api"},
     {"cli"},

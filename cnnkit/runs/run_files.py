@@ -28,6 +28,7 @@ _WRITTEN = tuple(
     export/saved_model/cnnkit.json export/saved_model/labels.txt export/saved_model/*.pb
     export/saved_model/variables/variables.*
     features/*/features.html filters/filters.html filters-*/filters.html
+    explanation/*/explanation.json explanation/*/*.npy
     tensorboard/events.out.tfevents.* folds.json split.fold*.csv
     """.split()
 )

@@ -1,0 +1,238 @@
+"""Explain the answers of a model for images: from paths to maps, pictures and JSON files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnkit.errors import ImageError, UsageError, did_you_mean
+from cnnkit.explanation.explanation import Explanation, Explanations
+from cnnkit.explanation.faithfulness import deletion_and_insertion
+from cnnkit.explanation.map_layers import chosen_layer
+from cnnkit.explanation.methods import METHODS, OCCLUSION, OF_LAYERS, HeatMap, heat_map
+from cnnkit.explanation.mistakes import Mistake, confident_mistakes
+from cnnkit.explanation.target import Target
+from cnnkit.explore.features.model_graph import Step
+from cnnkit.explore.features.opened_model import find_model
+from cnnkit.new_folders import check_writable, make_numbered_folder
+from cnnkit.prediction import find_images, pixels_of, read_ahead
+from cnnkit.progress import Report
+from cnnkit.runs import Run, run_around
+from cnnkit.runtimes import Predictor, find_model_file, predictor_of
+from cnnkit.text import first_few, shown
+
+NUM_MISTAKES = 12
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about each image.
+
+    Args:
+        methods: names of METHODS.
+        class_name: the class; None for the predicted one.
+        against: the class that it is compared with; None for none.
+        layer: for the methods that look at a layer; None for the default.
+        faithfulness: whether each map is scored by deletion and insertion.
+    """
+
+    methods: Sequence[str] = ("grad-cam",)
+    class_name: str | None = None
+    against: str | None = None
+    layer: str | None = None
+    faithfulness: bool = False
+
+
+def explain_images(
+    images: Iterable[str | bytes],
+    model: str | os.PathLike[str] | None,
+    runs_folder: Path,
+    question: Question = Question(),
+    *,
+    errors: bool = False,
+    output: Path | None = None,
+    write: bool = True,
+    report: Report | None = None,
+) -> Explanations:
+    """Explain images with a run or a model file.
+
+    Args:
+        images: files, folders and globs, or the bytes of image files.
+        model: as for `load_predictor`. Methods with gradients need a run or its `.keras` file.
+        runs_folder: where run names are looked up.
+        question: what is asked about each of them.
+        errors: whether the run's most confident mistakes are explained instead of `images`: why the
+            wrong class, and not the right one.
+        output: a new or an empty folder to write to; by default `explanation/` of the run.
+        write: whether files are written.
+        report: shows the progress and notes.
+
+    Raises:
+        UsageError: the model, a class or a layer does not exist, or nothing can be written.
+        DataError: the mistakes of the run cannot be found, or a map is not finite.
+    """
+    report = report or Report()
+    _check_methods(question.methods)
+    path = find_model_file(model, runs_folder, report.note)
+    if model is None:
+        report.note(f"model: {path}")
+    run = run_around(path)
+    folder = _folder(output, run) if write else None
+    mistakes = _mistakes(run, path) if errors else None
+    predictor = predictor_of(path)
+    _check_classes(question, predictor.info.class_names)
+    # Only now, because loading it imports TensorFlow, which takes seconds.
+    needs_gradients = any(method != OCCLUSION for method in question.methods)
+    steps = _steps(model, path, run, question) if needs_gradients else []
+    ask = partial(_explanation, predictor, steps, question)
+    done: list[Explanation] = []
+    failed: list[tuple[str, str]] = []
+    with report.counting("images") as advance:
+        todo = list(find_images_or_bytes(images)) if mistakes is None else mistakes
+        read = partial(_pixels, settings=predictor.info.pixels)
+        pairs = zip(todo, read_ahead(todo, read), strict=True)
+        for number, (image, (_, future)) in enumerate(pairs, 1):
+            name, label = _name_and_label(image)
+            try:
+                found = ask(name, future.result(), label)
+            except ImageError as error:
+                failed.append((name, str(error)))
+                continue
+            done.append(_written(found, folder) if folder else found)
+            advance(number, len(todo))
+    return Explanations(path, done, failed)
+
+
+def find_images_or_bytes(images: Iterable[str | bytes]) -> Iterable[str | bytes]:
+    """Yield the image files of paths, folders and globs; bytes are yielded as they are."""
+    for image in images:
+        yield from [image] if isinstance(image, bytes) else find_images([image])
+
+
+def _pixels(image: str | bytes | Mistake, settings: object) -> NDArray:
+    return pixels_of(image.file if isinstance(image, Mistake) else image, settings)
+
+
+def _name_and_label(image: str | bytes | Mistake) -> tuple[str, str | None]:
+    if isinstance(image, Mistake):
+        return image.path, image.label
+    return ("-" if isinstance(image, bytes) else str(image)), None
+
+
+def _check_methods(methods: Sequence[str]) -> None:
+    for method in methods:
+        if method not in METHODS:
+            raise UsageError(
+                f"There is no method {shown(method)}.{did_you_mean(method, METHODS)} There are "
+                f"{first_few(METHODS, len(METHODS))}."
+            )
+
+
+def _check_classes(question: Question, class_names: Sequence[str]) -> None:
+    for option, name in (("--class", question.class_name), ("--against", question.against)):
+        if name is not None and name not in class_names:
+            raise UsageError(
+                f"{option}: the model has no class {shown(name)}."
+                f"{did_you_mean(name, class_names)} It has {first_few(class_names, 40)}."
+            )
+    if question.against is not None and question.against == question.class_name:
+        raise UsageError(
+            f"--class and --against are both {shown(question.against)}. Name two classes."
+        )
+
+
+def _mistakes(run: Run | None, path: Path) -> list[Mistake]:
+    if run is None:
+        raise UsageError(
+            f"{path} does not belong to a run, so its mistakes are not known. Give a run folder, "
+            "or name the images."
+        )
+    return confident_mistakes(run, NUM_MISTAKES)
+
+
+def _folder(output: Path | None, run: Run | None) -> Path:
+    """Return the folder in which each image gets a folder of its own."""
+    if output is None and run is None:
+        raise UsageError("The model does not belong to a run. Name a folder with --output.")
+    folder = output or run.folder / "explanation"
+    check_writable(folder, "Choose another --output.")
+    if output is not None and output.is_dir() and any(output.iterdir()):
+        raise UsageError(
+            f"--output {shown(str(output))} is not empty. Choose a new or an empty folder."
+        )
+    return folder
+
+
+def _steps(
+    model: str | os.PathLike[str] | None, path: Path, run: Run | None, question: Question
+) -> list[Step]:
+    """Return the graph of the model, and check the layer before the first image is read."""
+    is_named = run is None or (model is not None and Path(model) == path)
+    if is_named and path.suffix != ".keras":
+        raise UsageError(
+            f"{path} has no gradients. Use --method occlusion, or give the run folder or its "
+            "weights/best.keras."
+        )
+    source = path if is_named else run.folder
+    steps = find_model(str(source), path.parent, lambda text: None).load().steps
+    if any(method in OF_LAYERS for method in question.methods):
+        chosen_layer(steps, question.layer)
+    return steps
+
+
+def _explanation(
+    predictor: Predictor,
+    steps: Sequence[Step],
+    question: Question,
+    path: str,
+    pixels: NDArray,
+    label: str | None,
+) -> Explanation:
+    names = predictor.info.class_names
+    probabilities = predictor(pixels[np.newaxis])[0]
+    predicted = int(probabilities.argmax())
+    wanted = predicted if question.class_name is None else names.index(question.class_name)
+    other = question.against if question.against is not None else label
+    against = None if other is None else names.index(other)
+    if against == wanted:
+        raise ImageError(
+            f"it is {names[wanted]} that is explained, so it cannot be compared with itself; "
+            "choose another --against, or name another --class",
+            kind="usage",
+        )
+    target = Target(wanted, against)
+    maps = [
+        heat_map(
+            method, pixels, target, probabilities_of=predictor, steps=steps, layer=question.layer
+        )
+        for method in question.methods
+    ]
+    if question.faithfulness:
+        score = partial(_scored, pixels=pixels, probability_of=_probability(predictor, wanted))
+        maps = [score(found) for found in maps]
+    return Explanation(path, pixels, names, probabilities, target, maps, label)
+
+
+def _probability(predictor: Predictor, label: int) -> Callable[[NDArray], NDArray]:
+    return lambda images: predictor(images)[:, label]
+
+
+def _scored(
+    found: HeatMap, *, pixels: NDArray, probability_of: Callable[[NDArray], NDArray]
+) -> HeatMap:
+    deletion, insertion = deletion_and_insertion(probability_of, pixels, found.values)
+    return replace(found, facts={**found.facts, "deletion": deletion, "insertion": insertion})
+
+
+def _written(found: Explanation, folder: Path) -> Explanation:
+    """Write the files of one image into a new folder that has its name."""
+    own = make_numbered_folder(folder / (Path(found.path).stem.lstrip("-. ") or "image"))
+    found = replace(found, folder=own)
+    found.write(own)
+    return found

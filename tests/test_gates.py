@@ -215,6 +215,8 @@ def test_from_predictions_takes_no_option_of_a_model(words, tmp_path):
 def test_a_wrong_file_or_requirement_of_from_predictions(predictions, tmp_path):
     done = _run(tmp_path, "--from-predictions", str(tmp_path / "none.csv"))
     assert done.exit_code == 1 and "none.csv cannot be read: No such file" in done.stderr
+    done = _run(tmp_path, "--from-predictions", str(tmp_path))
+    assert done.exit_code == 2 and "has no predictions.csv. Give a CSV file, or" in done.stderr
     write_predictions_file(predictions, tmp_path / "a.csv")
     words = ["--from-predictions", str(tmp_path / "a.csv"), "--require", "acuracy>=1"]
     done = _run(tmp_path, *words)

@@ -29,4 +29,4 @@ def write_junit(outcomes: Sequence[Outcome], name: str, path: Path) -> None:
     report = JUnitXml("cnnkit evaluate")
     report.add_testsuite(suite)
     with atomic_write(path, "wb") as file:
-        file.write(report.tostring())
+        file.write(b'<?xml version="1.0" encoding="utf-8"?>\n' + report.tostring() + b"\n")

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cnnkit.comparison.compared_runs import Note, read_compared
+from cnnkit.errors import UsageError
 from cnnkit.evaluation.details import Details
 from cnnkit.evaluation.gates import check_metric_names, parse_requirement
 from cnnkit.evaluation.images_of_table import images_of_table
 from cnnkit.evaluation.predictions_reader import read_predictions
 from cnnkit.evaluation.result_folder import check_result_folder
 from cnnkit.evaluation.scores import Evaluation, NotWrittenError
+from cnnkit.text import shown
 
 
 def evaluate_predictions(
@@ -45,7 +47,14 @@ def evaluate_predictions(
     """
     for requirement in requirements:
         parse_requirement(requirement)
-    table = Path(file, "predictions.csv") if os.path.isdir(file) else Path(file)
+    table = Path(file)
+    if table.is_dir():
+        table = table / "predictions.csv"
+        if not table.exists():
+            raise UsageError(
+                f"{shown(str(file))} has no predictions.csv. Give a CSV file, or the folder of an "
+                "evaluation, such as runs/photos/evaluation/test."
+            )
     if output is not None:
         check_result_folder(output, overwrite=overwrite, inputs=[table])
     predictions = read_predictions(table)

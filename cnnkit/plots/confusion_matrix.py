@@ -87,6 +87,7 @@ def similarity_order(matrix: np.ndarray) -> np.ndarray:
 
 def _plot_confusions(matrix: np.ndarray, class_names: Sequence[str], path: Path) -> None:
     figure = Figure(figsize=(17, 8), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.15, h_pad=0.1)
     overview, bars = figure.subplots(1, 2, width_ratios=(1, 0.9))
     blocks, per_block = _blocks(matrix)
     share = blocks / np.maximum(blocks.sum(axis=1, keepdims=True), 1)

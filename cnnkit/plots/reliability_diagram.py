@@ -39,7 +39,8 @@ def plot_reliability(bins: CalibrationBins, path: Path) -> None:
     top.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1, label="perfect")
     top.set(ylabel="share of right answers", ylim=(0, 1), xlim=(0, 1))
     top.set_title(f"expected calibration error {bins.error:.3f}, {bins.num_bins} bins")
-    top.legend(loc="upper left")
+    # Outside: the bars may be anywhere.
+    figure.legend(loc="outside upper center", ncols=3, fontsize=9)
     bottom.bar(middles, bins.images, 0.9 * width, color="0.5")
     bottom.set(xlabel="confidence (probability of the answer)", ylabel="images")
     bottom.yaxis.get_major_locator().set_params(integer=True)

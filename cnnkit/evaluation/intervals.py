@@ -67,7 +67,7 @@ def interval_of_score(
 
     >>> low, high = interval_of_score(1.0, 0.0, 50)
     >>> round(float(low), 4), float(high)
-    (0.9286, 1.0)
+    (0.9287, 1.0)
     """
     width = highest - lowest
     share = np.clip((np.asarray(value, np.float64) - lowest) / width, 0, 1)

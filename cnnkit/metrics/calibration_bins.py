@@ -20,28 +20,28 @@ class CalibrationBins:
         num_bins: the calibration error depends on it, so report both.
     """
 
-    confidence: NDArray
-    is_correct: NDArray
+    confidence: NDArray[Any]
+    is_correct: NDArray[Any]
     num_bins: int = 15
 
     @cached_property
-    def places(self) -> NDArray:
+    def places(self) -> NDArray[Any]:
         """(num_images,) the bin of each image."""
         bins = (self.confidence.astype(np.float64) * self.num_bins).astype(int)
         return np.minimum(bins, self.num_bins - 1)  # 1.0 is in the last one
 
     @cached_property
-    def images(self) -> NDArray:
+    def images(self) -> NDArray[Any]:
         """(num_bins,) numbers of images."""
         return np.bincount(self.places, minlength=self.num_bins)
 
     @cached_property
-    def mean_confidence(self) -> NDArray:
+    def mean_confidence(self) -> NDArray[Any]:
         """(num_bins,) means; NaN without images."""
         return self._means(self.confidence)
 
     @cached_property
-    def accuracy(self) -> NDArray:
+    def accuracy(self) -> NDArray[Any]:
         """(num_bins,) shares of right answers; NaN without images."""
         return self._means(self.is_correct)
 
@@ -71,7 +71,7 @@ class CalibrationBins:
             for place in np.flatnonzero(self.images)
         ]
 
-    def _means(self, values: NDArray) -> NDArray:
+    def _means(self, values: NDArray[Any]) -> NDArray[Any]:
         sums = np.bincount(self.places, values, minlength=self.num_bins)
         return np.divide(
             sums, self.images, out=np.full(self.num_bins, np.nan), where=self.images > 0

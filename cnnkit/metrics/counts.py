@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -32,7 +34,7 @@ def most_confused(matrix: np.ndarray, limit: int) -> list[tuple[int, int]]:
     return list(zip(rows[order].tolist(), columns[order].tolist(), strict=True))
 
 
-def class_metrics(matrix: NDArray) -> dict[str, NDArray]:
+def class_metrics(matrix: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return precision, recall, f1 and support, each (num_classes,), of a confusion matrix.
 
     A class that is never predicted has precision 0, and a class without images has recall 0, as
@@ -65,21 +67,21 @@ class CountMetrics:
         self.predicted = np.asarray(predicted, np.float64)
 
     @property
-    def precision(self) -> NDArray:
+    def precision(self) -> NDArray[Any]:
         """(..., num_classes) share of the answers with a class that are right; 0 without any."""
         return _ratio(self.hits, self.predicted)
 
     @property
-    def recall(self) -> NDArray:
+    def recall(self) -> NDArray[Any]:
         """(..., num_classes) share of the images of a class that are right; 0 without any."""
         return _ratio(self.hits, self.support)
 
     @property
-    def f1(self) -> NDArray:
+    def f1(self) -> NDArray[Any]:
         """(..., num_classes) harmonic means of precision and recall."""
         return _ratio(2 * self.hits, self.support + self.predicted)
 
-    def headline(self) -> dict[str, NDArray]:
+    def headline(self) -> dict[str, NDArray[Any]]:
         """Return one number (...) per metric, under the name that it has in metrics.json.
 
         Means over classes are over those that have images: a class without an image has no recall,
@@ -110,7 +112,9 @@ class CountMetrics:
         }
 
 
-def _ratio(numerator: NDArray, denominator: NDArray, undefined: float = 0.0) -> NDArray:
+def _ratio(
+    numerator: NDArray[Any], denominator: NDArray[Any], undefined: float = 0.0
+) -> NDArray[Any]:
     numerator, denominator = np.broadcast_arrays(numerator, denominator)
     result = np.full(numerator.shape, undefined)
     return np.divide(numerator, denominator, out=result, where=denominator > 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,7 +13,7 @@ from cnnkit.metrics.blocks import row_blocks
 _LEAST = float(np.finfo(np.float32).eps)
 
 
-def log_losses(*, labels: ArrayLike, probabilities: ArrayLike) -> NDArray:
+def log_losses(*, labels: ArrayLike, probabilities: ArrayLike) -> NDArray[Any]:
     """Return -ln p(true class) of each image, in nats; p is at least 1.2e-7.
 
     >>> log_losses(labels=[0, 1], probabilities=[[0.5, 0.5], [0.0, 1.0]]).round(4) + 0.0
@@ -30,7 +32,7 @@ def log_loss(*, labels: ArrayLike, probabilities: ArrayLike) -> float:
     return float(log_losses(labels=labels, probabilities=probabilities).mean())
 
 
-def brier_scores(*, labels: ArrayLike, probabilities: ArrayLike) -> NDArray:
+def brier_scores(*, labels: ArrayLike, probabilities: ArrayLike) -> NDArray[Any]:
     """Return the Brier score of each image; 0 is best.
 
     It is the sum over the classes of (p - 1)^2 for the true class and p^2 for all others, a number
@@ -49,7 +51,7 @@ def brier_scores(*, labels: ArrayLike, probabilities: ArrayLike) -> NDArray:
     return scores / 2 if probabilities.shape[1] == 2 else scores
 
 
-def ranks(*, labels: ArrayLike, probabilities: ArrayLike) -> NDArray:
+def ranks(*, labels: ArrayLike, probabilities: ArrayLike) -> NDArray[Any]:
     """Return how many classes rank above the true one, for each image.
 
     If probabilities are equal, the class that comes first ranks higher, as in argmax. So rank 0 is
@@ -69,6 +71,6 @@ def ranks(*, labels: ArrayLike, probabilities: ArrayLike) -> NDArray:
     return np.concatenate(found)
 
 
-def _of_labels(labels: ArrayLike, probabilities: ArrayLike) -> NDArray:
+def _of_labels(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[Any]:
     probabilities, labels = np.asarray(probabilities), np.asarray(labels)
     return probabilities[np.arange(len(labels)), labels].astype(np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,10 +23,10 @@ class Ranking(NamedTuple):
         pr_influence: the same for the mean of `pr_auc`.
     """
 
-    roc_auc: NDArray
-    pr_auc: NDArray
-    roc_influence: NDArray
-    pr_influence: NDArray
+    roc_auc: NDArray[Any]
+    pr_auc: NDArray[Any]
+    roc_influence: NDArray[Any]
+    pr_influence: NDArray[Any]
 
 
 def rank_classes(*, labels: ArrayLike, probabilities: ArrayLike) -> Ranking:
@@ -59,7 +59,9 @@ def rank_classes(*, labels: ArrayLike, probabilities: ArrayLike) -> Ranking:
     return Ranking(*areas, *influences)
 
 
-def _rank_one(scores: NDArray, images: NDArray, influences: NDArray) -> tuple[float, float]:
+def _rank_one(
+    scores: NDArray[Any], images: NDArray[Any], influences: NDArray[Any]
+) -> tuple[float, float]:
     """Return the area under the ROC curve and the average precision of one class.
 
     Args:

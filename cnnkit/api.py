@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cnnkit.comparison.comparing import Comparison
     from cnnkit.evaluation.pooled_folds import FoldEvaluation
     from cnnkit.evaluation.scores import Evaluation
+    from cnnkit.explanation.explanation import Explanations
 
 
 class TrainedModel:
@@ -36,6 +37,9 @@ class TrainedModel:
         self, model: str | os.PathLike | None = None, runs_folder: str | os.PathLike = RUNS_FOLDER
     ) -> None:
         self.predictor: Predictor = load_predictor(model, Path(runs_folder))
+        self._runs_folder = Path(runs_folder)
+        # By its path: another run may be the newest one later.
+        self._model = model if model is not None else self.predictor.path.parent
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -56,6 +60,46 @@ class TrainedModel:
         for image in images:
             sources.extend([image] if isinstance(image, bytes) else find_images([str(image)]))
         return list(predict(self.predictor, sources))
+
+    def explain(
+        self,
+        images: Iterable[str | Path | bytes],
+        *,
+        methods: Sequence[str] = ("grad-cam",),
+        class_name: str | None = None,
+        against: str | None = None,
+        layer: str | None = None,
+        num_neighbours: int = 0,
+        output: str | os.PathLike[str] | None = None,
+    ) -> Explanations:
+        """Show which parts of images speak for an answer; `images[0].maps[0].values` is a map.
+
+        Args:
+            images: paths, folders, globs, or the bytes of image files.
+            methods: `grad-cam`, `grad-cam++`, `layer-cam`, `saliency`, `smooth-grad`,
+                `integrated-gradients` or `occlusion`.
+            class_name: the class to explain; None for the predicted one.
+            against: explain why not this class instead.
+            layer: the layer that the first three methods look at; None for the default.
+            num_neighbours: how many of the most similar training images are found.
+            output: a new or an empty folder for pictures, arrays and JSON files; None writes none.
+
+        Raises:
+            CnnkitError: an expected failure; its text says what to do.
+        """
+        from cnnkit.explanation.explain_images import Question, explain_images
+
+        if isinstance(images, str | Path | bytes):
+            images = [images]
+        methods = (methods,) if isinstance(methods, str) else tuple(methods)
+        return explain_images(
+            [image if isinstance(image, bytes) else str(image) for image in images],
+            self._model,
+            self._runs_folder,
+            Question(methods, class_name, against, layer, num_neighbours=num_neighbours),
+            output=None if output is None else Path(output),
+            write=output is not None,
+        )
 
     def evaluate(
         self,

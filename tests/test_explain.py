@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -118,3 +119,68 @@ def test_the_files_are_removed_with_the_run(own_run, red):
 
     assert _explained(red, "--model", own_run.folder, "--method", "occlusion")[0] == 0
     assert contents_of(own_run.folder).others == []
+
+
+def test_the_nearest_training_image_of_a_training_image_is_itself(own_run):
+    row = next(row for row in own_run.read_split() if row["split"] == "train")
+    source = own_run.info()["data"]["source"]
+    words = [f"{source}/{row['path']}", "--model", own_run.folder, "--neighbours", 3, "--json"]
+    for _ in range(2):  # the second time with the features that the first one kept
+        code, out, _ = _explained(*words)
+        assert code == 0
+        [image] = json.loads(out)["images"]
+        found = image["neighbours"]
+        assert (found[0]["path"], found[0]["label"]) == (row["path"], row["label"])
+        assert found[0]["distance"] == pytest.approx(0, abs=1e-5)
+        distances = [each["distance"] for each in found]
+        assert distances == sorted(distances)
+    assert (own_run.folder / "explanation" / "training_features.npz").is_file()
+    assert (own_run.folder / "explanation" / image["path"][-5] / "neighbours.png").is_file()
+
+
+def test_a_map_of_a_split_has_every_image(own_run):
+    import csv
+
+    code, out, _ = _explained("--map", "test", "--model", own_run.folder, "--json")
+    assert code == 0
+    found = json.loads(out)
+    with open(found["table"], newline="") as file:
+        rows = list(csv.DictReader(file))
+    wanted = {row["path"] for row in own_run.read_split() if row["split"] == "test"}
+    assert {row["path"] for row in rows} == wanted
+    assert found["num_wrong"] == sum(row["label"] != row["prediction"] for row in rows)
+    page = open(found["page"]).read()
+    assert page.count('"image": ') == len(wanted) == found["num_images"]
+    code, _, err = _explained("--map", "test", "photo.jpg", "--model", own_run.folder)
+    assert code == 2 and "--map alone" in err
+
+
+def test_the_page_shows_the_image_that_has_the_focus_and_hides_right_answers(own_run, tmp_path):
+    from browser import found_by_page
+
+    code, out, _ = _explained("--map", "test", "--model", own_run.folder, "--json")
+    assert code == 0
+    found = json.loads(out)
+    script = (
+        "const points = document.querySelectorAll('g.point'); points[0].focus();\n"
+        "points[0].dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}));\n"
+        "const text = shown.textContent, loaded = shown.querySelector('img').src.slice(0, 15);\n"
+        "document.getElementById('wrong').click();\n"
+        "report([points.length, text, loaded,"
+        " document.querySelectorAll('g.point:not(.off)').length])"
+    )
+    count, text, loaded, visible = found_by_page(pathlib.Path(found["page"]), script, tmp_path)
+    assert count == found["num_images"]
+    second = pathlib.Path(found["table"]).read_text().splitlines()[2].split(",")
+    assert text == f"true class: {second[1]}answer: {second[2]}{second[0]}"
+    assert loaded == "data:image/jpeg"
+    assert visible == found["num_wrong"]
+
+
+def test_explain_in_python_writes_nothing_unless_asked(own_run, red):
+    import cnnkit
+
+    found = cnnkit.load_run(own_run.folder).explain(red, methods="layer-cam", class_name="red")
+    [image] = found.images
+    assert image.maps[0].values.shape == (14, 14)
+    assert not (own_run.folder / "explanation").exists()

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from cnnkit.calibration.answers import Answers
 from cnnkit.calibration.calibrated import Calibrated
 from cnnkit.calibration.distances import chosen_references, largest_distance, neighbour_distances
+from cnnkit.calibration.image_features import image_features
 from cnnkit.calibration.temperature import fit_temperature
 from cnnkit.calibration.thresholds import (
     class_thresholds,
@@ -23,7 +23,6 @@ from cnnkit.calibration.thresholds import (
     threshold_for_precision,
 )
 from cnnkit.config import load_config
-from cnnkit.data.pixels import read_pixels
 from cnnkit.data.records import SPLITS, ImageRecord, fingerprint_of
 from cnnkit.data.scored_images import run_images
 from cnnkit.errors import CnnkitError, UsageError
@@ -31,13 +30,11 @@ from cnnkit.files import write_json
 from cnnkit.model.calibrated_layers import save_references, unit_rows
 from cnnkit.model.calibration import Calibration
 from cnnkit.model.model_info import ModelInfo
-from cnnkit.prediction import read_ahead
 from cnnkit.progress import Report
 from cnnkit.runs import Run, note_unfinished
 from cnnkit.runtimes import info_of_keras, lacking, load_predictor
 from cnnkit.text import first_few
 
-_BATCH = 32
 _LEAST_ANSWERS = 10  # on validation, for a threshold of a class's own
 
 
@@ -91,7 +88,7 @@ def calibrate_run(
 
     model, info = load_keras_model(run.best), info_of_keras(run.best)
     extractor = feature_model(model)
-    features_of = partial(_features, extractor=extractor, info=info, report=report)
+    features_of = partial(image_features, extractor=extractor, info=info, report=report)
     references = unit_rows(features_of(_references(run, rows, extractor.output_shape[-1])))
     answers = {}
     for split in ("validation", "test"):
@@ -148,26 +145,6 @@ def _references(
         [row["label"] for row in train], [row["sha256"] for row in train], num_features
     )
     return run_images([train[each] for each in chosen], "train", load_config(run.config).data)
-
-
-def _features(
-    records: Sequence[ImageRecord], *, extractor: Any, info: ModelInfo, report: Report
-) -> NDArray:
-    """Return the features (num_images, num_features) of images, in order."""
-    read = partial(_pixels, info=info)
-    parts, waiting = [], []
-    with report.counting("computing features") as progress:
-        for done, (_, future) in enumerate(read_ahead((r.file for r in records), read), 1):
-            waiting.append(future.result())
-            if len(waiting) == _BATCH or done == len(records):
-                parts.append(np.asarray(extractor(np.stack(waiting), training=False)))
-                waiting = []
-                progress(done, len(records))
-    return np.concatenate(parts)
-
-
-def _pixels(image: Any, *, info: ModelInfo) -> NDArray:
-    return read_pixels(image, info.pixels)
 
 
 def _fitted(

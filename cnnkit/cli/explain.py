@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cnnkit.cli.command import Command, say, show
-from cnnkit.cli.options import json_option, model_option, runs_option
+from cnnkit.cli.options import json_option, model_option, number_option, runs_option
 from cnnkit.errors import UsageError
 
 # Written out, because the help must not import what needs NumPy.
@@ -28,7 +28,8 @@ _METHODS = (
     examples=[
         "cnnkit explain photo.jpg",
         "cnnkit explain photo.jpg --class cat --against dog --method layer-cam",
-        "cnnkit explain --errors --model runs/photos",
+        "cnnkit explain --errors --model runs/photos --neighbours 6",
+        "cnnkit explain --map test",
     ],
 )
 @click.argument("images", metavar="IMAGE...", nargs=-1, type=click.Path())
@@ -65,6 +66,20 @@ _METHODS = (
     help="Score each map: remove the pixels that it marks (deletion, small is good), and show them "
     "alone (insertion, large is good).",
 )
+@number_option(
+    "--neighbours",
+    default=0,
+    least=0,
+    most=60,
+    help="Show this many training images that look most like the image to the model.",
+)
+@click.option(
+    "--map",
+    "split",
+    type=click.Choice(["train", "validation", "test"]),
+    help="Instead of explaining images, draw all images of a split on a page, similar ones close "
+    "together.",
+)
 @click.option(
     "-o",
     "--output",
@@ -82,6 +97,8 @@ def explain(
     layer: str | None,
     errors: bool,
     faithfulness: bool,
+    neighbours: int,
+    split: str | None,
     output: Path | None,
     runs_folder: Path,
     as_json: bool,
@@ -90,15 +107,29 @@ def explain(
 
     Writes a picture, the maps as NumPy arrays and a JSON file into a folder per image.
     """
-    if bool(images) == errors:
-        raise UsageError("Name the images: files, folders or globs; or use --errors alone.")
+    if [bool(images), errors, split is not None].count(True) != 1:
+        raise UsageError(
+            "Name the images: files, folders or globs; or use --errors or --map alone."
+        )
+    if split is not None:
+        return _draw_map(model, split, runs_folder, output, as_json)
     from cnnkit.explanation.explain_images import Question, explain_images
     from cnnkit.progress import report_for
 
     chosen = _METHODS if "all" in methods else tuple(dict.fromkeys(methods))
-    question = Question(chosen, class_name, against, layer, faithfulness)
+    question = Question(chosen, class_name, against, layer, faithfulness, neighbours)
     options = {"errors": errors, "output": output, "report": report_for(sys.stderr)}
     found = explain_images(images, model, runs_folder, question, **options)
     if not found.images and not found.errors:
         say("The run made no mistake on its test images.")
     show(found, as_json, failure=found.failure())
+
+
+def _draw_map(
+    model: str | None, split: str, runs_folder: Path, output: Path | None, as_json: bool
+) -> None:
+    from cnnkit.explanation.split_map import draw_split_map
+    from cnnkit.progress import report_for
+
+    report = report_for(sys.stderr)
+    show(draw_split_map(model, split, runs_folder, output=output, report=report), as_json)

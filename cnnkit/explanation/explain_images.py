@@ -17,9 +17,10 @@ from cnnkit.explanation.faithfulness import deletion_and_insertion
 from cnnkit.explanation.map_layers import chosen_layer
 from cnnkit.explanation.methods import METHODS, OCCLUSION, OF_LAYERS, HeatMap, heat_map
 from cnnkit.explanation.mistakes import Mistake, confident_mistakes
+from cnnkit.explanation.neighbours import TrainingImages, training_images
 from cnnkit.explanation.target import Target
 from cnnkit.explore.features.model_graph import Step
-from cnnkit.explore.features.opened_model import find_model
+from cnnkit.explore.features.opened_model import Opened, find_model
 from cnnkit.new_folders import check_writable, make_numbered_folder
 from cnnkit.prediction import find_images, pixels_of, read_ahead
 from cnnkit.progress import Report
@@ -40,6 +41,7 @@ class Question:
         against: the class that it is compared with; None for none.
         layer: for the methods that look at a layer; None for the default.
         faithfulness: whether each map is scored by deletion and insertion.
+        num_neighbours: how many of the most similar training images are found.
     """
 
     methods: Sequence[str] = ("grad-cam",)
@@ -47,6 +49,7 @@ class Question:
     against: str | None = None
     layer: str | None = None
     faithfulness: bool = False
+    num_neighbours: int = 0
 
 
 def explain_images(
@@ -88,9 +91,11 @@ def explain_images(
     predictor = predictor_of(path)
     _check_classes(question, predictor.info.class_names)
     # Only now, because loading it imports TensorFlow, which takes seconds.
-    needs_gradients = any(method != OCCLUSION for method in question.methods)
-    steps = _steps(model, path, run, question) if needs_gradients else []
-    ask = partial(_explanation, predictor, steps, question)
+    opened = _opened(model, path, run, question)
+    alike = None
+    if question.num_neighbours and opened is not None:
+        alike = training_images(opened, report)
+    ask = partial(_explanation, predictor, opened.steps if opened else [], question, alike)
     done: list[Explanation] = []
     failed: list[tuple[str, str]] = []
     with report.counting("images") as advance:
@@ -169,27 +174,30 @@ def _folder(output: Path | None, run: Run | None) -> Path:
     return folder
 
 
-def _steps(
+def _opened(
     model: str | os.PathLike[str] | None, path: Path, run: Run | None, question: Question
-) -> list[Step]:
-    """Return the graph of the model, and check the layer before the first image is read."""
+) -> Opened | None:
+    """Return the Keras model if it is needed, and check the layer before an image is read."""
+    if set(question.methods) <= {OCCLUSION} and not question.num_neighbours:
+        return None
     is_named = run is None or (model is not None and Path(model) == path)
     if is_named and path.suffix != ".keras":
         raise UsageError(
-            f"{path} has no gradients. Use --method occlusion, or give the run folder or its "
-            "weights/best.keras."
+            f"{path} has no gradients and no layers. Use --method occlusion alone, or give the run "
+            "folder or its weights/best.keras."
         )
     source = path if is_named else run.folder
-    steps = find_model(str(source), path.parent, lambda text: None).load().steps
+    opened = find_model(str(source), path.parent, lambda text: None).load()
     if any(method in OF_LAYERS for method in question.methods):
-        chosen_layer(steps, question.layer)
-    return steps
+        chosen_layer(opened.steps, question.layer)
+    return opened
 
 
 def _explanation(
     predictor: Predictor,
     steps: Sequence[Step],
     question: Question,
+    alike: TrainingImages | None,
     path: str,
     pixels: NDArray,
     label: str | None,
@@ -216,7 +224,10 @@ def _explanation(
     if question.faithfulness:
         score = partial(_scored, pixels=pixels, probability_of=_probability(predictor, wanted))
         maps = [score(found) for found in maps]
-    return Explanation(path, pixels, names, probabilities, target, maps, label)
+    neighbours = alike.nearest(pixels, question.num_neighbours) if alike else []
+    return Explanation(
+        path, pixels, names, probabilities, target, maps, label, neighbours=neighbours
+    )
 
 
 def _probability(predictor: Predictor, label: int) -> Callable[[NDArray], NDArray]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cnnkit.errors import DataError
 from cnnkit.explanation.methods import HeatMap
+from cnnkit.explanation.neighbours import Neighbour, draw_neighbours
 from cnnkit.explanation.target import Target
 from cnnkit.files import atomic_write, write_json
 from cnnkit.tables import table_text
@@ -33,6 +34,7 @@ class Explanation:
         maps: one per method.
         label: the true class, if it is known.
         folder: where its files are; None before they are written.
+        neighbours: the most similar training images, the nearest first.
     """
 
     path: str
@@ -43,6 +45,7 @@ class Explanation:
     maps: Sequence[HeatMap]
     label: str | None = None
     folder: Path | None = None
+    neighbours: Sequence[Neighbour] = ()
 
     @property
     def prediction(self) -> str:
@@ -71,6 +74,7 @@ class Explanation:
                 for name, probability in zip(self.class_names, self.probabilities, strict=True)
             },
             "maps": [self._facts(found) for found in self.maps],
+            "neighbours": [each.as_dict() for each in self.neighbours],
             "picture": self.folder and str(self.folder / _PICTURE),
         }
 
@@ -107,6 +111,8 @@ class Explanation:
             [(_heading(found), found.values) for found in self.maps],
             folder / _PICTURE,
         )
+        if self.neighbours:
+            draw_neighbours(self.path, self.pixels, self.prediction, self.neighbours, folder)
         write_json(folder / _JSON, self.as_dict())
 
 
@@ -160,7 +166,13 @@ class Explanations:
             for found in each.maps
         ]
         files = [str(each.folder / _PICTURE) for each in self.images if each.folder]
-        return "\n".join([table_text(columns, rows, right=("probability", *names)), *files])
+        alike = [
+            f"{shown(each.path)} is most like {', '.join(map(str, each.neighbours))}"
+            for each in self.images
+            if each.neighbours
+        ]
+        table = table_text(columns, rows, right=("probability", *names))
+        return "\n".join([table, *alike, *files])
 
     def failure(self) -> DataError | None:
         """Return the error that ends the command if an image could not be explained."""

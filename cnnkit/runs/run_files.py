@@ -29,6 +29,7 @@ _WRITTEN = tuple(
     export/saved_model/variables/variables.*
     features/*/features.html filters/filters.html filters-*/filters.html
     explanation/*/explanation.json explanation/*/*.npy
+    explanation/*/map.html explanation/*/map.csv explanation/training_features.npz
     tensorboard/events.out.tfevents.* folds.json split.fold*.csv
     """.split()
 )

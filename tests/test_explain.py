@@ -84,7 +84,7 @@ def test_occlusion_of_a_tflite_file_needs_no_tensorflow(own_run, red, tmp_path):
     code, _, err = _explained(red, "--model", alone, "--method", "occlusion")
     assert code == 2 and "--output" in err
     code, _, err = _explained(red, "--model", alone, "-o", tmp_path / "o")
-    assert code == 2 and "has no gradients. Use --method occlusion" in err
+    assert code == 2 and "has no gradients and no layers. Use --method occlusion" in err
     script = (
         "import sys; from cnnkit.cli import main\n"
         "try: main(sys.argv[1:])\n"
@@ -149,7 +149,7 @@ def test_a_map_of_a_split_has_every_image(own_run):
     wanted = {row["path"] for row in own_run.read_split() if row["split"] == "test"}
     assert {row["path"] for row in rows} == wanted
     assert found["num_wrong"] == sum(row["label"] != row["prediction"] for row in rows)
-    page = open(found["page"]).read()
+    page = pathlib.Path(found["page"]).read_text()
     assert page.count('"image": ') == len(wanted) == found["num_images"]
     code, _, err = _explained("--map", "test", "photo.jpg", "--model", own_run.folder)
     assert code == 2 and "--map alone" in err

@@ -140,9 +140,11 @@ def map_places(features: NDArray) -> NDArray:
     from sklearn.manifold import TSNE
 
     rows = unit_rows(features)
+    if np.allclose(rows, rows[0]):  # one image, or equal ones: there is no direction to find
+        return np.zeros((len(rows), 2))
     few = min(_NUM_COMPONENTS, len(rows), rows.shape[1])
     rows = PCA(few, random_state=0).fit_transform(rows)
-    if len(rows) > 3 and np.ptp(rows) > 0:  # fewer images have no neighbourhoods
+    if len(rows) > 3:  # fewer images have no neighbourhoods
         near = min(_PERPLEXITY, (len(rows) - 1) / 3)
         start = "pca" if rows.shape[1] > 1 else "random"
         rows = TSNE(2, perplexity=near, init=start, random_state=0).fit_transform(rows)

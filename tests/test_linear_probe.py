@@ -41,3 +41,25 @@ def test_the_probe_of_two_classes_fits_softmax_and_sigmoid(folder, transfer):
     losses = [run.info()["metrics"]["test"]["log_loss"] for run in runs]
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
     assert runs[0].info()["metrics"]["test"]["accuracy"] == 1.0
+
+
+def test_the_search_ends_when_two_weaker_penalties_in_a_row_are_worse():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    from cnnkit.training.linear_probe import _STRENGTHS, _best
+
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 240)
+    features = random.normal(size=(240, 40)) + 0.5 * np.eye(3, 40)[labels]
+    halves = (features[:120], labels[:120]), (features[120:], labels[120:])
+    tried = []
+    found, strength = _best(*halves[0], None, halves[1], lambda: tried.append(1))
+
+    losses = {}
+    for each in _STRENGTHS:
+        plain = LogisticRegression(C=each, max_iter=1000).fit(*halves[0])
+        losses[each] = log_loss(halves[1][1], plain.predict_proba(halves[1][0]))
+    assert strength == min(losses, key=losses.get)
+    assert log_loss(halves[1][1], found.predict_proba(halves[1][0])) == losses[strength]
+    assert len(tried) == _STRENGTHS.index(strength) + 3 < len(_STRENGTHS)

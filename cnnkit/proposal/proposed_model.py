@@ -20,8 +20,11 @@ def augmentation_choices(findings: Findings) -> list[Choice]:
         "  - random_flip: horizontal",
         "Remove this if left and right make a difference in your images.",
     )
+    shift = Choice("  - random_translation: {height_factor: 0.1, width_factor: 0.1}")
     choices = [rotation] if against else [flip, rotation]
     if findings.transfers and not findings.is_grey and not against:
+        if findings.num_images >= MANY:
+            return [flip, shift]  # each is seen a few times only
         # Photographs show their object large or small, near the middle or not.
         return [
             *choices,
@@ -30,10 +33,7 @@ def augmentation_choices(findings: Findings) -> list[Choice]:
                 "  - random_color_jitter: {brightness_factor: 0.2, contrast_factor: [0.3, 0.3]}"
             ),
         ]
-    choices += [
-        Choice("  - random_zoom: 0.1"),
-        Choice("  - random_translation: {height_factor: 0.1, width_factor: 0.1}"),
-    ]
+    choices += [Choice("  - random_zoom: 0.1"), shift]
     return choices if findings.is_grey else [*choices, Choice("  - random_contrast: 0.2")]
 
 
@@ -158,6 +158,8 @@ def _transfer(findings: Findings, epochs: int) -> list[Choice]:
     if not epochs:
         reason = "There is time for the output layer only, on features that are computed once."
         return [Choice("  phases:"), Choice("    - {train: linear_probe}", reason)]
+    # The more steps an epoch has, the smaller each of them may be.
+    rate, warmup = ("2e-4", 0.4) if findings.num_images >= MANY else ("5e-4", 1)
     return [
         Choice(
             "  monitor: val_loss",
@@ -172,8 +174,8 @@ def _transfer(findings: Findings, epochs: int) -> list[Choice]:
             "whole network, with a small learning rate.",
         ),
         Choice(
-            f"    - {{train: all, epochs: {epochs}, warmup_epochs: 1, "
-            "optimizer: {adam: {learning_rate: 5e-4}}}"
+            f"    - {{train: all, epochs: {epochs}, warmup_epochs: {warmup}, "
+            f"optimizer: {{adam: {{learning_rate: {rate}}}}}}}"
         ),
     ]
 

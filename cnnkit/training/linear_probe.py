@@ -16,6 +16,7 @@ from cnnkit.training.phase_features import CachedFeatureBatches
 # scikit-learn's C, the inverse strength of the L2 penalty: from a strong one to a weak one.
 _STRENGTHS = tuple(10.0**power for power in range(-4, 4))
 _MOST_ITERATIONS = 1000
+_MOST_WORSE = 2  # weaker penalties in a row that are worse: still weaker ones would be, too
 
 
 def probe_epoch(
@@ -56,8 +57,8 @@ def fit_probe(
     """Give the output layer the weights that scikit-learn's logistic regression finds.
 
     The features are scaled to mean 0 and standard deviation 1 first; the weights take that back.
-    Eight strengths of the L2 penalty are tried, and the one with the smallest validation loss is
-    used; without validation images it is 1.
+    Up to eight strengths of the L2 penalty are tried, from the strongest on, and the one with the
+    smallest validation loss is used; without validation images it is 1.
 
     Args:
         head: a model of which only the output layer has weights.
@@ -99,7 +100,7 @@ def _best(
     from sklearn.metrics import log_loss
 
     sample_weights = None if class_weights is None else class_weights[labels]
-    best = (np.inf, None, 1.0)
+    best, num_worse = (np.inf, None, 1.0), 0
     # Without validation images nothing can choose, and scikit-learn's default is taken.
     for strength in _STRENGTHS if held_out is not None else (1.0,):
         stop_if_interrupted()
@@ -112,8 +113,11 @@ def _best(
             # The labels are given because a class may have no validation image.
             loss = log_loss(held_out[1][known], probabilities, labels=found.classes_)
         # If two losses are equal, the stronger penalty is kept: it was tried first.
+        num_worse += 1
         if loss < best[0]:
-            best = (loss, found, strength)
+            best, num_worse = (loss, found, strength), 0
+        if num_worse == _MOST_WORSE:
+            break  # the weakest penalties take the longest
     return best[1:]
 
 

@@ -96,7 +96,9 @@ def test_slices_can_be_required(predictions):
         ("accuracy>=1e", "cannot be read. Write a metric, one of"),
         ("acuracy>=0.9", r"no metric acuracy. Did you mean accuracy\?"),
         ("per_class.cart.recall>=0.9", r"no class cart. Did you mean cat\? Classes: cat, a.b, owl"),
-        ("per_class.cat.reach>=0.9", r"no metric per_class.cat.reach.*precision."),
+        ("per_class.cat.reach>=0.9", r"no metric per_class.cat.reach.*A class has precision,"),
+        ("per_class.cat.recal>=0.9", r"no metric per_class.cat.recal. Did you mean recall\?"),
+        ("accuracy=>0.9", "cannot be read. Write a metric, one of"),
         ("slices.camera>=0.9", "no metric slices.camera"),
         ("top5_accuracy>=0.9", "no metric top5_accuracy"),  # with three classes
         ("intervals>=0.9", "no metric intervals"),
@@ -109,10 +111,17 @@ def test_a_wrong_requirement_is_refused_before_anything_is_scored(text, words, p
         _sentences(predictions, text)
 
 
+@pytest.mark.parametrize("text", ["accuracy>=90", "per_class.cat.f1 < 90", "ece<=90"])
+def test_a_percentage_is_refused(text):
+    with pytest.raises(UsageError, match=r"is at most 1. Write 90% as 0.9."):
+        check_metric_names([text], CLASSES)
+
+
 def test_names_that_exist_pass():
     check_metric_names(
         ["accuracy>=0.9", "per_class.a.b.f1>=0.1", "slices.camera.old.accuracy>=0.1",
-         "worse_slices<=0", "num_images>1", "per_class.cat.roc_auc>0.9"], CLASSES,
+         "worse_slices<=0", "num_images>1", "per_class.cat.roc_auc>0.9",
+         "log_loss<2", "brier_score<1.5", "per_class.cat.support>=20", "accuracy>=1"], CLASSES,
     )  # fmt: skip
     check_metric_names(["top5_accuracy>=0.9"], tuple("abcdef"))
 
@@ -177,6 +186,16 @@ def test_no_worse_than_compares_image_by_image(tmp_path):
     assert compared("good", "bad", "--on", "lower").exit_code == 0
     nowhere = compared("good", "nowhere")
     assert nowhere.exit_code == 2 and "nowhere" in nowhere.stderr
+    other_tool = tmp_path / "tool.csv"
+    other_tool.write_bytes(
+        (bad_file := tmp_path / "bad/evaluation/test/predictions.csv").read_bytes()
+    )
+    done = _run(tmp_path, "--from-predictions", str(other_tool), "--no-worse-than", "good")
+    assert done.exit_code == 3  # compared with evaluation/test of the run
+    scored_run(tmp_path, "birds", good, class_names=("auk", "owl", "tit"))
+    done = _run(tmp_path, "--from-predictions", str(bad_file), "--no-worse-than", "birds")
+    assert done.exit_code == 2 and done.stdout == ""
+    assert "birds and this model have different classes: only birds has auk" in done.stderr
     (tmp_path / "good" / "evaluation" / "test" / "predictions.csv").rename(tmp_path / "few.csv")
     assert compared("bad", str(tmp_path / "few.csv")).exit_code == 3
 

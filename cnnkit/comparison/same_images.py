@@ -26,7 +26,9 @@ def positions_in(second: ComparedRun, first: ComparedRun) -> NDArray:
     Raises:
         UsageError: the images, their classes or the class names differ; the text says which.
     """
-    _check_classes(first, second)
+    check_classes(
+        first.name, first.predictions.class_names, second.name, second.predictions.class_names
+    )
     ours, theirs = _keys(first, second)
     if ours != theirs:
         # Images with the same content are interchangeable: their answers are the same.
@@ -41,16 +43,26 @@ def positions_in(second: ComparedRun, first: ComparedRun) -> NDArray:
     return positions
 
 
-def _check_classes(first: ComparedRun, second: ComparedRun) -> None:
-    names, others = set(first.predictions.class_names), set(second.predictions.class_names)
+def check_classes(
+    first: str, first_names: Sequence[str], second: str, second_names: Sequence[str]
+) -> None:
+    """Raise UsageError if two runs have different classes.
+
+    Args:
+        first: the name of a run.
+        first_names: of its classes, in any order.
+        second: the name of the other run.
+        second_names: of its classes.
+    """
+    names, others = set(first_names), set(second_names)
     if names != others:
         only = [
-            f"only {run.name} has {first_few(sorted(own))}"
+            f"only {run} has {first_few(sorted(own))}"
             for run, own in ((first, names - others), (second, others - names))
             if own
         ]
         raise UsageError(
-            f"{first.name} and {second.name} have different classes: {', '.join(only)}. Only runs "
+            f"{first} and {second} have different classes: {', '.join(only)}. Only runs "
             "with the same classes can be compared."
         )
 

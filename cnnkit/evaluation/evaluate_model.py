@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cnnkit.comparison.compared_runs import read_compared
 from cnnkit.config import Config, load_config
 from cnnkit.data.records import SPLITS, ImageRecord, fingerprint_of
 from cnnkit.data.scored_images import find_images_for, run_images
@@ -14,6 +13,7 @@ from cnnkit.data.sources.builtin_names import namesake_note
 from cnnkit.data.sources.listing import check_source
 from cnnkit.errors import UsageError
 from cnnkit.evaluation.gates import check_metric_names, parse_requirement
+from cnnkit.evaluation.no_worse import read_baseline
 from cnnkit.evaluation.result_folder import check_result_folder
 from cnnkit.evaluation.scores import Evaluation, NotWrittenError
 from cnnkit.evaluation.scoring import Extent, score_images
@@ -115,7 +115,13 @@ def evaluate_model(
     baseline = None
     if no_worse_than is not None:
         # Before the images are scored: it may not be there.
-        baseline = read_compared(no_worse_than, runs_folder, evaluation=result_name, note=note)
+        baseline = read_baseline(
+            no_worse_than,
+            runs_folder,
+            evaluation=result_name,
+            class_names=predictor.info.class_names,
+            note=note,
+        )
     if data is not None:
         # The CSV that is scored may be in that folder under that name: it must not be replaced.
         written = folder / "predictions.csv"

@@ -24,10 +24,11 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
 }
 # The operators of two characters first: `>` alone would match the beginning of `>=`.
-_REQUIREMENT = re.compile(r"^\s*(.+?)\s*(>=|<=|>|<)\s*([-+.\deE]+)\s*$")
+_REQUIREMENT = re.compile(r"^\s*(.+?)(?<!=)\s*(>=|<=|>|<)\s*([-+.\deE]+)\s*$")
 _CLASS, _SLICE, _ACCURACY = "per_class.", "slices.", ".accuracy"
 _COUNTS = ("num_images", "worse_slices")  # without an interval
 _LEAST_CLASSES = {"top5_accuracy": 6}
+_MAY_PASS_ONE = (*_COUNTS, "log_loss", "brier_score", "support")
 
 
 class Requirement(NamedTuple):
@@ -82,7 +83,8 @@ def check_metric_names(
         UsageError: a requirement cannot be read, or names no metric.
     """
     for text in requirements:
-        metric = parse_requirement(text).metric
+        metric, _, limit = parse_requirement(text)
+        key = metric
         if metric.startswith(_CLASS):
             class_name, key = _class_and_key(metric)
             has_interval = key in CLASS_INTERVALS
@@ -96,6 +98,11 @@ def check_metric_names(
             is_known = is_known and len(class_names) >= _LEAST_CLASSES.get(metric, 1)
         if not is_known:
             raise _unknown_metric(metric, class_names)
+        if limit > 1 and key not in _MAY_PASS_ONE:
+            raise UsageError(
+                f'--require "{text}": {shown(metric)} is at most 1. Write {limit:g}% as '
+                f"{limit / 100:g}."
+            )
         if on_lower and not has_interval:
             raise UsageError(
                 f"--on lower: {shown(metric)} has no interval. Remove this requirement, or check "
@@ -206,6 +213,11 @@ def _unknown_metric(metric: str, class_names: Sequence[str]) -> UsageError:
             return UsageError(
                 f"--require: there is no class {shown(class_name)}."
                 f"{did_you_mean(class_name, class_names)} Classes: {first_few(class_names, 8)}."
+            )
+        if class_name in class_names:
+            return UsageError(
+                f"--require: there is no metric {shown(metric)}.{did_you_mean(key, CLASS_METRICS)} "
+                f"A class has {', '.join(CLASS_METRICS)}."
             )
     allowed = [
         name

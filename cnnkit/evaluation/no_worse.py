@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from cnnkit.comparison.compared_runs import ComparedRun
+from cnnkit.comparison.compared_runs import ComparedRun, Note, read_compared
 from cnnkit.comparison.pair import compare_pair, p_text
+from cnnkit.comparison.same_images import check_classes
 from cnnkit.evaluation.gates import Outcome
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.text import count_of, shown
+
+_MODEL = "this model"
+
+
+def read_baseline(
+    path: str, runs_folder: Path, *, evaluation: str, class_names: Sequence[str], note: Note
+) -> ComparedRun:
+    """Read the run that a model must not be worse than, before its images are scored.
+
+    Args:
+        path: a run, a cross-validation, or a CSV file.
+        runs_folder: where names are looked up.
+        evaluation: the folder in evaluation/ whose predictions are compared.
+        class_names: of the model.
+        note: called with a sentence if the run is not finished.
+
+    Raises:
+        UsageError: there is no such run or evaluation, or its classes are not those of the model.
+        DataError: the predictions cannot be read.
+    """
+    baseline = read_compared(path, runs_folder, evaluation=evaluation, note=note)
+    check_classes(baseline.name, baseline.predictions.class_names, _MODEL, class_names)
+    return baseline
 
 
 def check_no_worse(
@@ -26,7 +51,7 @@ def check_no_worse(
     Raises:
         UsageError: the images or their classes are not those of the baseline.
     """
-    model = ComparedRun("this model", Path(), predictions)
+    model = ComparedRun(_MODEL, Path(), predictions)
     # The contents of our images are not known here, so they are told apart by their paths.
     other = ComparedRun(baseline.name, baseline.path, baseline.predictions)
     pair = compare_pair(other, model)

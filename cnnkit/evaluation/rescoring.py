@@ -6,11 +6,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cnnkit.comparison.compared_runs import Note, read_compared
+from cnnkit.comparison.compared_runs import Note
 from cnnkit.errors import UsageError
 from cnnkit.evaluation.details import Details
 from cnnkit.evaluation.gates import check_metric_names, parse_requirement
 from cnnkit.evaluation.images_of_table import images_of_table
+from cnnkit.evaluation.no_worse import read_baseline
 from cnnkit.evaluation.predictions_reader import read_predictions
 from cnnkit.evaluation.result_folder import check_result_folder
 from cnnkit.evaluation.scores import Evaluation, NotWrittenError
@@ -61,8 +62,12 @@ def evaluate_predictions(
     check_metric_names(requirements, predictions.class_names, on_lower=on_lower)
     baseline = None
     if no_worse_than is not None:
-        baseline = read_compared(
-            no_worse_than, runs_folder, evaluation=table.resolve().parent.name, note=note
+        baseline = read_baseline(
+            no_worse_than,
+            runs_folder,
+            evaluation=_evaluation_of(table),
+            class_names=predictions.class_names,
+            note=note,
         )
     details = Details(predictions, images_of_table(table))
     evaluation = Evaluation(output, predictions, details=details, baseline=baseline)
@@ -72,3 +77,9 @@ def evaluate_predictions(
         except OSError as error:
             raise NotWrittenError(evaluation, error) from error
     return evaluation
+
+
+def _evaluation_of(table: Path) -> str:
+    """Return the name of the evaluation that wrote a file; of a file of another tool, `test`."""
+    folder = table.resolve().parent
+    return folder.name if folder.parent.name == "evaluation" else "test"

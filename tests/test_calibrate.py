@@ -83,6 +83,7 @@ def test_an_uncalibrated_run_answers_as_before(trained_run):
 def test_the_json_is_that_of_the_file_and_the_table_names_the_splits(run):
     done = CliRunner().invoke(main, ["calibrate", str(run.folder), "--precision", "0.9", "--json"])
     facts = json.loads(done.stdout)
+    assert "validation images would be answered: that is too few" in done.stderr  # there are six
     assert json.loads(run.calibration.read_text()) == {
         key: value for key, value in facts.items() if key != "run"
     }

@@ -33,7 +33,7 @@ from cnnkit.model.model_info import ModelInfo
 from cnnkit.progress import Report
 from cnnkit.runs import Run, note_unfinished
 from cnnkit.runtimes import info_of_keras, lacking, load_predictor
-from cnnkit.text import first_few
+from cnnkit.text import count_of, first_few
 
 _LEAST_ANSWERS = 10  # on validation, for a threshold of a class's own
 
@@ -175,7 +175,14 @@ def _fitted(
                 "threshold there is that of all images."
             )
     else:
-        thresholds = (find(confidences, answers.is_correct),) * len(class_names)
+        threshold = find(confidences, answers.is_correct)
+        thresholds = (threshold,) * len(class_names)
+        answered = 0 if threshold is None else int((confidences >= threshold).sum())
+        if 0 < answered < _LEAST_ANSWERS:
+            note(
+                f"Only {count_of(answered, 'validation image')} would be answered: that is too few "
+                "to say how many answers to other images are right."
+            )
     _check_reached(thresholds, answers, confidences, wanted, class_names, note)
     return Calibration(temperature, thresholds, limit)
 

@@ -36,7 +36,7 @@ def threshold_for_precision(
 def threshold_for_coverage(
     confidences: ArrayLike, is_correct: ArrayLike, coverage: float
 ) -> float | None:
-    """Return the largest threshold with which the wanted share of the images gets an answer.
+    """Return the largest threshold with which at least a wanted share of images is answered.
 
     Args:
         confidences: (num_images,) probabilities of the answers.

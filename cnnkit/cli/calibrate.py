@@ -29,7 +29,7 @@ _SHARE = click.FloatRange(min=0, max=1, min_open=True)
     "--coverage",
     type=_SHARE,
     metavar="SHARE",
-    help="Answer the most certain images, up to this share of all.",
+    help="Answer the most certain images, at least this share of all.",
 )
 @click.option(
     "--per-class", is_flag=True, help="A threshold for each class, not one for all of them."

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     "--folds",
     type=click.IntRange(min=2),
     metavar="K",
-    help="Train K models, each tested on another K-th of the images, into one folder; its name is "
-    "NAME-Kfold. --resume continues all of it.",
+    help="Train K models, each tested on another K-th of the images, into one folder, "
+    "runs/CONFIG-Kfold or that of --name. --resume continues all of it.",
 )
 @json_option
 def train(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.errors import UsageError, did_you_mean
-from cnnkit.runs.fold_runs import find_folds
+from cnnkit.runs.fold_runs import FOLDS_FILE, find_folds
 from cnnkit.runs.run_folder import Run
 from cnnkit.text import quoted, shown
 
@@ -40,7 +40,11 @@ def find_run(
             f"{path} is a cross-validation of {folds.num_folds} folds. Name one of them, for "
             f"example {example}"
         )
-    names = [run.name for run in _run_folders(runs_folder)]
+    names = sorted(
+        file.parent.name
+        for kind in ("run.json", FOLDS_FILE)
+        for file in runs_folder.glob(f"*/{kind}")
+    )
     listed = f" Runs in {runs_folder}: {', '.join(map(shown, names))}." if names else ""
     nearest = did_you_mean(Path(path).name, names)
     raise UsageError(f"{path} is not a run folder (it has no run.json).{nearest}{listed}")

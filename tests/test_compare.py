@@ -255,6 +255,8 @@ def test_the_latency_of_real_models_is_measured(trained_run):
     from cnnkit.comparison.latency import with_latency
 
     csv_file = trained_run.evaluation("test") / "predictions.csv"
+    done = command("compare", trained_run.folder, csv_file, "--latency")
+    assert f"No latency of {csv_file}: there is no model.tflite." in done.stderr
     comparison = with_latency(compare([trained_run.folder, csv_file]))
     run, file = comparison.runs
     assert 0 < run.milliseconds < 1000

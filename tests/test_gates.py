@@ -242,6 +242,15 @@ def test_a_wrong_file_or_requirement_of_from_predictions(predictions, tmp_path):
     assert done.exit_code == 2 and done.stdout == ""
 
 
+def test_a_path_that_is_there_twice_is_named(predictions, tmp_path):
+    write_predictions_file(predictions, tmp_path / "a.csv")
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    (tmp_path / "a.csv").write_text("\n".join([*lines, lines[1]]) + "\n")
+    done = _run(tmp_path, "--from-predictions", str(tmp_path / "a.csv"), "--json")
+    assert json.loads(done.stdout)["num_images"] == 61
+    assert f"a.csv has 1 path more than once ({predictions.paths[0]})." in done.stderr
+
+
 def test_from_predictions_imports_nothing_heavy(predictions, tmp_path):
     write_predictions_file(predictions, tmp_path / "a.csv")
     code = (

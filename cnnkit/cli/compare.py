@@ -8,6 +8,7 @@ import click
 
 from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.options import json_option, overwrite_option, runs_option
+from cnnkit.text import first_few
 
 
 @click.command(
@@ -63,6 +64,8 @@ def compare(
         from cnnkit.comparison.latency import with_latency
 
         comparison = with_latency(comparison)
+        if unmeasured := [run.name for run in comparison.runs if run.milliseconds is None]:
+            say(f"No latency of {first_few(unmeasured)}: there is no model.tflite.")
     hints = []
     if output is not None:
         write_comparison(comparison, output)

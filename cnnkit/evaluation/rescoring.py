@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from cnnkit.evaluation.no_worse import read_baseline
 from cnnkit.evaluation.predictions_reader import read_predictions
 from cnnkit.evaluation.result_folder import check_result_folder
 from cnnkit.evaluation.scores import Evaluation, NotWrittenError
-from cnnkit.text import shown
+from cnnkit.text import count_of, first_few, shown
 
 
 def evaluate_predictions(
@@ -59,6 +60,11 @@ def evaluate_predictions(
     if output is not None:
         check_result_folder(output, overwrite=overwrite, inputs=[table])
     predictions = read_predictions(table)
+    if repeated := [path for path, count in Counter(predictions.paths).items() if count > 1]:
+        note(
+            f"{shown(str(table))} has {count_of(len(repeated), 'path')} more than once "
+            f"({first_few(repeated)}). Each of these rows is scored."
+        )
     check_metric_names(requirements, predictions.class_names, on_lower=on_lower)
     baseline = None
     if no_worse_than is not None:

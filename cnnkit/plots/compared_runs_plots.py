@@ -37,6 +37,7 @@ def plot_overlaid_curves(
                 color=COLOURS[index % len(COLOURS)],
                 linestyle=_STYLES[index // len(COLOURS) % len(_STYLES)],
                 linewidth=2,
+                zorder=2 + 1 / (1 + len(rows)),  # one run may be the beginning of a longer one
             )
         axis.set_xlabel("epoch", fontsize=_FONT)
         axis.set_ylabel(label, fontsize=_FONT)

@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from cnnkit.plots.figures import save_figure
+from cnnkit.plots.figures import COLOURS, save_figure
 
 
 def plot_risk_coverage(curves: Mapping[str, tuple[Any, float, float | None]], path: Path) -> None:
@@ -21,12 +21,13 @@ def plot_risk_coverage(curves: Mapping[str, tuple[Any, float, float | None]], pa
     """
     figure = Figure(figsize=(6, 4), layout="constrained")
     axis = figure.subplots()
-    for name, (curve, coverage, risk) in curves.items():
-        (line,) = axis.plot(
-            curve.coverages, curve.risks, drawstyle="steps-post", label=f"{name} images"
+    for colour, (name, (curve, coverage, risk)) in zip(COLOURS, curves.items(), strict=False):
+        style = {"color": colour, "clip_on": False}  # a risk of 0 is on the axis
+        axis.plot(
+            curve.coverages, curve.risks, drawstyle="steps-post", label=f"{name} images", **style
         )
         if risk is not None:
-            axis.plot(coverage, risk, "o", color=line.get_color(), label=f"{name}, as calibrated")
+            axis.plot(coverage, risk, "o", label=f"{name}, as calibrated", **style)
     axis.set(
         xlabel="coverage: share of the images that get an answer",
         ylabel="risk: share of these answers that is wrong",

@@ -151,6 +151,11 @@ def run_folder(name: str, runs_folder: Path) -> Path:
                     "folder itself."
                 )
             return folder
+        if folder.is_dir():
+            raise UsageError(
+                f"{shown(str(folder))} is not a run: nothing in it tells that cnnkit wrote it. "
+                "`cnnkit runs` lists all runs."
+            )
     known = [path.name for path in sorted(runs_folder.glob("*")) if path.is_dir()]
     raise UsageError(
         f"{shown(name)} is not a run.{did_you_mean(name, known)} `cnnkit runs` lists all of them."

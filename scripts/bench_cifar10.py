@@ -8,7 +8,7 @@ turns, each in its own process:
 
 - the network of the TensorFlow tutorial (configs/cifar10_cnn.yaml) with a bare `fit`: 10 epochs,
   batches of 32, arrays in memory, no augmentation;
-- `cnnkit train configs/cifar10_fast.yaml` and `--wide`, whole commands, first with an empty cache;
+- `cnnkit train configs/cifar10_fast.yaml`, whole commands, first with an empty cache;
 - steps of the network of configs/cifar10_fast.yaml by hand in Keras and in PyTorch (channels_last;
   --torch names the Python of an environment that has it), and an epoch of cnnkit.
 """
@@ -125,7 +125,7 @@ def json_rows(history: Path) -> list[float]:
 
 
 def timed(command: list[str], environment: dict[str, str] | None = None) -> tuple[Any, float]:
-    """Run a command, and return the JSON that it printed last, and its seconds."""
+    """Run a command, and return the JSON that it printed, and its seconds."""
     begin = time.perf_counter()
     done = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
@@ -133,7 +133,7 @@ def timed(command: list[str], environment: dict[str, str] | None = None) -> tupl
     seconds = time.perf_counter() - begin
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with exit code {done.returncode}.")
-    return json.loads(done.stdout.strip().splitlines()[-1]), seconds
+    return json.loads(done.stdout), seconds
 
 
 def trainings_table(rounds: list[dict[str, Any]]) -> str:

@@ -66,6 +66,10 @@ class CachedFeatureBatches:
         views = range(number) if number else [None]
         self._views = [features.of_split("train", view) for view in views]
         self._validation = features.of_split("validation", None)
+        # Made once: a pipeline costs as much time as training a small head for some steps.
+        self._validation_batches = (
+            batches.in_order(self._validation, "validation") if self._validation else None
+        )
         views_text = "" if len(self._views) == 1 else f" of {number} views"
         new = f" ({features.num_computed:,} newly computed)" if features.num_computed else ""
         self.description = f" on cached features{views_text}{new}"
@@ -76,7 +80,7 @@ class CachedFeatureBatches:
 
     def validation(self) -> Any:
         """Return the validation batches, or None if there are no validation images."""
-        return self._images.in_order(self._validation, "validation") if self._validation else None
+        return self._validation_batches
 
     def training_in_order(self) -> Any:
         """Return the training images of the first view in order, like validation batches."""

@@ -14,6 +14,7 @@ data:
   batch_size: 16
   on_error: skip
   classes: ["no", 1e-4, 012, on]
+  labels: corrected.csv
   allow_missing_classes: true
   cache: disk
   cache_limit_gb: 1.5

@@ -83,6 +83,7 @@ data:
   batch_size: 32
   on_error: error
   classes: null
+  labels: null
   allow_missing_classes: false
   cache: auto
   cache_limit_gb: 50.0

@@ -139,11 +139,11 @@ def test_results_that_cannot_be_written_are_shown(run, tmp_path):
     assert done.exit_code == 1
     assert f"accuracy           {at_the_end['accuracy']:.4f}" in done.stdout
     assert done.stderr.endswith("Give another folder: --output FOLDER.\n")
-    requirement = ["--require", "accuracy>=1.01"]
+    requirement = ["--require", "log_loss<=0"]
     done = CliRunner().invoke(main, ["evaluate", str(run.folder), "--json", *requirement])
     facts = json.loads(done.stdout)
     assert (facts["accuracy"], facts["kind"]) == (at_the_end["accuracy"], "file")
-    assert "required >= 1.01: NOT met" in done.stderr
+    assert "required <= 0: NOT met" in done.stderr
     output = tmp_path / "scores"
     done = CliRunner().invoke(main, ["evaluate", str(run.folder), "--output", str(output)])
     assert done.exit_code == 0, done.output
@@ -169,7 +169,7 @@ def test_output_replaces_nothing_unasked(run, tmp_path):
 
 def test_a_requirement_that_is_not_met_is_in_the_json(run):
     done = CliRunner().invoke(
-        main, ["evaluate", str(run.folder), "--json", "--require", "accuracy>=1.01"]
+        main, ["evaluate", str(run.folder), "--json", "--require", "log_loss<=0"]
     )
     facts = json.loads(done.stdout)
     assert (facts["kind"], facts["exit_code"], done.exit_code) == ("requirement", 3, 3)

@@ -37,15 +37,20 @@ WRITERS = {
     "data stats --plot": ("data stats photos --plot", "plot.png"),
     "data split -o": ("data split photos -o", "photos.split.csv"),
     "data preview -o": ("data preview a.yaml -o", "preview.png"),
+    "evaluate --junit": (
+        "evaluate --from-predictions RUN/evaluation/test --require accuracy>=0 --junit",
+        "gates.xml",
+    ),
     "predict -o": ("predict photos/cat/00.png --model RUN -o", "answers.csv"),
 }
 # Options with a path that is read, and folders, in which each file is checked.
-READERS = {"--runs-folder", "--data", "--images"}
-FOLDERS = {"features -o", "filters -o", "evaluate -o"}
+READERS = {"--runs-folder", "--data", "--images", "--from-predictions"}
+FOLDERS = {"features -o", "filters -o", "evaluate -o", "compare -o", "explain -o"}
+SLOW = {"data labels -o"}  # trains; test_label_review.py has its own tests of this
 
 
 def _words(writer, run_folder):
-    return [str(run_folder) if word == "RUN" else word for word in WRITERS[writer][0].split()]
+    return [word.replace("RUN", str(run_folder)) for word in WRITERS[writer][0].split()]
 
 
 def _commands(command, name=""):
@@ -64,7 +69,7 @@ def test_every_option_with_a_path_is_known_here():
         if isinstance(option, click.Option) and isinstance(option.type, click.Path)
         if option.opts[0] not in READERS
     }
-    assert found == {*WRITERS, *FOLDERS}
+    assert found == {*WRITERS, *FOLDERS, *SLOW}
 
 
 @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]], ids=["", "overwrite"])

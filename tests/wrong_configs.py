@@ -120,7 +120,7 @@ TABLE = [
     (
         training("optimizer: adm"),
         ['4:14  training.optimizer  unknown optimizer "adm". Did you mean adam? '
-         "Allowed: adam, sgd, adamw, rmsprop."],
+         "Allowed: adam, sgd, adamw, rmsprop, muon."],
     ),
     (
         training("optimizer: {sgd: {learning_rate: 0, momentum: 2}}"),

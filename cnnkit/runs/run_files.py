@@ -23,7 +23,8 @@ _WRITTEN = tuple(
     evaluation/*/metrics.json evaluation/*/predictions.csv evaluation/*/probabilities.npy
     evaluation/*/confusion_matrix.csv evaluation/*/classes.txt evaluation/*/slices.csv
     evaluation/*/most_confused.csv evaluation/*/confident_errors.csv
-    evaluation/*/least_certain.csv evaluation/*/corruptions.csv
+    evaluation/*/least_certain.csv evaluation/*/corruptions.csv evaluation/*/reliability.svg
+    evaluation/*/confusion_matrix.svg evaluation/*/confusion_matrix_normalized.svg
     export/model.tflite export/model.onnx export/labels.txt export/parity.json
     export/saved_model/cnnkit.json export/saved_model/labels.txt export/saved_model/*.pb
     export/saved_model/variables/variables.*

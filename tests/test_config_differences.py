@@ -75,3 +75,12 @@ def test_configs_differ_exactly_if_they_are_not_equal(one, two):
 def test_the_text_of_a_value_is_yaml():
     value = {"adam": {"learning_rate": 0.001, "amsgrad": False}, "layers": ["pool", None, [1, 2]]}
     assert read_yaml(f"{{{flow_text(value)}}}", "a.yaml").data == value
+
+
+def test_the_layers_of_one_config_alone_are_in_rows_of_their_own():
+    one = {"layers": ["flatten", {"dropout": {"rate": 0.5}}], "epochs": 3}
+    rows = {each.key: each.rows() for each in config_differences([one, {"epochs": 5}])}
+    assert rows == {
+        "layers": [["flatten", ""], ["dropout: {rate: 0.5}", ""]],
+        "epochs": [["3", "5"]],
+    }

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, fisher_exact
 from statsmodels.stats.multitest import multipletests
 
+from cnnkit.comparison.paired_tests import holm
 from cnnkit.evaluation.predictions import Predictions
-from cnnkit.evaluation.slices import find_slices, holm, property_of, worse_p_values
+from cnnkit.evaluation.slices import find_slices, property_of, worse_p_values
 
 
 def _predictions(is_right, *, labels=None, paths=None, **columns):

@@ -129,7 +129,7 @@ def compare(
     ranked = given if len(given) == 2 else sorted(given, key=_rank)
     pairs = [compare_pair(ranked[0], other) for other in ranked[1:]]
     if len(pairs) > 1:
-        corrected = holm([pair.p_value for pair in pairs])
+        corrected = holm([pair.p_value for pair in pairs]).tolist()
         pairs = [pair.corrected(p) for pair, p in zip(pairs, corrected, strict=True)]
     configs = [run.config for run in ranked]
     differences = config_differences(configs) if all(configs) else []

@@ -32,8 +32,9 @@ class ConfigDifference:
 
         There is one row, or one per entry of the longest list; a key that is absent gives "".
         """
-        if all(isinstance(value, list) for value in self.values):
-            entries = zip_longest(*([flow_text(entry) for entry in value] for value in self.values))
+        lists = [[] if value is ABSENT else value for value in self.values]
+        if all(isinstance(value, list) for value in lists):
+            entries = zip_longest(*([flow_text(entry) for entry in value] for value in lists))
             return [[entry or "" for entry in row] for row in entries]
         return [["" if value is ABSENT else flow_text(value) for value in self.values]]
 

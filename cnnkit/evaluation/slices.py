@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cnnkit.comparison.paired_tests import holm
 from cnnkit.evaluation.intervals import wilson_interval
 from cnnkit.evaluation.predictions import Predictions
 
@@ -163,25 +164,6 @@ def worse_p_values(right: ArrayLike, sizes: ArrayLike, total_right: int, total: 
     from scipy.stats import hypergeom
 
     return np.minimum(hypergeom.cdf(right, total, total_right, np.asarray(sizes)), 1.0)
-
-
-def holm(p_values: ArrayLike) -> NDArray:
-    """Return p-values corrected for their number, in the same order.
-
-    If none of the hypotheses is true, the smallest of the results is below 0.05 in at most 5% of
-    all cases, however the tests depend on each other. Slices do: one image is in several.
-
-    Source: Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure.
-
-    >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    p_values = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p_values)
-    factors = np.arange(len(p_values), 0, -1)
-    corrected = np.empty_like(p_values)
-    corrected[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1)
-    return corrected
 
 
 def _properties(predictions: Predictions) -> Iterator[tuple[str, Property]]:

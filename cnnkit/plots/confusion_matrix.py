@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from cnnkit.metrics import MOST_CLASSES_IN_FULL, most_confused
@@ -47,7 +48,8 @@ def plot_confusion_matrix(
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     axis = figure.subplots()
     image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axis, label="share of the true class", shrink=0.8)
+    percent = PercentFormatter(1)  # 0.5 is 50%
+    figure.colorbar(image, ax=axis, label="share of the true class", shrink=0.8, format=percent)
     axis.set(xlabel="predicted class", ylabel="true class", xticks=range(size), yticks=range(size))
     axis.set_title(
         ("percent of the true class" if normalized else "images")

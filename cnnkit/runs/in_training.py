@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 
 from cnnkit.errors import UsageError
 from cnnkit.locks import held, is_held
@@ -30,19 +31,33 @@ def trainer_of(run: Run) -> str:
     return f"process {info['pid']}" if here else f"process {info['pid']} on {info['host']}"
 
 
-@contextmanager
-def only_training(run: Run) -> Iterator[None]:
+def only_training(run: Run) -> AbstractContextManager[None]:
     """Let no other process train a run while the block runs.
 
     Raises:
         UsageError: another process is training it.
     """
+    return held_for_training(run.lock, run.folder, lambda: trainer_of(run))
+
+
+@contextmanager
+def held_for_training(lock: Path, folder: Path, trainer: Callable[[], str]) -> Iterator[None]:
+    """Hold the lock of a folder while the block runs.
+
+    Args:
+        lock: of the folder.
+        folder: what is trained, for the message.
+        trainer: says who holds the lock.
+
+    Raises:
+        UsageError: another process holds it.
+    """
     with ExitStack() as stack:  # so that a TimeoutError inside the block is not caught here
         try:
-            stack.enter_context(held(run.lock))
+            stack.enter_context(held(lock))
         except TimeoutError:
             raise UsageError(
-                f"{run.folder} is being trained by {trainer_of(run)}. Wait until that ends, or "
-                "stop it with Ctrl-C."
+                f"{folder} is being trained by {trainer()}. Wait until that ends, or stop it with "
+                "Ctrl-C."
             ) from None
         yield

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cnnkit.config import Config, ShapesConfig, dump_config, load_config
@@ -13,11 +12,11 @@ from cnnkit.default_folders import RUNS_FOLDER
 from cnnkit.errors import UsageError
 from cnnkit.evaluation.pooled_folds import FoldEvaluation, evaluate_folds
 from cnnkit.files import write_text
-from cnnkit.locks import held
 from cnnkit.new_folders import make_numbered_folder
 from cnnkit.progress import Report
 from cnnkit.runs import Run, check_new_run
 from cnnkit.runs.fold_runs import MOST_FOLDS, FoldRuns
+from cnnkit.runs.in_training import held_for_training
 from cnnkit.runs.removal import plan_removal, remove_runs
 from cnnkit.runs.run_entry import read_entry
 from cnnkit.text import quoted
@@ -140,19 +139,5 @@ def _interruption_text(folds: FoldRuns, number: int, interrupt: KeyboardInterrup
     )
 
 
-@contextmanager
-def _only_this(folds: FoldRuns) -> Iterator[None]:
-    """Let no other process train these folds while the block runs.
-
-    Raises:
-        UsageError: another process is training them.
-    """
-    with ExitStack() as stack:  # so that a TimeoutError inside the block is not caught here
-        try:
-            stack.enter_context(held(folds.lock))
-        except TimeoutError:
-            raise UsageError(
-                f"{folds.folder} is being trained by another process. Wait until that ends, or "
-                "stop it with Ctrl-C."
-            ) from None
-        yield
+def _only_this(folds: FoldRuns) -> AbstractContextManager[None]:
+    return held_for_training(folds.lock, folds.folder, lambda: "another process")

@@ -250,6 +250,21 @@ def test_the_expected_time_is_the_work_divided_by_the_speed():
     assert slow - fixed == pytest.approx(passes * 384e6 / (0.55 * 1e10), rel=0.01)
 
 
+def test_large_batches_use_more_of_the_speed():
+    fact = SimpleNamespace(error=None, size=(32, 32), is_grey=False, samples=None)
+    counts = Counter(cat=25_000, owl=25_000)
+    findings = Findings(Source("set", ()), "set", [fact], counts, from_scratch=True)
+    text = propose(findings, "set", Recipe(None, 3))
+    large = training_seconds(findings, config_from_text(text), 1e11)
+    small = text.replace("batch_size: 256", "batch_size: 255")
+    assert training_seconds(findings, config_from_text(small), 1e11) - 12 == pytest.approx(
+        (large - 12) * 1.1 / 0.5
+    )
+    # 3 epochs of 40,000 images, forward and backward, and of 5,000 forward; once all forward.
+    passes = 3 * (3 * 40_000 + 5_000) + 50_000
+    assert large - 12 == pytest.approx(passes * 17.58e6 / (1.1 * 1e11), rel=0.01)
+
+
 def test_init_says_how_long_the_training_takes_and_keeps_to_the_minutes(tmp_path, monkeypatch):
     write_pictures(tmp_path / "set", [(90, 120)], each=6)
     monkeypatch.chdir(tmp_path)

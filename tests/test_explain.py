@@ -155,26 +155,20 @@ def test_a_map_of_a_split_has_every_image(own_run):
     assert code == 2 and "--map alone" in err
 
 
-def test_the_page_shows_the_image_that_has_the_focus_and_hides_right_answers(own_run, tmp_path):
-    from browser import found_by_page
-
+def test_the_page_shows_the_image_that_has_the_focus_and_hides_right_answers(own_run, open_page):
     code, out, _ = _explained("--map", "test", "--model", own_run.folder, "--json")
     assert code == 0
     found = json.loads(out)
-    script = (
-        "const points = document.querySelectorAll('g.point'); points[0].focus();\n"
-        "points[0].dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}));\n"
-        "const text = shown.textContent, loaded = shown.querySelector('img').src.slice(0, 15);\n"
-        "document.getElementById('wrong').click();\n"
-        "report([points.length, text, loaded,"
-        " document.querySelectorAll('g.point:not(.off)').length])"
-    )
-    count, text, loaded, visible = found_by_page(pathlib.Path(found["page"]), script, tmp_path)
-    assert count == found["num_images"]
+    page = open_page(pathlib.Path(found["page"]))
+    points = page.locator("g.point")
+    assert points.count() == found["num_images"]
+    points.first.press("ArrowRight")
     second = pathlib.Path(found["table"]).read_text().splitlines()[2].split(",")
-    assert text == f"true class: {second[1]}answer: {second[2]}{second[0]}"
-    assert loaded == "data:image/jpeg"
-    assert visible == found["num_wrong"]
+    shown = page.locator("#shown")
+    assert shown.text_content() == f"true class: {second[1]}answer: {second[2]}{second[0]}"
+    assert shown.locator("img").get_attribute("src").startswith("data:image/jpeg")
+    page.locator("#wrong").check()
+    assert page.locator("g.point:not(.off)").count() == found["num_wrong"]
 
 
 def test_explain_in_python_writes_nothing_unless_asked(own_run, red):

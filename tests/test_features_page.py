@@ -7,7 +7,6 @@ import re
 
 import numpy as np
 import pytest
-from browser import found_by_page
 from test_features_graph import explained
 
 from cnnkit.backend import keras
@@ -72,7 +71,11 @@ function facts() {
 """
 
 
-def test_each_number_that_the_pointer_is_at_is_explained(stages, tmp_path):
+def _found(page, script):
+    return page.evaluate(f"() => {{ {script} }}")
+
+
+def test_each_number_that_the_pointer_is_at_is_explained(stages, open_page, tmp_path):
     random = np.random.default_rng(6)
     places = []
     for index, stage in enumerate(stages):
@@ -83,13 +86,13 @@ def test_each_number_that_the_pointer_is_at_is_explained(stages, tmp_path):
         drawn = [tuple(int(n) for n in random.integers(0, shape)) for _ in range(3)]
         places += [[index, *place, *shape[:2]] for place in corners + drawn]
     script = f"""{_POINT}
-report({json.dumps(places)}.map(([layer, row, column, channel, height, width]) => {{
+return {json.dumps(places)}.map(([layer, row, column, channel, height, width]) => {{
   choose("layer", layer);
   choose("channel", channel);
   pointAt(row, column, height, width);
   return facts();
-}}));"""
-    found = found_by_page(_write(stages, tmp_path), script, tmp_path)
+}});"""
+    found = _found(open_page(_write(stages, tmp_path)), script)
     for (index, row, column, channel, *_), shown in zip(places, found, strict=True):
         stage = stages[index]
         where = (stage.name, row, column, channel)
@@ -107,11 +110,11 @@ report({json.dumps(places)}.map(([layer, row, column, channel, height, width]) =
             assert numbers == [top, bottom, left, right, 15, 14], where
 
 
-def test_the_window_is_shown_with_its_products_and_its_padding(stages, tmp_path):
+def test_the_window_is_shown_with_its_products_and_its_padding(stages, open_page, tmp_path):
     first = next(i for i, stage in enumerate(stages) if stage.name == "first")
     script = f"{_POINT} choose('layer', {first}); choose('channel', 2);"
-    script += "pointAt(0, 0, 8, 7); report(facts());"
-    shown = found_by_page(_write(stages, tmp_path), script, tmp_path)
+    script += "pointAt(0, 0, 8, 7); return facts();"
+    shown = _found(open_page(_write(stages, tmp_path)), script)
     stage, below = stages[first], stages[first - 1].values
     # 15 x 14 by 3 x 3, stride 2: rows are padded before the map, columns after it
     assert stage.window.before == (1, 0)
@@ -129,7 +132,7 @@ def test_the_window_is_shown_with_its_products_and_its_padding(stages, tmp_path)
     assert values == pytest.approx(below[:2, :3, order[0]].ravel().tolist(), abs=1e-4)
 
 
-def test_rows_of_numbers_and_the_keyboard(stages, tmp_path):
+def test_rows_of_numbers_and_the_keyboard(stages, open_page, tmp_path):
     dense = next(i for i, stage in enumerate(stages) if stage.name == "dense")
     row = next(i for i, stage in enumerate(stages) if stage.name == "row")
     both = next(i for i, stage in enumerate(stages) if stage.name == "both")
@@ -142,8 +145,8 @@ choose("layer", {row}); choose("channel", 3); results.push(facts());
 choose("layer", {both}); choose("channel", 1); pointAt(1, 1, 4, 4);
 press("ArrowRight"); press("ArrowDown"); press("x"); results.push(facts());
 press("ArrowRight"); press("ArrowRight"); press("ArrowRight"); results.push(facts());
-report(results);"""
-    pointed, flat, moved, edge = found_by_page(_write(stages, tmp_path), script, tmp_path)
+return results;"""
+    pointed, flat, moved, edge = _found(open_page(_write(stages, tmp_path)), script)
     assert "number 7:" in pointed["total"]  # 20 numbers in lines of 5
     assert pointed["computed"] == pytest.approx(stages[dense].values[0, 0, 7], abs=1e-3)
     place = np.unravel_index(3, stages[row - 1].values.shape)
@@ -156,7 +159,7 @@ report(results);"""
     assert "row 2, column 3, channel 1" in edge["total"]
 
 
-def test_a_small_limit_leaves_sums_out_and_the_page_says_so(stages, tmp_path):
+def test_a_small_limit_leaves_sums_out_and_the_page_says_so(stages, open_page, tmp_path):
     page = _write(stages, tmp_path, most_bytes=6000)
     text = page.read_text()
     assert len(text) < len(_write(stages, tmp_path).read_text())
@@ -167,8 +170,8 @@ def test_a_small_limit_leaves_sums_out_and_the_page_says_so(stages, tmp_path):
     index = next(i for i, stage in enumerate(data) if "preview" in stage)
     kept = data[index]["preview"]["channels"][0]
     script = f"{_POINT} choose('layer', {index}); pointAt(1, 2, {stages[index].values.shape[0]},"
-    script += f"{stages[index].values.shape[1]}); report(facts());"
-    shown = found_by_page(page, script, tmp_path)
+    script += f"{stages[index].values.shape[1]}); return facts();"
+    shown = _found(open_page(page), script)
     assert shown["how"] == "the exact numbers of this layer are left out of this page"
     values = stages[index].values
     step = float(values.max() - values.min()) / 255

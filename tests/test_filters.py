@@ -8,7 +8,6 @@ import shutil
 
 import numpy as np
 import pytest
-from browser import found_by_page
 from click.testing import CliRunner
 from images import noise, write_image
 from PIL import Image
@@ -210,34 +209,29 @@ def test_other_images_are_searched_and_a_broken_one_is_ignored(trained_run, tmp_
     assert done.exit_code == 1 and "contains no image" in done.stderr
 
 
-def test_the_page_shows_the_weight_that_the_pointer_is_at(trained_run, drawn, tmp_path):
+def test_the_page_shows_the_weight_that_the_pointer_is_at(trained_run, drawn, open_page):
     out, answer = drawn
-    script = """
-document.getElementById("channel").value = 1;
-document.getElementById("channel").dispatchEvent(new Event("change"));
-const canvas = document.querySelectorAll("#kernel canvas")[2];  // colour, channel 0, channel 1
-const box = canvas.getBoundingClientRect();
-canvas.dispatchEvent(new MouseEvent("mousemove", {
-  clientX: box.left + box.width * 0.9, clientY: box.top + box.height * 0.5 }));
-const pointed = document.getElementById("weight").textContent;
-canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp" }));
-const images = [...document.querySelectorAll("img")];
-Promise.all(images.map((image) => image.decode())).then(() => report({ pointed,
-  moved: document.getElementById("weight").textContent,
-  sizes: images.map((image) => [image.naturalHeight, image.naturalWidth]),
-  frames: images.map((image) => getComputedStyle(image).outlineStyle),
-  captions: [...document.querySelectorAll("#patches figure")].map((f) => f.textContent) }));
-"""
-    found = found_by_page(out / "filters.html", script, tmp_path)
+    page = open_page(out / "filters.html")
+    page.locator("#channel").select_option("1")
+    canvas = page.locator("#kernel canvas").nth(2)  # colour, channel 0, channel 1
+    box = canvas.bounding_box()
+    canvas.hover(position={"x": box["width"] * 0.9, "y": box["height"] * 0.5})
+    pointed = page.locator("#weight").inner_text()
+    canvas.press("ArrowUp")
+    moved = page.locator("#weight").inner_text()
+    images = page.locator("img")
+    sizes = images.evaluate_all("images => images.map(i => [i.naturalHeight, i.naturalWidth])")
+    frames = images.evaluate_all("images => images.map(i => getComputedStyle(i).outlineStyle)")
+    captions = page.locator("#patches figure").all_inner_texts()
     channel = answer["layers"][0]["channels"][1]
     kernel = np.asarray(keras.models.load_model(trained_run.best).get_layer("conv_1").kernel)
-    for text, row in ((found["pointed"], 1), (found["moved"], 0)):
+    for text, row in ((pointed, 1), (moved, 0)):
         assert text.startswith(f"channel 1 below, row {row}, column 2: weight ")
         weight = kernel[row, 2, 1, channel["channel"]]
         assert float(text.rpartition(" ")[2]) == pytest.approx(weight, abs=1e-6)
-    assert found["sizes"] == [[16, 16], *([3, 3] for _ in channel["patches"])]
-    assert set(found["frames"]) == {"solid"}  # otherwise a white picture would be invisible
-    for caption, patch in zip(found["captions"], channel["patches"], strict=True):
+    assert sizes == [[16, 16], *([3, 3] for _ in channel["patches"])]
+    assert set(frames) == {"solid"}  # otherwise a white picture would be invisible
+    for caption, patch in zip(captions, channel["patches"], strict=True):
         assert patch["path"] in caption and patch["label"] in caption
 
 

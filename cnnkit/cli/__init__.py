@@ -28,5 +28,8 @@ def main() -> None:
 main.add_section("Data", ["init", "data", "cache"])
 main.add_section("Model", ["config", "models", "summary", "build", "kernels", "convolve"])
 main.add_section("Train", ["train", "runs"])
-main.add_section("Judge", ["evaluate", "calibrate", "compare", "explain", "features", "filters"])
+main.add_section(
+    "Judge",
+    ["evaluate", "diagnose", "calibrate", "compare", "explain", "features", "filters"],
+)
 main.add_section("Use", ["predict", "export"])

@@ -85,7 +85,18 @@ def train(
             result = _trained(
                 path, overrides, default if name is None else name, runs_folder, dry_run, folds
             )
-    show(result, as_json)
+    show(result, as_json, [] if dry_run else _verdicts(result))
+
+
+def _verdicts(result: Run | FoldEvaluation) -> list[str]:
+    """Return what is said of a training at its end, in at most three lines."""
+    from cnnkit.runs import Run
+    from cnnkit.runs.fold_runs import read_folds
+    from cnnkit.training.diagnosis import diagnose_folds, diagnose_run
+
+    if isinstance(result, Run):
+        return diagnose_run(result).short_lines()
+    return diagnose_folds(read_folds(result.run_folder)).short_lines()
 
 
 @contextmanager

@@ -18,6 +18,7 @@ _FROM_KERAS = {
     "train_accuracy": "accuracy",
     "val_accuracy": "val_accuracy",
 }
+NOT_FINITE = "The loss became NaN or infinite"  # how the error of such a training begins
 COLUMNS = ("epoch", "phase", *_FROM_KERAS, "learning_rate", "seconds")
 
 

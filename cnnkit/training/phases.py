@@ -86,6 +86,24 @@ def phases_of(config: Config) -> tuple[Phase, ...]:
     )
 
 
+def section_of_phase(config: Config, number: int) -> int | None:
+    """Return which entry of `training.phases` a phase comes from, counted from 0.
+
+    Args:
+        config: of the training.
+        number: of the phase, from 1, as in history.csv; each step of a gradual phase counts.
+
+    Returns:
+        None if the config lists no phases.
+    """
+    sections = [
+        index
+        for index, phase in enumerate(config.training.phases)
+        for _ in _parts(config.training, phase)
+    ]
+    return sections[number - 1] if sections else None
+
+
 _HEAD = PhaseConfig(train="head")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from cnnkit.backend import keras
 from cnnkit.errors import CnnkitError
 from cnnkit.progress import Report
-from cnnkit.training.history import History
+from cnnkit.training.history import NOT_FINITE, History
 from cnnkit.training.learning_rate import LearningRate
 from cnnkit.training.phase_features import PhaseBatches
 
@@ -80,7 +80,7 @@ def train_epoch(
 def _not_finite(learning_rate: LearningRate, epoch: int, phase_epoch: int, step: int) -> str:
     value = f"{learning_rate.at(phase_epoch, step):g}"
     return (
-        f"The loss became NaN or infinite in epoch {epoch + 1} at step {step + 1} (learning rate "
+        f"{NOT_FINITE} in epoch {epoch + 1} at step {step + 1} (learning rate "
         f"{value}). Lower the learning_rate of {learning_rate.phase.optimizer.name}, or add "
         "clipnorm: 1.0 to its arguments."
     )

@@ -1,0 +1,170 @@
+"""What a run folder says about its training: curves, counts, metrics; read without TensorFlow."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnkit.config import Config, load_config
+from cnnkit.errors import UsageError
+from cnnkit.files import WITHOUT_MARK
+from cnnkit.runs import Run
+from cnnkit.training.diagnosis.curves import PhaseCurves
+from cnnkit.training.history import COLUMNS
+from cnnkit.training.phases import phases_of
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that the rules look at.
+
+    Args:
+        config: of the run.
+        phases: the curves of each phase that has epochs, in order.
+        counts: the number of images by split and class.
+        metrics: the numbers of run.json by split; of the best weights.
+        recalls: the recall of each class on validation; empty if they were not computed.
+        copies: how many images of validation and test have the content of a training image.
+        parameters: of the model.
+        error: why the training failed; "" if it did not.
+    """
+
+    config: Config
+    phases: tuple[PhaseCurves, ...]
+    counts: Mapping[str, Mapping[str, int]]
+    metrics: Mapping[str, Mapping[str, float]]
+    recalls: Mapping[str, float]
+    copies: Mapping[str, int]
+    parameters: int
+    error: str
+
+    def size(self, split: str) -> int:
+        """Return the number of images in a split."""
+        return sum(self.counts.get(split, {}).values())
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.counts["train"])
+
+    def largest_share(self, split: str) -> float:
+        """Return the share of the largest class: the accuracy of naming no other class."""
+        counts = self.counts.get(split, {})
+        return max(counts.values(), default=0) / max(1, sum(counts.values()))
+
+    @property
+    def is_balanced_by_training(self) -> bool:
+        """Whether class weights or the sampling make up for rare classes."""
+        training = self.config.training
+        return training.class_weights is not None or training.balanced_sampling
+
+    @property
+    def chance_loss(self) -> float:
+        """The cross-entropy of a model that knows how frequent each class is, and nothing else."""
+        counts = np.array([count for count in self.counts["train"].values() if count], float)
+        if self.is_balanced_by_training or self.config.training.label_smoothing:
+            return math.log(self.num_classes)
+        shares = counts / counts.sum()
+        return float(-(shares * np.log(shares)).sum())
+
+    @property
+    def least_loss(self) -> float:
+        """The smallest cross-entropy that label smoothing allows; 0 without it."""
+        smoothing, number = self.config.training.label_smoothing, self.num_classes
+        wrong = smoothing / number
+        shares = np.array([1 - smoothing + wrong, *[wrong] * (number - 1)])
+        shares = shares[shares > 0]
+        return float(-(shares * np.log(shares)).sum())
+
+    @property
+    def main(self) -> PhaseCurves | None:
+        """The last phase whose curves are long enough to be judged; None if there is none."""
+        return next((phase for phase in reversed(self.phases) if phase.is_long_enough), None)
+
+
+def read_evidence(run: Run) -> Evidence:
+    """Return what a run folder says.
+
+    Raises:
+        UsageError: a file of the run is missing or damaged.
+    """
+    info, config = run.info(), load_config(run.config)
+    counts = info.get("data", {}).get("counts")
+    if not isinstance(counts, dict) or "train" not in counts:
+        raise UsageError(
+            f"{run.folder} does not say which images it learned from: its training ended before it "
+            "began. Train again: cnnkit train CONFIG."
+        )
+    return Evidence(
+        config,
+        _phases(run, config),
+        counts,
+        info.get("metrics", {}),
+        _recalls(run),
+        _copies(run),
+        info.get("parameters", 0),
+        info.get("error", "") if info["status"] == "failed" else "",
+    )
+
+
+def _phases(run: Run, config: Config) -> tuple[PhaseCurves, ...]:
+    rows = read_history(run)
+    return tuple(
+        PhaseCurves(number, phase, tuple(own))
+        for number, phase in enumerate(phases_of(config), 1)
+        if (own := [row for row in rows if row["phase"] == number])
+    )
+
+
+def read_history(run: Run) -> list[dict[str, float]]:
+    """Return the rows of history.csv as numbers; none if no epoch was finished.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    if not run.history.exists():
+        return []
+    try:
+        with run.history.open(newline="", **WITHOUT_MARK) as file:
+            rows = [
+                {name: float(value) for name, value in row.items() if value}
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise UsageError(f"{run.history} is damaged: {error}. Use another run.") from error
+    needed = {name for name in COLUMNS if not name.startswith("val_")}
+    if any(needed - row.keys() for row in rows):
+        raise UsageError(f"{run.history} is not as the run wrote it: a column is missing.")
+    return rows
+
+
+def _recalls(run: Run) -> dict[str, float]:
+    """Return the recall of each class on validation; none if the split was not scored."""
+    try:
+        content = (run.evaluation("validation") / "metrics.json").read_text(encoding="utf-8")
+        classes: Any = json.loads(content)["per_class"]
+        return {name: float(values["recall"]) for name, values in classes.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise UsageError(
+            f"{run.evaluation('validation')} is damaged. Write it again: cnnkit evaluate "
+            f"{run.argument} --split validation"
+        ) from None
+
+
+def _copies(run: Run) -> dict[str, int]:
+    if not run.split.exists():
+        return {}
+    rows = run.read_split()
+    learned = {row["sha256"] for row in rows if row["split"] == "train"}
+    return {
+        split: sum(row["split"] == split and row["sha256"] in learned for row in rows)
+        for split in ("validation", "test")
+    }

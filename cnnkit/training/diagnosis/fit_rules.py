@@ -1,0 +1,195 @@
+"""Verdicts on how well the network fits its images: too well, too little, or not yet."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cnnkit.training.diagnosis.changes import (
+    against_overfitting,
+    larger_network,
+    less_dropout,
+    more_epochs,
+    no_augmentation,
+    rate_change,
+    schedule_change,
+)
+from cnnkit.training.diagnosis.curves import PhaseCurves
+from cnnkit.training.diagnosis.evidence import Evidence
+from cnnkit.training.diagnosis.verdict import Verdict
+
+_RISE = 0.25  # of the smallest validation loss, above what is still noise
+_LEAST_GAP, _LARGE_GAP = 0.05, 0.2  # of accuracy: with a rising loss, and without
+_SURE = 2  # standard errors
+_NEARLY_ALL = 0.95  # accuracy from which there is little left to learn
+_FLAT = 0.07  # of the loss above the least possible: less is no progress
+_STILL = 0.15  # of the same: more in a fifth of the epochs is progress
+_FELL = 0.05  # of the largest learning rate: too little to learn with
+
+
+def overfitting(evidence: Evidence) -> Verdict | None:
+    """Return a verdict if the training images are learned by heart."""
+    curves = evidence.main
+    if curves is None or not curves.has_validation:
+        return None
+    best, losses, gap = curves.best, curves.val_loss, curves.gap
+    error = _standard_error(curves.at_end("val_accuracy"), evidence.size("validation"))
+    least = max(_LEAST_GAP, _SURE * error)
+    above = max(losses[best] - evidence.least_loss, 0.02 * evidence.chance_loss)
+    rises = curves.at_end("val_loss") - losses[best] > _RISE * above
+    falls = curves.at_end("train_loss") < curves.train_loss[best]
+    if gap < least or not (rises and falls or gap > max(_LARGE_GAP, least)):
+        return None
+    at = best if rises else _where_the_gap_opens(curves)
+    epoch = curves.first_epoch + at
+    verb = "rose" if rises else "went"
+    return Verdict(
+        "overfitting",
+        f"Overfitting since epoch {epoch}",
+        f"Since epoch {epoch} the training loss fell from {curves.train_loss[at]:.3f} to "
+        f"{curves.train_loss[-1]:.3f}, while the validation loss {verb} from {losses[at]:.3f} to "
+        f"{losses[-1]:.3f}. At the end {curves.at_end('train_accuracy'):.1%} of the training "
+        f"images are classified correctly, and {curves.at_end('val_accuracy'):.1%} of the "
+        "validation images.",
+        "The network learns its training images by heart, which does not help with new ones.",
+        tuple(against_overfitting(evidence.config)),
+        advice=_more_images(evidence),
+        epoch=epoch,
+    )
+
+
+def _more_images(evidence: Evidence) -> str:
+    images = evidence.size("train") / evidence.num_classes
+    if images >= 100:
+        return "More training images help most."
+    backbone = evidence.config.model.backbone
+    instead = "" if backbone else ", or a pretrained backbone (docs/transfer.md)"
+    return f"There are {images:.0f} training images per class: more of them help most{instead}."
+
+
+def _where_the_gap_opens(curves: PhaseCurves) -> int:
+    """Return the first epoch from which on the gap is at least half of what it is at the end."""
+    small = np.flatnonzero(curves.train_accuracy - curves.val_accuracy < curves.gap / 2)
+    return min(int(small[-1]) + 1 if len(small) else 0, len(curves.rows) - 1)
+
+
+def _standard_error(accuracy: float, num_images: int) -> float:
+    # One right and one wrong answer more: with none of either the error would be 0.
+    share = (accuracy * num_images + 1) / (num_images + 2)
+    return math.sqrt(share * (1 - share) / (num_images + 2))
+
+
+def still_improving(evidence: Evidence) -> Verdict | None:
+    """Return a verdict if the training ended while the losses were falling."""
+    curves = evidence.main
+    if curves is None or curves is not evidence.phases[-1] or curves.stopped_early:
+        return None
+    losses = curves.val_loss if curves.has_validation else curves.train_loss
+    back = max(1, len(losses) // 5)
+    drop = _progress(losses, back, evidence)
+    rate_left = curves.learning_rate[-1] / curves.largest_rate
+    # A rate that has fallen on purpose ends the progress; then there must be much more of it.
+    if drop < _STILL * (1 if rate_left > 0.2 else 2) or curves.best < len(losses) - 2:
+        return None
+    if _progress(curves.train_loss, back, evidence) < _STILL / 2:
+        return None
+    if losses[-1] - evidence.least_loss < 0.05 * evidence.chance_loss:
+        return None  # there is hardly anything left to gain
+    name = "validation" if curves.has_validation else "training"
+    began = curves.last_epoch - back
+    return Verdict(
+        "still_improving",
+        "The training ended while it was still improving",
+        f"From epoch {began} to the last one, {curves.last_epoch}, the {name} loss fell from "
+        f"{losses[-1 - back]:.3f} to {losses[-1]:.3f}, and the training loss from "
+        f"{curves.train_loss[-1 - back]:.3f} to {curves.train_loss[-1]:.3f}.",
+        "With more epochs the same network would very probably be better.",
+        (more_epochs(evidence.config, curves),),
+        epoch=curves.last_epoch,
+    )
+
+
+def _progress(losses: np.ndarray, back: int, evidence: Evidence) -> float:
+    """Return which part of the loss was lost over the last epochs; 0 if it rose."""
+    before = losses[-1 - back] - evidence.least_loss
+    return float((losses[-1 - back] - losses[-1]) / before) if before > 0 else 0.0
+
+
+def flat(evidence: Evidence) -> Verdict | None:
+    """Return underfitting or a plateau if the losses no longer fall and much is left to learn."""
+    curves = evidence.main
+    if curves is None or curves.at_end("train_accuracy") >= _NEARLY_ALL:
+        return None
+    since = _flat_since(curves, evidence)
+    length = len(curves.rows) - since
+    if length < max(3, len(curves.rows) // 4):
+        return None
+    if curves.has_validation and curves.gap > 2 * _LEAST_GAP:
+        return None
+    seen = (
+        f"Since epoch {curves.first_epoch + since} the training loss only went from "
+        f"{curves.train_loss[since]:.3f} to {curves.train_loss[-1]:.3f}; at the end "
+        f"{curves.at_end('train_accuracy'):.1%} of the training images are classified correctly."
+    )
+    fallen = float(curves.learning_rate[since] / curves.largest_rate)
+    if fallen <= _FELL and 2 * length >= len(curves.rows):
+        return _rate_fell(evidence, curves, since, seen)
+    if _is_rough(curves, since):
+        return _bouncing(evidence, curves, since, seen)
+    return Verdict(
+        "underfitting",
+        "Underfitting: the network cannot learn its own training images",
+        f"{seen} The network has {evidence.parameters:,} parameters.",
+        "What it cannot learn on the training images it cannot do on others either.",
+        (
+            *larger_network(evidence.config),
+            *less_dropout(evidence.config, above=0.5),
+            *no_augmentation(evidence.config),
+        ),
+        advice="Give the network more layers, or wider ones.",
+        epoch=curves.first_epoch + since,
+    )
+
+
+def _flat_since(curves: PhaseCurves, evidence: Evidence) -> int:
+    """Return the position from which on neither loss made progress."""
+    floor, loss = evidence.least_loss, curves.train_loss
+    end = loss[-2:].mean() - floor
+    flat = loss - floor <= end / (1 - _FLAT)
+    falling = np.flatnonzero(~flat)
+    return int(falling[-1]) + 1 if len(falling) else 0
+
+
+def _is_rough(curves: PhaseCurves, since: int) -> bool:
+    """Tell whether the training loss goes up and down between epochs, as if steps were too long."""
+    steps = np.diff(curves.train_loss[since:])
+    return len(steps) > 2 and float(np.abs(steps).mean()) > 0.05 * curves.train_loss[since:].mean()
+
+
+def _rate_fell(evidence: Evidence, curves: PhaseCurves, since: int, seen: str) -> Verdict:
+    epoch = curves.first_epoch + since
+    return Verdict(
+        "plateau",
+        f"No progress since epoch {epoch}: the learning rate had fallen too early",
+        f"{seen} The learning rate was {curves.largest_rate:.3g} at its largest and "
+        f"{curves.learning_rate[since]:.3g} in epoch {epoch}.",
+        "With such small steps the epochs that follow change next to nothing.",
+        (schedule_change(evidence.config, curves, "cosine"),),
+        epoch=epoch,
+    )
+
+
+def _bouncing(evidence: Evidence, curves: PhaseCurves, since: int, seen: str) -> Verdict:
+    epoch = curves.first_epoch + since
+    return Verdict(
+        "plateau",
+        f"No progress since epoch {epoch}: the loss goes up and down",
+        seen,
+        "Smaller steps towards the end usually bring the loss down further.",
+        (
+            schedule_change(evidence.config, curves, "cosine"),
+            rate_change(evidence.config, curves.number, 0.3),
+        ),
+        epoch=epoch,
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cnnkit.config import config_from_text
-from cnnkit.training.diagnosis.curves import PhaseCurves
 from cnnkit.training.diagnosis.evidence import Evidence
+from cnnkit.training.diagnosis.phase_curves import PhaseCurves
 from cnnkit.training.phases import phases_of
 
 CONFIG = """

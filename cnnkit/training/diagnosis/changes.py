@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnkit.config import Call, Config
 from cnnkit.config.calls import signature_of
-from cnnkit.training.diagnosis.curves import PhaseCurves
+from cnnkit.training.diagnosis.phase_curves import PhaseCurves
 from cnnkit.training.diagnosis.verdict import Change
 from cnnkit.training.phases import section_of_phase
 

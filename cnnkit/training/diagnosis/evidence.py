@@ -15,7 +15,7 @@ from cnnkit.config import Config, load_config
 from cnnkit.errors import UsageError
 from cnnkit.files import WITHOUT_MARK
 from cnnkit.runs import Run
-from cnnkit.training.diagnosis.curves import PhaseCurves
+from cnnkit.training.diagnosis.phase_curves import PhaseCurves
 from cnnkit.training.history import COLUMNS
 from cnnkit.training.phases import phases_of
 

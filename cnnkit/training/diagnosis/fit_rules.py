@@ -15,8 +15,8 @@ from cnnkit.training.diagnosis.changes import (
     rate_change,
     schedule_change,
 )
-from cnnkit.training.diagnosis.curves import PhaseCurves
 from cnnkit.training.diagnosis.evidence import Evidence
+from cnnkit.training.diagnosis.phase_curves import PhaseCurves
 from cnnkit.training.diagnosis.verdict import Verdict
 
 _RISE = 0.25  # of the smallest validation loss, above what is still noise

@@ -12,8 +12,8 @@ from cnnkit.training.diagnosis.changes import (
     rate_to,
     usual_rate,
 )
-from cnnkit.training.diagnosis.curves import PhaseCurves
 from cnnkit.training.diagnosis.evidence import Evidence
+from cnnkit.training.diagnosis.phase_curves import PhaseCurves
 from cnnkit.training.diagnosis.verdict import Verdict
 from cnnkit.training.history import NOT_FINITE
 

@@ -12,8 +12,8 @@ from cnnkit.training.diagnosis.changes import (
     no_augmentation,
     other_light,
 )
-from cnnkit.training.diagnosis.curves import PhaseCurves
 from cnnkit.training.diagnosis.evidence import Evidence
+from cnnkit.training.diagnosis.phase_curves import PhaseCurves
 from cnnkit.training.diagnosis.verdict import Change, Verdict
 
 _SURE = 3  # standard errors

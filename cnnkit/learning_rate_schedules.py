@@ -1,4 +1,4 @@
-"""Factors of the learning rate: warm-up, cosine, steps and plateau, as pure functions.
+"""Factors of the learning rate: warm-up and schedules, as pure functions.
 
 Each depends only on the position in the training and on its history, so that a resumed training
 has nothing to restore.
@@ -31,6 +31,111 @@ def cosine(step: int, *, total_steps: int, final_fraction: float = 0.0) -> float
     """
     progress = min(step / total_steps, 1.0) if total_steps else 0.0
     return final_fraction + (1 - final_fraction) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def cosine_restarts(
+    epochs: float,
+    *,
+    first_epochs: int,
+    t_mul: float = 2.0,
+    m_mul: float = 1.0,
+    final_fraction: float = 0.0,
+) -> float:
+    """Return the factor of cosines one after the other, as `keras...CosineDecayRestarts`.
+
+    Source: Loshchilov & Hutter 2017, arXiv:1608.03983.
+
+    Args:
+        epochs: position since the beginning, which may be a fraction.
+        first_epochs: length of the first cosine.
+        t_mul: each cosine is so many times as long as the one before it, at least 1.
+        m_mul: and begins so many times as high.
+        final_fraction: the factor at the end of each.
+
+    >>> [round(cosine_restarts(epoch, first_epochs=1, m_mul=0.5), 3) for epoch in (0, 0.5, 1, 2)]
+    [1.0, 0.5, 0.5, 0.25]
+    """
+    length, height = float(first_epochs), 1.0
+    while epochs >= length:
+        epochs, length, height = epochs - length, length * t_mul, height * m_mul
+    falling = height * 0.5 * (1 + math.cos(math.pi * epochs / length))
+    return final_fraction + (1 - final_fraction) * falling
+
+
+def one_cycle(
+    step: int,
+    *,
+    total_steps: int,
+    warmup_fraction: float = 0.3,
+    start_fraction: float = 0.04,
+    final_fraction: float = 0.0,
+) -> float:
+    """Return the factor of a cycle: half a cosine up to 1, then half a cosine down.
+
+    Source: Smith & Topin 2017, arXiv:1708.07120. They change the momentum too; this does not.
+
+    Args:
+        step: from 0.
+        total_steps: of the whole cycle.
+        warmup_fraction: share of the steps in which the factor rises.
+        start_fraction: the factor at step 0.
+        final_fraction: the factor after the last step.
+
+    >>> [round(one_cycle(step, total_steps=10), 3) for step in (0, 3, 10)]
+    [0.04, 1.0, 0.0]
+    """
+    peak = warmup_fraction * total_steps
+    if step < peak:
+        return start_fraction + (1 - start_fraction) * 0.5 * (1 - math.cos(math.pi * step / peak))
+    rest = total_steps - peak
+    return cosine(round(step - peak), total_steps=round(rest), final_fraction=final_fraction)
+
+
+def polynomial(
+    step: int, *, total_steps: int, final_fraction: float = 0.0, power: float = 1.0
+) -> float:
+    """Return the factor of `keras.optimizers.schedules.PolynomialDecay`; power 1 is a line.
+
+    >>> [polynomial(step, total_steps=4) for step in range(5)]
+    [1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+    progress = min(step / total_steps, 1.0) if total_steps else 0.0
+    return final_fraction + (1 - final_fraction) * (1 - progress) ** power
+
+
+def exponential(epochs: float, *, every_epochs: int, decay_rate: float) -> float:
+    """Return `decay_rate` to the power of `epochs / every_epochs`, also between whole epochs.
+
+    As `keras.optimizers.schedules.ExponentialDecay`.
+
+    >>> exponential(2.0, every_epochs=1, decay_rate=0.5)
+    0.25
+    """
+    return decay_rate ** (epochs / every_epochs)
+
+
+def inverse_time(epochs: float, *, every_epochs: int, decay_rate: float) -> float:
+    """Return the factor of `keras.optimizers.schedules.InverseTimeDecay`.
+
+    >>> inverse_time(2.0, every_epochs=1, decay_rate=0.5)
+    0.5
+    """
+    return 1 / (1 + decay_rate * epochs / every_epochs)
+
+
+def piecewise_constant(epoch: int, *, boundaries: Sequence[int], factors: Sequence[float]) -> float:
+    """Return 1 before the first boundary, and from each boundary on the factor that belongs to it.
+
+    Args:
+        epoch: from 0.
+        boundaries: epochs, rising.
+        factors: as many.
+
+    >>> [piecewise_constant(e, boundaries=[1, 3], factors=[0.1, 0.01]) for e in range(4)]
+    [1.0, 0.1, 0.1, 0.01]
+    """
+    passed = sum(epoch >= boundary for boundary in boundaries)
+    return factors[passed - 1] if passed else 1.0
 
 
 def step_decay(epoch: int, *, every_epochs: int, factor: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from cnnkit import learning_rate_schedules as schedules
@@ -30,6 +32,69 @@ def test_cosine_equals_keras():
     for step in range(25):
         ours = 0.1 * schedules.cosine(step, total_steps=20, final_fraction=0.05)
         assert ours == pytest.approx(float(theirs(step)), rel=1e-5)
+
+
+def test_schedules_equal_those_of_keras():
+    from keras.optimizers import schedules as theirs
+
+    steps_per_epoch, total = 7, 42
+    pairs = [
+        (
+            theirs.PolynomialDecay(1.0, total, end_learning_rate=0.1, power=2.0),
+            lambda step: schedules.polynomial(
+                step, total_steps=total, final_fraction=0.1, power=2.0
+            ),
+        ),
+        (
+            theirs.ExponentialDecay(1.0, 2 * steps_per_epoch, 0.6),
+            lambda step: schedules.exponential(
+                step / steps_per_epoch, every_epochs=2, decay_rate=0.6
+            ),
+        ),
+        (
+            theirs.InverseTimeDecay(1.0, 2 * steps_per_epoch, 0.6),
+            lambda step: schedules.inverse_time(
+                step / steps_per_epoch, every_epochs=2, decay_rate=0.6
+            ),
+        ),
+        (
+            theirs.CosineDecayRestarts(1.0, steps_per_epoch, t_mul=2.0, m_mul=0.7, alpha=0.2),
+            lambda step: schedules.cosine_restarts(
+                step / steps_per_epoch, first_epochs=1, t_mul=2.0, m_mul=0.7, final_fraction=0.2
+            ),
+        ),
+        (
+            # Keras keeps the old value at the boundary itself, a step longer.
+            theirs.PiecewiseConstantDecay([2 * 7 - 1, 4 * 7 - 1], [1.0, 0.5, 0.1]),
+            lambda step: schedules.piecewise_constant(
+                step // steps_per_epoch, boundaries=[2, 4], factors=[0.5, 0.1]
+            ),
+        ),
+    ]
+    for keras_schedule, ours in pairs:
+        for step in range(total + 3):
+            expected = float(keras_schedule(step))
+            assert ours(step) == pytest.approx(expected, abs=1e-5), (keras_schedule, step)
+
+
+def test_one_cycle_rises_and_falls(tmp_path):
+    cycle = {"warmup_fraction": 0.25, "start_fraction": 0.2, "final_fraction": 0.1}
+    training = {"epochs": 2, "optimizer": {"sgd": 1.0}, "schedule": {"one_cycle": cycle}}
+    # 8 steps: the first 2 rise from 0.2 to 1, the other 6 fall towards 0.1
+    fall = [0.1 + 0.9 * (1 + math.cos(math.pi * step / 6)) / 2 for step in range(6)]
+    assert _rates(training, tmp_path) == pytest.approx([0.2, 0.6, *fall])
+
+
+def test_schedules_of_epochs_begin_after_the_warm_up(tmp_path):
+    training = {
+        "epochs": 3,
+        "optimizer": {"sgd": 1.0},
+        "schedule": {"exponential": {"decay_rate": 0.5}},
+        "warmup_epochs": 1,
+    }
+    assert _rates(training, tmp_path, steps=2) == pytest.approx(
+        [0.5, 1, 1, 0.5**0.5, 0.5, 0.5**1.5]
+    )
 
 
 def test_plateau_equals_keras_on_the_same_losses():

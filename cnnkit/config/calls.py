@@ -21,6 +21,7 @@ from cnnkit.config.own_calls import (
     SCHEDULES,
     SHORT_NAMES,
     check_pad,
+    check_schedule,
     own_signature,
     pad_signature,
 )
@@ -219,6 +220,7 @@ def _arguments(family: str, name: str, given: Any) -> dict[str, Any]:
         given = {"pool_size": given}  # `pool: 3`, although the main argument is the type
     arguments = read_arguments(signature, given, name)
     if family == "schedules":
+        check_schedule(arguments)
         return {k: arguments.get(k, argument.default) for k, argument in signature.items()}
     if family == "optimizers":  # the default is written into the config: it is what people look for
         return {"learning_rate": signature["learning_rate"].default} | arguments

@@ -219,13 +219,49 @@ OWN_OPTIMIZERS: dict[str, Signature] = {
 # --- schedules of the learning rate
 
 _Factor = Annotated[Number, Gt(0), Lt(1)]
+_FINAL = {"final_fraction": Argument(Annotated[Number, Ge(0), Le(1)], 0.0)}
 SCHEDULES: dict[str, Signature] = {
     "constant": {},
-    "cosine": {"final_fraction": Argument(Annotated[Number, Ge(0), Le(1)], 0.0)},
+    "cosine": _FINAL,
+    "cosine_restarts": {
+        "first_epochs": Argument(Positive),
+        "t_mul": Argument(Annotated[Number, Ge(1)], 2.0),
+        "m_mul": Argument(Annotated[Number, Gt(0), Le(1)], 1.0),
+        **_FINAL,
+    },
+    # The defaults of fastai and PyTorch.
+    "one_cycle": {
+        "warmup_fraction": Argument(_Factor, 0.3),
+        "start_fraction": Argument(_Factor, 0.04),
+        **_FINAL,
+    },
+    "polynomial": {"power": Argument(NumberAbove0, 1.0), **_FINAL},
+    "exponential": {"decay_rate": Argument(_Factor), "every_epochs": Argument(Positive, 1)},
+    "inverse_time": {"decay_rate": Argument(NumberAbove0), "every_epochs": Argument(Positive, 1)},
     "step": {"every_epochs": Argument(Positive), "factor": Argument(_Factor, 0.1)},
+    "piecewise_constant": {
+        "boundaries": Argument(list_of(Positive)),
+        "factors": Argument(list_of(NumberAbove0)),
+    },
     "plateau": {
         "patience": Argument(Positive, 3),
         "factor": Argument(_Factor, 0.1),
         "min_learning_rate": Argument(NumberFrom0, 0.0),
     },
 }
+
+
+def check_schedule(arguments: Mapping[str, Any]) -> None:
+    """Refuse boundaries that do not rise, or that are not as many as the factors.
+
+    Raises:
+        PydanticCustomError: one of these.
+    """
+    boundaries, factors = arguments.get("boundaries", []), arguments.get("factors", [])
+    if boundaries != sorted(set(boundaries)):
+        raise bad_value(f"boundaries must rise, received {shown(boundaries)}.")
+    if len(boundaries) != len(factors):
+        raise bad_value(
+            f"expected as many factors as boundaries, received {len(factors)} and "
+            f"{len(boundaries)}. The factor before the first boundary is 1."
+        )

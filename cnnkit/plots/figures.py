@@ -21,16 +21,21 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(file, format="png", dpi=120, metadata=DRAWN_BY)
 
 
-def save_png_and_svg(figure: Figure, path: Path) -> None:
-    """Write a figure as a PNG file, and as an SVG file with the same name next to it."""
-    save_figure(figure, path)
+def save_svg(figure: Figure, path: Path) -> None:
+    """Write a figure as an SVG file, completely or not at all."""
     # Without a salt and with a date, the same figure would give another file each time. Text stays
     # text, so that it can be searched and copied.
     with (
         matplotlib.rc_context({"svg.hashsalt": "cnnkit", "svg.fonttype": "none"}),
-        atomic_write(path.with_suffix(".svg"), "wb") as file,
+        atomic_write(path, "wb") as file,
     ):
         figure.savefig(file, format="svg", metadata={"Date": None, **SVG_DRAWN_BY})
+
+
+def save_png_and_svg(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG file, and as an SVG file with the same name next to it."""
+    save_figure(figure, path)
+    save_svg(figure, path.with_suffix(".svg"))
 
 
 def class_label(name: str, most_letters: int = 24) -> str:

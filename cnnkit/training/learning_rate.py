@@ -8,6 +8,23 @@ from cnnkit import learning_rate_schedules as schedules
 from cnnkit.training.history import History
 from cnnkit.training.phases import Phase
 
+# Schedules by what they depend on: the step and how many there are; the epochs since the warm-up,
+# which may be a fraction; the number of the epoch.
+_OVER_ALL_STEPS = {
+    "cosine": schedules.cosine,
+    "one_cycle": schedules.one_cycle,
+    "polynomial": schedules.polynomial,
+}
+_OF_POSITION = {
+    "cosine_restarts": schedules.cosine_restarts,
+    "exponential": schedules.exponential,
+    "inverse_time": schedules.inverse_time,
+}
+_OF_EPOCH = {
+    "step": schedules.step_decay,
+    "piecewise_constant": schedules.piecewise_constant,
+}
+
 
 @dataclass(frozen=True)
 class LearningRate:
@@ -26,7 +43,7 @@ class LearningRate:
     def at(self, epoch: int, step: int) -> float:
         """Return the learning rate of a step; epochs and steps count from 0 in each phase.
 
-        Warm-up multiplies the schedule, and a cosine spans the steps that are left after it.
+        Warm-up multiplies the schedule, which spans the steps that are left after it.
         """
         epoch += self.phase.schedule_offset
         position = epoch * self.steps_per_epoch + step
@@ -37,16 +54,17 @@ class LearningRate:
 
     def _factor(self, epoch: int, position: int, warmup_steps: int) -> float:
         schedule = self.phase.schedule
-        if schedule.name == "cosine":
-            # The cosine takes the steps after the warm-up, so that it falls from the full rate.
+        # Before the first step of the schedule, in the warm-up, the position is negative.
+        position = max(position, 0)
+        if function := _OVER_ALL_STEPS.get(schedule.name):
+            # The schedule takes the steps after the warm-up, so that it falls from the full rate.
             total = self.phase.schedule_epochs * self.steps_per_epoch - warmup_steps
-            # Before its first step, in the warm-up, the position is negative.
-            return schedules.cosine(max(position, 0), total_steps=total, **schedule.arguments)
-        if schedule.name == "step":
-            return schedules.step_decay(epoch, **schedule.arguments)
-        if schedule.name == "plateau":
-            return self._plateau_factor(dict(schedule.arguments))
-        return 1.0
+            return function(position, total_steps=total, **schedule.arguments)
+        if function := _OF_POSITION.get(schedule.name):
+            return function(position / self.steps_per_epoch, **schedule.arguments)
+        if function := _OF_EPOCH.get(schedule.name):
+            return function(epoch, **schedule.arguments)
+        return self._plateau_factor(dict(schedule.arguments)) if schedule.name == "plateau" else 1.0
 
     def _plateau_factor(self, arguments: dict[str, float]) -> float:
         floor = arguments.pop("min_learning_rate")

@@ -37,16 +37,20 @@ def _shown(*words):
     return CliRunner().invoke(main, ["schedule", *map(str, words)])
 
 
+def _rows(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
 def test_the_rates_are_those_of_the_training(config, tmp_path):
     done = _shown(config, "--json", "--epochs", 4)
     assert done.exit_code == 0, done.stderr
     found = json.loads(done.stdout)
     run = cnnkit.train(config, runs_folder=tmp_path / "runs", overrides=["training.epochs=4"])
-    rows = list(csv.DictReader(run.history.read_text().splitlines()))
+    rows = _rows(run.history)
     assert [row["epoch"] for row in found["epochs"]] == [1, 2, 3, 4]
     for row, trained in zip(found["epochs"], rows, strict=True):
         assert row["last"] == pytest.approx(float(trained["learning_rate"]), rel=1e-6)
-    number = sum(row["split"] == "train" for row in csv.DictReader(run.split.read_text().splitlines()))
+    number = sum(row["split"] == "train" for row in _rows(run.split))
     assert found["steps"] == 4 * -(-number // 4)
 
 

@@ -17,6 +17,13 @@ from cnnkit.training.phase_features import CachedFeatureBatches
 _STRENGTHS = tuple(10.0**power for power in range(-4, 4))
 _MOST_ITERATIONS = 1000
 _MOST_WORSE = 2  # weaker penalties in a row that are worse: still weaker ones would be, too
+# With more rows, all strengths are tried on so many of them, drawn at random. The same strength is
+# the best one, and trying takes a fraction of the time.
+MOST_ROWS_TO_CHOOSE = 10_000
+_FOLDS = 5
+
+# Features and labels to fit, and features and labels to judge the result by.
+_Trial = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def probe_epoch(
@@ -57,8 +64,9 @@ def fit_probe(
     """Give the output layer the weights that scikit-learn's logistic regression finds.
 
     The features are scaled to mean 0 and standard deviation 1 first; the weights take that back.
-    Up to eight strengths of the L2 penalty are tried, from the strongest on, and the one with the
-    smallest validation loss is used; without validation images it is 1.
+    Up to eight strengths of the L2 penalty are tried, from the strongest on. The one with the
+    smallest loss on the validation images is used; if there are none, the one with the smallest
+    loss in a cross-validation of the training images.
 
     Args:
         head: a model of which only the output layer has weights.
@@ -66,6 +74,8 @@ def fit_probe(
         report: is given the strength that was chosen.
         stop_if_interrupted: called before each strength.
     """
+    from sklearn.linear_model import LogisticRegression
+
     output = head.layers[-1]
     features, labels = batches.arrays("train")
     features = features.astype(np.float64)
@@ -74,51 +84,102 @@ def fit_probe(
     # The penalty treats all features alike, so they must have the same scale.
     scaled = (features - mean) / deviation
     held_out = batches.arrays("validation") if batches.validation() is not None else None
-    if held_out is not None:
-        held_out = ((held_out[0] - mean) / deviation, held_out[1])
+    class_weights = batches.label_weights()
     # With more threads, those of BLAS wait for each other when the machine has other work.
     with threadpool_limits(1, "blas"):
-        weights = batches.label_weights()
-        found, strength = _best(scaled, labels, weights, held_out, stop_if_interrupted)
-    chosen = "chosen on the validation images" if held_out is not None else "no validation images"
-    report.note(f"linear probe: inverse regularisation strength C = {strength:g} ({chosen})")
+        if held_out is not None:
+            rows = _some_rows(batches.num_images, len(labels))
+            judged = ((held_out[0] - mean) / deviation, held_out[1])
+            trials = [(scaled[rows], labels[rows], *judged)]
+        else:
+            trials = _folds(scaled, labels, batches.num_images)
+        strength = _best_strength(trials, class_weights, stop_if_interrupted)
+        found = LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS)
+        found.fit(scaled, labels, sample_weight=_sample_weights(class_weights, labels))
+    chosen = "on the validation images" if held_out is not None else "by cross-validation"
+    report.note(f"linear probe: inverse regularisation strength C = {strength:g} (chosen {chosen})")
     kernel, bias = _of_all_classes(found, output)
     # The output layer gets the unscaled features: its weights contain the scaling.
     kernel = kernel / deviation[:, None]
     output.set_weights([kernel, bias - mean @ kernel])
 
 
-def _best(
-    features: np.ndarray,
-    labels: np.ndarray,
-    class_weights: np.ndarray | None,
-    held_out: tuple[np.ndarray, np.ndarray] | None,
-    stop_if_interrupted: Callable[[], None],
-) -> tuple[Any, float]:
-    """Return the best logistic regression and its strength."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import log_loss
+def _some_rows(num_images: int, num_rows: int) -> np.ndarray:
+    """Return at most `MOST_ROWS_TO_CHOOSE` positions, with all views of an image or none.
 
-    sample_weights = None if class_weights is None else class_weights[labels]
-    best, num_worse = (np.inf, None, 1.0), 0
-    # Without validation images nothing can choose, and scikit-learn's default is taken.
-    for strength in _STRENGTHS if held_out is not None else (1.0,):
-        stop_if_interrupted()
-        found = LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS)
-        found.fit(features, labels, sample_weight=sample_weights)
+    Args:
+        num_images: how many there are.
+        num_rows: a multiple of it; the rows of the second view follow all those of the first.
+    """
+    num_views = num_rows // num_images
+    most = min(num_images, MOST_ROWS_TO_CHOOSE // num_views)
+    images = np.sort(np.random.default_rng(0).permutation(num_images)[:most])
+    return np.concatenate([images + view * num_images for view in range(num_views)])
+
+
+def _folds(features: np.ndarray, labels: np.ndarray, num_images: int) -> list[_Trial]:
+    """Return the trials of a cross-validation: each class, and all views of an image, evenly.
+
+    There are none if only one class has two images.
+    """
+    # So each fold leaves two classes to learn.
+    num_folds = min(_FOLDS, *sorted(np.bincount(labels[:num_images]))[-2:])
+    if num_folds < 2:
+        return []
+    rows = _some_rows(num_images, len(labels))
+    shuffled = np.random.default_rng(0).permutation(num_images)
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    fold_of_image = np.empty(num_images, int)
+    fold_of_image[by_class] = np.arange(num_images) % num_folds
+    fold = fold_of_image[rows % num_images]
+    return [
+        (
+            *(of[rows[fold != each]] for of in (features, labels)),
+            *(of[rows[fold == each]] for of in (features, labels)),
+        )
+        for each in range(num_folds)
+    ]
+
+
+def _best_strength(
+    trials: list[_Trial],
+    class_weights: np.ndarray | None,
+    stop_if_interrupted: Callable[[], None],
+) -> float:
+    """Return the strength with the smallest loss over all trials; scikit-learn's 1 without any."""
+    best, num_worse = (np.inf, 1.0), 0
+    for strength in _STRENGTHS if trials else ():
         loss = 0.0
-        if held_out is not None:
-            known = np.isin(held_out[1], found.classes_)  # a class may have no training image
-            probabilities = found.predict_proba(held_out[0][known])
-            # The labels are given because a class may have no validation image.
-            loss = log_loss(held_out[1][known], probabilities, labels=found.classes_)
+        for trial in trials:
+            stop_if_interrupted()
+            loss += _loss(trial, class_weights, strength)
         # If two losses are equal, the stronger penalty is kept: it was tried first.
         num_worse += 1
         if loss < best[0]:
-            best, num_worse = (loss, found, strength), 0
+            best, num_worse = (loss, strength), 0
         if num_worse == _MOST_WORSE:
             break  # the weakest penalties take the longest
-    return best[1:]
+    return best[1]
+
+
+def _loss(trial: _Trial, class_weights: np.ndarray | None, strength: float) -> float:
+    """Fit a logistic regression and return its loss on the images to judge by, summed over them."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    features, labels, held_out, held_out_labels = trial
+    found = LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS)
+    found.fit(features, labels, sample_weight=_sample_weights(class_weights, labels))
+    known = np.isin(held_out_labels, found.classes_)  # a class may have no training image
+    if not known.any():
+        return 0.0
+    probabilities = found.predict_proba(held_out[known])
+    # The labels are given because a class may have no image to judge by.
+    return log_loss(held_out_labels[known], probabilities, labels=found.classes_, normalize=False)
+
+
+def _sample_weights(class_weights: np.ndarray | None, labels: np.ndarray) -> np.ndarray | None:
+    return None if class_weights is None else class_weights[labels]
 
 
 def _of_all_classes(found: Any, output: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -184,7 +184,7 @@ def _trained(
 
     report = report_for(sys.stderr)
     if is_dry_run:
-        return dry_run(config, report)
+        return dry_run(config, report, runs_folder=runs_folder)
     if folds is not None:
         from cnnkit.training.fold_training import train_folds
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ import numpy as np
 from cnnkit.backend import keras
 from cnnkit.config import Config
 from cnnkit.data.cache.feature_rows import FeatureRows
+from cnnkit.default_folders import RUNS_FOLDER
 from cnnkit.explore.memory_need import training_need
 from cnnkit.memory import explaining_lack_of_memory
 from cnnkit.model.build_model import compile_model
 from cnnkit.progress import Report
 from cnnkit.text import first_few
 from cnnkit.training.backbone_features import BackboneFeatures, Features, split_model
+from cnnkit.training.early_checks import EarlyChecks, check_early
 from cnnkit.training.phase_features import PhaseBatches
 from cnnkit.training.phase_images import ImageBatches
 from cnnkit.training.phase_work import phase_works
@@ -46,6 +49,7 @@ class DryRun:
         parameters: of the model.
         seconds: the expected time of all phases; None if no step could be measured.
         expected: the same in words.
+        checks: what else can be known before the training.
     """
 
     class_names: tuple[str, ...]
@@ -54,6 +58,7 @@ class DryRun:
     parameters: int
     seconds: float | None
     expected: str
+    checks: EarlyChecks
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `train --dry-run --json` prints."""
@@ -63,6 +68,7 @@ class DryRun:
             "skipped": self.skipped,
             "parameters": self.parameters,
             "expected_seconds": None if self.seconds is None else round(self.seconds, 1),
+            **self.checks.as_dict(),
         }
 
     def text(self) -> str:
@@ -72,11 +78,12 @@ class DryRun:
             lines.append(f"{split}: {sum(counts.values())} images")
         lines.append(f"parameters: {self.parameters:,}")
         lines.append(f"expected time: {self.expected}")
+        lines += self.checks.lines()
         lines.append("No run was written (--dry-run).")
         return "\n".join(lines)
 
 
-def dry_run(config: Config, report: Report) -> DryRun:
+def dry_run(config: Config, report: Report, *, runs_folder: Path = Path(RUNS_FOLDER)) -> DryRun:
     """Check the data, build the model, and measure a few steps of training.
 
     Nothing but the pixel cache is written: the model that the steps change is thrown away.
@@ -84,6 +91,7 @@ def dry_run(config: Config, report: Report) -> DryRun:
     Args:
         config: of the training.
         report: shows what happens.
+        runs_folder: where the run folder would be created.
 
     Raises:
         CnnkitError: the data or the model cannot be trained as they are.
@@ -93,6 +101,7 @@ def dry_run(config: Config, report: Report) -> DryRun:
     dataset = plan.dataset
     parameters = plan.model.count_params()  # now: measuring changes the model
     with explaining_lack_of_memory(lambda: training_need(config, plan.model, len(dataset.samples))):
+        checks = check_early(plan, runs_folder)
         measured = _measure(plan, works, report)
     seconds = seconds_left(works, measured)
     return DryRun(
@@ -102,6 +111,7 @@ def dry_run(config: Config, report: Report) -> DryRun:
         parameters,
         seconds,
         "unknown" if seconds is None else _in_words(seconds, works, measured),
+        checks,
     )
 
 

@@ -14,6 +14,7 @@ from cnnkit.config.own_calls import MIXING
 from cnnkit.progress import Report
 from cnnkit.runs import Run
 from cnnkit.training.checkpoint import Backup, Checkpoint, assign
+from cnnkit.training.early_checks import first_warnings
 from cnnkit.training.history import History
 from cnnkit.training.interrupts import interrupts_held_back
 from cnnkit.training.learning_rate import LearningRate
@@ -24,6 +25,7 @@ from cnnkit.training.phases import Phase
 from cnnkit.training.plan import Plan, PlannedPhase
 from cnnkit.training.resuming import facts_of
 from cnnkit.training.step import train_epoch
+from cnnkit.training.time_left import PhaseWork
 from cnnkit.training.timed_report import TimedReport
 
 # What is said at once when Ctrl-C comes, because a batch may take long.
@@ -47,8 +49,9 @@ def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = N
     """
     history = History(run.history, plan.config.training.monitor, backup.rows if backup else ())
     checkpoint = Checkpoint(plan.model, run, history, facts_of(plan))
-    timed = TimedReport(report, phase_works(plan), is_resumed=backup is not None)
-    loop = _Loop(plan, run, timed, history, checkpoint, _event_writer(plan, run))
+    works = phase_works(plan)
+    timed = TimedReport(report, works, is_resumed=backup is not None)
+    loop = _Loop(plan, run, timed, history, checkpoint, works[0], _event_writer(plan, run))
     if backup is not None:
         checkpoint.restore(backup)
     _note_augmentation(plan, report)
@@ -75,6 +78,7 @@ class _Loop:
     report: TimedReport
     history: History
     checkpoint: Checkpoint
+    first_work: PhaseWork
     events: Any  # a writer of TensorBoard events, or None
 
     def train_phase(
@@ -102,6 +106,9 @@ class _Loop:
         features = batches.seconds if isinstance(batches, CachedFeatureBatches) else None
         self.report.phase_begins(number, len(history.phase_values), features)
         self._note_start(number, phase, model, batches.description)
+        if number == 1 and not is_resumed:
+            for warning in first_warnings(planned, batches, self.first_work, model):
+                self.report.note(warning)
         learning_rate = LearningRate(phase, batches.steps, history)
         stopping = _STOPPING_PROBE if phase.is_probe else _STOPPING
         with interrupts_held_back(lambda: self.report.note(stopping)) as stop_if_interrupted:

@@ -10,6 +10,7 @@ from typing import Any
 from cnnkit.backend import keras
 from cnnkit.errors import CnnkitError
 from cnnkit.progress import Report
+from cnnkit.training.first_batch import untrained_loss_warning
 from cnnkit.training.history import NOT_FINITE, History
 from cnnkit.training.learning_rate import LearningRate
 from cnnkit.training.phase_features import PhaseBatches
@@ -50,6 +51,8 @@ def train_epoch(
         # Keras gives the mean loss of the epoch so far, which stays NaN after one batch is.
         if not math.isfinite(logs["loss"]):
             raise CnnkitError(_not_finite(learning_rate, epoch, phase_epoch, step))
+        if epoch == step == 0 and (warning := _first_loss_warning(model, logs)):
+            report.note(warning)
         report.batch_done(min((step + 1) * batches.batch_size, batches.num_images), logs)
         stop_if_interrupted()
 
@@ -75,6 +78,12 @@ def train_epoch(
         learning_rate=learning_rate.at(phase_epoch, batches.steps - 1),
         seconds=time.perf_counter() - begin,
     )
+
+
+def _first_loss_warning(model: Any, logs: dict[str, float]) -> str:
+    # Keras computes the loss of a step before it changes the weights. Mixed images and dropout are
+    # part of it, which hardly matters for an untrained network.
+    return untrained_loss_warning(logs["cross_entropy"], model.output_shape[-1])
 
 
 def _not_finite(learning_rate: LearningRate, epoch: int, phase_epoch: int, step: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnkit.config import Call, Config
 from cnnkit.config.calls import signature_of
+from cnnkit.config.own_calls import MIXING
 from cnnkit.training.diagnosis.phase_curves import PhaseCurves
 from cnnkit.training.diagnosis.verdict import Change
 from cnnkit.training.phases import section_of_phase
@@ -142,9 +143,11 @@ def no_augmentation(config: Config) -> Iterator[Change]:
 
 def other_light(config: Config) -> Change:
     """Return the change that adds other light to the training images."""
-    now = [call.to_yaml() for call in config.augmentation]
-    names = ", ".join(call.name for call in config.augmentation)
-    return Change("augmentation", _yaml([*now, *_OTHER_LIGHT]), names or "none")
+    calls = config.augmentation
+    single = [call.to_yaml() for call in calls if call.name not in MIXING]
+    mixing = [call.to_yaml() for call in calls if call.name in MIXING]  # must stay at the end
+    now = ", ".join(call.name for call in calls) or "none"
+    return Change("augmentation", _yaml([*single, *_OTHER_LIGHT, *mixing]), now)
 
 
 def larger_network(config: Config) -> Iterator[Change]:

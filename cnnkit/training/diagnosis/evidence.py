@@ -19,6 +19,8 @@ from cnnkit.training.diagnosis.phase_curves import PhaseCurves
 from cnnkit.training.history import COLUMNS
 from cnnkit.training.phases import phases_of
 
+_FEWEST_IMAGES = 30  # of validation
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -47,6 +49,11 @@ class Evidence:
     def size(self, split: str) -> int:
         """Return the number of images in a split."""
         return sum(self.counts.get(split, {}).values())
+
+    @property
+    def can_judge_validation(self) -> bool:
+        """Whether there are enough validation images to tell learning from chance."""
+        return self.size("validation") >= _FEWEST_IMAGES
 
     @property
     def num_classes(self) -> int:

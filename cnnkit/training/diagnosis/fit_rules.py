@@ -24,7 +24,8 @@ _LEAST_GAP, _LARGE_GAP = 0.05, 0.2  # of accuracy: with a rising loss, and witho
 _SURE = 2  # standard errors
 _NEARLY_ALL = 0.95  # accuracy from which there is little left to learn
 _FLAT = 0.07  # of the loss above the least possible: less is no progress
-_STILL = 0.15  # of the same: more in a fifth of the epochs is progress
+_STILL = 0.15  # of the same: more from a fifth of the epochs to the next is progress
+_LITTLE_LEFT = 0.1  # of the loss of guessing: below, more epochs bring hardly anything
 _FELL = 0.05  # of the largest learning rate: too little to learn with
 
 
@@ -85,25 +86,25 @@ def still_improving(evidence: Evidence) -> Verdict | None:
     curves = evidence.main
     if curves is None or curves is not evidence.phases[-1] or curves.stopped_early:
         return None
-    losses = curves.val_loss if curves.has_validation else curves.train_loss
+    name = "validation" if curves.has_validation and evidence.can_judge_validation else "training"
+    losses = curves.val_loss if name == "validation" else curves.train_loss
     back = max(1, len(losses) // 5)
-    drop = _progress(losses, back, evidence)
     rate_left = curves.learning_rate[-1] / curves.largest_rate
     # A rate that has fallen on purpose ends the progress; then there must be much more of it.
-    if drop < _STILL * (1 if rate_left > 0.2 else 2) or curves.best < len(losses) - 2:
+    least = _STILL * (1 if rate_left > 0.2 else 2)
+    if _progress(losses, back, evidence) < least or int(np.argmin(losses)) < len(losses) - 2:
         return None
-    if _progress(curves.train_loss, back, evidence) < _STILL / 2:
+    if _progress(curves.train_loss, back, evidence) < least / 2:
         return None
-    if losses[-1] - evidence.least_loss < 0.05 * evidence.chance_loss:
-        return None  # there is hardly anything left to gain
-    name = "validation" if curves.has_validation else "training"
+    if losses[-1] - evidence.least_loss < _LITTLE_LEFT * evidence.chance_loss:
+        return None
     began = curves.last_epoch - back
     return Verdict(
         "still_improving",
         "The training ended while it was still improving",
         f"From epoch {began} to the last one, {curves.last_epoch}, the {name} loss fell from "
-        f"{losses[-1 - back]:.3f} to {losses[-1]:.3f}, and the training loss from "
-        f"{curves.train_loss[-1 - back]:.3f} to {curves.train_loss[-1]:.3f}.",
+        f"{losses[-1 - back]:.3f} to {losses[-1]:.3f}, and the training accuracy rose from "
+        f"{curves.train_accuracy[-1 - back]:.1%} to {curves.train_accuracy[-1]:.1%}.",
         "With more epochs the same network would very probably be better.",
         (more_epochs(evidence.config, curves),),
         epoch=curves.last_epoch,
@@ -111,9 +112,10 @@ def still_improving(evidence: Evidence) -> Verdict | None:
 
 
 def _progress(losses: np.ndarray, back: int, evidence: Evidence) -> float:
-    """Return which part of the loss was lost over the last epochs; 0 if it rose."""
-    before = losses[-1 - back] - evidence.least_loss
-    return float((losses[-1 - back] - losses[-1]) / before) if before > 0 else 0.0
+    """Return which part of the loss was lost from one group of `back` epochs to the last one."""
+    before = losses[-2 * back : -back].mean() - evidence.least_loss
+    after = losses[-back:].mean() - evidence.least_loss
+    return float((before - after) / before) if before > 0 else 0.0
 
 
 def flat(evidence: Evidence) -> Verdict | None:

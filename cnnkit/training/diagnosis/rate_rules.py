@@ -21,7 +21,6 @@ from cnnkit.training.history import NOT_FINITE
 _HIGH, _LOW = 20, 1 / 30
 _LEARNED = 0.1  # of the way from chance to all right; less counts as nothing
 _SURE = 3  # standard errors
-_FEWEST_IMAGES = 30  # of validation, from which chance can be told from learning
 _JUMP = 2  # times the loss of the epoch before
 
 
@@ -52,7 +51,7 @@ def nothing_learned(evidence: Evidence) -> Verdict | None:
         return _too_high(evidence, curves)
     if curves.largest_rate <= _LOW * usual_rate(curves.phase.optimizer):
         return _too_low(evidence, curves)
-    split = "validation" if _has_enough(evidence) else "train"
+    split = "validation" if evidence.can_judge_validation else "train"
     train, held_out = curves.at_end("train_accuracy"), curves.at_end("val_accuracy")
     by_heart = train - evidence.largest_share("train") > _LEARNED
     heart = " The training images are learned by heart meanwhile." if by_heart else ""
@@ -69,12 +68,8 @@ def nothing_learned(evidence: Evidence) -> Verdict | None:
     )
 
 
-def _has_enough(evidence: Evidence) -> bool:
-    return evidence.size("validation") >= _FEWEST_IMAGES
-
-
 def _is_at_chance(evidence: Evidence, curves: PhaseCurves) -> bool:
-    split, name = ("validation", "val") if _has_enough(evidence) else ("train", "train")
+    split, name = ("validation", "val") if evidence.can_judge_validation else ("train", "train")
     chance, accuracy = evidence.largest_share(split), curves.at_end(f"{name}_accuracy")
     if chance >= 1:
         return False

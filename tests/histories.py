@@ -91,7 +91,7 @@ BY_HEART = phase_rows(
     _RISE_OF_ACCURACY,
     np.minimum(_RISE_OF_ACCURACY, 0.8),
 )
-AT_CHANCE = phase_rows([2.303 - 0.001 * k for k in range(12)], 2.304, 0.11, 0.10)
+AT_CHANCE = phase_rows([2.303 - 0.005 * k for k in range(12)], 2.31, 0.13, 0.10)
 FALLING = phase_rows(
     [2.2 - 0.12 * k for k in range(12)],
     [2.2 - 0.11 * k for k in range(12)],

@@ -47,6 +47,7 @@ _TROUBLES = {
         recalls={"cat": 1.0, "owl": 0.0},
     ),
     "labels_not_learned": made_evidence(AT_CHANCE),
+    "network_stuck": made_evidence(phase_rows([2.31, *[2.303] * 11], 2.303, 0.1, 0.1)),
     "learning_rate_too_high": made_evidence(
         phase_rows([5.0, *[2.32] * 11], 2.31, 0.1, 0.1, 0.1), overrides=[f"{_RATE}=0.1"]
     ),
@@ -175,6 +176,18 @@ def test_dropout_explains_a_lower_training_accuracy_unless_it_is_strong():
     )
     (verdict,) = verdicts_on(strong)
     assert verdict.changes[0].option == "model.layers[2]={dropout: 0.45}"
+
+
+def test_a_penalty_on_weights_does_not_look_like_a_high_learning_rate():
+    rows = phase_rows([6.0, *[4.0] * 11], 1.4, 0.5, 0.5)
+    assert _names(made_evidence(rows))[0] == "learning_rate_too_high"
+    penalty = ["model.layers[3].dense.kernel_regularizer={l2: 0.1}"]
+    assert "learning_rate_too_high" not in _names(made_evidence(rows, overrides=penalty))
+
+
+def test_labels_learned_by_heart_do_not_look_like_a_high_learning_rate():
+    rows = phase_rows([2.3 - 0.15 * k for k in range(12)], 5.0, 0.8, 0.1)
+    assert _names(made_evidence(rows)) == ["labels_not_learned"]
 
 
 def test_a_single_trouble_is_found_by_a_single_rule():

@@ -121,6 +121,16 @@ def dropout_rates(config: Config) -> list[float]:
     return [call.arguments["rate"] for call in _with_inner(calls) if _is_dropout(call)]
 
 
+def has_weight_penalty(config: Config) -> bool:
+    """Tell whether some layer adds a penalty on its weights to the training loss."""
+    calls = _with_inner(call for _, call in _top_layers(config))
+    return any(
+        name.endswith("_regularizer") and value is not None
+        for call in calls
+        for name, value in call.arguments.items()
+    )
+
+
 def _is_dropout(call: Call) -> bool:
     return call.name.lower().endswith("dropout") and "rate" in call.arguments
 

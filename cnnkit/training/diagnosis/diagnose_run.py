@@ -40,12 +40,14 @@ RULES: tuple[Callable[[Evidence], Verdict | None], ...] = (
     validation_too_small,
 )
 _CURVES = {"underfitting", "plateau", "still_improving", "validation_better", "overfitting"}
+_CHANCE = {"labels_not_learned", "network_stuck"}
 _RATES = {"learning_rate_too_high", "learning_rate_too_low"}
 # Verdict -> those that it explains, which are not given then.
 _EXPLAINS: Mapping[str, set[str]] = {
-    "loss_not_finite": _CURVES | _RATES | {"labels_not_learned", "validation_too_small"},
-    "rare_classes_missed": {"labels_not_learned", "underfitting", "plateau"},
+    "loss_not_finite": _CURVES | _RATES | _CHANCE | {"validation_too_small"},
+    "rare_classes_missed": {*_CHANCE, "underfitting", "plateau"},
     "labels_not_learned": _CURVES | _RATES,
+    "network_stuck": _CURVES | _RATES,
     "learning_rate_too_high": _CURVES,
     "learning_rate_too_low": _CURVES,
     "validation_better": {"underfitting", "plateau"},

@@ -44,7 +44,7 @@ def overfitting(evidence: Evidence) -> Verdict | None:
         return None
     at = best if rises else _where_the_gap_opens(curves)
     epoch = curves.first_epoch + at
-    verb = "rose" if rises else "went"
+    verb = "rose" if rises else "only went"
     return Verdict(
         "overfitting",
         f"Overfitting since epoch {epoch}",

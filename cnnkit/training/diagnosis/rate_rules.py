@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnkit.training.diagnosis.changes import (
     clipping,
+    has_weight_penalty,
     rate_change,
     rate_to,
     usual_rate,
@@ -21,6 +22,7 @@ from cnnkit.training.history import NOT_FINITE
 _HIGH, _LOW = 20, 1 / 30
 _LEARNED = 0.1  # of the way from chance to all right; less counts as nothing
 _SURE = 3  # standard errors
+_STUCK = 0.005  # of the loss of guessing: less is no movement
 _JUMP = 2  # times the loss of the epoch before
 
 
@@ -51,6 +53,8 @@ def nothing_learned(evidence: Evidence) -> Verdict | None:
         return _too_high(evidence, curves)
     if curves.largest_rate <= _LOW * usual_rate(curves.phase.optimizer):
         return _too_low(evidence, curves)
+    if np.ptp(curves.train_loss[1:]) < _STUCK * evidence.chance_loss:
+        return _stuck(evidence, curves)
     split = "validation" if evidence.can_judge_validation else "train"
     train, held_out = curves.at_end("train_accuracy"), curves.at_end("val_accuracy")
     by_heart = train - evidence.largest_share("train") > _LEARNED
@@ -65,6 +69,23 @@ def nothing_learned(evidence: Evidence) -> Verdict | None:
         "or the images do not show what the labels say at this size.",
         advice="Look at some images with their labels (cnnkit data preview CONFIG), and list those "
         "whose label is probably wrong (cnnkit data labels CONFIG).",
+    )
+
+
+def _stuck(evidence: Evidence, curves: PhaseCurves) -> Verdict:
+    rate = curves.largest_rate
+    return Verdict(
+        "network_stuck",
+        "The network does not learn at all",
+        f"From epoch {curves.first_epoch + 1} to {curves.last_epoch} the training loss stays "
+        f"between {curves.train_loss[1:].min():.3f} and {curves.train_loss[1:].max():.3f}, and "
+        f"{evidence.chance_loss:.3f} is what guessing gives.",
+        "Its units may have died in the first steps (a ReLU that always gives 0), or no gradient "
+        f"reaches its weights; for this network a learning rate of {rate:.3g} may be too high.",
+        (rate_change(evidence.config, curves.number, 0.1),),
+        advice="cnnkit train CONFIG --dry-run looks at the first loss, at dead layers and at "
+        "gradients, and learns one batch. A batch_norm after each convolution also helps.",
+        epoch=curves.first_epoch,
     )
 
 
@@ -83,7 +104,7 @@ def learning_rate_too_high(evidence: Evidence) -> Verdict | None:
     curves = evidence.main
     if curves is None:
         return None
-    if _seems_too_high(evidence, curves) and _is_unlearned(evidence, curves):
+    if _seems_too_high(evidence, curves):
         return _too_high(evidence, curves)
     if (jump := _jump(evidence, curves)) is not None:
         return _too_high(evidence, curves, jump)
@@ -91,13 +112,18 @@ def learning_rate_too_high(evidence: Evidence) -> Verdict | None:
 
 
 def _is_unlearned(evidence: Evidence, curves: PhaseCurves) -> bool:
-    """Tell whether the loss is still more than half of what chance has."""
-    return curves.at_end("train_loss") > (evidence.chance_loss + evidence.least_loss) / 2
+    """Tell whether training accuracy is less than half of the way from chance to all right."""
+    chance = evidence.largest_share("train")
+    return curves.at_end("train_accuracy") < (1 + chance) / 2
 
 
 def _seems_too_high(evidence: Evidence, curves: PhaseCurves) -> bool:
+    if not _is_unlearned(evidence, curves):
+        return False
     unusual = curves.largest_rate >= _HIGH * usual_rate(curves.phase.optimizer)
-    return unusual or curves.at_end("train_loss") > 1.2 * evidence.chance_loss
+    # Penalties on weights are part of the training loss, which may be large because of them.
+    is_plain = not has_weight_penalty(evidence.config)
+    return unusual or (is_plain and curves.at_end("train_loss") > 1.2 * evidence.chance_loss)
 
 
 def _jump(evidence: Evidence, curves: PhaseCurves) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 from cnnkit.text import as_argument, command_line
 
 NOTHING = "Nothing to complain about"
+_WIDTH = 100  # characters of a line
+_WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 _MOST_SHORT = 3  # verdicts that `train` prints at its end
 
 
@@ -61,9 +64,11 @@ class Verdict:
 
     def text(self) -> str:
         """Return the verdict for people, a title and indented lines below it."""
-        lines = [self.title, f"  {self.seen}", f"  {self.why}"]
-        if self.advice:
-            lines.append(f"  {self.advice}")
+        lines = [self.title]
+        for sentences in filter(None, (self.seen, self.why, self.advice)):
+            lines += textwrap.wrap(
+                sentences, _WIDTH, initial_indent="  ", subsequent_indent="  ", **_WHOLE_WORDS
+            )
         if self.changes:
             lines.append("  change:" if len(self.changes) == 1 else "  change one of these:")
             lines += [f"    {change.text()}" for change in self.changes]

@@ -21,7 +21,9 @@ class CommandsByName(MutableMapping[str, click.Command]):
     def __getitem__(self, name: str) -> click.Command:
         command = self._commands[name]
         if command is None:
-            command = getattr(importlib.import_module(f"cnnkit.cli.{name}"), name)
+            python_name = name.replace("-", "_")
+            module = importlib.import_module(f"cnnkit.cli.{python_name}")
+            command = getattr(module, python_name)
             self._commands[name] = command
         return command
 

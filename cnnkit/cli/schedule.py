@@ -19,14 +19,14 @@ from cnnkit.cli.options import (
 
 
 @click.command(cls=Command, examples=["cnnkit schedule photos.yaml -o learning_rate.png"])
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("path", metavar="CONFIG", type=click.Path(path_type=Path))
 @set_option
 @short_options
 @output_option("Also draw the learning rate of every step into this .png or .svg file.")
 @overwrite_option
 @json_option
 def schedule(
-    config: Path,
+    path: Path,
     overrides: tuple[str, ...],
     epochs: int | None,
     batch_size: int | None,
@@ -45,9 +45,9 @@ def schedule(
     from cnnkit.progress import report_for
     from cnnkit.training.planned_rates import planned_rates
 
-    check_output(output, "--output", DRAWING, overwrite=overwrite, inputs=[config])
-    settings = load_config(config, with_short(overrides, epochs, batch_size, seed))
-    found = planned_rates(settings, report_for(sys.stderr))
+    check_output(output, "--output", DRAWING, overwrite=overwrite, inputs=[path])
+    config = load_config(path, with_short(overrides, epochs, batch_size, seed))
+    found = planned_rates(config, report_for(sys.stderr))
     if output:
         from cnnkit.plots.rates_plot import plot_rates
 

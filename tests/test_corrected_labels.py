@@ -10,11 +10,14 @@ import pytest
 from conftest import write_tiny_images
 from images import data_config
 
-from cnnkit.config import load_config
+from cnnkit.config import config_from_dict, load_config
+from cnnkit.data.check import check_data
 from cnnkit.data.corrected_labels import read_corrections
 from cnnkit.data.dataset import load_dataset
 from cnnkit.data.split.division import divide
+from cnnkit.data.stats import data_stats
 from cnnkit.errors import DataError
+from cnnkit.explore.preview import preview_rows
 
 
 def _sha256(path):
@@ -102,3 +105,52 @@ def test_the_path_is_relative_to_the_config(tmp_path):
         "data: {source: photos, image_size: 8, labels: l.csv}\nmodel: {layers: [flatten]}\n"
     )
     assert load_config(tmp_path / "a.yaml").data.labels == str(tmp_path / "l.csv")
+
+
+def _corrected(images, tmp_path):
+    file = _write(tmp_path / "labels.csv", [(_sha256(images / "red" / "0.png"), "blue")])
+    return file, f"1 label corrected by {file} (red/0.png: red is blue)."
+
+
+def test_stats_count_the_corrected_labels_of_training(images, tmp_path):
+    file, sentence = _corrected(images, tmp_path)
+    config = data_config(images, labels=str(file))
+    found = data_stats(config, as_configured=True)
+    assert found.counts == load_dataset(config).counts()
+    assert sentence in found.left_aside
+    counts = data_stats(config, as_configured=False).counts["all"]
+    assert counts["blue"] == counts["red"] + 2
+
+
+def test_the_check_sees_corrected_labels(images, tmp_path):
+    file, sentence = _corrected(images, tmp_path)
+    shutil.copy(images / "red" / "0.png", images / "blue" / "copy.png")
+    before = check_data(data_config(images))
+    after = check_data(data_config(images, labels=str(file)))
+    copies = ("blue/copy.png", "red/0.png")
+    assert ("duplicate_across_classes", copies) in [(f.kind, f.paths) for f in before.findings]
+    assert ("duplicate", copies) in [(f.kind, f.paths) for f in after.findings]
+    assert after.as_dict()["notes"] == [sentence]
+
+
+def test_the_preview_shows_corrected_labels(images, tmp_path):
+    file, sentence = _corrected(images, tmp_path)
+    data = {"source": str(images), "image_size": 8, "labels": str(file)}
+    config = config_from_dict({"data": data, "model": {"layers": ["flatten"]}})
+    notes = []
+    rows = preview_rows(
+        config, num_images=24, num_versions=1, steps=False, epoch=1, note=notes.append
+    )
+    assert {row.path: row.label for row in rows}["red/0.png"] == "blue"
+    assert sentence in notes
+
+
+def test_a_manifest_has_the_splits_of_training(images, tmp_path):
+    file, _ = _corrected(images, tmp_path)
+    config = data_config(images, labels=str(file))
+    divide(config, tmp_path / "m.csv", note=lambda text: None)
+    with (tmp_path / "m.csv").open() as stream:
+        splits = {
+            row["path"].removeprefix("images/"): row["split"] for row in csv.DictReader(stream)
+        }
+    assert splits == {sample.path: sample.split for sample in load_dataset(config).samples}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 
 import numpy as np
 import pytest
@@ -91,27 +92,30 @@ def test_a_file_of_another_tool_may_have_its_columns_in_another_order(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "lacks the column path and the column label: its first line has nothing"),
+        ("", "is empty. Expected path,label and a column p_<class>"),
+        ("x,y\n", "lacks the column path and the column label: its first line has x, y"),
         ("path,label\n", "no probabilities.npy and no classes.txt next to it. Add the columns"),
         ("path,label,p_a,p_b\n", "has no row below its header"),
         ("path;label\nx;a\n", "lacks the column path and .* separated by commas"),
         ("path,label,p_a,p_a\nx,a,1,0\n", "has the column p_a more than once"),
         ("path,label,p_a,p_b\nx,c,1,0\n", "the label c in line 2, but no such class. Cl"),
-        ("path,label,p_a,p_b\nx,a,1,0\n\ny,,1,0\n", "has the label nothing in line 4"),
+        ("path,label,p_a,p_b\nx,a,1,0\n\ny,,1,0\n", "has no label in line 4. Expected"),
         ("path,label,p_a,p_b\nx,a,1\n", "has 3 cells in line 2, but 4 in its header"),
         ("path,label,p_a,p_b\nx\n", "has 1 cell in line 2, but 4 in its header"),
         ("path,label,p_a,p_b\nx,a,1,0,2\n", "has 5 cells in line 2, but 4 in its header"),
         ("p_a,p_b,path,label\n1,0,x\n", "has 3 cells in line 2, but 4 in its header"),
         ("path,label,p_a,p_b\nx,a,1,0\ny,a,x,0\n", "has x as p_a in line 3. Expected a number"),
-        ("path,label,p_a,p_b\nx,a,,0\n", "has nothing as p_a in line 2"),
+        ("path,label,p_a,p_b\nx,a,,0\n", "has no p_a in line 2. Expected a number"),
         ("path,label,p_a,p_b\nx,a,nan,0\n", "in line 2: it has nan, which is not a probability"),
         ("path,label,p_a,p_b\nx,a,inf,0\n", "in line 2: it has inf, which is not a probability"),
-        ("path,label,p_a,p_b\nx,a,1.5,-0.5\n", "in line 2: it has -0.5, which is not"),
+        ("path,label,p_a,p_b\nx,a,1.5,-0.5\n", "in line 2: it has -0.5, .* logits"),
         ("path,label,p_a,p_b\nx,a,3,2\n", "it sums to 5.000, not 1. If these are logits"),
+        ("path,label,p_a,p_b\nx,a,75,25\n", "sums to 100.000, not 1. If these are percentages"),
+        ("path,label,p_a,p_b\rx,a,1,0\r", "lines that end with a carriage return alone"),
         ('path,label,p_a,p_b\n"x,a,1,0\n', "a quotation mark that is not closed, in line 2"),
         ("path,label,p_a,p_b\n" + '"x,a,1,0\n' + "y,a,1,0\n" * 999, "not closed, in line 2"),
         ("path,label,prediction,p_a,p_b\nx,a,b,0.7,0.3\n", "the prediction b in line 2, but the"),
-        ("path,label,prediction,p_a,p_b\nx,a,,0.7,0.3\n", "the prediction nothing in line 2"),
+        ("path,label,prediction,p_a,p_b\nx,a,,0.7,0.3\n", "has no prediction in line 2, but"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_refused_with_the_line(text, words, tmp_path):
@@ -128,6 +132,27 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
     (tmp_path / "wide.csv").write_text("path,label\n", encoding="utf-16")
     with pytest.raises(DataError, match=r"wide.csv is UTF-16 text. Save it as UTF-8"):
         read_predictions(tmp_path / "wide.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("path,label,p_café,p_b\nx,b,0,1\n".encode("latin-1"), "its first line has other bytes"),
+        ("path,label,p_a,p_b\nx,café,0,1\n".encode("latin-1"), "line 2 has the label caf"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not a text file. Give a CSV file"),
+    ],
+)
+def test_what_is_not_utf8_is_refused_and_not_garbled(content, words, tmp_path):
+    path = tmp_path / "wrong.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        read_predictions(path)
+
+
+def test_a_path_may_have_bytes_that_are_not_utf8(tmp_path):
+    path = tmp_path / "paths.csv"
+    path.write_bytes("path,label,p_a,p_b\ncafé.png,a,1,0\n".encode("latin-1"))
+    assert os.fsencode(read_predictions(path).paths[0]) == b"caf\xe9.png"
 
 
 def test_the_files_of_two_evaluations_are_not_mixed(tmp_path):

@@ -51,7 +51,7 @@ def test_a_run_never_takes_the_folder_of_another(tmp_path):
     ],
 )
 def test_a_name_that_cannot_be_a_folder_name_is_refused(tmp_path, name, better):
-    with pytest.raises(UsageError, match=rf"the name of a folder.*for example --name {better}$"):
+    with pytest.raises(UsageError, match=rf"the name of a folder.*for example {better}$"):
         create_run(name, tmp_path)
 
 

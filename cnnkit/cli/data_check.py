@@ -58,8 +58,11 @@ def check(
     check_output(contact_sheet, "--contact-sheet", PICTURE, overwrite=overwrite, inputs=[source])
     section = data_section(source, overrides)
     size = section.image_size if _states_size(source, overrides) else None
-    with report_for(sys.stderr).counting("checking images") as progress:
+    report = report_for(sys.stderr)
+    with report.counting("checking images") as progress:
         checked = check_data(section, image_size=size, progress=progress)
+    for sentence in checked.notes:
+        report.note(sentence)
     _write_files(checked, list_file, contact_sheet)
     failure = None
     if strict and not checked.is_sound:

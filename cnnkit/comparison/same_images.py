@@ -16,6 +16,10 @@ _ADVICE = (
     "Score both on the same images, for example: cnnkit evaluate RUN --data DATA --name same, and "
     "then cnnkit compare RUN RUN --evaluation same"
 )
+_ADVICE_ON_FILES = (
+    "Write the answers to the same images, with the same paths, into both files. Each of them can "
+    "be scored alone: cnnkit evaluate --from-predictions FILE"
+)
 
 
 def positions_in(second: ComparedRun, first: ComparedRun) -> NDArray:
@@ -93,8 +97,7 @@ def _check_labels(first: ComparedRun, second: ComparedRun, positions: NDArray) -
         noun = count_of(len(differing), "image has", "images have")
         raise UsageError(
             f"{first.name} and {second.name} were scored on the same images, but {noun} another "
-            f"class ({first_few(examples)}). Score both with the same labels: cnnkit evaluate RUN "
-            "--data DATA --name same, and then cnnkit compare RUN RUN --evaluation same"
+            f"class ({first_few(examples)}). {_advice(first, second)}"
         )
 
 
@@ -117,8 +120,13 @@ def _difference(
     return (
         f"{first.name} ({count_of(len(ours), 'image')}) and {second.name} "
         f"({count_of(len(theirs), 'image')}) were not scored on the same images: "
-        f"{both:,} in both, {', '.join(parts)}. {_ADVICE}"
+        f"{both:,} in both, {', '.join(parts)}. {_advice(first, second)}"
     )
+
+
+def _advice(first: ComparedRun, second: ComparedRun) -> str:
+    are_files = all(run.path.suffix.lower() == ".csv" for run in (first, second))
+    return _ADVICE_ON_FILES if are_files else _ADVICE
 
 
 def _paths_of(only: Counter[str], keys: Sequence[str], run: ComparedRun) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
+from cnnkit.data.corrected_labels import read_corrections, with_corrections
 from cnnkit.data.count_table import count_table
 from cnnkit.data.decoding.bit_depths import FULL
 from cnnkit.data.file_contents import Progress
@@ -32,7 +33,7 @@ class DataStats:
         counts: number of images that decode, by split and class.
         summary: of all images, see `summary_of`.
         undecodable: `path` and `reason` of each image that cannot be decoded.
-        left_aside: sentences about what is not counted.
+        left_aside: sentences about what is not counted, and about corrected labels.
         pixels: which pixels mean and deviation belong to, such as `rgb, 0 to 255, at 64 x 64`.
     """
 
@@ -91,24 +92,30 @@ def data_stats(
         source, settings = read_source(data_config.source, data_config.shapes), _ANY_PIXELS
         if data_config.classes:
             source = only_classes(source, data_config.classes)
+    class_names = ordered_classes(source, data_config.classes)
+    # Before the images are read: a mistake in that file should show at once.
+    corrections = read_corrections(data_config.labels, class_names)
     facts = image_facts([record.file for record in source.records], settings, progress)
     pairs = list(zip(source.records, facts, strict=True))
     records = [record for record, fact in pairs if fact.error is None]
     splits: Sequence[str | None] = [record.split for record in records]
+    # For the type checker: what was decoded always has a hash.
+    hashes = [fact.sha256 or "" for fact in facts if fact.error is None]
     if as_configured:
-        # For the type checker: what was decoded always has a hash.
-        hashes = [fact.sha256 or "" for fact in facts if fact.error is None]
         allow = data_config.allow_missing_classes
         splits, _ = assign_splits(records, hashes, data_config.split, allow_missing_classes=allow)
+    notes = [*source.notes, *_empty_notes(source)]
+    # After the split, as in training, where a corrected label moves no image to another split.
+    corrected = with_corrections(records, hashes, corrections, data_config.labels, notes.append)
     height, width = settings.image_size
     return DataStats(
         source=source.name,
-        counts=counts_by_split(records, splits, ordered_classes(source, data_config.classes)),
+        counts=counts_by_split(corrected, splits, class_names),
         summary=summary_of(facts) | {"samples": _samples(facts, settings)},
         undecodable=[
             {"path": record.path, "reason": fact.error} for record, fact in pairs if fact.error
         ],
-        left_aside=[*source.notes, *_empty_notes(source)],
+        left_aside=notes,
         pixels=f"{settings.color_mode}, 0 to 255, at {height} x {width}",
     )
 

@@ -116,5 +116,9 @@ def fault_of_rows(probabilities: NDArray) -> tuple[int, str] | None:
     if not np.isfinite(values).all():
         return row, f"has {values[~np.isfinite(values)][0]}, which is not a probability."
     if values.min() < 0:
-        return row, f"has {values.min():g}, which is not a probability."
-    return row, f"sums to {sums[row]:.3f}, not 1. If these are logits, apply softmax first."
+        reason = f"has {values.min():g}, which is not a probability."
+        return row, f"{reason} If these are logits, apply softmax first."
+    advice = "If these are logits, apply softmax first."
+    if abs(sums[row] - 100) <= 100 * _SUM_TOLERANCE:
+        advice = "If these are percentages, divide them by 100."
+    return row, f"sums to {sums[row]:.3f}, not 1. {advice}"

@@ -13,12 +13,14 @@ import numpy as np
 
 from cnnkit.augmentation import Augmentation, build_augmentation
 from cnnkit.augmentation.mixing import Mixing
-from cnnkit.config import Config, load_config
+from cnnkit.config import Config, DataConfig, load_config
+from cnnkit.data.corrected_labels import read_corrections, with_corrections
 from cnnkit.data.file_bytes import read_file
+from cnnkit.data.file_contents import hash_files
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.data.records import ImageRecord
 from cnnkit.data.sources.builtin_names import namesake_note
-from cnnkit.data.sources.listing import find_images
+from cnnkit.data.sources.listing import find_images, ordered_classes
 from cnnkit.errors import DataError, ImageError
 from cnnkit.plots.image_grid import plot_images
 from cnnkit.text import count_of, shown
@@ -137,10 +139,7 @@ def preview_rows(
     # Epochs count from 1 for people, as in history.csv, and from 0 inside.
     draw = _Draw(augmentation, config.training.seed, epoch - 1, 1 if steps else num_versions, steps)
     rows = []
-    source = find_images(config.data)
-    records = source.records
-    for sentence in source.notes:
-        note(sentence)
+    records = _records(config.data, note)
     for record in _in_turns(records, config.training.seed):
         if len(rows) == num_images:
             break
@@ -164,6 +163,20 @@ def preview_rows(
     # With steps the last picture has all operations; otherwise the first version has.
     first_version = -1 if steps else min(1, len(rows[0].pictures) - 1)
     return _with_mixed(rows, augmentation.mixing, first_version, config.training.seed, epoch - 1)
+
+
+def _records(data_config: DataConfig, note: Note) -> Sequence[ImageRecord]:
+    """Return the images with their corrected labels."""
+    source = find_images(data_config)
+    for sentence in source.notes:
+        note(sentence)
+    class_names = ordered_classes(source, data_config.classes)
+    corrections = read_corrections(data_config.labels, class_names)
+    if not corrections:  # otherwise all files are read for their hashes
+        return source.records
+    hashes, _ = hash_files([record.file for record in source.records])
+    known = [digest or "" for digest in hashes]
+    return with_corrections(source.records, known, corrections, data_config.labels, note)
 
 
 def _with_mixed(

@@ -63,7 +63,7 @@ def out_of_sample(config: Config, num_folds: int, report: Report) -> OutOfSample
     pooled = replace(images, records=[replace(each, split=None) for each in images.records])
     folds = folds_of(pooled, num_folds, config.data)
     label_of = {name: label for label, name in enumerate(images.class_names)}
-    labels = np.array([label_of[record.label] for record in images.records])
+    labels = np.array([label_of[label] for label in images.labels])
     if config.model.backbone is not None:
         features = _features(config, images, report)
         probabilities = _of_regression(features, labels, np.array(folds), report)

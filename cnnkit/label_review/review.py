@@ -64,7 +64,7 @@ class Review:
         return {
             "rank": rank,
             "path": record.path,
-            "label": record.label,
+            "label": images.labels[index],
             NEW_LABEL: "",
             "suggestion": images.class_names[best],
             "label_probability": f"{self._own[index]:.6g}",

@@ -59,6 +59,6 @@ def check_folder_name(name: str) -> None:
         return
     better = re.sub(r"[^\w.-]+", "-", name)[:40].strip("-. ") or "run"
     raise UsageError(
-        f"{name!r} cannot be the name of a folder: use letters, digits, '-', '_' and '.'. Give a "
-        f"name, for example --name {better}"
+        f"{name!r} cannot be the name of a folder: use letters, digits, '-', '_' and '.', for "
+        f"example {better}"
     )

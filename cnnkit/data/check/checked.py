@@ -27,19 +27,26 @@ class Checked:
         num_images: number of images that were read.
         findings: sorted by severity, kind and path.
         files: the images, and all other files of a folder, by their path in the findings.
+        notes: sentences about corrected labels.
     """
 
     source: str
     num_images: int
     findings: tuple[Finding, ...]
     files: dict[str, ImageFile]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, source: str, num_images: int, findings: Iterable[Finding], files: dict[str, ImageFile]
+        cls,
+        source: str,
+        num_images: int,
+        findings: Iterable[Finding],
+        files: dict[str, ImageFile],
+        notes: Iterable[str] = (),
     ) -> Checked:
         """Return the result with its findings sorted."""
-        return cls(source, num_images, tuple(sorted(findings, key=_order)), files)
+        return cls(source, num_images, tuple(sorted(findings, key=_order)), files, tuple(notes))
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -78,6 +85,7 @@ class Checked:
         return {
             "source": self.source,
             "images": self.num_images,
+            "notes": list(self.notes),
             "counts": self.counts,
             "kinds": dict(Counter(finding.kind for finding in self.findings)),
             "findings": [

@@ -53,16 +53,18 @@ class HashedImages:
     """The images of a source that can be read, sorted by path.
 
     Args:
-        records: one per image.
+        records: one per image, with its label in the source; the splits depend on it.
         hashes: sha256 of each image's content.
         groups: the group of each image, None if it belongs to no group.
         class_names: in label order.
+        labels: of each image, corrected by `data.labels`.
     """
 
     records: list[ImageRecord]
     hashes: list[str]
     groups: list[str | None]
     class_names: tuple[str, ...]
+    labels: list[str]
 
     def _places(self) -> list[str]:
         # Absolute, because paths in a manifest start from its folder, and those of a source do not.
@@ -100,24 +102,25 @@ class HashedImages:
             note(
                 f"{file}: {noun} to another split, because the source says so ({first_few(moved)})."
             )
-        labels = [record.label for record in self.records]
         relabelled = [
             record.path
-            for record, place, sha256 in zip(self.records, places, self.hashes, strict=True)
-            if earlier.is_relabelled(place, sha256, record.label)
+            for record, place, sha256, label in zip(
+                self.records, places, self.hashes, self.labels, strict=True
+            )
+            if earlier.is_relabelled(place, sha256, label)
         ]
         if relabelled:
             noun = count_of(len(relabelled), "image has", "images have")
             note(f"{file}: {noun} another class than before ({first_few(relabelled)}).")
-        rows = map(Row, places, labels, splits, self.hashes, self.groups)
+        rows = map(Row, places, self.labels, splits, self.hashes, self.groups)
         write_manifest(file, rows)
         num_kept = sum(split is not None for split in kept)
         num_new = len(kept) - num_kept
-        counts = self._counts(labels, splits)
+        counts = self._counts(splits)
         return Division(file, counts, num_kept, num_new, len(gone), len(relabelled))
 
-    def _counts(self, labels: Sequence[str], splits: Sequence[str]) -> dict[str, dict[str, int]]:
-        found = Counter(zip(splits, labels, strict=True))
+    def _counts(self, splits: Sequence[str]) -> dict[str, dict[str, int]]:
+        found = Counter(zip(splits, self.labels, strict=True))
         return {
             split: {name: found[split, name] for name in self.class_names}
             for split in SPLITS
@@ -138,6 +141,9 @@ def read_images(
     source = find_images(data_config)
     for sentence in source.notes:
         note(sentence)
+    class_names = ordered_classes(source, data_config.classes)
+    # Before the images are read: a mistake in that file should show at once.
+    corrections = read_corrections(data_config.labels, class_names)
     found, reasons = hash_files([record.file for record in source.records], progress)
     report_unreadable(
         [(source.records[index].path, reason) for index, reason in reasons.items()],
@@ -150,9 +156,6 @@ def read_images(
     hashes = [sha256 for sha256 in found if sha256]
     for sentence in changed_notes(records, hashes):
         note(sentence)
-    class_names = ordered_classes(source, data_config.classes)
-    corrections = read_corrections(data_config.labels, class_names)
-    records = with_corrections(records, hashes, corrections, data_config.labels, note)
     lost = set(class_names) - {record.label for record in records}
     if lost:
         raise DataError(f"{source.name}: no image of {first_few(sorted(lost), 10)} can be read.")
@@ -161,7 +164,10 @@ def read_images(
     stated = groups_of(records, data_config.split.group)
     groups = _kept_groups(records, hashes, stated, earlier)
     records = [replace(r, group=group) for r, group in zip(records, groups, strict=True)]
-    return HashedImages(records, hashes, groups, class_names)
+    # The records keep their labels, so that the splits are those that training makes.
+    corrected = with_corrections(records, hashes, corrections, data_config.labels, note)
+    labels = [record.label for record in corrected]
+    return HashedImages(records, hashes, groups, class_names, labels)
 
 
 def _check_same_data(

@@ -105,6 +105,15 @@ def test_images_are_matched_by_content_whatever_their_paths_and_order(tmp_path):
     assert (pair.both_right, pair.only_first, pair.only_second, pair.both_wrong) == (20, 3, 1, 2)
 
 
+def test_other_images_with_the_paths_of_a_split_are_not_taken_for_it(tmp_path):
+    for name in ("one", "two"):  # trained on different images that have the same names
+        contents = {f"{index}.png": f"{name} {index}" for index in range(9)}
+        run = scored_run(tmp_path, name, [True] * 9, evaluation="same", contents=contents)
+        run.split.write_text(run.split.read_text().replace(",same,", ",test,"))
+    comparison = cnnkit.compare(["one", "two"], runs_folder=tmp_path, evaluation="same")
+    assert comparison.pairs[0].num_images == 9
+
+
 def test_class_names_in_another_order_are_the_same_classes(tmp_path):
     right = [True, False, True, True, False, True]
     scored_run(tmp_path, "one", right)

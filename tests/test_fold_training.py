@@ -104,6 +104,12 @@ def test_evaluate_prints_them_and_checks_requirements_on_the_pooled_images(own_f
     facts = json.loads(done.stdout)
     assert (facts["mean"].keys(), len(facts["folds"])) == (facts["spread"].keys(), 3)
     assert (own_folds.folder / "evaluation" / "test" / "metrics.json").exists()
+    assert [outcome["is_met"] for outcome in facts["requirements"]] == [True]
+    assert facts["slices"] == {"tried": 0, "worse": []}  # no class has 10 images
+    drawn = {path.name for path in (own_folds.folder / "evaluation" / "test").iterdir()}
+    assert {"slices.csv", "least_certain.csv", "least_certain.png"} <= drawn
+    itself = command("evaluate", own_folds.folder, "--no-worse-than", own_folds.folder)
+    assert itself.exit_code == 0 and "0 images right only here" in itself.stderr
     assert command("evaluate", own_folds.folder, "--require", "accuracy>1").exit_code == 3
     text = command("evaluate", own_folds.folder).stdout
     assert text.split("\n")[0].split() == "mean spread pooled fold 1 fold 2 fold 3".split()

@@ -200,6 +200,39 @@ def test_no_worse_than_compares_image_by_image(tmp_path):
     assert compared("bad", str(tmp_path / "few.csv")).exit_code == 3
 
 
+def test_no_worse_than_finds_the_same_images_by_their_content(tmp_path):
+    right = np.ones(60, bool)
+    moved = {f"new/{index}.png": f"{index}.png" for index in range(60)}
+    scored_run(tmp_path, "one", right)
+    scored_run(tmp_path, "two", right, paths=list(moved), contents=moved)
+    table = str(tmp_path / "two" / "evaluation" / "test" / "predictions.csv")
+    done = _run(tmp_path, "--from-predictions", table, "--no-worse-than", "one", "--json")
+    (outcome,) = json.loads(done.stdout)["requirements"]
+    assert (outcome["is_met"], outcome["value"], outcome["checked"]) == (True, 0, "p-value")
+    other_tool = tmp_path / "tool.csv"  # whose contents are not known
+    other_tool.write_bytes((tmp_path / table).read_bytes())
+    done = _run(tmp_path, "--from-predictions", str(other_tool), "--no-worse-than", "one")
+    assert done.exit_code == 2 and "60 images only in one" in done.stderr
+
+
+@pytest.mark.parametrize("on", ["value", "lower"])
+def test_the_json_lists_the_requirements_with_their_numbers(on, predictions, tmp_path):
+    table = tmp_path / "predictions.csv"
+    write_predictions_file(predictions, table)
+    words = ("--require", "accuracy>=0.85", "--require", "log_loss<=0.1", "--on", on, "--json")
+    done = _run(tmp_path, "--from-predictions", str(table), *words)
+    facts = json.loads(done.stdout)
+    first, second = facts["requirements"]
+    intervals = facts["intervals"]
+    assert done.exit_code == 3 and facts["accuracy"] == first["value"]
+    checked = (0.9, "value") if on == "value" else (intervals["accuracy"][0], "lower end")
+    assert (first["checked_value"], first["checked"]) == checked
+    assert (first["requirement"], first["limit"]) == ("accuracy>=0.85", 0.85)
+    assert first["is_met"] == (on == "value") and not second["is_met"]
+    assert second["checked"] == ("value" if on == "value" else "upper end")
+    assert facts["error"] == f"{first['sentence']}\n{second['sentence']}"
+
+
 def test_from_predictions_gives_the_metrics_of_the_run_and_writes_only_if_asked(
     predictions, tmp_path
 ):

@@ -242,3 +242,10 @@ def test_listing_runs_imports_nothing_heavy(three_runs):
     words = [sys.executable, "-c", code, "runs", "--runs-folder", str(three_runs)]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_a_run_that_a_link_leads_to_is_listed_once(three_runs):
+    (three_runs / "0-newest").symlink_to("c", target_is_directory=True)
+    (three_runs / "elsewhere").symlink_to(made_run(three_runs.parent / "other", "d").folder)
+    names = {entry.name for entry in list_runs(three_runs).entries}
+    assert names == {"a", "b", "c", "elsewhere"}

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # The options that do not need a model.
 _OF_ANSWERS = ("requirements", "no_worse_than", "output", "overwrite")
+_OF_FOLDS = ("requirements", "on_lower", "no_worse_than", "note")
 
 
 @click.command(cls=Command, examples=['cnnkit evaluate runs/photos --require "accuracy>=0.9"'])
@@ -124,24 +125,27 @@ def evaluate(
     the run. With more than 60 classes, the matrix and the probabilities have files of their own.
     Kinds of images on which the run is worse are listed, and pictures of its errors are drawn.
     """
-    from cnnkit.evaluation.required import Gate
+    from cnnkit.evaluation.required import Gate, Judged
     from cnnkit.evaluation.scores import NotWrittenError
 
     gate = Gate(what["requirements"], what["no_worse_than"], on == "lower", junit)
     gate.check_options(overwrite=what["overwrite"])
-    not_written = not_met = None
+    not_written = failure = None
     try:
         evaluation = _evaluation(one_model(run, model), from_predictions, runs_folder, gate, what)
     except NotWrittenError as error:
         evaluation, not_written = error.evaluation, error
     try:
         # Also if the results could not be written: scoring the images may have taken long.
-        lines = gate.check(evaluation)
+        judged = Judged(evaluation, gate.check(evaluation))
+        failure = judged.failure
     except CnnkitError as error:
-        not_met, lines = error, [str(error)] if not_written else []
+        judged, failure = Judged(evaluation), error
+    # The failure names the outcomes itself.
+    lines = judged.sentences if failure is None else [str(failure)] if not_written else []
     is_written = not not_written and evaluation.folder is not None
     hints = [f"The results are in {shown(str(evaluation.folder))}."] if is_written else []
-    show(evaluation, as_json, hints, notes=lines, failure=not_written or not_met)
+    show(judged, as_json, hints, notes=lines, failure=not_written or failure)
 
 
 def _evaluation(
@@ -162,7 +166,7 @@ def _evaluation(
 
         options = {key: given[key] for key in (*_OF_ANSWERS, "on_lower", "note")}
         return evaluate_predictions(from_predictions, runs_folder=runs_folder, **options)
-    if folds := _evaluated_folds(name, runs_folder, what):
+    if folds := _evaluated_folds(name, runs_folder, given):
         return folds
     from cnnkit.evaluation.evaluate_model import evaluate_model
     from cnnkit.progress import report_for
@@ -178,7 +182,7 @@ def _refuse_options(options: Mapping[str, Any], reason: str) -> None:
 
 
 def _evaluated_folds(
-    name: str | None, runs_folder: Path, options: Mapping[str, Any]
+    name: str | None, runs_folder: Path, given: Mapping[str, Any]
 ) -> FoldEvaluation | None:
     """Return the scores of a cross-validation, None if the name is not that of one."""
     from cnnkit.runs.fold_runs import find_folds
@@ -186,11 +190,15 @@ def _evaluated_folds(
     folds = None if name is None else find_folds(name, runs_folder)
     if folds is None:
         return None
-    if given := [key for key, value in options.items() if value and key != "requirements"]:
+    if other := [key for key, value in given.items() if value and key not in _OF_FOLDS]:
         raise click.UsageError(
             f"{name} is a cross-validation, whose folds are scored on their test images: it takes "
-            f"no --{given[0].replace('_', '-')}. Name one fold, for example {name}/fold1."
+            f"no --{other[0].replace('_', '-')}. Name one fold, for example {name}/fold1."
         )
-    from cnnkit.evaluation.pooled_folds import evaluate_folds
+    from cnnkit.evaluation.fold_details import evaluate_folds_in_detail
+    from cnnkit.progress import report_for
 
-    return evaluate_folds(folds)
+    options = {key: given[key] for key in _OF_FOLDS}
+    return evaluate_folds_in_detail(
+        folds, runs_folder=runs_folder, report=report_for(sys.stderr), **options
+    )

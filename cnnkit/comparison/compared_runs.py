@@ -158,7 +158,7 @@ def _read_run(run: Run, evaluation: str) -> ComparedRun:
         run.name,
         run.folder,
         predictions,
-        _contents([run], predictions.paths),
+        contents_of([run], predictions.paths, evaluation),
         _config(run.config),
         parameters if isinstance(parameters, int) else None,
         run.tflite if run.tflite.is_file() else None,
@@ -196,7 +196,7 @@ def _read_folds(folds: FoldRuns, evaluation: str) -> ComparedRun:
         folds.folder.name,
         folds.folder,
         predictions,
-        _contents(folds.runs, predictions.paths),
+        contents_of(folds.runs, predictions.paths, evaluation),
         _config(folds.config),
         parameters if isinstance(parameters, int) else None,
         first.tflite if first.tflite.is_file() else None,
@@ -221,12 +221,20 @@ def _fold_accuracies(folds: FoldRuns, predictions: Predictions) -> list[float]:
     return [float(right[numbers == number].mean()) for number in range(folds.num_folds)]
 
 
-def _contents(runs: Sequence[Run], paths: Sequence[str]) -> list[str] | None:
-    """Return the sha256 of each image as split.csv has it, None if one of them is not there."""
+def contents_of(runs: Sequence[Run], paths: Sequence[str], evaluation: str) -> list[str] | None:
+    """Return the sha256 of each image as split.csv has it, None if one of them is not there.
+
+    Args:
+        runs: one, or all folds of a cross-validation.
+        paths: of the images.
+        evaluation: its name. Unless it is that of a split, the images are others, whose paths may
+            be the same.
+    """
     known = {}
     for run in runs:
         if run.split.is_file():
-            known |= {row["path"]: row["sha256"] for row in run.read_split()}
+            rows = (row for row in run.read_split() if row["split"] == evaluation)
+            known |= {row["path"]: row["sha256"] for row in rows}
     contents = [known.get(path, "") for path in paths]
     return contents if all(contents) else None
 

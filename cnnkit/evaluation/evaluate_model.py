@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from cnnkit.comparison.compared_runs import contents_of
 from cnnkit.config import Config, load_config
 from cnnkit.data.records import SPLITS, ImageRecord, fingerprint_of
 from cnnkit.data.scored_images import find_images_for, run_images
@@ -137,7 +138,8 @@ def evaluate_model(
         note=kept_note,
         report=report or Report(),
     )
-    evaluation = Evaluation(folder, predictions, status, tuple(notes), details, baseline)
+    contents = contents_of([run], predictions.paths, split) if data is None else None
+    evaluation = Evaluation(folder, predictions, status, tuple(notes), details, baseline, contents)
     try:
         evaluation.write()
     except OSError as error:

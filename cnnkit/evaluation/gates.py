@@ -46,11 +46,20 @@ class Outcome(NamedTuple):
         requirement: as the user wrote it.
         sentence: the value, what is required, and whether it is met.
         is_met: whether it is.
+        value: of the metric; of `--no-worse-than`, the difference of the accuracies.
+        checked: what the limit was compared with: `value`, the `lower end` or the `upper end` of
+            its interval, or the `p-value` of McNemar's test.
+        checked_value: that number.
+        limit: what was required of it.
     """
 
     requirement: str
     sentence: str
     is_met: bool
+    value: float
+    checked: str
+    checked_value: float
+    limit: float
 
 
 def parse_requirement(text: str) -> Requirement:
@@ -139,18 +148,24 @@ def check_requirements(
                 f"--require: {shown(required.metric)} is not defined for these images: there are "
                 "too few of them, or too few of their classes."
             )
-        described, checked = f"is {_number(value)}", value
+        described, checked, number = f"is {_number(value)}", "value", value
         if on_lower:
-            low, high = interval
-            end, checked = ("lower", low) if required.comparison in (">=", ">") else ("upper", high)
-            described += f", the {end} end of its interval {_number(checked)}"
-        is_met = _OPERATORS[required.comparison](checked, required.limit)
+            must_be_large = required.comparison in (">=", ">")
+            checked, number = (
+                ("lower end", interval[0]) if must_be_large else ("upper end", interval[1])
+            )
+            described += f", the {checked} of its interval {_number(number)}"
+        is_met = _OPERATORS[required.comparison](number, required.limit)
         outcomes.append(
             Outcome(
                 text,
                 f"{shown(required.metric)} {described}, required {required.comparison} "
                 f"{required.limit:g}: {'met' if is_met else 'NOT met'}",
                 is_met,
+                value,
+                checked,
+                number,
+                required.limit,
             )
         )
     return outcomes

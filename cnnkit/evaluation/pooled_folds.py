@@ -79,6 +79,8 @@ class FoldEvaluation:
         ]
         images = [str(len(self.pooled.predictions)), *(f"{x['num_images']:,}" for x in self.folds)]
         table = table_text(["", *columns], [*rows, ["images", "", "", *images]], right=columns)
+        if self.pooled.details is not None:
+            table += f"\n\n{self.pooled.details.text()}\n"
         name = quoted(self.run_folder)
         return (
             f"{table}\nrun   {shown(str(self.run_folder))}\n"
@@ -95,11 +97,29 @@ class FoldEvaluation:
             "spread": self.spread,
             "folds": list(self.folds),
             "pooled": self.metrics,
+            **(self.pooled.details.as_dict() if self.pooled.details is not None else {}),
         }
 
 
 def evaluate_folds(folds: FoldRuns) -> FoldEvaluation:
     """Bring the test images of all folds together, and write the results into the folder.
+
+    Raises:
+        UsageError: a fold is not finished.
+        DataError: the predictions of a fold cannot be read.
+    """
+    evaluation = Evaluation(folds.evaluation(SPLIT), answers_of_folds(folds))
+    evaluation.write(in_full=False)
+    return fold_evaluation(folds, evaluation)
+
+
+def fold_evaluation(folds: FoldRuns, pooled: Evaluation) -> FoldEvaluation:
+    """Return the scores of each fold, as run.json has them, with those of all together."""
+    return FoldEvaluation([dict(run.info()["metrics"][SPLIT]) for run in folds.runs], pooled)
+
+
+def answers_of_folds(folds: FoldRuns) -> Predictions:
+    """Return the answers to the test images of all folds together.
 
     Raises:
         UsageError: a fold is not finished.
@@ -115,10 +135,7 @@ def evaluate_folds(folds: FoldRuns) -> FoldEvaluation:
             f"{folds.folder}: {first_few(unfinished, 5)} {'is' if len(unfinished) == 1 else 'are'} "
             f"not finished. To continue: cnnkit train --resume {quoted(folds.folder)}"
         )
-    parts = [read_predictions(run.evaluation(SPLIT)) for run in folds.runs]
-    evaluation = Evaluation(folds.evaluation(SPLIT), pooled_predictions(parts))
-    evaluation.write()
-    return FoldEvaluation([dict(run.info()["metrics"][SPLIT]) for run in folds.runs], evaluation)
+    return pooled_predictions([read_predictions(run.evaluation(SPLIT)) for run in folds.runs])
 
 
 def pooled_predictions(parts: Sequence[Predictions]) -> Predictions:

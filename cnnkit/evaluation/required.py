@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cnnkit.errors import GateError, UsageError
 from cnnkit.evaluation.gates import Outcome, check_requirements
@@ -45,20 +46,16 @@ class Gate:
                     )
         check_output(self.junit, "--junit", (".xml",), overwrite=overwrite)
 
-    def check(self, evaluation: Evaluation | FoldEvaluation) -> list[str]:
-        """Return one sentence per requirement if all are met; write the JUnit file in any case.
+    def check(self, evaluation: Evaluation | FoldEvaluation) -> list[Outcome]:
+        """Return whether each requirement is met, and write the JUnit file.
 
         Raises:
-            GateError: at least one is not met; the text has the sentences of all.
             UsageError: a requirement names something that these images do not have.
         """
         outcomes = self._outcomes(evaluation)
         if self.junit is not None:
             write_junit(outcomes, str(evaluation.folder or "predictions"), self.junit)
-        sentences = [outcome.sentence for outcome in outcomes]
-        if not all(outcome.is_met for outcome in outcomes):
-            raise GateError("\n".join(sentences))
-        return sentences
+        return outcomes
 
     def _outcomes(self, evaluation: Evaluation | FoldEvaluation) -> list[Outcome]:
         scores = evaluation.pooled if isinstance(evaluation, FoldEvaluation) else evaluation
@@ -70,6 +67,44 @@ class Gate:
         )
         if scores.baseline is not None:
             outcomes.append(
-                check_no_worse(scores.predictions, scores.baseline, on_lower=self.on_lower)
+                check_no_worse(
+                    scores.predictions,
+                    scores.baseline,
+                    contents=scores.contents,
+                    on_lower=self.on_lower,
+                )
             )
         return outcomes
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An evaluation, and whether the requirements on it are met: what `cnnkit evaluate` prints.
+
+    Args:
+        evaluation: the scores.
+        outcomes: of the requirements, in order.
+    """
+
+    evaluation: Evaluation | FoldEvaluation
+    outcomes: Sequence[Outcome] = ()
+
+    @property
+    def sentences(self) -> list[str]:
+        """One per requirement."""
+        return [outcome.sentence for outcome in self.outcomes]
+
+    @property
+    def failure(self) -> GateError | None:
+        """The error with which the command ends if at least one requirement is not met."""
+        is_met = all(outcome.is_met for outcome in self.outcomes)
+        return None if is_met else GateError("\n".join(self.sentences))
+
+    def text(self) -> str:
+        """Return the scores."""
+        return self.evaluation.text()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the scores and the outcomes, ready for JSON."""
+        outcomes = [outcome._asdict() for outcome in self.outcomes]
+        return {**self.evaluation.as_dict(), "requirements": outcomes}

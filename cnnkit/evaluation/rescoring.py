@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from cnnkit.comparison.compared_runs import Note
+from cnnkit.comparison.compared_runs import Note, contents_of
 from cnnkit.errors import UsageError
 from cnnkit.evaluation.details import Details
 from cnnkit.evaluation.gates import check_metric_names, parse_requirement
@@ -16,6 +16,7 @@ from cnnkit.evaluation.no_worse import read_baseline
 from cnnkit.evaluation.predictions_reader import read_predictions
 from cnnkit.evaluation.result_folder import check_result_folder
 from cnnkit.evaluation.scores import Evaluation, NotWrittenError
+from cnnkit.runs import run_around
 from cnnkit.text import count_of, first_few, shown
 
 
@@ -76,7 +77,14 @@ def evaluate_predictions(
             note=note,
         )
     details = Details(predictions, images_of_table(table))
-    evaluation = Evaluation(output, predictions, details=details, baseline=baseline)
+    run = run_around(table)
+    evaluation = Evaluation(
+        output,
+        predictions,
+        details=details,
+        baseline=baseline,
+        contents=contents_of([run], predictions.paths, _evaluation_of(table)) if run else None,
+    )
     if output is not None:
         try:
             evaluation.write()

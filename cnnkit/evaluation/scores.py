@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,6 +69,7 @@ class Evaluation:
         notes: what was ignored or left out, in sentences.
         details: slices, galleries and the like; None if only the numbers are wanted.
         baseline: another run's answers to the same images, if it is to be compared with.
+        contents: sha256 of each image; None if they are not known.
     """
 
     folder: Path | None
@@ -76,6 +78,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     details: Details | None = None
     baseline: ComparedRun | None = None
+    contents: Sequence[str] | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -109,36 +112,41 @@ class Evaluation:
             metrics["most_confused"] = [self._confusion(*pair) for pair in pairs]
         return metrics
 
-    def write(self) -> None:
+    def write(self, *, in_full: bool = True) -> None:
         """Write predictions.csv, metrics.json and the plots into the folder.
 
         If there are many classes, write probabilities.npy, classes.txt and confusion_matrix.csv
         too.
+
+        Args:
+            in_full: all plots, as PNG and SVG. Otherwise, at the end of a training, the confusion
+                matrix in counts and the reliability diagram as PNG: drawing takes most of the time.
         """
         write_predictions_file(self.predictions, self.folder / "predictions.csv")
         if self.has_many_classes:
             pairs = np.argwhere(self.confusion_matrix).tolist()
             confusions = (self._confusion(*pair) for pair in pairs)
             write_csv(self.folder / _MATRIX_FILE, ("true", "predicted", "images"), confusions)
-        self._draw()
+        self._draw(in_full)
         if self.details is not None:
             self.details.write(self.folder)
         # Last, so that a folder with a metrics.json has the other files too.
         write_json(self.folder / "metrics.json", self.metrics)
 
-    def _draw(self) -> None:
+    def _draw(self, in_full: bool) -> None:
         # Not imported by those who only want the numbers.
         from cnnkit.plots.confusion_matrix import plot_confusion_matrix
         from cnnkit.plots.reliability_diagram import plot_reliability
 
         counts, normalized, reliability = (self.folder / f"{name}.png" for name in _PLOTS)
-        plot_confusion_matrix(self.confusion_matrix, self.class_names, counts)
-        if not self.has_many_classes:
+        plot_confusion_matrix(self.confusion_matrix, self.class_names, counts, svg=in_full)
+        if in_full and not self.has_many_classes:
             plot_confusion_matrix(
                 self.confusion_matrix, self.class_names, normalized, normalized=True
             )
         answers = self.predictions
-        plot_reliability(CalibrationBins(answers.confidence, answers.is_correct), reliability)
+        bins = CalibrationBins(answers.confidence, answers.is_correct)
+        plot_reliability(bins, reliability, svg=in_full)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the folder, the status of the run, the notes and the metrics, ready for JSON."""

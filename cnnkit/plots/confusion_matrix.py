@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
 from cnnkit.metrics import MOST_CLASSES_IN_FULL, most_confused
-from cnnkit.plots.figures import class_label, save_png_and_svg
+from cnnkit.plots.figures import class_label, save_figure, save_png_and_svg
 
 MOST_IN_LABEL_ORDER = 20  # classes; people look for similar ones among more
 _MOST_CONFUSIONS = 30
@@ -21,9 +21,14 @@ _MOST_CELLS = 400  # along each side of a matrix; more could not be told apart
 
 
 def plot_confusion_matrix(
-    matrix: ArrayLike, class_names: Sequence[str], path: Path, *, normalized: bool = False
+    matrix: ArrayLike,
+    class_names: Sequence[str],
+    path: Path,
+    *,
+    normalized: bool = False,
+    svg: bool = True,
 ) -> None:
-    """Draw a confusion matrix, coloured by the share of the true class, as PNG and SVG.
+    """Draw a confusion matrix, coloured by the share of the true class.
 
     Rows are true classes, columns are predicted classes. More than `MOST_IN_LABEL_ORDER` classes
     are ordered by similarity. Of more than `MOST_CLASSES_IN_FULL` classes, the matrix is drawn
@@ -32,15 +37,18 @@ def plot_confusion_matrix(
     Args:
         matrix: counts (num_classes, num_classes).
         class_names: ordered by label.
-        path: the PNG file; the SVG file is written next to it.
+        path: the PNG file; an SVG file is written next to it.
         normalized: write percentages of the true class into the cells instead of counts. It makes
             no difference for more than `MOST_CLASSES_IN_FULL` classes, whose cells have no text.
+        svg: also write the SVG file.
     """
+    save = save_png_and_svg if svg else save_figure
     matrix = np.asarray(matrix)
     order = similarity_order(matrix)
     ordered, names = matrix[np.ix_(order, order)], [class_names[label] for label in order]
     if len(names) > MOST_CLASSES_IN_FULL:
-        return _plot_confusions(ordered, names, path)
+        save(_confusions_figure(ordered, names), path)
+        return
     share = ordered / np.maximum(ordered.sum(axis=1, keepdims=True), 1)
     size = len(names)
     side = min(4 + 0.35 * size, 40)
@@ -63,8 +71,9 @@ def plot_confusion_matrix(
         for row, column in zip(*np.nonzero(ordered), strict=True):
             colour = "white" if share[row, column] > 0.5 else "black"
             text = f"{100 * share[row, column]:.0f}" if normalized else ordered[row, column]
-            axis.text(column, row, text, ha="center", va="center", color=colour)
-    save_png_and_svg(figure, path)
+            cell = axis.text(column, row, text, ha="center", va="center", color=colour)
+            cell.set_in_layout(False)  # inside the matrix: measuring hundreds of texts takes long
+    save(figure, path)
 
 
 def similarity_order(matrix: np.ndarray) -> np.ndarray:
@@ -87,7 +96,7 @@ def similarity_order(matrix: np.ndarray) -> np.ndarray:
     return leaves_list(tree)
 
 
-def _plot_confusions(matrix: np.ndarray, class_names: Sequence[str], path: Path) -> None:
+def _confusions_figure(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:
     figure = Figure(figsize=(17, 8), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.15, h_pad=0.1)
     overview, bars = figure.subplots(1, 2, width_ratios=(1, 0.9))
@@ -104,7 +113,7 @@ def _plot_confusions(matrix: np.ndarray, class_names: Sequence[str], path: Path)
         title += f", {per_block} x {per_block} per cell"
     overview.set(title=title, xlabel="predicted class (place)", ylabel="true class (place)")
     _draw_confusions(bars, matrix, class_names)
-    save_png_and_svg(figure, path)
+    return figure
 
 
 def _blocks(matrix: np.ndarray) -> tuple[np.ndarray, int]:

@@ -35,6 +35,7 @@ def save_svg(figure: Figure, path: Path) -> None:
 def save_png_and_svg(figure: Figure, path: Path) -> None:
     """Write a figure as a PNG file, and as an SVG file with the same name next to it."""
     save_figure(figure, path)
+    figure.set_layout_engine("none")  # places are kept, and not computed again for the second file
     save_svg(figure, path.with_suffix(".svg"))
 
 

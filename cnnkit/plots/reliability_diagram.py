@@ -8,15 +8,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cnnkit.metrics import CalibrationBins
-from cnnkit.plots.figures import COLOURS, save_png_and_svg
+from cnnkit.plots.figures import COLOURS, save_figure, save_png_and_svg
 
 
-def plot_reliability(bins: CalibrationBins, path: Path) -> None:
-    """Draw accuracy over confidence, with the number of images of each bin below, as PNG and SVG.
+def plot_reliability(bins: CalibrationBins, path: Path, *, svg: bool = True) -> None:
+    """Draw accuracy over confidence, with the number of images of each bin below.
 
     Args:
         bins: the images grouped by confidence.
-        path: the PNG file; the SVG file is written next to it.
+        path: the PNG file; an SVG file is written next to it.
+        svg: also write the SVG file.
     """
     figure = Figure(figsize=(5, 5.6), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -44,4 +45,4 @@ def plot_reliability(bins: CalibrationBins, path: Path) -> None:
     bottom.bar(middles, bins.images, 0.9 * width, color="0.5")
     bottom.set(xlabel="confidence (probability of the answer)", ylabel="images")
     bottom.yaxis.get_major_locator().set_params(integer=True)
-    save_png_and_svg(figure, path)
+    (save_png_and_svg if svg else save_figure)(figure, path)

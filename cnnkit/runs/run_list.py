@@ -144,7 +144,13 @@ def list_runs(runs_folder: Path) -> RunList:
             f"{shown(str(runs_folder))} is not a folder. Train a run (cnnkit train config.yaml), "
             "or give the folder of the runs with --runs-folder."
         )
-    folders = sorted(path for path in runs_folder.iterdir() if path.is_dir())
+    # A link to a run in the same folder would list it twice: the link itself is looked at last.
+    links_last = sorted(runs_folder.iterdir(), key=lambda path: (path.is_symlink(), path))
+    by_place: dict[Path, Path] = {}
+    for path in links_last:
+        if path.is_dir():
+            by_place.setdefault(path.resolve(), path)
+    folders = sorted(by_place.values())
     found = [entry for folder in folders if (entry := entry_of(folder))]
     return sort_runs(RunList(runs_folder, found), "started")
 

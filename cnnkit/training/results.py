@@ -63,7 +63,7 @@ def _evaluate_split(run: Run, dataset: ImageDataset, split: str, name: str) -> d
             np.concatenate([predictor(dataset.pixels(chunk)) for chunk in chunks]),
         ),
     )
-    evaluation.write()
+    evaluation.write(in_full=False)
     return evaluation.metrics
 
 

@@ -41,6 +41,9 @@ def test_a_difference_by_chance_is_not_distinguishable_and_needs_more_images(tmp
     assert pair.difference == pytest.approx(-3 / 250)
     assert pair.interval[0] < pair.difference < pair.interval[1]
     assert pair.interval[0] < 0 < pair.interval[1]
+    # The classes have nearly the same number of images, so the means over them differ little.
+    assert pair.metrics["balanced_accuracy"].difference == pytest.approx(-3 / 250, abs=1e-3)
+    assert "balanced_accuracy" in comparison.text()
 
 
 def test_a_true_difference_names_the_better_run(tmp_path):
@@ -194,6 +197,7 @@ def test_the_output_folder_has_pictures_and_the_images_that_only_some_get_right(
     _two(tmp_path, 20, 1, 2, 3)
     words = ["compare", "one", "two", "--runs-folder", tmp_path, "-o", tmp_path / "out"]
     assert command(*words).exit_code == 0
+    assert {"curves.svg", "accuracies.svg"} <= {path.name for path in (tmp_path / "out").iterdir()}
     for name in ("curves.png", "accuracies.png"):
         with Image.open(tmp_path / "out" / name) as image:
             assert len(np.unique(np.asarray(image.convert("L")))) > 20

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.metrics import balanced_accuracy_score, f1_score
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
+from cnnkit.comparison.compared_runs import ComparedRun
+from cnnkit.comparison.metric_differences import metric_differences
 from cnnkit.comparison.paired_tests import (
     ALPHA,
     difference_interval,
@@ -17,6 +22,7 @@ from cnnkit.comparison.paired_tests import (
     mcnemar,
     needed_images,
 )
+from cnnkit.evaluation.predictions import Predictions
 
 _COUNT = st.integers(0, 300)
 
@@ -151,3 +157,47 @@ def test_equally_good_classifiers_are_seldom_told_apart():
         first, second = _simulated(random, 400, (0.8, 0.06, 0.06, 0.08))
         found += mcnemar(int((first & ~second).sum()), int((second & ~first).sum())) < ALPHA
     assert 10 <= found <= 50  # the exact test errs in at most 5% of all cases, and in not much less
+
+
+def test_differences_of_metrics_are_those_of_a_bootstrap_that_draws_images(tmp_path):
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), [60, 40, 25])
+    probabilities = random.dirichlet(np.ones(3), (2, len(labels))) + 0.7 * np.eye(3)[labels]
+    probabilities /= probabilities.sum(axis=2, keepdims=True)
+    paths = list(map(str, range(len(labels))))
+    names, turned = ("a", "b", "c"), [2, 0, 1]
+    first = ComparedRun("one", tmp_path, Predictions(names, paths, labels, probabilities[0]))
+    back = np.argsort(turned)
+    second = ComparedRun(
+        "two",
+        tmp_path,
+        Predictions(("c", "a", "b"), paths, back[labels], probabilities[1][:, turned]),
+    )
+    found = metric_differences(first, second)
+    answers = probabilities.argmax(axis=2)
+    members = [np.flatnonzero(labels == label) for label in range(3)]
+    losses = -np.log(probabilities[:, np.arange(len(labels)), labels])
+
+    def differences(drawn):
+        ones, others = (each[drawn] for each in answers)
+        scores = (balanced_accuracy_score, partial(f1_score, average="macro"))
+        by_count = [score(labels[drawn], others) - score(labels[drawn], ones) for score in scores]
+        return [*by_count, (losses[1] - losses[0])[drawn].mean()]
+
+    resamples = [
+        differences(np.concatenate([random.choice(each, len(each) - 1) for each in members]))
+        for _ in range(1000)
+    ]
+    measured = differences(np.arange(len(labels)))
+    assert list(found) == ["balanced_accuracy", "macro_f1", "log_loss"]
+    assert [each.difference for each in found.values()] == pytest.approx(measured)
+    widths = [(each.high - each.low) / 2 / 1.96 for each in found.values()]
+    assert widths == pytest.approx(np.std(resamples, axis=0), rel=0.12)
+
+
+def test_identical_answers_have_no_difference_in_any_metric(tmp_path):
+    labels = np.arange(9) % 3
+    run = ComparedRun(
+        "one", tmp_path, Predictions(("a", "b", "c"), [""] * 9, labels, np.eye(3)[labels])
+    )
+    assert set(metric_differences(run, run).values()) == {(0, 0, 0)}

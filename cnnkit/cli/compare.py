@@ -33,8 +33,9 @@ from cnnkit.text import first_few
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="A folder for the comparison: curves.png, accuracies.png, comparison.json, and "
-    "disagreements.csv with the images that only some of the runs get right.",
+    help="A folder for the comparison: the curves and the accuracies as PNG and SVG, "
+    "comparison.json, and disagreements.csv with the images that only some of the runs get right. "
+    "Without it, nothing is written.",
 )
 @overwrite_option
 @runs_option
@@ -66,7 +67,7 @@ def compare(
         comparison = with_latency(comparison)
         if unmeasured := [run.name for run in comparison.runs if run.milliseconds is None]:
             say(f"No latency of {first_few(unmeasured)}: there is no model.tflite.")
-    hints = []
+    hints = ["For curves, and the images on which the runs differ, add: -o FOLDER"]
     if output is not None:
         write_comparison(comparison, output)
         hints = [f"The curves, and the images on which the runs differ, are in {output}."]

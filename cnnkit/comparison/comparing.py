@@ -13,6 +13,7 @@ import numpy as np
 from cnnkit.comparison.compared_runs import ComparedRun, read_compared
 from cnnkit.comparison.comparison_text import differences_table, pair_text, runs_table
 from cnnkit.comparison.config_differences import ABSENT, ConfigDifference, config_differences
+from cnnkit.comparison.metric_differences import metric_differences
 from cnnkit.comparison.pair import Pair, compare_pair
 from cnnkit.comparison.paired_tests import holm
 from cnnkit.comparison.same_images import positions_in
@@ -127,7 +128,10 @@ def compare(
         [read_compared(run, Path(runs_folder), evaluation=evaluation, note=note) for run in runs]
     )
     ranked = given if len(given) == 2 else sorted(given, key=_rank)
-    pairs = [compare_pair(ranked[0], other) for other in ranked[1:]]
+    pairs = [
+        replace(compare_pair(ranked[0], other), metrics=metric_differences(ranked[0], other))
+        for other in ranked[1:]
+    ]
     if len(pairs) > 1:
         corrected = holm([pair.p_value for pair in pairs]).tolist()
         pairs = [pair.corrected(p) for pair, p in zip(pairs, corrected, strict=True)]

@@ -11,7 +11,10 @@ from cnnkit.new_folders import check_writable
 from cnnkit.output_guard import check_output
 from cnnkit.text import shown
 
-_FILES = ("curves.png", "accuracies.png", "comparison.json", "disagreements.csv")
+_FILES = (
+    *("curves.png", "curves.svg", "accuracies.png", "accuracies.svg"),
+    *("comparison.json", "disagreements.csv"),
+)
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
@@ -37,9 +40,9 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> None:
-    """Write curves.png, accuracies.png, comparison.json and disagreements.csv.
+    """Write curves and accuracies as PNG and SVG, comparison.json and disagreements.csv.
 
-    There is no curves.png if a run has no history.csv, as a cross-validation or a CSV file.
+    There are no curves if a run has no history.csv, as a cross-validation or a CSV file.
     """
     from cnnkit.plots.compared_runs_plots import plot_accuracies, plot_overlaid_curves
 

@@ -53,10 +53,18 @@ def pair_text(pair: Pair) -> str:
         ("both wrong", f"{pair.both_wrong:,}"),
     ]
     images = table_text(["images", ""], rows, right=[""])
+    metrics = table_text(
+        ["metric", "difference", "95% interval"],
+        [
+            [name, f"{each.difference:+.4f}", f"{each.low:+.4f} to {each.high:+.4f}"]
+            for name, each in pair.metrics.items()
+        ],
+        right=["difference"],
+    )
     lines = [f"{second} minus {first}: {pair.difference_text()}"]
     if pair.has_narrow_interval:
         lines.append(_NARROW)
-    return "\n".join([*lines, "", images])
+    return "\n".join([*lines, "", metrics, "", images])
 
 
 def differences_table(runs: Sequence[ComparedRun], differences: Sequence[ConfigDifference]) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.comparison.compared_runs import ComparedRun
+from cnnkit.comparison.metric_differences import MetricDifference
 from cnnkit.comparison.paired_tests import ALPHA, difference_interval, mcnemar, needed_images
 from cnnkit.comparison.same_images import positions_in
 from cnnkit.text import count_of, shown
@@ -31,6 +33,7 @@ class Pair:
         interval: 95% interval of `difference`, from the paired bootstrap.
         p_value: of McNemar's exact test.
         corrected_p_value: the same, corrected by Holm's method if several pairs were tested.
+        metrics: how the runs differ in other metrics, by name; empty if that was not asked for.
     """
 
     first: str
@@ -42,6 +45,7 @@ class Pair:
     interval: tuple[float, float]
     p_value: float
     corrected_p_value: float
+    metrics: Mapping[str, MetricDifference] = field(default_factory=dict)
 
     @property
     def num_images(self) -> int:
@@ -138,6 +142,7 @@ class Pair:
         return {
             **vars(self),
             "interval": list(self.interval),
+            "metrics": {name: each.as_dict() for name, each in self.metrics.items()},
             "num_images": self.num_images,
             "difference": self.difference,
             "is_distinguishable": self.is_distinguishable,

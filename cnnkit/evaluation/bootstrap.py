@@ -10,6 +10,8 @@ doi:10.1080/01621459.1988.10478591, for strata with few images.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,20 +69,34 @@ def error_of_sum(influences: NDArray, strata: NDArray) -> float:
 def resampled_counts(labels: NDArray, predicted: NDArray, num_classes: int) -> CountMetrics:
     """Return the counts of `RESAMPLES` resamples: arrays (RESAMPLES, num_classes).
 
-    Only how many images of a class get which answer matters to them. So these numbers are drawn,
-    from a multinomial distribution, and not the images.
-
     Args:
         labels: (num_images,) integers.
         predicted: (num_images,) integers, the answers.
         num_classes: how many classes there are.
     """
+    return paired_resampled_counts(labels, [predicted], num_classes)[0]
+
+
+def paired_resampled_counts(
+    labels: NDArray, predicted: Sequence[NDArray], num_classes: int
+) -> list[CountMetrics]:
+    """Return the counts of several classifiers in the same `RESAMPLES` resamples.
+
+    Only how many images of a class get which answers matters to them. So these numbers are drawn,
+    from a multinomial distribution, and not the images.
+
+    Args:
+        labels: (num_images,) integers.
+        predicted: for each classifier (num_images,) integers, its answers.
+        num_classes: how many classes there are.
+    """
     kinds, images = np.unique(
-        np.stack([strata_of(labels), labels, predicted]), axis=1, return_counts=True
+        np.stack([strata_of(labels), labels, *predicted]), axis=1, return_counts=True
     )
-    strata, true, answered = kinds
+    strata, true, *answered = kinds
     random = np.random.default_rng(_SEED)
-    hits, support, answers = np.zeros((3, num_classes, RESAMPLES))
+    support = np.zeros((num_classes, RESAMPLES))
+    hits, answers = np.zeros((2, len(predicted), num_classes, RESAMPLES))
     for stratum in np.split(np.arange(len(images)), np.flatnonzero(np.diff(strata)) + 1):
         size = images[stratum].sum()
         num_draws = max(size - 1, 1)
@@ -88,7 +104,11 @@ def resampled_counts(labels: NDArray, predicted: NDArray, num_classes: int) -> C
         # Scaled, so that the counts are those of as many images as there are.
         for kind, counts in zip(stratum, drawn.T * (size / num_draws), strict=True):
             support[true[kind]] += counts
-            answers[answered[kind]] += counts
-            if true[kind] == answered[kind]:
-                hits[true[kind]] += counts
-    return CountMetrics(hits.T, support.T, answers.T)
+            for classifier, answer in enumerate(answered):
+                answers[classifier, answer[kind]] += counts
+                if true[kind] == answer[kind]:
+                    hits[classifier, true[kind]] += counts
+    return [
+        CountMetrics(right.T, support.T, given.T)
+        for right, given in zip(hits, answers, strict=True)
+    ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from cnnkit.plots.figures import COLOURS, class_label, save_figure
+from cnnkit.plots.figures import COLOURS, class_label, save_png_and_svg
 
 _FONT = 14  # readable if the picture is shown at a width of 300 pixels
 _STYLES = ("-", "--", ":", "-.")
@@ -22,7 +22,7 @@ def plot_overlaid_curves(
 
     Args:
         histories: the name of a run -> the rows of its history.csv.
-        path: of the PNG file.
+        path: of the PNG file; an SVG file is written next to it.
     """
     columns = _CURVES
     if not all("val_loss" in row for rows in histories.values() for row in rows):
@@ -48,7 +48,7 @@ def plot_overlaid_curves(
     legend = figure.legend(*lines, loc="outside lower center", ncols=3, fontsize=_FONT)
     for text in legend.get_texts():
         text.set_parse_math(False)
-    save_figure(figure, path)
+    save_png_and_svg(figure, path)
 
 
 def plot_accuracies(
@@ -65,7 +65,7 @@ def plot_accuracies(
         accuracies: in [0, 1].
         intervals: the 95% interval of each.
         groups: for each run what the legend says of it.
-        path: of the PNG file.
+        path: of the PNG file; an SVG file is written next to it.
     """
     figure = Figure(figsize=(7.5, 2 + 0.4 * len(names)), layout="constrained")
     axis = figure.subplots()
@@ -92,4 +92,4 @@ def plot_accuracies(
     axis.set_xlabel("accuracy, with its 95% interval", fontsize=_FONT)
     axis.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, fontsize=_FONT)
-    save_figure(figure, path)
+    save_png_and_svg(figure, path)

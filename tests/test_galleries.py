@@ -118,6 +118,17 @@ def test_a_sheet_shows_each_picture_below_its_heading(tmp_path):
     assert pixels.shape[1] < 2 * SIDE + 60  # a long caption does not make it wider
 
 
+@pytest.mark.parametrize(("heading", "rows"), [("pair", 2), ("", 4)])
+def test_short_sections_are_next_to_each_other_if_they_have_headings(tmp_path, heading, rows):
+    image = CaptionedImage(np.full((SIDE, SIDE, 3), (255, 0, 0), np.uint8), ["a"])
+    write_image_sheet([(heading, [image])] * 4, tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        is_red = (np.asarray(sheet).astype(int) == (255, 0, 0)).all(axis=2)
+    assert is_red.sum() == 4 * (SIDE - 2) ** 2
+    begins = np.flatnonzero(np.diff(is_red.any(axis=1).astype(int)) == 1)
+    assert len(begins) == rows
+
+
 @pytest.mark.parametrize("size", [(40, 200), (200, 40)])
 def test_pictures_of_any_proportions_fit_into_their_cells(tmp_path, size):
     path = write_image(tmp_path / "0.png", width=size[0], height=size[1])

@@ -18,6 +18,7 @@ SIDE = 180  # pixels of a cell, which holds an image of any proportions
 _COLUMNS, _GAP, _LINE = 6, 10, 17
 _LETTER_PIXELS, _HEADING_PIXELS = 13, 15
 _HEADING = 28
+_COLUMNS_OF_HEADING = 2  # the least width of a section, so that its heading can be read
 _MISSING = (225, 225, 225)
 
 
@@ -37,35 +38,77 @@ class CaptionedImage:
     is_wrong: bool = False
 
 
-def write_image_sheet(
-    sections: Sequence[tuple[str, Sequence[CaptionedImage]]], path: Path, *, columns: int = _COLUMNS
-) -> None:
-    """Draw sections of images, each under its heading.
+Section = tuple[str, Sequence[CaptionedImage]]  # its heading, and its images
+
+
+def write_image_sheet(sections: Sequence[Section], path: Path, *, columns: int = _COLUMNS) -> None:
+    """Draw sections of images, each under its heading; short ones are next to each other.
 
     Args:
         sections: (heading, images); "" for no heading.
         path: the PNG file.
         columns: the largest number of images in a row.
     """
-    columns = min(columns, max(len(images) for _, images in sections))
     num_lines = max(len(image.lines) for _, images in sections for image in images)
     cell_height = SIDE + num_lines * _LINE + _GAP
+    shelves = _shelves(sections, columns)
     heights = [
-        _HEADING * bool(heading) + -(-len(images) // columns) * cell_height
-        for heading, images in sections
+        max(
+            _HEADING * bool(heading) + -(-len(images) // columns) * cell_height
+            for heading, images in shelf
+        )
+        for shelf in shelves
     ]
-    size = (columns * (SIDE + _GAP) + _GAP, sum(heights) + _GAP)
-    sheet = Image.new("RGB", size, "white")
+    used = max(sum(_num_columns(each, columns) for each in shelf) for shelf in shelves)
+    sheet = Image.new("RGB", (used * (SIDE + _GAP) + _GAP, sum(heights) + _GAP), "white")
     top = _GAP
-    for (heading, images), height in zip(sections, heights, strict=True):
-        if heading:
-            _write(sheet, heading, (_GAP, top), size[0] - 2 * _GAP, pixels=_HEADING_PIXELS)
-        for index, image in enumerate(images):
-            row, column = divmod(index, columns)
-            below = top + _HEADING * bool(heading) + row * cell_height
-            _draw(sheet, image, (_GAP + column * (SIDE + _GAP), below))
+    for shelf, height in zip(shelves, heights, strict=True):
+        left = _GAP
+        for section in shelf:
+            num_columns = _num_columns(section, columns)
+            _draw_section(sheet, section, (left, top), num_columns, cell_height)
+            left += num_columns * (SIDE + _GAP)
         top += height
     save_sheet(sheet, path)
+
+
+def _num_columns(section: Section, columns: int) -> int:
+    heading, images = section
+    return min(columns, max(len(images), _COLUMNS_OF_HEADING if heading else 1))
+
+
+def _shelves(sections: Sequence[Section], columns: int) -> list[list[Section]]:
+    """Return the sections that are next to each other, from top to bottom."""
+    shelves: list[list[Section]] = []
+    free = 0
+    for section in sections:
+        needed = _num_columns(section, columns)
+        if needed > free:
+            shelves.append([])
+            free = columns
+        shelves[-1].append(section)
+        # Without a heading, nothing would tell it from the next section.
+        free = free - needed if section[0] else 0
+    return shelves
+
+
+def _draw_section(
+    sheet: Image.Image,
+    section: Section,
+    corner: tuple[int, int],
+    num_columns: int,
+    cell_height: int,
+) -> None:
+    (heading, images), (left, top) = section, corner
+    if heading:
+        width = num_columns * (SIDE + _GAP) - _GAP
+        _write(sheet, heading, corner, width, pixels=_HEADING_PIXELS)
+        line = top + _HEADING - 7
+        ImageDraw.Draw(sheet).line((left, line, left + width, line), fill="grey")
+        top += _HEADING
+    for index, image in enumerate(images):
+        row, column = divmod(index, num_columns)
+        _draw(sheet, image, (left + column * (SIDE + _GAP), top + row * cell_height))
 
 
 def save_sheet(sheet: Image.Image, path: Path) -> None:

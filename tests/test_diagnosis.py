@@ -178,6 +178,30 @@ def test_dropout_explains_a_lower_training_accuracy_unless_it_is_strong():
     assert verdict.changes[0].option == "model.layers[2]={dropout: 0.45}"
 
 
+def test_a_flat_end_of_a_schedule_asks_for_more_epochs_first():
+    rates = [1e-3 * (1 + math.cos(math.pi * k / 12)) / 2 for k in range(1, 13)]
+    losses = [2.1 - 0.15 * k for k in range(9)] + [0.86, 0.85, 0.85]
+    rows = phase_rows(losses, losses, 0.7, 0.7, rates)
+    (verdict,) = verdicts_on(made_evidence(rows, overrides=["training.schedule=cosine"]))
+    assert verdict.name == "underfitting"
+    assert verdict.changes[0].option == "training.epochs=24"
+
+
+def test_a_loss_that_goes_up_and_down_asks_for_smaller_steps():
+    losses = [2.1, 1.8, 1.5, *[1.3, 1.1, 1.35] * 3]
+    (verdict,) = verdicts_on(made_evidence(phase_rows(losses, losses, 0.6, 0.6)))
+    assert verdict.name == "plateau"
+    assert [change.value for change in verdict.changes] == ["cosine", "0.0003"]
+
+
+def test_mixed_images_are_not_expected_to_be_classified():
+    losses = [1.5, *[1.2] * 11]
+    rows = phase_rows(losses, losses, 0.5, 0.95)
+    mixed = ["augmentation=[random_flip, mixup: 0.2]"]
+    assert _names(made_evidence(rows, overrides=mixed)) == []
+    assert _names(made_evidence(rows)) == ["validation_better"]
+
+
 def test_a_penalty_on_weights_does_not_look_like_a_high_learning_rate():
     rows = phase_rows([6.0, *[4.0] * 11], 1.4, 0.5, 0.5)
     assert _names(made_evidence(rows))[0] == "learning_rate_too_high"

@@ -22,11 +22,12 @@ from cnnkit.training.diagnosis.verdict import Verdict
 _RISE = 0.25  # of the smallest validation loss, above what is still noise
 _LEAST_GAP, _LARGE_GAP = 0.05, 0.2  # of accuracy: with a rising loss, and without
 _SURE = 2  # standard errors
-_NEARLY_ALL = 0.95  # accuracy from which there is little left to learn
+_NEARLY_ALL = 0.9  # accuracy from which there is little left to learn
 _FLAT = 0.07  # of the loss above the least possible: less is no progress
 _STILL = 0.15  # of the same: more from a fifth of the epochs to the next is progress
 _LITTLE_LEFT = 0.1  # of the loss of guessing: below, more epochs bring hardly anything
 _FELL = 0.05  # of the largest learning rate: too little to learn with
+_FELL_ON_PURPOSE = 0.5  # of the same: a schedule brings it down towards the end
 
 
 def overfitting(evidence: Evidence) -> Verdict | None:
@@ -121,11 +122,11 @@ def _progress(losses: np.ndarray, back: int, evidence: Evidence) -> float:
 def flat(evidence: Evidence) -> Verdict | None:
     """Return underfitting or a plateau if the losses no longer fall and much is left to learn."""
     curves = evidence.main
-    if curves is None or curves.at_end("train_accuracy") >= _NEARLY_ALL:
+    if curves is None or curves.best_accuracy >= _NEARLY_ALL:
         return None
     since = _flat_since(curves, evidence)
     length = len(curves.rows) - since
-    if length < max(3, len(curves.rows) // 4):
+    if length < max(2, len(curves.rows) // 4):
         return None
     if curves.has_validation and curves.gap > 2 * _LEAST_GAP:
         return None
@@ -134,32 +135,42 @@ def flat(evidence: Evidence) -> Verdict | None:
         f"{curves.train_loss[since]:.3f} to {curves.train_loss[-1]:.3f}; at the end "
         f"{curves.at_end('train_accuracy'):.1%} of the training images are classified correctly."
     )
-    fallen = float(curves.learning_rate[since] / curves.largest_rate)
-    if fallen <= _FELL and 2 * length >= len(curves.rows):
+    left = float(curves.learning_rate[since] / curves.largest_rate)
+    if left <= _FELL and 2 * length >= len(curves.rows):
         return _rate_fell(evidence, curves, since, seen)
-    if _is_rough(curves, since):
+    if left > _FELL_ON_PURPOSE and _is_rough(curves, since):
         return _bouncing(evidence, curves, since, seen)
+    return _underfitting(evidence, curves, since, seen, left)
+
+
+def _underfitting(
+    evidence: Evidence, curves: PhaseCurves, since: int, seen: str, left: float
+) -> Verdict:
+    config = evidence.config
+    # The rate had fallen as planned: until then there was progress, which more epochs prolong.
+    longer = [more_epochs(config, curves)] if left <= _FELL_ON_PURPOSE else []
     return Verdict(
         "underfitting",
-        "Underfitting: the network cannot learn its own training images",
+        "Underfitting: the network does not even learn its own training images",
         f"{seen} The network has {evidence.parameters:,} parameters.",
-        "What it cannot learn on the training images it cannot do on others either.",
+        "What it cannot do on the training images it cannot do on others either.",
         (
-            *larger_network(evidence.config),
-            *less_dropout(evidence.config, above=0.5),
-            *no_augmentation(evidence.config),
+            *longer,
+            *larger_network(config),
+            *less_dropout(config, above=0.5),
+            *no_augmentation(config),
         ),
-        advice="Give the network more layers, or wider ones.",
+        advice="Train longer." if longer else "Give the network more layers, or wider ones.",
         epoch=curves.first_epoch + since,
     )
 
 
 def _flat_since(curves: PhaseCurves, evidence: Evidence) -> int:
-    """Return the position from which on neither loss made progress."""
-    floor, loss = evidence.least_loss, curves.train_loss
-    end = loss[-2:].mean() - floor
-    flat = loss - floor <= end / (1 - _FLAT)
-    falling = np.flatnonzero(~flat)
+    """Return the position from which on the training loss made no progress."""
+    # A mean over three epochs, because a loss that goes up and down makes no progress either.
+    smooth = np.convolve(np.pad(curves.train_loss, 1, mode="edge"), np.ones(3) / 3, mode="valid")
+    above = smooth - evidence.least_loss
+    falling = np.flatnonzero(above > above[-2:].mean() / (1 - _FLAT))
     return int(falling[-1]) + 1 if len(falling) else 0
 
 

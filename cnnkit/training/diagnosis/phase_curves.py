@@ -98,6 +98,12 @@ class PhaseCurves:
         return int(np.argmin(losses))
 
     @property
+    def best_accuracy(self) -> float:
+        """The better one of both accuracies at the end: augmentation makes training harder."""
+        names = ("train_accuracy", *(["val_accuracy"] if self.has_validation else []))
+        return max(self.at_end(name) for name in names)
+
+    @property
     def gap(self) -> float:
         """Training minus validation accuracy, at the end."""
         return self.at_end("train_accuracy") - self.at_end("val_accuracy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from cnnkit.config.own_calls import MIXING
 from cnnkit.evaluation.intervals import wilson_interval
 from cnnkit.text import count_of, first_few
 from cnnkit.training.diagnosis.changes import (
@@ -25,6 +26,7 @@ _UNEVEN = 3  # times as many images in the largest class as in the smallest
 _HIDDEN = 0.1  # accuracy minus balanced accuracy
 _WORSE = 0.05  # of accuracy, from validation to test
 _BETTER, _MUCH_BETTER = 0.03, 0.15  # of accuracy, from training to validation
+_GOOD = 0.9  # training accuracy that is high enough in spite of what makes training harder
 _STRONG_DROPOUT = 0.5
 
 
@@ -126,9 +128,14 @@ def validation_better(evidence: Evidence) -> Verdict | None:
     if lead < max(_BETTER, _SURE * math.sqrt(during * (1 - during) / size)):
         return None
     causes = _causes(evidence)
-    if causes and (lead < _MUCH_BETTER or during > 0.9):
+    if causes and (lead < _MUCH_BETTER or during > _GOOD or _mixes_labels(evidence)):
         return None  # that is what they are for
     return _unexplained(evidence, curves, lead) if not causes else _explained(evidence, causes)
+
+
+def _mixes_labels(evidence: Evidence) -> bool:
+    """Tell whether training images have the labels of two images: none is classified as both."""
+    return any(call.name in MIXING for call in evidence.config.augmentation)
 
 
 def _causes(evidence: Evidence) -> list[str]:

@@ -12,13 +12,23 @@ from typing import TYPE_CHECKING, Any
 from cnnkit.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from cnnkit.api import TrainedModel, calibrate, compare, load_config, load_run, resume, train
+    from cnnkit.api import (
+        TrainedModel,
+        calibrate,
+        compare,
+        diagnose,
+        load_config,
+        load_run,
+        resume,
+        train,
+    )
 
 __all__ = [
     "TrainedModel",
     "__version__",
     "calibrate",
     "compare",
+    "diagnose",
     "load_config",
     "load_run",
     "resume",

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnkit.config import Config, load_config
+from cnnkit.config import Config
+from cnnkit.config import load_config as load_config  # offered here too
 from cnnkit.default_folders import RUNS_FOLDER
 from cnnkit.prediction import Prediction, find_images, predict
 from cnnkit.runs import Run, find_run
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cnnkit.evaluation.pooled_folds import FoldEvaluation
     from cnnkit.evaluation.scores import Evaluation
     from cnnkit.explanation.explanation import Explanations
+    from cnnkit.training.diagnosis import Diagnosis, FoldDiagnoses
 
 
 class TrainedModel:
@@ -273,4 +275,18 @@ def compare(
     return compare_runs(runs, runs_folder=runs_folder, evaluation=evaluation)
 
 
-__all__ = ["TrainedModel", "calibrate", "compare", "load_config", "load_run", "resume", "train"]
+def diagnose(
+    run: str | os.PathLike[str] | None = None, runs_folder: str | os.PathLike[str] = RUNS_FOLDER
+) -> Diagnosis | FoldDiagnoses:
+    """Say what went wrong in a training; `verdicts` has what was seen, and what to change.
+
+    Args:
+        run: folder or name of a run or of a cross-validation; None means the newest finished run.
+        runs_folder: where run names are looked up.
+
+    Raises:
+        UsageError: there is no such run, or one of its files is missing or damaged.
+    """
+    from cnnkit.training.diagnosis import diagnose as diagnose_any
+
+    return diagnose_any(run, Path(runs_folder))

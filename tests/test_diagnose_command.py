@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from histories import BY_HEART
 from places import CONFIGS
 
+import cnnkit
 from cnnkit.cli import main
 from cnnkit.config import Config, config_from_text, dump_config, load_config
 from cnnkit.files import write_csv
@@ -63,6 +64,12 @@ def test_a_run_of_six_epochs_on_few_images_is_called_that(trained_run):
     done = _command(trained_run.folder, "--json")
     names = [verdict["name"] for verdict in json.loads(done.stdout)["verdicts"]]
     assert names == ["still_improving", "validation_too_small"]
+
+
+def test_python_gives_the_same_verdicts(run):
+    verdicts = cnnkit.diagnose(run.name, run.folder.parent).verdicts
+    document = json.loads(_command(run.folder, "--json").stdout)
+    assert [verdict.as_dict() for verdict in verdicts] == document["verdicts"]
 
 
 def test_it_needs_no_tensorflow_and_no_sklearn(run):
@@ -125,6 +132,7 @@ def test_the_verdicts_on_folds_say_in_which_folds_they_hold(run, trained_run, tm
     assert "1 of 2 folds (fold1):\nOverfitting since epoch 4\n" in done.stdout
     assert "1 of 2 folds (fold2):\n6 validation images are too few" in done.stdout
     assert "not trained: fold3" in done.stdout
+    assert done.stderr.endswith("--name folds --folds 3\n")
     document = json.loads(_command(folds.folder, "--json").stdout)
     assert list(document["folds"]) == ["fold1", "fold2"]
 

@@ -20,13 +20,7 @@ def diagnose(run: str | None, runs_folder: Path, as_json: bool) -> None:
     Looks at the curves, the metrics and the splits of a run; without RUN, at the newest finished
     one. Of a cross-validation, all folds are judged. Nothing is trained, scored or written.
     """
-    from cnnkit.runs import find_run
-    from cnnkit.runs.fold_runs import find_folds
-    from cnnkit.training.diagnosis import diagnose_folds, diagnose_run
+    from cnnkit.training.diagnosis import diagnose as diagnose_any
 
-    if run is not None and (folds := find_folds(run, runs_folder)):
-        show(diagnose_folds(folds), as_json)
-        return
-    found = find_run(run, runs_folder, say)
-    diagnosis = diagnose_run(found)
+    diagnosis = diagnose_any(run, runs_folder, say)
     show(diagnosis, as_json, diagnosis.hints())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnkit.training.diagnosis.diagnose_folds import FoldDiagnoses, diagnose_folds
+from cnnkit.training.diagnosis.diagnose_folds import FoldDiagnoses, diagnose, diagnose_folds
 from cnnkit.training.diagnosis.diagnose_run import diagnose_run
 from cnnkit.training.diagnosis.verdict import Change, Diagnosis, Verdict
 
@@ -11,6 +11,7 @@ __all__ = [
     "Diagnosis",
     "FoldDiagnoses",
     "Verdict",
+    "diagnose",
     "diagnose_folds",
     "diagnose_run",
 ]

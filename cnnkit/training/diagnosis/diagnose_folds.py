@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnnkit.errors import UsageError
-from cnnkit.runs.fold_runs import FoldRuns
+from cnnkit.runs import find_run
+from cnnkit.runs.fold_runs import FoldRuns, find_folds
 from cnnkit.text import first_few, quoted
 from cnnkit.training.diagnosis.diagnose_run import diagnose_run
-from cnnkit.training.diagnosis.verdict import NOTHING, Diagnosis, Verdict, short_lines
+from cnnkit.training.diagnosis.verdict import (
+    NOTHING,
+    Diagnosis,
+    Verdict,
+    short_lines,
+    trying_first_change,
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,12 @@ class FoldDiagnoses:
         """Return at most three lines for the end of `train`."""
         return short_lines(self.folder, [verdict for verdict, _ in self.by_verdict()])
 
+    def hints(self) -> list[str]:
+        """Return what to type to try the first change; nothing if there is none."""
+        verdicts = [verdict for verdict, _ in self.by_verdict()]
+        number = str(len(self.folds) + len(self.untrained))
+        return trying_first_change(self.folder, verdicts, "--folds", number)
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
@@ -61,6 +76,26 @@ class FoldDiagnoses:
         if len(names) == len(self.folds):
             return f"All {len(names)} folds" if len(names) > 1 else names[0]
         return f"{len(names)} of {len(self.folds)} folds ({first_few(names, 10)})"
+
+
+def diagnose(
+    name: str | os.PathLike[str] | None,
+    runs_folder: Path,
+    note: Callable[[str], Any] = warnings.warn,
+) -> Diagnosis | FoldDiagnoses:
+    """Return the verdicts on a run or on a cross-validation.
+
+    Args:
+        name: of its folder, or the folder; None means the newest finished run.
+        runs_folder: where names are looked up.
+        note: called with one sentence for each run that had to be skipped.
+
+    Raises:
+        UsageError: there is no such run, or one of its files is missing or damaged.
+    """
+    if name is not None and (folds := find_folds(name, runs_folder)):
+        return diagnose_folds(folds)
+    return diagnose_run(find_run(name, runs_folder, note))
 
 
 def diagnose_folds(folds: FoldRuns) -> FoldDiagnoses:

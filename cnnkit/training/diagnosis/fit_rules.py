@@ -66,7 +66,7 @@ def _more_images(evidence: Evidence) -> str:
     if images >= 100:
         return "More training images help most."
     backbone = evidence.config.model.backbone
-    instead = "" if backbone else ", or a pretrained backbone (docs/transfer.md)"
+    instead = "" if backbone else ", or a pretrained model.backbone in place of layers"
     return f"There are {images:.0f} training images per class: more of them help most{instead}."
 
 

@@ -119,12 +119,7 @@ class Diagnosis:
 
     def hints(self) -> list[str]:
         """Return what to type to try the first change; nothing if there is none."""
-        changes = [change for verdict in self.verdicts for change in verdict.changes]
-        if not changes:
-            return []
-        config, option = as_argument(self.folder / "config.yaml"), changes[0].option
-        words = ("cnnkit", "train", config, "--set", option, "--name", self.folder.name)
-        return [f"to try the first change: {command_line(*words)}"]
+        return trying_first_change(self.folder, self.verdicts)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -138,6 +133,22 @@ class Diagnosis:
     def nothing_text(self) -> str:
         """Return what is said of a healthy training."""
         return f"{NOTHING}. {self.healthy}" if self.healthy else f"{NOTHING}."
+
+
+def trying_first_change(folder: Path, verdicts: Sequence[Verdict], *more: str) -> list[str]:
+    """Return the command that trains with the first change of all, if there is any.
+
+    Args:
+        folder: of the run, with its config.
+        verdicts: the most important first.
+        more: words at the end of the command.
+    """
+    changes = [change for verdict in verdicts for change in verdict.changes]
+    if not changes:
+        return []
+    config = as_argument(folder / "config.yaml")
+    words = ("cnnkit", "train", config, "--set", changes[0].option, "--name", folder.name)
+    return [f"to try the first change: {command_line(*words, *more)}"]
 
 
 def short_lines(folder: Path, verdicts: Sequence[Verdict]) -> list[str]:

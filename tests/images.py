@@ -54,3 +54,16 @@ def write_classes(folder, counts, *, seed=0):
             write_image(folder / name / f"{index:02d}.png", seed=seed)
             seed += 1
     return folder
+
+
+def write_pictures(folder, sizes, *, classes=("cat", "owl"), each=4, mode="RGB"):
+    """Write pictures of noise, with the (height, width) of `sizes` in turn."""
+    seed = 0
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for index in range(each):
+            height, width = sizes[seed % len(sizes)]
+            values = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+            Image.fromarray(values).convert(mode).save(folder / name / f"{index}.png")
+            seed += 1
+    return folder

@@ -19,6 +19,7 @@ from cnnkit.cli import main
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.progress import Report
 from cnnkit.runs import find_run
+from cnnkit.training.history import History
 
 # The run that the tests share, and those of other processes, have pictures.
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -181,6 +182,15 @@ def test_a_loss_that_becomes_nan_stops_the_training_with_advice(tiny_config, tmp
     assert "Lower the learning_rate of sgd" in info["error"]
 
 
+def test_the_monitor_epoch_keeps_the_last_weights(tmp_path):
+    history = History(tmp_path / "history.csv", "epoch")
+    for loss in (0.5, 0.1, 0.7):
+        row = history.next_row({"loss": loss, "accuracy": 0.5}, learning_rate=0.1, seconds=1)
+        assert history.append(row)
+    assert history.best["epoch"] == 3
+    assert history.epochs_since_best == 0
+
+
 def test_without_validation_images_the_monitor_must_be_of_training(tiny_config, tmp_path):
     with pytest.raises(UsageError, match="there are no validation images"):
         cnnkit.train(
@@ -191,7 +201,7 @@ def test_without_validation_images_the_monitor_must_be_of_training(tiny_config, 
         runs_folder=tmp_path,
         overrides=[
             "data.split={validation: 0, test: 0}",
-            "training.monitor=train_loss",
+            "training.monitor=epoch",
             "training.epochs=1",
         ],
     )

@@ -150,8 +150,8 @@ TABLE = [
     ),
     (
         training("monitor: val_acc"),
-        ["4:12  training.monitor  expected val_loss, val_accuracy, train_loss or train_accuracy, "
-         'received "val_acc". Did you mean val_accuracy?'],
+        ["4:12  training.monitor  expected val_loss, val_accuracy, train_loss, train_accuracy "
+         'or epoch, received "val_acc". Did you mean val_accuracy?'],
     ),
     (
         training("class_weights: {no: 0}"),

@@ -29,7 +29,7 @@ from cnnkit.config.values import (
 from cnnkit.errors import nearest_name
 
 TRAINED_PARTS = ("head", "all", "linear_probe")
-Monitor = Literal["val_loss", "val_accuracy", "train_loss", "train_accuracy"]
+Monitor = Literal["val_loss", "val_accuracy", "train_loss", "train_accuracy", "epoch"]
 MONITORS: tuple[str, ...] = get_args(Monitor)
 _WEIGHT_RULES = ("auto", "effective_number")
 

@@ -8,6 +8,8 @@ part of that speed a network reaches was measured with TensorFlow 2.21 on two co
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -18,10 +20,17 @@ from cnnkit.proposal.findings import Findings
 
 # Of EfficientNetLite0 without its classifier, for one image of 224 x 224 (`cnnkit summary`).
 _LITE0_MULTIPLY_ADDS = 384_000_000
+_LITE0_FEATURES = 1280
+# Of a linear probe: as in training/linear_probe.py, and the iterations that scikit-learn needed
+# for 10,000 images of CIFAR-10 with five strengths together, and for all with the best one.
+_MOST_ROWS_TO_CHOOSE = 10_000
+_ITERATIONS_TO_CHOOSE = 315
+_ITERATIONS_TO_FIT = 80
 # The part of a matrix product's speed that a training step reaches, on average over its steps.
 _EFFICIENCY_OF_LITE = 0.55
 _EFFICIENCY_OF_LAYERS = 0.5
 _EFFICIENCY_OF_LARGE_BATCHES = 1.1  # oneDNN's convolutions are faster than NumPy's product
+_EFFICIENCY_OF_PROBE = 0.125  # float64, on one core
 _LARGE_BATCH = 256
 # Start, saving, conversion and evaluation; with a backbone, TensorFlow builds larger graphs.
 _FIXED_SECONDS = 12.0
@@ -50,32 +59,44 @@ def training_seconds(findings: Findings, config: Config, speed: float) -> float:
         config: the proposal.
         speed: in multiply-adds per second, of a matrix product.
     """
-    height, width = config.data.image_size
-    fixed = _FIXED_SECONDS
-    if config.model.backbone is not None:
-        fixed += _BACKBONE_SECONDS
-        multiply_adds = _LITE0_MULTIPLY_ADDS * height * width / 224**2
-        speed *= _EFFICIENCY_OF_LITE
-    else:
+    numbers = _numbers(findings, config)
+    fixed = _FIXED_SECONDS + findings.seconds_per_image * sum(numbers.values())
+    if config.model.backbone is None:
+        epochs, forward = config.training.epochs, 0
         summary = summary_of_layers(config, len(findings.class_counts), batch_size=1)
         multiply_adds = summary.multiply_adds or 0
         is_large = config.data.batch_size >= _LARGE_BATCH
-        speed *= _EFFICIENCY_OF_LARGE_BATCHES if is_large else _EFFICIENCY_OF_LAYERS
-    if config.training.phases:
-        epochs = sum(phase.epochs or 0 for phase in config.training.phases)
+        efficiency = _EFFICIENCY_OF_LARGE_BATCHES if is_large else _EFFICIENCY_OF_LAYERS
     else:
-        epochs = config.training.epochs
-    shares = _shares(findings, config)
-    passes = epochs * (TRAINING_PASSES * shares["train"] + shares["validation"]) + 1
-    reading = findings.seconds_per_image * findings.num_images
-    return fixed + reading + passes * findings.num_images * multiply_adds / speed
+        fixed += _BACKBONE_SECONDS + _probe_seconds(numbers, len(findings.class_counts), speed)
+        epochs = sum(phase.epochs or 0 for phase in config.training.phases)
+        forward = numbers["train"] + numbers["validation"]  # the features for the linear probe
+        height, width = config.data.image_size
+        multiply_adds = _LITE0_MULTIPLY_ADDS * height * width / 224**2
+        efficiency = _EFFICIENCY_OF_LITE
+    forward += epochs * (TRAINING_PASSES * numbers["train"] + numbers["validation"])
+    forward += numbers["validation"] + numbers["test"]  # the evaluation at the end
+    return fixed + forward * multiply_adds / (efficiency * speed)
 
 
-def _shares(findings: Findings, config: Config) -> dict[str, float]:
-    """Return which part of the images, before the split, is in train and in validation."""
-    split = config.data.split
-    taken = {
-        name: 0.0 if name in findings.splits else part
+def _probe_seconds(numbers: Mapping[str, float], num_classes: int, speed: float) -> float:
+    """Return the duration of a linear probe on the features of EfficientNetLite0."""
+    tried = min(numbers["train"], _MOST_ROWS_TO_CHOOSE)
+    if not numbers["validation"]:
+        tried *= 4  # five folds, each with four fifths of them
+    iterations = tried * _ITERATIONS_TO_CHOOSE + numbers["train"] * _ITERATIONS_TO_FIT
+    # Each iteration multiplies the features by the weights, and the errors by the features.
+    multiply_adds = 2 * iterations * _LITE0_FEATURES * num_classes
+    return multiply_adds / (_EFFICIENCY_OF_PROBE * speed)
+
+
+def _numbers(findings: Findings, config: Config) -> dict[str, float]:
+    """Return how many images there are in train, validation and test."""
+    split, number = config.data.split, findings.num_images
+    brought = Counter(record.split for record in findings.source.records)
+    numbers = {
+        name: brought[name] if name in brought else part * number
         for name, part in (("validation", split.validation), ("test", split.test))
     }
-    return {"train": 1 - sum(taken.values()), "validation": split.validation}
+    drawn = sum(each for name, each in numbers.items() if name not in brought)
+    return {"train": number - drawn, **numbers}

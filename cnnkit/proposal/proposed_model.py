@@ -48,9 +48,9 @@ def _why_not_to_flip(class_names: Sequence[str]) -> str:
 def model_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
     """Return the lines of `model`: a pretrained network, or layers that learn from scratch."""
     if not findings.transfers:
-        many = findings.num_images >= MANY
-        blocks = stage_choices() if many else block_choices()
-        layers = stages_choices(size) if many else layer_choices(findings, size)
+        few = findings.num_images < FEW
+        blocks = block_choices() if few else stage_choices()
+        layers = layer_choices(findings, size) if few else stages_choices(size)
         return [Choice("  blocks:"), *blocks, Choice("  layers:"), *layers]
     reason = (
         "The model starts from a network that was trained on a million photographs. Its weights "
@@ -61,7 +61,7 @@ def model_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
 
 
 def block_choices() -> list[Choice]:
-    """Return the lines of `model.blocks`."""
+    """Return the lines of `model.blocks` for few images."""
     conv = "{filters: $filters, kernel_size: 3, strides: $strides, padding: same, use_bias: false}"
     return [
         Choice(
@@ -77,7 +77,7 @@ def block_choices() -> list[Choice]:
 
 
 def stage_choices() -> list[Choice]:
-    """Return the lines of `model.blocks` for many images, as in configs/cifar10_fast.yaml."""
+    """Return the lines of `model.blocks` for more images, as in configs/cifar10_fast.yaml."""
     conv = "      - conv: {filters: $filters, kernel_size: 3, padding: same, use_bias: false}"
     norm = Choice("      - block: norm")
     return [
@@ -97,7 +97,7 @@ def stage_choices() -> list[Choice]:
 
 
 def stages_choices(size: tuple[int, int]) -> list[Choice]:
-    """Return the lines of `model.layers` for many images: patches, then stages."""
+    """Return the lines of `model.layers` for more images: patches, then stages."""
     # The maps of the first stage have about 32 x 32 values, whatever the size of the images.
     stride = max(1, round(min(size) / 32))
     patch = f"kernel_size: {max(2, stride)}, strides: {stride}"
@@ -115,22 +115,17 @@ def stages_choices(size: tuple[int, int]) -> list[Choice]:
 
 
 def layer_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
-    """Return the lines of `model.layers`: stages of convolutions, more of them for more images."""
-    number = findings.num_images
-    # Four stages leave 6 x 6 of 96 pixels: a stride of 2, and three poolings.
-    stages = 3 if min(size) < 96 else 4
-    deep = number >= FEW
+    """Return the lines of `model.layers` for few images: stages of one convolution each."""
+    # The last maps are 4 x 4 or a little larger, so that the dense layer sees where things are.
+    is_large = min(size) >= 48
     lines: list[str] = []
-    for filters in (32, 64, 128, 256)[:stages]:
-        strides = 2 if not lines and min(size) >= 48 else 1
+    for filters in (32, 64, 128, 256)[: 4 if is_large else 3]:
+        strides = 2 if not lines and is_large else 1
         lines += ["pool: max"] if lines else []
         lines.append(f"block: {{name: conv_norm, filters: {filters}, strides: {strides}}}")
-        lines += [f"block: {{name: conv_norm, filters: {filters}, strides: 1}}"] * deep
-    lines += ["global_pool: average", "dropout: 0.3"] if deep else ["flatten", "dropout: 0.5"]
+    lines += ["flatten", "dropout: 0.5"]
     reason = (
-        f"{count_of(number, 'image')} are enough for two convolutions per stage."
-        if deep
-        else f"{count_of(number, 'image')} are few, so the network is small, with dropout "
+        f"{count_of(findings.num_images, 'image')} are few, so the network is small, with dropout "
         "against overfitting."
     )
     return [Choice(f"    - {line}", reason if not at else "") for at, line in enumerate(lines)]
@@ -181,33 +176,16 @@ def _transfer(findings: Findings, epochs: int) -> list[Choice]:
 
 
 def _from_scratch(findings: Findings, epochs: int) -> list[Choice]:
-    if findings.num_images >= MANY:
-        return _many_from_scratch(epochs)
-    few = findings.num_images < FEW
-    patience = 20 if few else 10
-    return [
-        Choice(f"  epochs: {epochs}"),
-        Choice("  optimizer: {adamw: {learning_rate: 0.003, weight_decay: 0.02}}"),
-        Choice("  schedule: cosine"),
-        Choice("  warmup_epochs: 1"),
-        Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
-        Choice(
-            f"  early_stopping: {{patience: {patience}}}",
-            "With few images the validation loss jumps up and down, so the patience is long."
-            if few
-            else "",
-        ),
-    ]
-
-
-def _many_from_scratch(epochs: int) -> list[Choice]:
+    # Large steps suit large batches, and need a longer warm-up.
+    many = findings.num_images >= MANY
+    rate, warmup = ("0.1", 0.2 * epochs) if many else ("0.05", 1)
     return [
         Choice(
             f"  epochs: {epochs}",
             "The learning rate falls to 0 over these epochs, however few they are.",
         ),
-        Choice("  optimizer: {muon: {learning_rate: 0.1, weight_decay: 0.1}}"),
+        Choice(f"  optimizer: {{muon: {{learning_rate: {rate}, weight_decay: 0.1}}}}"),
         Choice("  schedule: cosine"),
-        Choice(f"  warmup_epochs: {0.2 * epochs:g}"),
+        Choice(f"  warmup_epochs: {warmup:g}"),
         Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
     ]

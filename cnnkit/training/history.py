@@ -34,7 +34,7 @@ class History:
     def __init__(self, path: Path, monitor: str, rows: Sequence[Mapping[str, float]] = ()) -> None:
         self.path = path
         self.monitor = monitor
-        self.larger_is_better = monitor.endswith("accuracy")
+        self.larger_is_better = monitor.endswith("accuracy") or monitor == "epoch"
         self.rows = [dict(row) for row in rows]
         self.phase = 1
         self._phase_start = 0

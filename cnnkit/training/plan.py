@@ -114,7 +114,8 @@ def prepare(config: Config, report: Report) -> Plan:
     if config.training.monitor.startswith("val_") and not len(dataset.select("validation")):
         raise UsageError(
             f"training.monitor is {config.training.monitor}, but there are no validation images. "
-            "Set data.split.validation above 0, or training.monitor: train_loss."
+            "Set data.split.validation above 0, or training.monitor: epoch, which keeps the last "
+            "weights."
         )
     # Before the model, whose first operations already depend on it.
     if config.training.deterministic:

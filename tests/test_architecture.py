@@ -26,7 +26,7 @@ _LEVELS = [
     {"augmentation", "model"},
     {"runtimes", "prediction", "prediction_output"},
     {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"}
-    | {"explanation"},
+    | {"explanation", "doctor"},
     {"training", "label_review"},
     {"api"},
     {"cli"},

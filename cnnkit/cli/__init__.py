@@ -32,4 +32,4 @@ main.add_section(
     "Judge",
     ["evaluate", "diagnose", "calibrate", "compare", "explain", "features", "filters"],
 )
-main.add_section("Use", ["predict", "export"])
+main.add_section("Use", ["predict", "export", "doctor"])

@@ -113,10 +113,14 @@ def still_improving(evidence: Evidence) -> Verdict | None:
 
 
 def _progress(losses: np.ndarray, back: int, evidence: Evidence) -> float:
-    """Return which part of the loss was lost from one group of `back` epochs to the last one."""
-    before = losses[-2 * back : -back].mean() - evidence.least_loss
-    after = losses[-back:].mean() - evidence.least_loss
-    return float((before - after) / before) if before > 0 else 0.0
+    """Return which part of the loss was lost over the last `back` epochs.
+
+    It is the smaller one of two: from the epoch before them to the last one, and from one group of
+    `back` epochs to the next. The first is noisy, the second also sees what is long over.
+    """
+    above = losses - evidence.least_loss
+    pairs = ((above[-1 - back], above[-1]), (above[-2 * back : -back].mean(), above[-back:].mean()))
+    return min(float(1 - after / before) if before > 0 else 0.0 for before, after in pairs)
 
 
 def flat(evidence: Evidence) -> Verdict | None:

@@ -54,8 +54,8 @@ class FirstBatch:
         if self.dead:
             yield (
                 f"The ReLU of {first_few(self.dead)} gives 0 for every image of the first batch, "
-                "so that nothing before it can learn. Check its initializer, and whether an "
-                "activation before it lets only negative numbers through."
+                "so that nothing before it can learn. Check its kernel_initializer and "
+                "bias_initializer."
             )
         if self.without_gradient:
             yield (
@@ -193,13 +193,16 @@ def learn_one_batch(model: Any, inputs: Any, targets: np.ndarray, seconds: float
         model: is changed.
         inputs: images or features.
         targets: as for `look_at_batch`.
-        seconds: after which it ends, even if there were only a few steps.
+        seconds: after the first step, after which it ends even if there were only a few steps.
     """
-    begin, losses = time.perf_counter(), []
+    losses: list[float] = []
+    begin = time.perf_counter()
     while len(losses) < _STEPS and (len(losses) < 2 or time.perf_counter() - begin < seconds):
         model.reset_metrics()  # otherwise Keras gives the mean of all steps
         logs = model.train_on_batch(inputs, targets, return_dict=True)
         losses.append(float(logs["cross_entropy"]))
+        if len(losses) == 1:
+            begin = time.perf_counter()  # TensorFlow builds its graph in the first step
         if losses[-1] < losses[0] / 2 or not math.isfinite(losses[-1]):
             break
     return OneBatch(tuple(losses))

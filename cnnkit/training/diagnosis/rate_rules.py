@@ -19,7 +19,8 @@ from cnnkit.training.diagnosis.verdict import Verdict
 from cnnkit.training.history import NOT_FINITE
 
 # Times the default of the optimizer. Alone they say nothing: sgd often learns well at 0.1.
-_HIGH, _LOW = 20, 1 / 30
+_EXTREME, _HIGH, _LOW = 50, 20, 1 / 30
+_WELL_LEARNED = 0.9  # accuracy at which even an extreme rate does no harm
 _LEARNED = 0.1  # of the way from chance to all right; less counts as nothing
 _SURE = 3  # standard errors
 _STUCK = 0.005  # of the loss of guessing: less is no movement
@@ -118,12 +119,14 @@ def _is_unlearned(evidence: Evidence, curves: PhaseCurves) -> bool:
 
 
 def _seems_too_high(evidence: Evidence, curves: PhaseCurves) -> bool:
+    times = curves.largest_rate / usual_rate(curves.phase.optimizer)
+    if times >= _EXTREME:
+        return curves.best_accuracy < _WELL_LEARNED
     if not _is_unlearned(evidence, curves):
         return False
-    unusual = curves.largest_rate >= _HIGH * usual_rate(curves.phase.optimizer)
     # Penalties on weights are part of the training loss, which may be large because of them.
     is_plain = not has_weight_penalty(evidence.config)
-    return unusual or (is_plain and curves.at_end("train_loss") > 1.2 * evidence.chance_loss)
+    return times >= _HIGH or (is_plain and curves.at_end("train_loss") > 1.2 * evidence.chance_loss)
 
 
 def _jump(evidence: Evidence, curves: PhaseCurves) -> int | None:

@@ -28,6 +28,9 @@ training:
   optimizer: {adamw: {learning_rate: 0.05, weight_decay: 0.01}}
   schedule: {plateau: {patience: 1, factor: 0.5}}
 """
+AVERAGES_CONFIG = PLAIN_CONFIG.replace(
+    "weight_decay: 0.01", "use_ema: true, ema_momentum: 0.9, gradient_accumulation_steps: 2"
+)
 PHASES_CONFIG = """
 data: {source: images, image_size: 16, batch_size: 8, split: {validation: 0.2, test: 0.2}}
 model:
@@ -49,7 +52,8 @@ def train_in_one_go(folder):
     cnnkit.train(
         folder / "start.yaml", runs_folder=folder / "runs", overrides=["training.epochs=2"]
     )
-    for name, text in (("plain", PLAIN_CONFIG), ("phases", PHASES_CONFIG)):
+    configs = {"plain": PLAIN_CONFIG, "averages": AVERAGES_CONFIG, "phases": PHASES_CONFIG}
+    for name, text in configs.items():
         (folder / f"{name}.yaml").write_text(text)
         cnnkit.train(folder / f"{name}.yaml", runs_folder=folder / "runs")
 

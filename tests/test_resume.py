@@ -43,10 +43,10 @@ def batch_done(*_):
         die()
 report.epoch_done, report.batch_done = epoch_done, batch_done
 saved = checkpoint.Checkpoint._save_models
-def save_models(self):
+def save_models(self, averages):
     if place == "after the backup" and len(self._history.rows) >= int(epoch):
         die()
-    saved(self)
+    saved(self, averages)
 checkpoint.Checkpoint._save_models = save_models
 train(load_config(Path(path)), name="killed", runs_folder=Path(folder), report=report)
 """
@@ -117,7 +117,11 @@ def _assert_predicts_with_best_weights(run, images):
 
 @pytest.mark.parametrize(
     ("config", "epochs"),
-    [pytest.param("plain", (2, 5), marks=pytest.mark.slow), ("phases", (1, 4, 9))],
+    [
+        pytest.param("plain", (2, 5), marks=pytest.mark.slow),
+        ("averages", (2, 5)),
+        ("phases", (1, 4, 9)),
+    ],
 )
 def test_ctrl_c_again_and_again_changes_nothing(resume_start, tmp_path, config, epochs):
     run, texts = interrupted_run(resume_start / f"{config}.yaml", tmp_path, *epochs)

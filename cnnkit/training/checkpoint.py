@@ -19,9 +19,15 @@ from cnnkit.files import atomic_write
 from cnnkit.model.build_model import without_optimizer
 from cnnkit.runs import Run
 from cnnkit.training.history import History
+from cnnkit.training.weight_averages import averaged_weights, keeps_averages
 
 _MOST_UNSAVED_SECONDS = 30  # this much work at most is lost when the process is killed
-_PARTS = ("model", "optimizer", "best")  # names of arrays in the backup: model_0, model_1, ...
+_PARTS = (
+    "model",
+    "optimizer",
+    "best",
+    "last",
+)  # names of arrays in the backup: model_0, model_1, ...
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Backup:
         model: values of `model.variables`, including the states of random numbers.
         optimizer: values of the optimizer's variables.
         best: the best weights, as from `get_weights`, if weights/best.keras may not have them yet.
+        last: what weights/last.keras has, if that is not `model`: the averages of the optimizer.
         facts: about the training that the backup belongs to; compared when it is resumed.
     """
 
@@ -40,6 +47,7 @@ class Backup:
     model: Sequence[np.ndarray]
     optimizer: Sequence[np.ndarray]
     best: Sequence[np.ndarray] | None
+    last: Sequence[np.ndarray]
     facts: dict[str, Any]
 
     def write(self, path: Path) -> None:
@@ -48,7 +56,7 @@ class Backup:
         arrays = {
             f"{part}_{number}": value
             for part, values in zip(
-                _PARTS, (self.model, self.optimizer, self.best or ()), strict=True
+                _PARTS, (self.model, self.optimizer, self.best or (), self.last), strict=True
             )
             for number, value in enumerate(values)
         }
@@ -128,7 +136,7 @@ class Checkpoint:
         self._rows = list(self._history.rows)
         if is_best:
             # A copy: the model trains on before it is saved, and a later epoch may be worse.
-            self._best = self._model.get_weights()
+            self._best = averaged_weights(self._model, self._trained)
         # A copy of what this epoch ended with: `close` may be called in the middle of the next.
         if not save_now:
             self._epoch_end = values_of(self._trained_variables)
@@ -139,14 +147,17 @@ class Checkpoint:
         """Write what is not saved yet, the backup first."""
         if not self._unsaved:
             return
+        averages = keeps_averages(self._trained)
+        last = averaged_weights(self._model, self._trained) if averages else []
         Backup(
             self._rows,
             model=values_of(self._model.variables),
             optimizer=values_of(self._trained.optimizer.variables),
             best=self._best,
+            last=last,
             facts=self._facts,
         ).write(self._run.backup)
-        self._save_models()
+        self._save_models(last)
         self._best, self._unsaved, self._saved_at = None, False, time.monotonic()
 
     def close(self) -> None:
@@ -164,29 +175,25 @@ class Checkpoint:
         """Give the model and the run's files the weights of a backup."""
         assign(self._model.variables, backup.model)
         self._best, self._best_is_last = backup.best, False
-        self._save_models()
+        self._save_models(backup.last)
         self._best = None
 
     @property
     def _trained_variables(self) -> list[Any]:
         return [*self._trained.variables, *self._trained.optimizer.variables]
 
-    def _save_models(self) -> None:
-        run, last = self._run, self._model.get_weights()
+    def _save_models(self, averages: Sequence[np.ndarray]) -> None:
+        """Write the last and the best weights; the averages are the last ones, if there are any."""
+        run = self._run
         # In the folder of the weights, so that the moves below are renames.
         with tempfile.TemporaryDirectory(dir=run.last.parent, prefix=".new-") as folder:
             new_last, new_best = Path(folder) / "last.keras", Path(folder) / "best.keras"
-            # The optimizer would triple the size of the files; its state is in the backup.
-            without_optimizer(self._model).save(new_last)
+            self._write_model(new_last, averages)
             if self._best_is_last:
                 # Writing a model takes much longer than copying its file.
                 shutil.copyfile(new_last, new_best)
             elif self._best is not None:
-                try:
-                    self._model.set_weights(self._best)
-                    without_optimizer(self._model).save(new_best)
-                finally:
-                    self._model.set_weights(last)
+                self._write_model(new_best, self._best)
             if new_best.exists():
                 # An earlier interruption left files that were made from the former best weights.
                 # They go first, so that predict never answers with old weights.
@@ -195,6 +202,20 @@ class Checkpoint:
                 # Whole files are renamed: a reader never sees half of one.
                 os.replace(new_best, run.best)
             os.replace(new_last, run.last)
+
+    def _write_model(self, path: Path, weights: Sequence[np.ndarray]) -> None:
+        """Write the model with other weights, or as it is if there are none."""
+        # The optimizer would triple the size of the files; its state is in the backup.
+        model = without_optimizer(self._model)
+        if not weights:
+            model.save(path)
+            return
+        own = model.get_weights()
+        try:
+            model.set_weights(weights)
+            model.save(path)
+        finally:
+            model.set_weights(own)
 
 
 def values_of(variables: Sequence[Any]) -> list[np.ndarray]:

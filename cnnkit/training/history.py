@@ -18,6 +18,13 @@ _FROM_KERAS = {
     "train_accuracy": "accuracy",
     "val_accuracy": "val_accuracy",
 }
+# If the optimizer averages the weights: the values of the weights themselves, beside those of the
+# averages, which are saved.
+_RAW_FROM_KERAS = {
+    f"raw_{column}": f"raw_{name}"
+    for column, name in _FROM_KERAS.items()
+    if column.startswith("val_")
+}
 NOT_FINITE = "The loss became NaN or infinite"  # how the error of such a training begins
 COLUMNS = ("epoch", "phase", *_FROM_KERAS, "learning_rate", "seconds")
 
@@ -40,7 +47,7 @@ class History:
         self._phase_start = 0
         if rows:
             # After a kill the file may also have epochs whose weights were not saved: they go.
-            write_csv(path, COLUMNS, self.rows)
+            write_csv(path, _columns_of(self.rows[0]), self.rows)
 
     def begin_phase(self, number: int) -> None:
         """Let `phase_values` and `epochs_since_best` count from the first epoch of this phase.
@@ -63,7 +70,9 @@ class History:
             seconds: of training and validation.
         """
         numbers = {
-            column: float(logs[name]) for column, name in _FROM_KERAS.items() if name in logs
+            column: float(logs[name])
+            for column, name in (_FROM_KERAS | _RAW_FROM_KERAS).items()
+            if name in logs
         }
         return {
             "epoch": len(self.rows) + 1,
@@ -78,7 +87,7 @@ class History:
         earlier = self.values
         self.rows.append(dict(row))
         with self.path.open("w" if len(self.rows) == 1 else "a", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer = csv.DictWriter(file, _columns_of(self.rows[0]), lineterminator="\n")
             if len(self.rows) == 1:
                 writer.writeheader()
             writer.writerow(row)
@@ -109,3 +118,7 @@ class History:
         """The number of epochs of this phase since the best epoch of the whole training."""
         # At most the epochs of this phase: each phase has its full patience.
         return len(self.rows) - max(self.rows.index(self.best) + 1, self._phase_start)
+
+
+def _columns_of(row: Mapping[str, float]) -> tuple[str, ...]:
+    return (*COLUMNS, *(name for name in _RAW_FROM_KERAS if name in row))

@@ -7,13 +7,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from cnnkit.backend import keras
 from cnnkit.errors import CnnkitError
 from cnnkit.progress import Report
+from cnnkit.training.checkpoint import assign, values_of
 from cnnkit.training.first_batch import untrained_loss_warning
 from cnnkit.training.history import NOT_FINITE, History
 from cnnkit.training.learning_rate import LearningRate
 from cnnkit.training.phase_features import PhaseBatches
+from cnnkit.training.weight_averages import keeps_averages
 
 
 def train_epoch(
@@ -40,6 +44,7 @@ def train_epoch(
     begin = time.perf_counter()
     epoch = len(history.rows)  # from 0, over all phases
     phase_epoch = len(history.phase_values)  # from 0 in each phase
+    learned = model.trainable_variables if keeps_averages(model) else []
 
     # For each batch: 1. set the learning rate;
     def before_step(step: int, logs: dict | None = None) -> None:
@@ -58,26 +63,42 @@ def train_epoch(
 
     # 4. After the last batch `fit` goes through the validation batches. We call it for one epoch
     # at a time, so that all that happens between two epochs is plain Python in loop.py.
+    validation = batches.validation()
+    weights: list[np.ndarray] = []
     fitted = model.fit(
         batches.training(epoch),
         epochs=1,
-        validation_data=batches.validation(),
+        validation_data=validation,
         callbacks=[
             keras.callbacks.LambdaCallback(
                 on_train_batch_begin=before_step,
                 on_train_batch_end=after_step,
                 on_test_batch_end=lambda step, logs: stop_if_interrupted(),
+                on_epoch_end=lambda epoch, logs: weights.extend(values_of(learned)),
             )
         ],
         shuffle=False,  # the batches are in the order of this epoch already
         # Keras would print its own progress on stdout, which belongs to the results.
         verbose=0,
     )
+    logs = {name: values[-1] for name, values in fitted.history.items()}
+    # 5. If the optimizer averages the weights, `fit` has left the averages in the model: they are
+    # validated too, and the training goes on from the weights.
+    if keeps_averages(model):
+        if validation is not None:
+            logs |= _averaged_logs(logs, model.evaluate(validation, verbose=0, return_dict=True))
+        assign(learned, weights)
     return history.next_row(
-        {name: values[-1] for name, values in fitted.history.items()},
+        logs,
         learning_rate=learning_rate.at(phase_epoch, batches.steps - 1),
         seconds=time.perf_counter() - begin,
     )
+
+
+def _averaged_logs(raw: dict[str, float], averaged: dict[str, float]) -> dict[str, float]:
+    """Return the validation values of the averages, and those of the weights as `raw_val_...`."""
+    beside = {f"raw_{name}": value for name, value in raw.items() if name.startswith("val_")}
+    return {**{f"val_{name}": value for name, value in averaged.items()}, **beside}
 
 
 def _first_loss_warning(model: Any, logs: dict[str, float]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,6 +186,7 @@ def train(
         CnnkitError: an expected failure; its text says what to do.
         KeyboardInterrupt: Ctrl-C; its text says what is kept and how to continue.
     """
+    from cnnkit.report import report_after_training
     from cnnkit.training.run import train as train_config
 
     overrides = [overrides] if isinstance(overrides, str) else overrides
@@ -196,8 +198,11 @@ def train(
         from cnnkit.training.fold_training import train_folds
 
         own_name = name or f"{stem}-{folds}fold"
-        return train_folds(loaded, folds, name=own_name, runs_folder=Path(runs_folder))
-    return train_config(loaded, name=name or stem, runs_folder=Path(runs_folder))
+        trained = train_folds(loaded, folds, name=own_name, runs_folder=Path(runs_folder))
+    else:
+        trained = train_config(loaded, name=name or stem, runs_folder=Path(runs_folder))
+    report_after_training(trained, warnings.warn)
+    return trained
 
 
 def resume(
@@ -213,15 +218,19 @@ def resume(
         CnnkitError: an expected failure; its text says what to do.
         KeyboardInterrupt: Ctrl-C; its text says what is kept and how to continue.
     """
+    from cnnkit.report import report_after_training
     from cnnkit.runs.run_list import folds_to_resume
 
     if found := folds_to_resume(None if run is None else str(run), Path(runs_folder)):
         from cnnkit.training.fold_training import resume_folds
 
-        return resume_folds(found)
-    from cnnkit.training.run import resume as resume_run
+        trained = resume_folds(found)
+    else:
+        from cnnkit.training.run import resume as resume_run
 
-    return resume_run(run, runs_folder=Path(runs_folder))
+        trained = resume_run(run, runs_folder=Path(runs_folder))
+    report_after_training(trained, warnings.warn)
+    return trained
 
 
 def calibrate(

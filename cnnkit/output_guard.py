@@ -16,6 +16,7 @@ CONFIG = (".yaml", ".yml")
 PICTURE = (".png",)
 DRAWING = (".svg", ".png")
 KERAS = (".keras",)
+PAGE = (".html", ".htm")
 LIST = (".txt", ".list", ".lst", "")
 ANSWERS = (".csv", ".jsonl", ".txt", "")
 

@@ -19,7 +19,8 @@ _ROOT = Path(cnnkit.__file__).parent
 # Imports go to the same group or down, never up.
 _LEVELS = [
     {"errors", "text", "files", "output_guard", "lean_imports", "locks", "memory", "progress"}
-    | {"new_folders", "default_folders", "quiet", "streams", "tables", "utf8_paths", "version"},
+    | {"new_folders", "default_folders", "quiet", "streams", "tables", "utf8_paths", "version"}
+    | {"pages"},
     {"arithmetic", "metrics", "backbone_networks", "learning_rate_schedules"},
     {"config"},
     {"runs", "backend", "data"},
@@ -28,6 +29,7 @@ _LEVELS = [
     {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"}
     | {"explanation", "doctor"},
     {"training", "label_review"},
+    {"report"},
     {"api"},
     {"cli"},
     {"__main__", "__init__"},

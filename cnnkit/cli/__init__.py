@@ -29,7 +29,6 @@ main.add_section("Data", ["init", "data", "cache"])
 main.add_section("Model", ["config", "models", "summary", "build", "kernels", "convolve"])
 main.add_section("Train", ["train", "schedule", "lr-find", "runs"])
 main.add_section(
-    "Judge",
-    ["evaluate", "diagnose", "calibrate", "compare", "explain", "features", "filters"],
+    "Judge", "evaluate diagnose calibrate compare report explain features filters".split()
 )
 main.add_section("Use", ["predict", "export", "doctor"])

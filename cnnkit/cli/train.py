@@ -69,6 +69,7 @@ def train(
 
     Ctrl-C stops cleanly: the best weights so far are kept, and the exit code is 130. --resume
     continues after the last finished epoch and gives the same weights as without the interruption.
+    At the end, report.html in the run folder is a page to hand on; `cnnkit report` adds to it.
     """
     overrides = with_short(overrides, epochs, batch_size, seed)
     if folds is not None and dry_run:
@@ -85,6 +86,10 @@ def train(
             result = _trained(
                 path, overrides, default if name is None else name, runs_folder, dry_run, folds
             )
+    if not dry_run:
+        from cnnkit.report import report_after_training
+
+        report_after_training(result, say)
     show(result, as_json, [] if dry_run else _verdicts(result))
 
 

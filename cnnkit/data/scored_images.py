@@ -46,7 +46,7 @@ def run_images(
     root = source_folder(data_config)
     spelling = PathSpelling()
     records = tuple(
-        ImageRecord(row["path"], _image_at(root, row["path"], spelling), row["label"], split)
+        ImageRecord(row["path"], image_at(root, row["path"], spelling), row["label"], split)
         for row in chosen
     )
     hashes, _ = hash_files([record.file for record in records])
@@ -101,7 +101,17 @@ def find_images_for(
     return found
 
 
-def _image_at(root: Path, path: str, spelling: PathSpelling) -> ImageFile:
+def image_at(root: Path, path: str, spelling: PathSpelling) -> ImageFile:
+    """Return the image with a path of a run's split.csv; the file need not exist.
+
+    Args:
+        root: the folder that the path is relative to.
+        path: the path.
+        spelling: finds files that are spelt differently on this computer.
+
+    Raises:
+        DataError: the image is in a TFRecord file that is damaged.
+    """
     place = os.path.join(root, path)
     if not os.path.lexists(place):  # perhaps on a Mac, or in a copy of its files
         place = spelling.existing(place) or place

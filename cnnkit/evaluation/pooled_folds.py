@@ -82,8 +82,10 @@ class FoldEvaluation:
         if self.pooled.details is not None:
             table += f"\n\n{self.pooled.details.text()}\n"
         name = quoted(self.run_folder)
+        page = self.run_folder / "report.html"
+        report = f"page  {shown(str(page))}\n" if page.is_file() else ""
         return (
-            f"{table}\nrun   {shown(str(self.run_folder))}\n"
+            f"{table}\nrun   {shown(str(self.run_folder))}\n{report}"
             f"next  cnnkit compare {name} RUN\n"
             f"      cnnkit predict IMAGE --model {name}/fold1"
         )

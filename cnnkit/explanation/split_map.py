@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +20,10 @@ from cnnkit.data.records import ImageRecord
 from cnnkit.data.scored_images import run_images
 from cnnkit.errors import UsageError
 from cnnkit.explore.features.opened_model import find_model
-from cnnkit.explore.features.page import printable
 from cnnkit.files import write_csv, write_text
 from cnnkit.model.calibrated_layers import feature_model, logits_of, unit_rows
 from cnnkit.new_folders import check_writable, make_numbered_folder
+from cnnkit.pages import render_page
 from cnnkit.progress import Report
 from cnnkit.text import count_of, shown
 
@@ -119,7 +115,7 @@ def draw_split_map(
     folder = output or make_numbered_folder(default)
     folder.mkdir(parents=True, exist_ok=True)
     page, table = folder / "map.html", folder / "map.csv"
-    title = f"{split} images of {printable(found.run.name)}"
+    title = f"{split} images of {found.run.name}"
     write_text(page, _page(title, records, answers, places, opened.info.class_names))
     cells = [
         (record.path, record.label, answer, f"{x:.6g}", f"{y:.6g}")
@@ -166,19 +162,13 @@ def _page(
             "y": round(float(y), 4),
             "label": class_names.index(record.label),
             "answer": class_names.index(answer),
-            "name": printable(record.path),
+            "name": record.path,
             "image": _thumbnail(record),
         }
         for record, answer, (x, y) in zip(records, answers, places, strict=True)
     ]
-    data = {"classes": [printable(name) for name in class_names], "points": points}
-    # "</" is escaped, because a "</script>" in a name would end the script.
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False).replace("</", "<\\/")
-    template = (resources.files("cnnkit.explanation") / "templates" / "map.html").read_text(
-        encoding="utf-8"
-    )
-    parts = {"TITLE": html.escape(title), "DATA": text}
-    return re.sub("@@([A-Z]+)@@", lambda place: parts[place[1]], template)
+    data = {"classes": list(class_names), "points": points}
+    return render_page("cnnkit.explanation", "map.html", title=title, data=data)
 
 
 def _thumbnail(record: ImageRecord) -> str:

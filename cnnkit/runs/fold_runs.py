@@ -51,6 +51,11 @@ class FoldRuns:
         """Locked by the process that trains the folds; removed when it ends."""
         return self.folder / ".lock"
 
+    @property
+    def report(self) -> Path:
+        """The page to hand on."""
+        return self.folder / "report.html"
+
     def evaluation(self, name: str) -> Path:
         """Return the folder of the pooled results, as in `evaluation("test")`."""
         return self.folder / "evaluation" / name

@@ -107,6 +107,11 @@ class Run:
         """The folder of exported models."""
         return self.folder / "export"
 
+    @property
+    def report(self) -> Path:
+        """The page to hand on."""
+        return self.folder / "report.html"
+
     def plot(self, name: str) -> Path:
         """Return the path of a picture, as in `plot("curves")`."""
         return self.folder / "plots" / f"{name}.png"
@@ -205,11 +210,10 @@ class Run:
                 f"({metrics['num_images']} images)"
             )
         lines += [f"run         {self.folder}", f"curves      {self.plot('curves')}"]
-        folder = self.argument
-        lines.append(f"next        cnnkit predict IMAGE --model {folder}")
-        if "test" in info["metrics"]:
-            lines.append(f"            cnnkit evaluate {folder}")
-        lines.append(f"            cnnkit export {folder}")
+        lines += [f"report      {self.report}"] * self.report.is_file()
+        verbs = ["predict IMAGE --model", *["evaluate"] * ("test" in info["metrics"]), "export"]
+        for place, verb in enumerate(verbs):
+            lines.append(f"{'' if place else 'next':<12}cnnkit {verb} {self.argument}")
         return "\n".join(lines)
 
     @contextmanager

@@ -17,11 +17,12 @@ from cnnkit.explore.features.model_graph import check_finite
 from cnnkit.explore.features.opened_model import Opened, find_model
 from cnnkit.explore.features.output_folder import FEATURES_PAGE, layer_files, wanted_folder
 from cnnkit.explore.features.overview import draw_overview
-from cnnkit.explore.features.page import printable, render, stage_data
+from cnnkit.explore.features.page import render, stage_data
 from cnnkit.explore.features.stages import MOVE, OTHER, Stage, most_active, path_from, stages_of
 from cnnkit.files import write_text
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.new_folders import make_numbered_folder
+from cnnkit.pages import printable
 from cnnkit.plots.map_pictures import Section, plot_maps
 from cnnkit.progress import Report
 from cnnkit.tables import table_text

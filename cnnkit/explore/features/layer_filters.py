@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cnnkit.explore.features.page import encoded, listed, printable
+from cnnkit.explore.features.page import encoded, listed
 from cnnkit.explore.features.patches import Patch
 from cnnkit.plots.map_pictures import plot_pictures
 from cnnkit.text import count_of
@@ -145,8 +145,7 @@ def _kernel(weights: NDArray) -> dict[str, Any]:
 
 
 def _patch(patch: Patch) -> dict[str, Any]:
-    values = {**patch.as_dict(), "path": printable(patch.path)}
-    return {**values, "picture": picture(patch.pixels)}
+    return {**patch.as_dict(), "picture": picture(patch.pixels)}
 
 
 def picture(pixels: NDArray) -> str:

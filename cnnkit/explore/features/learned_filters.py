@@ -30,7 +30,7 @@ from cnnkit.explore.features.output_folder import (
     png_name,
     wanted_folder,
 )
-from cnnkit.explore.features.page import printable, render
+from cnnkit.explore.features.page import render
 from cnnkit.explore.features.patches import Patch, exciting_patches
 from cnnkit.explore.features.windows_and_kernels import kernel_of
 from cnnkit.files import write_text
@@ -247,7 +247,7 @@ def _draw(
         draw_layer(layer, file)
     data = [layer_data(layer, coloured=position == first) for position, layer in found.items()]
     kept, notes = within_bound(data)
-    title = f"What {printable(opened.run.name)} has learned"
+    title = f"What {opened.run.name} has learned"
     page = folder / FILTERS_PAGE
     write_text(page, render("filters", title, {"title": title, "notes": notes, "layers": kept}))
     return Filters(folder, opened.path, num_images, layers, files, kernels, page, notes)

@@ -7,17 +7,14 @@ beyond this limit are shown with a few channels in 256 levels, and the page says
 from __future__ import annotations
 
 import base64
-import html
-import json
-import re
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.explore.features.stages import IMAGE, RELU, SCALE, SUM, Stage
+from cnnkit.pages import render_page
 
 _MOST_BYTES = 12_000_000  # of numbers; base64 makes them a third larger
 _PREVIEW_CHANNELS = 16
@@ -32,27 +29,8 @@ def render(kind: str, title: str, data: dict[str, Any]) -> str:
         title: title of the page.
         data: the plain values that the script shows.
     """
-    # ASCII, so that file names that are not UTF-8 do no harm. "</" is escaped, because a
-    # "</script>" in a name would end the script.
-    # NaN is not JSON: better an error here than a page that stays empty.
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False).replace("</", "<\\/")
-    parts = {
-        "TITLE": html.escape(printable(title)),
-        "STYLE": _resource("page.css"),
-        "SCRIPT": _resource("page.js") + _resource(f"{kind}.js"),
-        "DATA": text,
-    }
-    return re.sub("@@([A-Z]+)@@", lambda place: parts[place[1]], _resource("page.html"))
-
-
-def printable(text: str) -> str:
-    """Return a path as valid UTF-8 text, with a replacement character for other bytes."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _resource(name: str) -> str:
-    return (resources.files("cnnkit.explore.features") / "templates" / name).read_text(
-        encoding="utf-8"
+    return render_page(
+        "cnnkit.explore.features", "features.html", title=title, data=data, script=f"{kind}.js"
     )
 
 

@@ -1,0 +1,7 @@
+"""The report of a run: one HTML file to hand on."""
+
+from cnnkit.report.after_training import report_after_training
+from cnnkit.report.reported_run import check_place, find_reported
+from cnnkit.report.run_report import WrittenReport, write_report
+
+__all__ = ["WrittenReport", "check_place", "find_reported", "report_after_training", "write_report"]

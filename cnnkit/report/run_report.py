@@ -10,6 +10,7 @@ from typing import Any
 
 from cnnkit.data.check import Checked, check_data
 from cnnkit.data.scored_images import source_folder
+from cnnkit.data.sources.known_sets import KNOWN_SETS, is_unpacked
 from cnnkit.errors import DataError
 from cnnkit.evaluation.slices import Slice, find_slices
 from cnnkit.files import write_text
@@ -185,7 +186,7 @@ class _Content:
 
     def _checked(self) -> Checked | None:
         facts = self._facts
-        if self._quick or len(facts.split_rows) > _MOST_CHECKED:
+        if self._quick or len(facts.split_rows) > _MOST_CHECKED or not _is_here(facts):
             return None
         # The images may have been moved since: the page then says so in their places.
         with suppress(DataError), self._report.counting("checking images") as progress:
@@ -196,7 +197,13 @@ class _Content:
 def _images_of(facts: RunFacts) -> ReportImages:
     data = facts.config.data
     folders = [facts.folder] if facts.folds else []
-    with suppress(DataError):  # a built-in that cannot be downloaded again
+    if _is_here(facts):
         folders.append(source_folder(data))
     hashes = {row["path"]: row["sha256"] for row in facts.split_rows}
     return ReportImages(folders, hashes, data.sample_range)
+
+
+def _is_here(facts: RunFacts) -> bool:
+    """Tell whether the images need no download; none is made only to look at them again."""
+    source = facts.config.data.source
+    return source not in KNOWN_SETS or is_unpacked(source)

@@ -72,7 +72,7 @@ def known_set_folder(name: str, report: Report | None = None) -> Path:
         DataError: a download failed; the text says where to put the file by hand.
     """
     report, known = report or _Silence(), KNOWN_SETS[name]
-    folder = cache_folder() / "builtin" / f"{name}-v{_VERSION}"
+    folder = _unpacked(name)
     if folder.is_dir():
         return folder
     report.note(f"{name}: {known.citation}. Licence: {known.licence}.")
@@ -80,6 +80,15 @@ def known_set_folder(name: str, report: Report | None = None) -> Path:
     with folder_made_whole(folder) as temporary, report.counting(f"unpacking {name}") as progress:
         known.write(paths, known.class_names, temporary, progress)
     return folder
+
+
+def is_unpacked(name: str) -> bool:
+    """Tell whether a known set is on this computer, so that nothing has to be downloaded."""
+    return _unpacked(name).is_dir()
+
+
+def _unpacked(name: str) -> Path:
+    return cache_folder() / "builtin" / f"{name}-v{_VERSION}"
 
 
 def _fetch(file: RemoteFile, report: Report) -> Path:

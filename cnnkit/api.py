@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,7 +200,7 @@ def train(
         trained = train_folds(loaded, folds, name=own_name, runs_folder=Path(runs_folder))
     else:
         trained = train_config(loaded, name=name or stem, runs_folder=Path(runs_folder))
-    report_after_training(trained, warnings.warn)
+    report_after_training(trained)
     return trained
 
 
@@ -229,7 +228,7 @@ def resume(
         from cnnkit.training.run import resume as resume_run
 
         trained = resume_run(run, runs_folder=Path(runs_folder))
-    report_after_training(trained, warnings.warn)
+    report_after_training(trained)
     return trained
 
 

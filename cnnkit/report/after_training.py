@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,9 @@ from cnnkit.runs.fold_runs import read_folds
 from cnnkit.text import quoted
 
 
-def report_after_training(trained: Run | FoldEvaluation, note: Callable[[str], Any]) -> None:
+def report_after_training(
+    trained: Run | FoldEvaluation, note: Callable[[str], Any] = warnings.warn
+) -> None:
     """Write the quick version of the report; say so if that is not possible.
 
     Args:

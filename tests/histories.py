@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from cnnkit.config import config_from_text
@@ -74,7 +76,15 @@ def made_evidence(
         for rows in phases
     )
     return Evidence(
-        config, curves, counts or even, metrics or {}, recalls or {}, copies or {}, 5000, error
+        Path("runs/a"),
+        config,
+        curves,
+        counts or even,
+        metrics or {},
+        recalls or {},
+        copies or {},
+        5000,
+        error,
     )
 
 

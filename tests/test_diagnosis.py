@@ -202,6 +202,16 @@ def test_mixed_images_are_not_expected_to_be_classified():
     assert _names(made_evidence(rows)) == ["validation_better"]
 
 
+def test_a_small_validation_split_is_made_larger_where_it_comes_from():
+    drawn = made_evidence(HEALTHY, train=160, validation=20, test=20, metrics=_scored(0.9))
+    (verdict,) = verdicts_on(drawn)
+    assert verdict.changes[0].option == "data.split.validation=0.3"
+    assert verdict.advice.endswith("cnnkit train runs/a/config.yaml --folds 5")
+    (own,) = verdicts_on(made_evidence(HEALTHY, validation=10, metrics=_scored(0.9)))
+    assert own.changes == ()
+    assert own.advice == "Move more images into the validation split of digits."
+
+
 def test_a_penalty_on_weights_does_not_look_like_a_high_learning_rate():
     rows = phase_rows([6.0, *[4.0] * 11], 1.4, 0.5, 0.5)
     assert _names(made_evidence(rows))[0] == "learning_rate_too_high"

@@ -21,6 +21,7 @@ from cnnkit.progress import Report
 from cnnkit.runs import Run, check_new_run, create_run
 from cnnkit.runs.in_training import only_training
 from cnnkit.training.checkpoint import Backup
+from cnnkit.training.disk_need import disk_need
 from cnnkit.training.loop import train_phases
 from cnnkit.training.plan import Plan, prepare
 from cnnkit.training.results import interruption_text, write_best_model, write_results
@@ -55,6 +56,8 @@ def train(
     report = report or Report()
     check_new_run(name, runs_folder)
     plan = prepare(config, report)  # first: what cannot be trained leaves no run folder behind
+    if warning := disk_need(plan, runs_folder).warning():
+        report.note(warning)
     run = create_run(name, runs_folder)
     with only_training(run):
         report.note(f"run: {run.folder}")

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from cnnkit.config import Config, load_config
 from cnnkit.errors import UsageError
 from cnnkit.files import WITHOUT_MARK
 from cnnkit.runs import Run
+from cnnkit.text import quoted
 from cnnkit.training.diagnosis.phase_curves import PhaseCurves
 from cnnkit.training.history import COLUMNS
 from cnnkit.training.phases import phases_of
@@ -27,6 +29,7 @@ class Evidence:
     """Everything that the rules look at.
 
     Args:
+        folder: of the run.
         config: of the run.
         phases: the curves of each phase that has epochs, in order.
         counts: the number of images by split and class.
@@ -37,6 +40,7 @@ class Evidence:
         error: why the training failed; "" if it did not.
     """
 
+    folder: Path
     config: Config
     phases: tuple[PhaseCurves, ...]
     counts: Mapping[str, Mapping[str, int]]
@@ -45,6 +49,21 @@ class Evidence:
     copies: Mapping[str, int]
     parameters: int
     error: str
+
+    @property
+    def run(self) -> str:
+        """The folder of the run as a word of a shell command."""
+        return quoted(self.folder)
+
+    @property
+    def config_file(self) -> str:
+        """The config of the run, likewise."""
+        return quoted(self.folder / "config.yaml")
+
+    @property
+    def source(self) -> str:
+        """Where the images come from, likewise."""
+        return quoted(self.config.data.source)
 
     def size(self, split: str) -> int:
         """Return the number of images in a split."""
@@ -109,6 +128,7 @@ def read_evidence(run: Run) -> Evidence:
             "began. Train again: cnnkit train CONFIG."
         )
     return Evidence(
+        run.folder,
         config,
         _phases(run, config),
         counts,

@@ -68,8 +68,9 @@ def nothing_learned(evidence: Evidence) -> Verdict | None:
         f"{evidence.largest_share(split):.1%}.{heart}",
         "Either the labels do not belong to the images (shuffled rows, a shifted list of classes), "
         "or the images do not show what the labels say at this size.",
-        advice="Look at some images with their labels (cnnkit data preview CONFIG), and list those "
-        "whose label is probably wrong (cnnkit data labels CONFIG).",
+        advice="Look at some images with their labels (cnnkit data preview "
+        f"{evidence.config_file}), and list those whose label is probably wrong (cnnkit data "
+        f"labels {evidence.run}).",
     )
 
 
@@ -84,8 +85,8 @@ def _stuck(evidence: Evidence, curves: PhaseCurves) -> Verdict:
         "Its units may have died in the first steps (a ReLU that always gives 0), or no gradient "
         f"reaches its weights; for this network a learning rate of {rate:.3g} may be too high.",
         (rate_change(evidence.config, curves.number, 0.1),),
-        advice="cnnkit train CONFIG --dry-run looks at the first loss, at dead layers and at "
-        "gradients, and learns one batch. A batch_norm after each convolution also helps.",
+        advice=f"cnnkit train {evidence.config_file} --dry-run looks at the first loss, at dead "
+        "layers and at gradients, and learns one batch. A batch_norm after each convolution helps.",
         epoch=curves.first_epoch,
     )
 
@@ -160,7 +161,7 @@ def _too_high(evidence: Evidence, curves: PhaseCurves, jump: int | None = None) 
         "learning_rate_too_high",
         "The learning rate is too high",
         seen,
-        "Each step overshoots, so that weights are thrown about and units can die for good.",
+        "Steps that are too long overshoot: the loss jumps, and ReLU units can die for good.",
         (rate_to(evidence.config, curves, target), *clipping(evidence.config, curves.number)),
         epoch=epoch,
     )

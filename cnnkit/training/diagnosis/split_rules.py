@@ -6,7 +6,7 @@ import math
 
 from cnnkit.config.own_calls import MIXING
 from cnnkit.evaluation.intervals import wilson_interval
-from cnnkit.text import count_of, first_few
+from cnnkit.text import count_of, first_few, shown
 from cnnkit.training.diagnosis.changes import (
     dropout_rates,
     less_dropout,
@@ -48,8 +48,8 @@ def copies_between_splits(evidence: Evidence) -> Verdict | None:
         f"Copies of training images are in {' and '.join(found)}",
         f"{parts} have exactly the content of a training image.",
         "The accuracy looks better than it is on new images, and overfitting does not show.",
-        advice="List them with cnnkit data check SOURCE and remove them, or let cnnkit split the "
-        "images: it never divides copies.",
+        advice=f"List them with cnnkit data check {evidence.source} and remove them, or let cnnkit "
+        "split the images: it never divides copies.",
     )
 
 
@@ -72,8 +72,8 @@ def rare_classes_missed(evidence: Evidence) -> Verdict | None:
         "rare_classes_missed",
         "The accuracy hides that rare classes are missed",
         f"The validation accuracy is {accuracy:.1%}, but its mean over the classes (balanced "
-        f"accuracy) is only {balanced:.1%}. Naming {largest} for every image gives "
-        f"{evidence.largest_share('validation'):.1%}.{named if missed else ''}",
+        f"accuracy) is only {balanced:.1%}. Answering {shown(largest)!r} for every image would "
+        f"give {evidence.largest_share('validation'):.1%}.{named if missed else ''}",
         f"The training images are uneven, from {smallest:,} to {max(counts.values()):,} per class, "
         "and a rare class hardly counts in the loss.",
         tuple(_for_rare_classes(evidence)),
@@ -110,8 +110,9 @@ def worse_on_test(evidence: Evidence) -> Verdict | None:
         "Either the test images differ from the others (another camera, place or time), or "
         "validation images resemble training images too much.",
         (other_light(evidence.config),),
-        advice="See what the errors have in common (cnnkit evaluate RUN), and add training images "
-        "like those of the test. Keep images that belong together in one split: data.split.group.",
+        advice=f"See what the errors have in common (cnnkit evaluate {evidence.run}), and add "
+        "training images like those of the test. Keep images that belong together in one split: "
+        "data.split.group.",
     )
 
 
@@ -176,8 +177,8 @@ def _unexplained(evidence: Evidence, curves: PhaseCurves, lead: float) -> Verdic
         f"{_lead_text(evidence)} There is no dropout and no augmentation.",
         "The validation images may be easier than the training images, or similar to some of them, "
         "and then the validation accuracy says little about new images.",
-        advice="Look for similar images across the splits (cnnkit data check SOURCE), and at how "
-        "the images were divided.",
+        advice=f"Look for similar images in both splits (cnnkit data check {evidence.source}), and "
+        "at how the images were divided.",
         epoch=curves.last_epoch,
     )
 
@@ -198,7 +199,7 @@ def validation_too_small(evidence: Evidence) -> Verdict | None:
         f"to {high:.1%} (95% interval).{within}",
         "Which epoch is the best, and whether a change of the config helps, is left to chance.",
         _larger_validation(evidence),
-        advice="With few images, cross-validation uses all of them: cnnkit train CONFIG --folds 5.",
+        advice=_more_validation(evidence),
     )
 
 
@@ -217,16 +218,25 @@ def _epochs_within(evidence: Evidence, low: float) -> str:
     return f" {within} of {count_of(len(curves.rows), 'epoch')} are inside it."
 
 
+def _more_validation(evidence: Evidence) -> str:
+    if not _is_drawn(evidence):
+        return f"Move more images into the validation split of {evidence.source}."
+    command = f"cnnkit train {evidence.config_file} --folds 5"
+    return f"With few images, cross-validation uses all of them: {command}"
+
+
 def _larger_validation(evidence: Evidence) -> tuple[Change, ...]:
     """Return the larger fraction, or nothing if the source has its own validation split."""
     now, total = evidence.config.data.split.validation, sum(map(evidence.size, evidence.counts))
-    drawn = sum(
-        max(1, round(now * sum(counts.get(name, 0) for counts in evidence.counts.values())))
-        for name in evidence.counts["train"]
-    )
-    if not now or not 0.5 < evidence.size("validation") / drawn < 2:
-        return ()
     wanted = min(_MOST_VALIDATION, math.ceil(20 * _ENOUGH_IMAGES / total) / 20)
-    if wanted <= now:
+    if wanted <= now or not _is_drawn(evidence):
         return ()
     return (Change("data.split.validation", f"{wanted:g}", f"{now:g}"),)
+
+
+def _is_drawn(evidence: Evidence) -> bool:
+    """Tell whether cnnkit took the validation images, by how many of each class there are."""
+    now, classes = evidence.config.data.split.validation, evidence.counts["train"]
+    of_classes = [sum(split.get(name, 0) for split in evidence.counts.values()) for name in classes]
+    expected = sum(max(1, round(now * number)) for number in of_classes)
+    return now > 0 and 0.5 < evidence.size("validation") / expected < 2

@@ -205,12 +205,18 @@ def train(
 
 
 def resume(
-    run: str | os.PathLike | None = None, *, runs_folder: str | os.PathLike = RUNS_FOLDER
+    run: str | os.PathLike | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    allow_changed: Sequence[str] = (),
+    runs_folder: str | os.PathLike = RUNS_FOLDER,
 ) -> Run | FoldEvaluation:
-    """Continue an unfinished training after its last finished epoch, and return its run.
+    """Continue a training after its last finished epoch, and return its run.
 
     Args:
         run: the run folder or name; None means the newest run that can be resumed.
+        overrides: as for `--set`. A finished run needs more epochs: `["training.epochs=60"]`.
+        allow_changed: as for `--allow-changed`: keys that may differ from those of the start.
         runs_folder: where run names are looked up.
 
     Raises:
@@ -223,11 +229,12 @@ def resume(
     if found := folds_to_resume(None if run is None else str(run), Path(runs_folder)):
         from cnnkit.training.fold_training import resume_folds
 
-        trained = resume_folds(found)
+        trained = resume_folds(found, is_changed=bool(overrides or allow_changed))
     else:
         from cnnkit.training.run import resume as resume_run
 
-        trained = resume_run(run, runs_folder=Path(runs_folder))
+        changes = {"overrides": overrides, "allow_changed": allow_changed}
+        trained = resume_run(run, **changes, runs_folder=Path(runs_folder))
     report_after_training(trained)
     return trained
 

@@ -12,6 +12,7 @@ import cnnkit
 from cnnkit.config import load_config
 from cnnkit.progress import Report
 from cnnkit.runs import find_run
+from cnnkit.training.checkpoint import Backup
 
 PLAIN_CONFIG = """
 data: {source: images, image_size: 16, batch_size: 8, split: {validation: 0.2, test: 0.2}}
@@ -77,7 +78,8 @@ def assert_same_run(run, whole):
     assert run.tflite.read_bytes() == whole.tflite.read_bytes()
     assert run.info()["metrics"] == whole.info()["metrics"]
     assert run.info()["status"] == "finished"
-    assert not run.backup.parent.exists()
+    kept = Backup.read(run.backup)
+    assert len(kept.rows) == len(history_of(run)) and kept.best is None
     assert not list(run.last.parent.glob(".*"))
 
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from interrupted_runs import InterruptedReport, assert_same_run, history_of
+from interrupted_runs import assert_same_run, history_of
 
 import cnnkit
 from cnnkit.cli import main
@@ -38,23 +38,91 @@ def test_other_images_are_refused(cut_run, tmp_path):
     with pytest.raises(DataError, match=r"with other content or in another split \(red/0.png"):
         cnnkit.resume(cut_run.folder)
     assert cut_run.info()["status"] == "interrupted" and cut_run.backup.exists()
+    run = cnnkit.resume(cut_run.folder, allow_changed=["data.source"])
+    now = {row["path"]: row["sha256"] for row in run.read_split()}
+    assert now["red/0.png"] == now["red/1.png"]  # split.csv tells what was trained on
+    assert len(history_of(run)) == 7
 
 
-def test_a_run_is_resumed_elsewhere_and_other_versions_are_reported(cut_run, resume_start):
-    from cnnkit.training.run import resume
-
+def test_a_run_is_resumed_elsewhere_and_with_other_versions_only_if_allowed(cut_run, resume_start):
     info = cut_run.info()
     info["versions"]["keras"] = "3.0.0"
     (cut_run.folder / "run.json").write_text(json.dumps(info))
-    report = InterruptedReport()
-    assert_same_run(resume(cut_run.folder, report=report), find_run("plain", resume_start / "runs"))
-    assert any("The run was started with keras 3.0.0" in note for note in report.notes)
-
-
-def test_a_changed_config_is_refused(cut_run):
-    cut_run.config.write_text(cut_run.config.read_text().replace("epochs: 7", "epochs: 9"))
-    with pytest.raises(UsageError, match="has changed since .*: now epochs: 9, before epochs: 7"):
+    with pytest.raises(UsageError, match=r"started with keras 3.0.0; .*--allow-changed versions"):
         cnnkit.resume(cut_run.folder)
+    run = cnnkit.resume(cut_run.folder, allow_changed=["versions"])
+    assert_same_run(run, find_run("plain", resume_start / "runs"))
+    assert [(one["key"], one["before"]) for one in run.info()["changed"]] == [
+        ("versions.keras", "3.0.0")
+    ]
+    assert run.info()["versions"]["keras"] != "3.0.0"
+
+
+def test_a_changed_config_is_refused_unless_it_is_allowed(cut_run, resume_start):
+    text = cut_run.config.read_text()
+    cut_run.config.write_text(text.replace("batch_size: 8", "batch_size: 9"))
+    with pytest.raises(UsageError, match=r"data.batch_size: 9 \(before 8\).*--allow-changed data"):
+        cnnkit.resume(cut_run.folder)
+    assert cut_run.info()["status"] == "interrupted"
+    run = cnnkit.resume(cut_run.folder, allow_changed=["data.batch_size"])
+    changed = {"after_epoch": 2, "key": "data.batch_size", "before": 8, "now": 9}
+    assert run.info()["changed"] == [changed]
+    assert "batch_size: 9" in run.config.read_text()
+    assert len(history_of(run)) == 7
+    assert history_of(run)[:2] == history_of(find_run("plain", resume_start / "runs"))[:2]
+
+
+def test_more_epochs_continue_a_finished_run_to_the_weights_of_all_in_one_go(
+    resume_start, tmp_path
+):
+    short = cnnkit.train(
+        resume_start / "plain.yaml", overrides=["training.epochs=3"], runs_folder=tmp_path
+    )
+    assert short.info()["status"] == "finished"
+    whole = find_run("plain", resume_start / "runs")
+    words = ["train", "--resume", str(short.folder), "--json", "--epochs"]
+    done = CliRunner().invoke(main, [*words, "3"])
+    assert done.exit_code == 2
+    assert (
+        "has trained all its 3 epochs already. Give it more: cnnkit train --resume " in done.stderr
+    )
+    done = CliRunner().invoke(main, [*words, "7"])
+    assert done.exit_code == 0, done.stderr
+    assert "continues after epoch 3" in done.stderr
+    assert "changed: training.epochs: 7 (before 3)" in done.stderr
+    assert_same_run(short, whole)
+    assert short.info()["resumed"] == [3]
+
+
+def test_only_the_last_phase_gets_more_epochs(resume_start, tmp_path):
+    config = resume_start / "phases.yaml"
+    sets = ["training.phases[2].epochs=1", "training.schedule=constant"]
+    short = cnnkit.train(config, overrides=sets, name="short", runs_folder=tmp_path)
+    whole = cnnkit.train(config, overrides=sets[1:], name="whole", runs_folder=tmp_path)
+    assert_same_run(cnnkit.resume(short.folder, overrides=["training.phases[2].epochs=3"]), whole)
+
+
+def test_a_run_without_a_backup_and_early_stopping_say_what_to_do(resume_start, tmp_path):
+    sets = ["training.epochs=5", "training.early_stopping.patience=1", "training.optimizer=sgd"]
+    sets += ["training.optimizer.sgd.learning_rate=50.0", "training.monitor=train_loss"]
+    run = cnnkit.train(resume_start / "plain.yaml", overrides=sets, runs_folder=tmp_path)
+    done = len(history_of(run))
+    assert done < 5
+    with pytest.raises(UsageError, match=r"ended by early stopping.*patience=2 --allow-changed"):
+        cnnkit.resume(run.folder, overrides=["training.epochs=9"])
+    more = ["training.epochs=9", "training.early_stopping.patience=9"]
+    with pytest.raises(UsageError, match=r"patience: 9 \(before 1\)"):
+        cnnkit.resume(run.folder, overrides=more)
+    allowed = ["training.early_stopping"]
+    assert len(history_of(cnnkit.resume(run.folder, overrides=more, allow_changed=allowed))) > done
+    gone = cnnkit.train(
+        resume_start / "plain.yaml",
+        overrides=["training.epochs=1", "training.keep_backup=false"],
+        runs_folder=tmp_path,
+    )
+    assert not gone.backup.parent.exists()
+    with pytest.raises(UsageError, match=r"training.npz is missing: training.keep_backup"):
+        cnnkit.resume(gone.folder, overrides=["training.epochs=2"])
 
 
 def test_a_damaged_backup_is_reported(cut_run):
@@ -147,13 +215,17 @@ def test_without_a_name_a_run_that_lacks_a_file_is_skipped(cut_run, name, reason
         run_to_resume(None, cut_run.folder.parent, notes.append)
 
 
-def test_the_command_line_resumes_a_run_and_takes_nothing_else(cut_run, tmp_path):
+def test_the_command_line_resumes_a_run_and_takes_no_new_one(cut_run, tmp_path):
     def train(*words):
         command = ["train", "--runs-folder", str(tmp_path), "--resume", *words]
         return CliRunner().invoke(main, command, catch_exceptions=False)
 
-    wrong = train("cut", "--epochs", "3")
-    assert wrong.exit_code == 2 and "it takes no CONFIG, --set, --epochs" in wrong.stderr
+    wrong = train("cut", "--name", "other")
+    assert wrong.exit_code == 2 and "it takes no CONFIG, --name" in wrong.stderr
+    fewer = train("cut", "--epochs", "3")
+    assert fewer.exit_code == 2 and "training.epochs: 3 (before 7)" in fewer.stderr
+    new = CliRunner().invoke(main, ["train", "x.yaml", "--allow-changed", "data"])
+    assert new.exit_code == 2 and "--allow-changed is for --resume" in new.stderr
     done = train("--json")
     assert done.exit_code == 0, done.stderr
     assert "continues after epoch 2" in done.stderr

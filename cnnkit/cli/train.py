@@ -42,7 +42,15 @@ if TYPE_CHECKING:
     # The name of the run is optional: without one the value is an empty text.
     flag_value="",
     metavar="[RUN]",
-    help="Instead of CONFIG: continue a run that did not finish. Default: the newest one.",
+    help="Instead of CONFIG: continue a run that did not finish, or with more --epochs one that "
+    "did. Default: the newest unfinished one.",
+)
+@click.option(
+    "--allow-changed",
+    multiple=True,
+    metavar="KEY",
+    help="With --resume: this key of the config, such as training.optimizer, may differ from that "
+    "of the start; data.source also allows other images, versions other packages. Repeatable.",
 )
 @click.option(
     "--folds",
@@ -62,6 +70,7 @@ def train(
     runs_folder: Path,
     dry_run: bool,
     resume: str | None,
+    allow_changed: tuple[str, ...],
     folds: int | None,
     as_json: bool,
 ) -> None:
@@ -69,16 +78,19 @@ def train(
 
     Ctrl-C stops cleanly: the best weights so far are kept, and the exit code is 130. --resume
     continues after the last finished epoch and gives the same weights as without the interruption.
+    With more --epochs it continues a finished training, too.
     At the end, report.html in the run folder is a page to hand on; `cnnkit report` adds to it.
     """
     overrides = with_short(overrides, epochs, batch_size, seed)
     if folds is not None and dry_run:
         raise click.UsageError("--dry-run checks one training. Give it without --folds.")
-    again = _command(path, overrides, name, runs_folder, dry_run, resume, folds)
+    again = _command(path, overrides, name, runs_folder, dry_run, resume, allow_changed, folds)
     with _naming_command_if_interrupted(again):
         if resume is not None:
-            given = [path, *overrides, name, dry_run or None, folds]
-            result = _resumed(resume, runs_folder, given)
+            given = [path, name, dry_run or None, folds]
+            result = _resumed(resume, runs_folder, given, overrides, allow_changed)
+        elif allow_changed:
+            raise click.UsageError("--allow-changed is for --resume. A new training needs none.")
         elif path is None:
             raise click.UsageError("Missing argument 'CONFIG' (or --resume).")
         else:
@@ -127,6 +139,7 @@ def _command(
     runs_folder: Path,
     dry_run: bool,
     resume: str | None,
+    allow_changed: Sequence[str],
     folds: int | None,
 ) -> str:
     """Return the command again, so that it can be pasted into a shell."""
@@ -135,6 +148,7 @@ def _command(
         *(("--set", override) for override in overrides),
         ("--name", name),
         ("--resume", resume),
+        *(("--allow-changed", key) for key in allow_changed),
         ("--folds", folds),
         ("--runs-folder", None if runs_folder == Path(RUNS_FOLDER) else runs_folder),
     ):
@@ -146,11 +160,16 @@ def _command(
     return command_line(*words, *(["--dry-run"] if dry_run else []))
 
 
-def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run | FoldEvaluation:
+def _resumed(
+    run: str,
+    runs_folder: Path,
+    given: Sequence[object],
+    overrides: Sequence[str],
+    allow_changed: Sequence[str],
+) -> Run | FoldEvaluation:
     if any(value is not None for value in given):
         raise click.UsageError(
-            "--resume continues a run with its own settings: it takes no CONFIG, --set, --epochs, "
-            "--batch-size, --seed, --name, --folds or --dry-run."
+            "--resume continues a run: it takes no CONFIG, --name, --folds or --dry-run."
         )
     from cnnkit.progress import report_for
     from cnnkit.runs.run_list import folds_to_resume
@@ -160,12 +179,13 @@ def _resumed(run: str, runs_folder: Path, given: Sequence[object]) -> Run | Fold
     if folds := folds_to_resume(run or None, runs_folder):
         from cnnkit.training.fold_training import resume_folds
 
-        return resume_folds(folds, report)
-    found = run_to_resume(run or None, runs_folder, report.note)
+        return resume_folds(folds, report, is_changed=bool(overrides or allow_changed))
+    found = run_to_resume(run or None, runs_folder, report.note, is_changed=bool(overrides))
     # Only now: this imports TensorFlow, which takes seconds, and mistakes should show at once.
     from cnnkit.training.run import resume
 
-    return resume(found.folder, runs_folder=runs_folder, report=report)
+    changes = {"overrides": overrides, "allow_changed": allow_changed}
+    return resume(found.folder, **changes, runs_folder=runs_folder, report=report)
 
 
 def _trained(

@@ -251,3 +251,8 @@ class TrainingConfig(Section):
         "speed.",
     )
     tensorboard: Flag = Field(True, description="Whether to write event files for TensorBoard.")
+    keep_backup: Flag = Field(
+        True,
+        description="Whether a finished run keeps what train --resume RUN --epochs N needs, about "
+        "three times the size of its weights.",
+    )

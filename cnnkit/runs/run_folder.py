@@ -94,7 +94,7 @@ class Run:
 
     @property
     def backup(self) -> Path:
-        """What `--resume` needs; removed when the training is finished."""
+        """What `--resume` needs, unless the training is finished and `keep_backup` false."""
         return self.folder / "backup" / "training.npz"
 
     @property

@@ -62,13 +62,25 @@ def train_folds(
                 shutil.rmtree(folds.folder)  # nothing was trained, so that nothing is kept
 
 
-def resume_folds(folds: FoldRuns, report: Report | None = None) -> FoldEvaluation:
+def resume_folds(
+    folds: FoldRuns, report: Report | None = None, *, is_changed: bool = False
+) -> FoldEvaluation:
     """Continue a cross-validation: finished folds stay, the others are resumed or trained.
+
+    Args:
+        folds: the cross-validation.
+        report: shows the progress; None shows nothing.
+        is_changed: whether settings were to be changed, which is refused.
 
     Raises:
         CnnkitError: an expected failure; its text says what to do.
         KeyboardInterrupt: Ctrl-C; what is finished is kept, and the text says how to continue.
     """
+    if is_changed:
+        raise UsageError(
+            f"{folds.folder} is a cross-validation: its folds are trained alike, so nothing can be "
+            "changed when it is resumed. Omit --set, --epochs and --allow-changed."
+        )
     if not folds.config.is_file():
         raise UsageError(
             f"{folds.folder} has no config.yaml: it was interrupted before it had one, or the file "

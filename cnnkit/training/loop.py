@@ -11,8 +11,10 @@ import numpy as np
 
 from cnnkit.backend import tf
 from cnnkit.config.own_calls import MIXING
+from cnnkit.errors import UsageError
 from cnnkit.progress import Report
 from cnnkit.runs import Run
+from cnnkit.text import count_of
 from cnnkit.training.checkpoint import Backup, Checkpoint, assign
 from cnnkit.training.early_checks import first_warnings
 from cnnkit.training.history import History
@@ -67,6 +69,33 @@ def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = N
             checkpoint.close()
     report.close()
     return history
+
+
+def check_something_is_left(plan: Plan, run: Run, backup: Backup) -> None:
+    """Refuse to resume a finished training that has no epoch left.
+
+    Raises:
+        UsageError: all epochs are over, or early stopping would end it at once.
+    """
+    if run.info()["status"] != "finished":
+        return  # interrupted after its last epoch: the results are still to be written
+    history, last = History(run.history, plan.config.training.monitor, backup.rows), plan.phases[-1]
+    history.begin_phase(len(plan.phases))
+    if not _is_over(last.phase, history):
+        return
+    done = len(history.phase_values)
+    if done >= last.phase.epochs:
+        raise UsageError(
+            f"{run.folder} has trained all its {count_of(done, 'epoch')} already"
+            f"{' of the last phase' if len(plan.phases) > 1 else ''}. Give it more: "
+            f"cnnkit train --resume {run.argument} --epochs {2 * done}"
+        )
+    raise UsageError(
+        f"{run.folder} was ended by early stopping: {history.monitor} had not improved for "
+        f"{last.phase.patience} epochs. To go on, raise the patience: --set "
+        f"training.early_stopping.patience={2 * last.phase.patience:g} --allow-changed "
+        "training.early_stopping"
+    )
 
 
 @dataclass(frozen=True)

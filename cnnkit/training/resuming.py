@@ -1,9 +1,9 @@
-"""Decide which training can be resumed, and refuse if its config or its images have changed."""
+"""Decide which training can be resumed, and refuse changes that are not allowed."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,13 @@ from cnnkit.errors import DataError, UsageError
 from cnnkit.runs import Run, find_run, unfinished_runs
 from cnnkit.runs.in_training import is_in_training, trainer_of
 from cnnkit.text import first_few, quoted
+from cnnkit.training.resumed_changes import (
+    IMAGES,
+    VERSIONS,
+    ChangedSetting,
+    changed_settings,
+    is_allowed,
+)
 
 if TYPE_CHECKING:  # they import TensorFlow, and what cannot be resumed should show at once
     from cnnkit.training.checkpoint import Backup
@@ -21,7 +28,11 @@ if TYPE_CHECKING:  # they import TensorFlow, and what cannot be resumed should s
 
 
 def run_to_resume(
-    run: str | os.PathLike | None, runs_folder: Path, note: Callable[[str], Any]
+    run: str | os.PathLike | None,
+    runs_folder: Path,
+    note: Callable[[str], Any],
+    *,
+    is_changed: bool = False,
 ) -> Run:
     """Return the run that is meant, or the newest one that can be resumed.
 
@@ -29,6 +40,7 @@ def run_to_resume(
         run: its folder or name; None chooses one.
         runs_folder: where names are looked up, and where one is chosen.
         note: called with one sentence for each unfinished run that had to be skipped.
+        is_changed: whether its settings will be changed; then it may be finished.
 
     Raises:
         UsageError: there is no such run, it is finished, or nothing can be resumed.
@@ -37,10 +49,18 @@ def run_to_resume(
         return _newest(runs_folder, note)
     found = find_run(run, runs_folder)
     if found.info()["status"] == "finished":
-        raise UsageError(
-            f"{found.folder} is finished: there is nothing to resume. To train its weights "
-            f"further, start a new run with model.backbone: {{run: {found.folder}}}."
-        )
+        if not is_changed:
+            raise UsageError(
+                f"{found.folder} is finished: there is nothing to resume. To train it further, "
+                f"give it more epochs: cnnkit train --resume {found.argument} --epochs N"
+            )
+        if not found.backup.exists():
+            raise UsageError(
+                f"{found.folder} is finished and cannot be trained further, because {found.backup} "
+                "is missing: training.keep_backup was false, or it was trained by an earlier "
+                "version. Start a new run from its weights with model.backbone: "
+                f"{{run: {found.folder}}}."
+            )
     if fault := _what_is_missing(found):
         raise UsageError(f"{found.folder} cannot be resumed: {fault}")
     return found
@@ -92,31 +112,86 @@ def facts_of(plan: Plan) -> dict[str, Any]:
     }
 
 
-def check_unchanged(run: Run, plan: Plan, backup: Backup) -> None:
-    """Refuse to resume a training with another config or other images.
+def changes_since(
+    run: Run, plan: Plan, backup: Backup, versions: Mapping[str, str], allowed: Collection[str]
+) -> list[ChangedSetting]:
+    """Return what has changed since a training was started; refuse what is not allowed.
+
+    More epochs are always allowed.
+
+    Args:
+        run: the run.
+        plan: of the rest of the training.
+        backup: of the training so far.
+        versions: of the packages, now.
+        allowed: keys of the config that may have changed. With `data.source` the images may, with
+            `versions` the packages.
 
     Raises:
-        UsageError: the config has changed.
+        UsageError: the config or the versions have changed.
         DataError: the images have changed.
     """
-    lines, before = _config_lines(plan.config), backup.facts["config"]
-    if lines != before:
-        changed = [line.strip() for line in lines if line not in before]
-        gone = [line.strip() for line in before if line not in lines]
+    changes = changed_settings(backup.facts["config"], _config_lines(plan.config))
+    refused = [one for one in changes if not (one.raises_epochs or is_allowed(one.key, allowed))]
+    if refused:
         raise UsageError(
-            f"{run.config} has changed since the training was started: now {first_few(changed)}, "
-            f"before {first_few(gone)}. Undo that, or start a new training: cnnkit train "
-            f"{quoted(run.config)}."
+            f"{run.config} has changed since the training was started: "
+            f"{first_few([one.text() for one in refused])}. Undo that, start a new training with "
+            f"cnnkit train {quoted(run.config)}, or go on in spite of it: "
+            f"{_allowing(one.key for one in refused)}"
         )
+    changes += _changed_versions(run, versions, allowed)
+    if plan.dataset.class_names != run.class_names():
+        raise DataError(
+            f"The images have other classes than those that the training was started with "
+            f"({run.classes}). Start a new training."
+        )
+    return changes + _changed_images(run, plan, backup, allowed)
+
+
+def _changed_images(
+    run: Run, plan: Plan, backup: Backup, allowed: Collection[str]
+) -> list[ChangedSetting]:
+    before = backup.facts["data"]
+    now = [planned.images.dataset.fingerprint for planned in plan.phases]
+    if before != now and is_allowed(IMAGES, allowed):
+        return [ChangedSetting(IMAGES, before, now)]
     _check_images(run, plan.dataset)
-    for number, (seen, planned) in enumerate(
-        zip(backup.facts["data"], plan.phases, strict=True), 1
-    ):
-        if planned.images.dataset.fingerprint != seen:
+    for number, (seen, found) in enumerate(zip(before, now, strict=True), 1):
+        if seen != found:
             raise DataError(
                 f"The images of phase {number} have changed since the training was started. "
-                "Restore them, or start a new training."
+                "Restore them, start a new training, or go on in spite of it: "
+                f"{_allowing([IMAGES])}"
             )
+    return []
+
+
+def _changed_versions(
+    run: Run, versions: Mapping[str, str], allowed: Collection[str]
+) -> list[ChangedSetting]:
+    before = run.info().get("versions", versions)
+    changes = [
+        ChangedSetting(f"{VERSIONS}.{name}", before.get(name), version)
+        for name, version in versions.items()
+        if before.get(name) != version
+    ]
+    if changes and not is_allowed(VERSIONS, allowed):
+        raise UsageError(
+            f"The training was started with {_named(before, changes)}; installed is now "
+            f"{_named(versions, changes)}. It may end with other weights than it would have had. "
+            f"Install the former, or go on in spite of it: {_allowing([VERSIONS])}"
+        )
+    return changes
+
+
+def _named(versions: Mapping[str, str], changes: Sequence[ChangedSetting]) -> str:
+    names = [change.key.partition(".")[2] for change in changes]
+    return ", ".join(f"{name} {versions.get(name, 'unknown')}" for name in names)
+
+
+def _allowing(keys: Iterable[str]) -> str:
+    return " ".join(f"--allow-changed {quoted(key)}" for key in keys)
 
 
 def _config_lines(config: Config) -> list[str]:
@@ -157,7 +232,8 @@ def _check_images(run: Run, dataset: ImageDataset) -> None:
     if found:
         raise DataError(
             f"The images are not those that the training was started with ({run.split}): "
-            f"{', '.join(found)}. Restore them, or start a new training."
+            f"{', '.join(found)}. Restore them, start a new training, or go on in spite of it: "
+            f"{_allowing([IMAGES])}"
         )
 
 

@@ -7,7 +7,8 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,11 +23,12 @@ from cnnkit.runs import Run, check_new_run, create_run
 from cnnkit.runs.in_training import only_training
 from cnnkit.training.checkpoint import Backup
 from cnnkit.training.disk_need import disk_need
-from cnnkit.training.loop import train_phases
+from cnnkit.training.loop import check_something_is_left, train_phases
 from cnnkit.training.plan import Plan, prepare
 from cnnkit.training.results import interruption_text, write_best_model, write_results
+from cnnkit.training.resumed_changes import ChangedSetting
 from cnnkit.training.resuming import (
-    check_unchanged,
+    changes_since,
     earlier_seconds,
     run_to_resume,
     split_rows,
@@ -67,46 +69,62 @@ def train(
 def resume(
     run: str | os.PathLike | None = None,
     *,
+    overrides: Sequence[str] = (),
+    allow_changed: Sequence[str] = (),
     runs_folder: Path = Path(RUNS_FOLDER),
     report: Report | None = None,
 ) -> Run:
-    """Continue an unfinished training after its last finished epoch, and return its run.
+    """Continue a training after its last finished epoch, and return its run.
 
     On the same machine, with the same versions, it ends with the weights that it would have had
-    without the interruption.
+    without the interruption. With more epochs a finished training is continued, too.
 
     Args:
         run: folder or name; None means the newest run that can be resumed.
+        overrides: as for `--set`: `["training.epochs=60"]`.
+        allow_changed: keys of the config that may differ from those of the start; `data.source`
+            also allows other images, `versions` other versions of packages.
         runs_folder: where run names are looked up.
         report: shows the progress; None shows nothing.
 
     Raises:
-        CnnkitError: there is no such run, another process is training it, or its config or its
-            images have changed.
+        CnnkitError: there is no such run, another process is training it, nothing is left to train,
+            or something has changed that is not allowed to.
         KeyboardInterrupt: Ctrl-C; the best weights so far are kept, and the text says where.
     """
     report = report or Report()
-    found = run_to_resume(run, runs_folder, report.note)
+    found = run_to_resume(run, runs_folder, report.note, is_changed=bool(overrides))
     with only_training(found):  # the lock first: the other process may be writing the backup
         backup = Backup.read(found.backup)
-        plan = prepare(load_config(found.config), report)
+        plan = prepare(load_config(found.config, overrides), report)
+        changes = []
         if backup is not None:
-            check_unchanged(found, plan, backup)
+            changes = changes_since(found, plan, backup, _versions(), allow_changed)
+            check_something_is_left(plan, found, backup)
         report.note(f"run: {found.folder}, {_where_it_continues(found, backup)}")
-        started_with = found.info().get("versions", _versions())
-        if started_with != _versions():
-            report.note(_other_versions(started_with))
-        return _run(plan, found, report, backup)
+        for change in changes:
+            report.note(f"changed: {change.text()}")
+        return _run(plan, found, report, backup, changes)
 
 
-def _run(plan: Plan, run: Run, report: Report, backup: Backup | None) -> Run:
+def _run(
+    plan: Plan,
+    run: Run,
+    report: Report,
+    backup: Backup | None,
+    changes: Sequence[ChangedSetting] = (),
+) -> Run:
     """Train, from the beginning or from a backup, and write the results."""
     is_trained = False
     with run.recording(earlier=None if backup is None else earlier_seconds(run, backup)):
-        if backup is None:
+        if backup is None or changes:
             _write_inputs(run, plan)
-        else:
-            run.update(resumed=[*run.info().get("resumed", []), len(backup.rows)])
+        if backup is not None:
+            epoch, info = len(backup.rows), run.info()
+            new = [{"after_epoch": epoch, **change.as_dict()} for change in changes]
+            run.update(
+                resumed=[*info.get("resumed", []), epoch], changed=[*info.get("changed", []), *new]
+            )
         try:
             with explaining_lack_of_memory(lambda: _need(plan)):
                 history = train_phases(plan, run, report, backup)
@@ -119,9 +137,19 @@ def _run(plan: Plan, run: Run, report: Report, backup: Backup | None) -> Run:
         finally:
             report.close()
     # After the status: a run that is killed here is finished, and one before can be resumed.
-    # If it cannot be removed, it only takes room: a finished run is never resumed.
-    shutil.rmtree(run.backup.parent, ignore_errors=True)
+    _keep_or_remove_backup(run, plan.config)
     return run
+
+
+def _keep_or_remove_backup(run: Run, config: Config) -> None:
+    """Keep what more epochs need: not the best weights, which are in best.keras."""
+    if not config.training.keep_backup:
+        # If it cannot be removed, it only takes room.
+        shutil.rmtree(run.backup.parent, ignore_errors=True)
+        return
+    backup = Backup.read(run.backup)
+    if backup is not None and backup.best is not None:
+        replace(backup, best=None).write(run.backup)
 
 
 def _need(plan: Plan) -> str:
@@ -142,14 +170,6 @@ def _where_it_continues(run: Run, backup: Backup | None) -> str:
     again_text = f"; {again} finished epochs are trained again" if again > 0 else ""
     where = f"continues after epoch {done}" if done else "starts again from the beginning"
     return f"{where}{again_text}"
-
-
-def _other_versions(started_with: Mapping[str, str]) -> str:
-    others = [f"{name} {value}" for name, value in started_with.items() - _versions().items()]
-    return (
-        f"The run was started with {', '.join(sorted(others))}: it may end with other weights than "
-        "it would have had with these."
-    )
 
 
 def _write_inputs(run: Run, plan: Plan) -> None:

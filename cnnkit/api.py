@@ -1,151 +1,23 @@
-"""The commands for Python: train, resume, load a run, and predict."""
+"""The commands for Python: train, resume, load a run, compare, diagnose, ..."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnnkit.config import Config
 from cnnkit.config import load_config as load_config  # offered here too
 from cnnkit.default_folders import RUNS_FOLDER
-from cnnkit.prediction import Prediction, find_images, predict
 from cnnkit.runs import Run, find_run
-from cnnkit.runtimes import Predictor, load_predictor
+from cnnkit.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from cnnkit.calibration.calibrated import Calibrated
     from cnnkit.comparison.comparing import Comparison
     from cnnkit.evaluation.pooled_folds import FoldEvaluation
-    from cnnkit.evaluation.scores import Evaluation
-    from cnnkit.explanation.explanation import Explanations
     from cnnkit.training.diagnosis import Diagnosis, FoldDiagnoses
-
-
-class TrainedModel:
-    """The model of a run, or a model file, ready to predict.
-
-    Args:
-        model: a run folder or name, a `.tflite`, `.onnx` or `.keras` file, or a SavedModel folder;
-            None means the newest finished run.
-        runs_folder: where run names are looked up.
-
-    Raises:
-        UsageError: there is no such model.
-    """
-
-    def __init__(
-        self, model: str | os.PathLike | None = None, runs_folder: str | os.PathLike = RUNS_FOLDER
-    ) -> None:
-        self.predictor: Predictor = load_predictor(model, Path(runs_folder))
-        self._runs_folder = Path(runs_folder)
-        # By its path: another run may be the newest one later.
-        self._model = model if model is not None else self.predictor.path.parent
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The classes in label order."""
-        return self.predictor.info.class_names
-
-    def predict(self, images: Iterable[str | Path | bytes]) -> list[Prediction]:
-        """Return one prediction per image.
-
-        If a file cannot be read, its prediction has an `error` and no probabilities.
-
-        Args:
-            images: paths, folders, globs, or the bytes of image files.
-        """
-        if isinstance(images, str | Path | bytes):
-            images = [images]
-        sources: list[Any] = []
-        for image in images:
-            sources.extend([image] if isinstance(image, bytes) else find_images([str(image)]))
-        return list(predict(self.predictor, sources))
-
-    def explain(
-        self,
-        images: Iterable[str | Path | bytes],
-        *,
-        methods: Sequence[str] = ("grad-cam",),
-        class_name: str | None = None,
-        against: str | None = None,
-        layer: str | None = None,
-        num_neighbours: int = 0,
-        output: str | os.PathLike[str] | None = None,
-    ) -> Explanations:
-        """Show which parts of images speak for an answer; `images[0].maps[0].values` is a map.
-
-        Args:
-            images: paths, folders, globs, or the bytes of image files.
-            methods: `grad-cam`, `grad-cam++`, `layer-cam`, `saliency`, `smooth-grad`,
-                `integrated-gradients` or `occlusion`.
-            class_name: the class to explain; None for the predicted one.
-            against: explain why not this class instead.
-            layer: the layer that the first three methods look at; None for the default.
-            num_neighbours: how many of the most similar training images are found.
-            output: a new or an empty folder for pictures, arrays and JSON files; None writes none.
-
-        Raises:
-            CnnkitError: an expected failure; its text says what to do.
-        """
-        from cnnkit.explanation.explain_images import Question, explain_images
-
-        if isinstance(images, str | Path | bytes):
-            images = [images]
-        methods = (methods,) if isinstance(methods, str) else tuple(methods)
-        return explain_images(
-            [image if isinstance(image, bytes) else str(image) for image in images],
-            self._model,
-            self._runs_folder,
-            Question(methods, class_name, against, layer, num_neighbours=num_neighbours),
-            output=None if output is None else Path(output),
-            write=output is not None,
-        )
-
-    def evaluate(
-        self,
-        *,
-        split: str | None = None,
-        data: str | os.PathLike | None = None,
-        name: str | None = None,
-        allow_missing_classes: bool = False,
-        skip_errors: bool = False,
-        tta: str | None = None,
-        corruptions: bool = False,
-    ) -> Evaluation:
-        """Score the model as `cnnkit evaluate` does, write the results into its run, return them.
-
-        Args:
-            split: of the run, by default `test`; with `data`, all of its images.
-            data: a folder, a file that lists images, or a built-in, instead of the run's images.
-            name: of the folder inside evaluation/ of the run.
-            allow_missing_classes: accept `data` that lacks some of the classes.
-            skip_errors: leave out images that cannot be read.
-            tta: `flips` or `crops`: average the answers over views of each image.
-            corruptions: also score worsened copies of each image.
-
-        Returns:
-            The scores: `evaluation.accuracy`, `evaluation.interval("accuracy")`,
-            `evaluation.metrics`, `evaluation.predictions`, `evaluation.to_dict()`.
-
-        Raises:
-            CnnkitError: the model is not in a run folder, or the images cannot be scored.
-        """
-        from cnnkit.evaluation.evaluate_model import evaluate_model
-
-        return evaluate_model(
-            str(self.predictor.path),
-            Path(RUNS_FOLDER),  # not used for a path
-            split=split,
-            data=data,
-            name=name,
-            allow_missing_classes=allow_missing_classes,
-            skip_errors=skip_errors,
-            tta=tta,
-            corruptions=corruptions,
-            note=lambda sentence: None,  # they are in the `notes` of the result
-        )
 
 
 def load_run(

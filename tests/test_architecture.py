@@ -30,7 +30,7 @@ _LEVELS = [
     | {"explanation", "doctor"},
     {"training", "label_review"},
     {"report"},
-    {"api"},
+    {"api", "trained_model"},
     {"cli"},
     {"__main__", "__init__"},
 ]

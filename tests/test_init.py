@@ -21,7 +21,7 @@ from cnnkit.explore.summarize import summary_of_layers
 from cnnkit.explore.zoo import config_files
 from cnnkit.proposal import look_at, propose, relative_source
 from cnnkit.proposal.findings import Findings
-from cnnkit.proposal.recipes import Recipe, best_recipe
+from cnnkit.proposal.recipes import Recipe, best_recipe, fastest_recipe
 
 
 def proposal(folder, **options):
@@ -152,6 +152,31 @@ def test_photographs_start_from_a_pretrained_network(tmp_path, monkeypatch):
     assert proposal(tmp_path / "tiny")[1].model.backbone is None
 
 
+def found(number, *splits, side=300, grey=False, from_scratch=False):
+    """Return findings about two classes with `number` images together."""
+    fact = SimpleNamespace(error=None, size=(side, side), is_grey=grey, samples=None)
+    counts = Counter(cat=number // 2, owl=number - number // 2)
+    records = tuple(SimpleNamespace(split=split) for split in splits)
+    return Findings(Source("set", records), "set", [fact], counts, from_scratch)
+
+
+@pytest.mark.parametrize(
+    ("findings", "validation", "monitor"),
+    [
+        (found(499), 0, "epoch"),
+        (found(499, "train", "test"), 0, "epoch"),
+        (found(500), 0.2, "val_loss"),
+        (found(499, "train", "validation"), 0.2, "val_loss"),
+        (found(499, side=20), 0.2, "val_loss"),  # a network that learns from scratch
+    ],
+)
+def test_few_photographs_are_all_trained_on(findings, validation, monitor):
+    for recipe in (best_recipe(findings), fastest_recipe(findings)):
+        config = config_from_text(propose(findings, "set", recipe))
+        assert (config.data.split.validation, config.data.split.test) == (validation, 0.2)
+        assert config.training.monitor == monitor
+
+
 @pytest.mark.parametrize(
     ("sizes", "resize"),
     [
@@ -187,19 +212,14 @@ def test_images_for_a_pretrained_network_keep_their_proportions(tmp_path, sizes,
     ],
 )
 def test_size_and_epochs_follow_the_number_and_kind_of_images(side, grey, number, expected):
-    fact = SimpleNamespace(error=None, size=(side, side), is_grey=grey)
-    source = Source("set", ())
-    findings = Findings(source, "set", [fact], Counter(cat=number // 2, owl=number - number // 2))
+    findings = found(number, side=side, grey=grey)
     assert best_recipe(findings) == expected
     assert best_recipe(replace(findings, from_scratch=True)).side is None
 
 
 @pytest.mark.parametrize(("side", "maps"), [(28, 31), (64, 32), (128, 32)])
 def test_many_images_from_scratch_get_the_network_of_cifar10_fast(side, maps):
-    fact = SimpleNamespace(error=None, size=(side, side), is_grey=False, samples=None)
-    findings = Findings(
-        Source("set", ()), "set", [fact], Counter(cat=25_000, owl=25_000), from_scratch=True
-    )
+    findings = found(50_000, side=side, from_scratch=True)
     config = config_from_text(propose(findings, "set", Recipe(None, 30)))
     shipped = load_config(config_files()["cifar10_fast"])
 

@@ -22,6 +22,7 @@ from cnnkit.text import count_of, shown
 MOST_SAMPLED = 500
 _MOST_SHOWN = 5  # of the images that cannot be read
 FEW = 2_000  # images; with fewer, a pretrained network or a small one does better
+TOO_FEW_FOR_VALIDATION = 500  # images; each of fewer helps more in training (docs/transfer.md)
 PHOTOGRAPH_SIDE = 32  # pixels; smaller pictures in colour are rarely photographs
 RECOGNIZABLE_SIDE = 24  # pixels; smaller ones have nothing that a network of photographs knows
 UNEVEN_ASPECT = 1.25  # stretching images by more than this distorts them visibly
@@ -84,6 +85,12 @@ class Findings:
             return False
         is_photograph = self.own_side >= PHOTOGRAPH_SIDE and not self.is_grey
         return is_photograph or (self.num_images < FEW and self.own_side >= RECOGNIZABLE_SIDE)
+
+    @property
+    def keeps_no_validation(self) -> bool:
+        """Whether all images but the test images should train a pretrained network."""
+        few = self.num_images < TOO_FEW_FOR_VALIDATION
+        return few and self.transfers and "validation" not in self.splits
 
     @property
     def own_side(self) -> float:

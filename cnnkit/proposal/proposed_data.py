@@ -171,8 +171,14 @@ def _split(findings: Findings) -> list[Choice]:
     part = 0.1 if findings.num_images >= 1_000 else 0.2
     if brought == {"validation", "test"}:
         return []
-    fractions = ", ".join(f"{name}: {part}" for name in ("validation", "test"))
-    if brought:
+    validation = 0 if findings.keeps_no_validation else part
+    if findings.keeps_no_validation:
+        reason = (
+            "Each of so few images helps more in training than in validation, so none is kept for "
+            "it. Set validation: 0.2 and remove training.monitor to see how well the network "
+            "does in each epoch, or for `cnnkit calibrate`."
+        )
+    elif brought:
         reason = (
             f"The source has its own {first_few(sorted(brought))} split. The other one is taken "
             "from train."
@@ -184,7 +190,7 @@ def _split(findings: Findings) -> list[Choice]:
         )
     else:
         reason = ""
-    return [Choice(f"  split: {{{fractions}, seed: 0}}", reason)]
+    return [Choice(f"  split: {{validation: {validation}, test: {part}, seed: 0}}", reason)]
 
 
 def _scalar(text: str) -> str:

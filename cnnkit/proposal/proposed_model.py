@@ -150,16 +150,20 @@ def training_choices(findings: Findings, recipe: Recipe) -> list[Choice]:
 
 
 def _transfer(findings: Findings, epochs: int) -> list[Choice]:
+    monitor = Choice(
+        "  monitor: val_loss",
+        "It tells small differences apart, which the accuracy of a few images does not.",
+    )
+    if findings.keeps_no_validation:
+        monitor = Choice("  monitor: epoch", "Without validation images the last weights are kept.")
     if not epochs:
         reason = "There is time for the output layer only, on features that are computed once."
-        return [Choice("  phases:"), Choice("    - {train: linear_probe}", reason)]
+        first = [monitor] if findings.keeps_no_validation else []
+        return [*first, Choice("  phases:"), Choice("    - {train: linear_probe}", reason)]
     # The more steps an epoch has, the smaller each of them may be.
     rate, warmup = ("2e-4", 0.4) if findings.num_images >= MANY else ("5e-4", 1)
     return [
-        Choice(
-            "  monitor: val_loss",
-            "It tells small differences apart, which the accuracy of a few images does not.",
-        ),
+        monitor,
         Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
         Choice("  schedule: cosine"),
         Choice("  phases:"),

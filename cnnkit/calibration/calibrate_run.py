@@ -30,6 +30,7 @@ from cnnkit.files import write_json
 from cnnkit.model.calibrated_layers import save_references, unit_rows
 from cnnkit.model.calibration import Calibration
 from cnnkit.model.model_info import ModelInfo
+from cnnkit.new_folders import check_writable
 from cnnkit.progress import Report
 from cnnkit.runs import Run, note_unfinished
 from cnnkit.runtimes import info_of_keras, lacking, load_predictor
@@ -120,6 +121,7 @@ def _checked_rows(run: Run, wanted: Wanted) -> list[dict[str, str]]:
         raise UsageError(
             "--per-class needs what each class should reach: --precision or --coverage."
         )
+    check_writable(run.folder, "Make it writable, or calibrate a copy of the run.")
     missing = [file for file in (run.best, run.golden) if not file.exists()]
     if missing:
         raise lacking(run, missing)

@@ -8,6 +8,7 @@ import shutil
 import pytest
 from huggingface_hub import ModelCard
 from scored_runs import predictions_of
+from whole_command import run as command
 
 import cnnkit
 from cnnkit.errors import DataError
@@ -15,6 +16,7 @@ from cnnkit.evaluation.all_metrics import all_metrics
 from cnnkit.report.card_text import code, markdown_table
 from cnnkit.report.model_card import write_model_card
 from cnnkit.runs import Run
+from cnnkit.runs.run_files import contents_of
 
 
 @pytest.fixture
@@ -106,3 +108,14 @@ def test_slices_are_described_after_an_evaluation(run):
 def test_names_cannot_break_a_table():
     assert code("a`b|c") == "`a'b|c`"
     assert markdown_table(["class", "n"], [[code("a|b"), "1"]])[2] == r"| `a\|b` | 1 |"
+
+
+def test_trainings_and_reports_write_it_and_it_belongs_to_the_run(run):
+    card = run.folder / "model_card.md"
+    assert card in contents_of(run.folder).written  # the training wrote it
+    card.unlink()
+    done = command("report", run.folder, "--json")
+    assert json.loads(done.stdout)["model_card"] == str(card) and card.is_file()
+    card.unlink()
+    assert command("report", run.folder, "-o", run.folder.parent / "page.html").exit_code == 0
+    assert not card.exists()

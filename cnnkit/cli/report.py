@@ -30,12 +30,14 @@ def report(
     It is one HTML file that loads nothing from a network. RUN need not be finished; by default it
     is the newest finished run. Training writes a first version of the page. This command adds what
     takes longer: Grad-CAM of wrong answers, kinds of images that are worse, and a check of all
-    images. Of a cross-validation, the page shows the results of all folds together.
+    images. Of a cross-validation, the page shows the results of all folds together. Without
+    --output, model_card.md of a finished run is written again, too.
     """
     from cnnkit.progress import report_for
-    from cnnkit.report import check_place, find_reported, write_report
+    from cnnkit.report import check_place, find_reported, with_model_card, write_report
 
     progress = report_for(sys.stderr)
     found = find_reported(run, runs_folder, progress.note)
     check_place(found, output, overwrite=overwrite)
-    show(write_report(found, output, report=progress), as_json)
+    written = write_report(found, output, report=progress)
+    show(with_model_card(written, found) if output is None else written, as_json)

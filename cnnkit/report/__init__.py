@@ -1,7 +1,15 @@
-"""The report of a run: one HTML file to hand on."""
+"""The report of a run: one HTML file to hand on; and its model card."""
 
 from cnnkit.report.after_training import report_after_training
+from cnnkit.report.model_card import with_model_card
 from cnnkit.report.reported_run import check_place, find_reported
 from cnnkit.report.run_report import WrittenReport, write_report
 
-__all__ = ["WrittenReport", "check_place", "find_reported", "report_after_training", "write_report"]
+__all__ = [
+    "WrittenReport",
+    "check_place",
+    "find_reported",
+    "report_after_training",
+    "with_model_card",
+    "write_report",
+]

@@ -1,4 +1,4 @@
-"""Write the report when a training is done; the run is complete without it."""
+"""Write the report and the model card of a finished training; the run is complete without them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnkit.errors import CnnkitError, reason_of
 from cnnkit.evaluation.pooled_folds import FoldEvaluation
+from cnnkit.report.model_card import write_model_card
 from cnnkit.report.run_report import write_report
 from cnnkit.runs import Run
 from cnnkit.runs.fold_runs import read_folds
@@ -17,7 +18,7 @@ from cnnkit.text import quoted
 def report_after_training(
     trained: Run | FoldEvaluation, note: Callable[[str], Any] = warnings.warn
 ) -> None:
-    """Write the quick version of the report; say so if that is not possible.
+    """Write the quick version of the report, and the model card; say so if that is not possible.
 
     Args:
         trained: the finished run or cross-validation.
@@ -25,7 +26,11 @@ def report_after_training(
     """
     folder = trained.folder if isinstance(trained, Run) else trained.run_folder
     try:
-        write_report(trained if isinstance(trained, Run) else read_folds(folder), quick=True)
+        if isinstance(trained, Run):
+            write_report(trained, quick=True)
+            write_model_card(trained)
+        else:
+            write_report(read_folds(folder), quick=True)
     except (CnnkitError, OSError) as error:
         note(
             f"The training is complete, but its report could not be written: {reason_of(error)} "

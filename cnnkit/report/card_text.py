@@ -10,8 +10,8 @@ from cnnkit.text import shown
 def code(name: str) -> str:
     """Return a name as code, in which no character has a meaning.
 
-    >>> code("cat"), code("a`b|c")
-    ('`cat`', "`a'b|c`")
+    >>> print(code("cat"), code("a`b"))
+    `cat` `a'b`
     """
     return f"`{shown(name).replace('`', chr(39))}`"
 

@@ -9,6 +9,7 @@ Source: Mitchell et al. 2019, Model Cards for Model Reporting, arXiv:1810.03993.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from cnnkit.report.card_limits import limits_of
 from cnnkit.report.card_text import code, markdown_table
 from cnnkit.report.number_text import interval_text, metric_text
 from cnnkit.report.run_facts import RunFacts, Scores, run_facts
+from cnnkit.report.run_report import WrittenReport
 from cnnkit.report.sections.request import network_in_words, request_section
 from cnnkit.runs import Run
+from cnnkit.runs.fold_runs import FoldRuns
 from cnnkit.text import count_of, duration_text, shown, size_text
 
 # The name of a metric on Hugging Face -> the key in metrics.json.
@@ -36,7 +39,7 @@ _HUB_METRICS = {
 }
 FILE_NAME = "model_card.md"
 _PACKAGES = ("cnnkit", "tensorflow", "keras", "python")
-_UNKNOWN = "not stated; add it before you publish the model"
+_UNKNOWN = "not stated; add it to the copy that you publish"
 
 
 def write_model_card(run: Run) -> Path:
@@ -50,6 +53,16 @@ def write_model_card(run: Run) -> Path:
     path = run.folder / FILE_NAME
     write_text(path, card_text(facts))
     return path
+
+
+def with_model_card(written: WrittenReport, of: Run | FoldRuns) -> WrittenReport:
+    """Write the model card too if the report is that of a finished run.
+
+    A cross-validation is no model that could be published.
+    """
+    if isinstance(of, FoldRuns) or of.info()["status"] != "finished":
+        return written
+    return replace(written, model_card=write_model_card(of))
 
 
 def card_text(facts: RunFacts) -> str:

@@ -51,16 +51,19 @@ class WrittenReport:
         path: of the HTML file.
         num_bytes: its size.
         sections: what is in it, and what is not.
+        model_card: the model card, if it was written too.
     """
 
     path: Path
     num_bytes: int
     sections: Sequence[Section]
+    model_card: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for `--json`."""
         return {
             "report": str(self.path),
+            "model_card": None if self.model_card is None else str(self.model_card),
             "bytes": self.num_bytes,
             "sections": [each.as_dict() for each in self.sections],
         }
@@ -68,6 +71,8 @@ class WrittenReport:
     def text(self) -> str:
         """Return the file, its size, and which commands would add to it."""
         lines = [f"{shown(str(self.path))}  {size_text(self.num_bytes)}"]
+        if self.model_card is not None:
+            lines.append(shown(str(self.model_card)))
         absent = [each for each in self.sections if each.values is None and each.command]
         lines += [f"{each.title}: nothing yet. {each.command}" for each in absent]
         return "\n".join(lines)

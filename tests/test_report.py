@@ -15,7 +15,7 @@ from scored_runs import predictions_of
 
 from cnnkit.cli import main
 from cnnkit.errors import CnnkitError, DataError, UsageError
-from cnnkit.files import write_json
+from cnnkit.files import write_csv, write_json
 from cnnkit.report import check_place, write_report
 from cnnkit.report.number_text import metric_text
 from cnnkit.report.sections.confusions import find_cells
@@ -176,8 +176,21 @@ def test_a_thousand_classes_are_bounded(tmp_path):
     page = read(written.path)
     assert written.num_bytes < 1_500_000
     assert "class 999" in page.words
-    assert "70 rarer pairs" in page.words  # of 100, 30 are listed
+    assert "70 rarer pairs are not listed" in page.words  # of 100, 30 are listed
     assert page.tags.count("tr") < 2100
+
+
+def test_what_was_left_out_is_named_and_bounded(tmp_path):
+    run = reported_run(tmp_path)
+    skipped = [{"path": f"{number}.jpg", "reason": "it is cut off"} for number in range(500)]
+    rows = run.read_split()
+    write_csv(run.split, tuple(rows[0]), [*rows, {**rows[0], "split": "train"}])
+    run.update(data={**run.info()["data"], "skipped": skipped, "notes": ["2 files are no images."]})
+    words = read(write_report(run, quick=True).path).words
+    assert "500 images could not be read and were left out." in words
+    assert "Left out: 9.jpg: it is cut off Left out: 490 more" in words
+    assert "2 files are no images." in words
+    assert "1 image is in more than one split as an exact copy" in words
 
 
 @pytest.mark.parametrize("file", ["metrics.json", "predictions.csv"])

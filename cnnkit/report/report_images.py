@@ -24,7 +24,7 @@ from cnnkit.data.scored_images import image_at
 from cnnkit.errors import ImageError
 
 SIDE = 128  # pixels; the page shows them smaller, for screens with fine pixels
-_EXACT = 64  # a smaller picture is kept as it is, so that its pixels stay sharp
+_EXACT = 32  # a smaller picture is kept as it is, so that its pixels stay sharp
 _QUALITY = 80
 
 

@@ -158,7 +158,7 @@ def fold_facts(folds: FoldRuns) -> RunFacts:
             f"{quoted(folds.folder)}"
         )
     first = folds.runs[0]
-    rows = [{**row, "split": "all images"} for row in first.read_split()]
+    rows = [{**row, "split": "images"} for row in first.read_split()]
     info = first.info()
     config = load_config(folds.config)
     return RunFacts(

@@ -32,7 +32,7 @@ def headline_section(facts: RunFacts, verdicts: Verdicts) -> Section:
     judged = facts.judged
     values = {
         "what": f"An image classifier for {count_of(len(names), 'class', 'classes')} "
-        f"({first_few(names, _MOST_NAMES)}), made from {network_in_words(facts.config.model)}.",
+        f"({first_few(names, _MOST_NAMES)}): {network_in_words(facts.config.model)}.",
         "state": _state(facts),
         "verdict": "" if judged is None else _verdict(facts, judged),
         "cards": [] if judged is None else list(_cards(judged)),

@@ -15,7 +15,7 @@ from cnnkit.text import command_line, count_of, first_few
 
 _MOST_SAMPLES = 60
 _SAMPLES_PER_CLASS = 4  # one row of the page
-_MOST_PATHS = 3
+_MOST_PATHS, _MOST_SKIPPED = 3, 10
 
 
 def data_section(facts: RunFacts, checked: Checked | None) -> Section:
@@ -40,7 +40,7 @@ def data_section(facts: RunFacts, checked: Checked | None) -> Section:
         "rows": rows,
         "largest": max([max(numbers) for _, numbers in rows] or [1]),
         "faults": [*_recorded_faults(facts), *(_found_faults(checked) if checked else [])],
-        "verdict": checked.verdict() if checked else "",
+        "is_sound": checked is not None and checked.is_sound,
         "command": "" if checked else command_line("cnnkit", "data", "check", source),
     }
     return Section("images", "The images", values)
@@ -48,8 +48,11 @@ def data_section(facts: RunFacts, checked: Checked | None) -> Section:
 
 def _recorded_faults(facts: RunFacts) -> Iterator[str]:
     """Yield what the training itself noticed, and exact copies between splits."""
-    for skipped in facts.data.get("skipped", []):
-        yield f"Left out: {skipped.get('path')}: {skipped.get('reason')}"
+    skipped = facts.data.get("skipped", [])
+    for each in skipped[:_MOST_SKIPPED]:
+        yield f"Left out: {each.get('path')}: {each.get('reason')}"
+    if len(skipped) > _MOST_SKIPPED:
+        yield f"Left out: {len(skipped) - _MOST_SKIPPED:,} more, which run.json names."
     for note in facts.data.get("notes", []):
         if not str(note).startswith("pixels: "):  # where they are cached tells nobody anything
             yield str(note)

@@ -47,7 +47,7 @@ def network_in_words(model: ModelConfig) -> str:
     """
     if model.backbone is None:
         return f"a network of {count_of(len(model.layers), 'layer')}, trained from scratch"
-    return f"{_backbone(model.backbone)} with a new output"
+    return f"{_backbone(model.backbone)} and a new output layer"
 
 
 def _backbone(backbone: BackboneConfig) -> str:
@@ -111,7 +111,8 @@ def _about_training(training: TrainingConfig) -> Iterator[str]:
         for number, phase in enumerate(training.phases, start=1):
             yield f"Phase {number}: {_phase(phase, training)}."
     else:
-        yield f"{_steps(training, training)}."
+        steps = _steps(training, training)
+        yield f"{steps[0].upper()}{steps[1:]}."
     decides = training.monitor.replace("val_", "validation ").replace("train_", "training ")
     yield f"The weights of the epoch with the best {decides} are kept."
     if training.label_smoothing:

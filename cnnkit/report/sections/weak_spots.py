@@ -100,7 +100,7 @@ def calibration_section(facts: RunFacts) -> Section:
         "interval": f"{percent(ends[0])} to {percent(ends[1])}" if ends else "",
         "verdict": _confidence_verdict(bins),
         "calibration": _calibration(facts),
-        "command": f"cnnkit calibrate {facts.argument}",
+        "command": f"cnnkit calibrate {facts.run.argument}",
     }
     return Section("calibration", title, values)
 
@@ -143,6 +143,9 @@ def robustness_section(facts: RunFacts) -> Section:
     """Return the section on worsened images, if they were scored."""
     title = "Worsened images"
     found = [name for name, each in facts.scores.items() if _corruptions(each.folder).is_file()]
+    if not found and facts.folds:
+        missing = "Worsened images are scored for single folds only."
+        return Section("robustness", title, missing=missing)
     if not found:
         missing = "Not computed: how the accuracy falls with noise, blur, less light ..."
         command = f"{evaluate_command(facts)} --corruptions"

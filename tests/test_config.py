@@ -57,7 +57,7 @@ def test_values_are_plain_python() -> None:
             return set().union(*map(types_in, value))
         return {type(value)}
 
-    assert types_in(config_as_dict(config_from_text(FULL))) == {int, float, str, bool}
+    assert types_in(config_as_dict(config_from_text(FULL))) == {int, float, str, bool, type(None)}
 
 
 @pytest.mark.parametrize("text", [SMALL, FULL])
@@ -105,6 +105,8 @@ training:
   seed: 0
   deterministic: true
   tensorboard: true
+  max_minutes: null
+  keep_backup: true
 """
     )
 

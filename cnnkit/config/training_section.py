@@ -251,6 +251,11 @@ class TrainingConfig(Section):
         "speed.",
     )
     tensorboard: Flag = Field(True, description="Whether to write event files for TensorBoard.")
+    max_minutes: NumberAbove0 | None = Field(
+        None,
+        description="The training ends before an epoch that would not end within this time; null "
+        "for no limit.",
+    )
     keep_backup: Flag = Field(
         True,
         description="Whether a finished run keeps what train --resume RUN --epochs N needs, about "

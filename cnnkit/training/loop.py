@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnkit.backend import tf
 from cnnkit.config.own_calls import MIXING
-from cnnkit.errors import UsageError
+from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.progress import Report
 from cnnkit.runs import Run
 from cnnkit.text import count_of
@@ -28,6 +28,7 @@ from cnnkit.training.plan import Plan, PlannedPhase
 from cnnkit.training.resuming import facts_of
 from cnnkit.training.step import train_epoch
 from cnnkit.training.time_left import PhaseWork
+from cnnkit.training.time_limit import TimeIsUpError, TimeLimit
 from cnnkit.training.timed_report import TimedReport
 
 # What is said at once when Ctrl-C comes, because a batch may take long.
@@ -53,15 +54,20 @@ def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = N
     checkpoint = Checkpoint(plan.model, run, history, facts_of(plan))
     works = phase_works(plan)
     timed = TimedReport(report, works, is_resumed=backup is not None)
-    loop = _Loop(plan, run, timed, history, checkpoint, works[0], _event_writer(plan, run))
+    limit = TimeLimit(plan.config.training.max_minutes)
+    loop = _Loop(plan, run, timed, history, checkpoint, works[0], _event_writer(plan, run), limit)
     if backup is not None:
         checkpoint.restore(backup)
     _note_augmentation(plan, report)
+    run.update(stopped_by=None)
     try:
         for number, planned in enumerate(plan.phases, 1):
             history.begin_phase(number)
             if not _is_over(planned.phase, history):
                 loop.train_phase(number, planned, backup.optimizer if backup else ())
+    except TimeIsUpError:
+        report.close()
+        _end_in_time(run, history, limit, report)
     finally:
         # Ctrl-C may have come while TensorFlow was building a graph: init_scope leaves it. Another
         # one waits until everything is saved.
@@ -69,6 +75,26 @@ def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = N
             checkpoint.close()
     report.close()
     return history
+
+
+def _end_in_time(run: Run, history: History, limit: TimeLimit, report: Report) -> None:
+    """Say that the time is over; the finished epochs are the result.
+
+    Raises:
+        CnnkitError: no epoch is finished.
+    """
+    stated = f"training.max_minutes ({limit.minutes:g})"
+    if not history.rows:
+        raise CnnkitError(
+            f"No epoch ended within {stated}, so there is no result. Raise it, or make an epoch "
+            "shorter with a smaller data.image_size or network. `cnnkit train CONFIG --dry-run` "
+            "tells how long a training takes."
+        )
+    run.update(stopped_by="max_minutes")
+    report.note(
+        f"Stopped after epoch {len(history.rows)}: another one would not end within {stated}. To "
+        f"go on: cnnkit train --resume {run.argument}"
+    )
 
 
 def check_something_is_left(plan: Plan, run: Run, backup: Backup) -> None:
@@ -109,6 +135,7 @@ class _Loop:
     checkpoint: Checkpoint
     first_work: PhaseWork
     events: Any  # a writer of TensorBoard events, or None
+    limit: TimeLimit
 
     def train_phase(
         self, number: int, planned: PlannedPhase, optimizer_state: Sequence[np.ndarray]
@@ -140,8 +167,15 @@ class _Loop:
                 self.report.note(warning)
         learning_rate = LearningRate(phase, batches.steps, history)
         stopping = _STOPPING_PROBE if phase.is_probe else _STOPPING
-        with interrupts_held_back(lambda: self.report.note(stopping)) as stop_if_interrupted:
+        with interrupts_held_back(lambda: self.report.note(stopping)) as raise_if_interrupted:
+
+            def stop_if_interrupted() -> None:
+                raise_if_interrupted()
+                self.limit.check()
+
             while not _is_over(phase, history):
+                if history.phase_values and not self.limit.allows(history.rows[-1]["seconds"]):
+                    raise TimeIsUpError
                 self._begin_epoch(batches.num_images)
                 if phase.is_probe:
                     row = probe_epoch(model, batches, history, self.report, stop_if_interrupted)
@@ -150,7 +184,7 @@ class _Loop:
                         model, batches, learning_rate, history, self.report, stop_if_interrupted
                     )
                 self._end_epoch(row, save_now=phase.backbone_learns)
-                stop_if_interrupted()
+                raise_if_interrupted()
             self.checkpoint.save()
         self._note_end(number, phase)
         if isinstance(batches, CachedFeatureBatches):

@@ -48,8 +48,9 @@ def run_to_resume(
     if run is None:
         return _newest(runs_folder, note)
     found = find_run(run, runs_folder)
-    if found.info()["status"] == "finished":
-        if not is_changed:
+    info = found.info()
+    if info["status"] == "finished":
+        if not (is_changed or info.get("stopped_by")):
             raise UsageError(
                 f"{found.folder} is finished: there is nothing to resume. To train it further, "
                 f"give it more epochs: cnnkit train --resume {found.argument} --epochs N"
@@ -212,7 +213,9 @@ def _config_lines(config: Config) -> list[str]:
         else phase.model_copy(update={"data": phase.data.model_copy(update={"source": ""})})
         for phase in training.phases
     ]
-    training = training.model_copy(update={"phases": tuple(phases)})
+    # These decide when a training stops and what it leaves, not what it computes.
+    of_no_effect = {"max_minutes": None, "keep_backup": True}
+    training = training.model_copy(update={"phases": tuple(phases), **of_no_effect})
     parts = {"data": data, "model": model, "training": training}
     # As text, because the message about a change quotes the lines that differ.
     return dump_config(config.model_copy(update=parts)).splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import pathlib
 import shutil
@@ -96,22 +97,69 @@ def test_occlusion_of_a_tflite_file_needs_no_tensorflow(own_run, red, tmp_path):
     assert np.load(tmp_path / "o" / "0" / "occlusion.npy").shape == (16, 16)
 
 
-def test_errors_explains_the_most_confident_mistakes(own_run, tiny_images):
-    table = own_run.evaluation("test") / "predictions.csv"
-    table.unlink()  # training wrote it
-    code, _, err = _explained("--errors", "--model", own_run.folder)
-    assert code == 2 and "cnnkit evaluate" in err
+@pytest.fixture
+def wrong_answers(own_run, tiny_images):
+    """Write an evaluation `other` with two wrong answers; return the options to explain them."""
     # The model says red to a red image; that it is labelled green makes it a mistake.
     rows = ["path,label,prediction,probability,p_blue,p_green,p_red"]
     rows += [f"{tiny_images}/red/0.png,green,red,0.8,0.1,0.1,0.8"]
     rows += [f"{tiny_images}/red/1.png,green,red,0.9,0.1,0,0.9"]
     rows += [f"{tiny_images}/red/2.png,red,red,1,0,0,1"]
+    table = own_run.evaluation("other") / "predictions.csv"
+    table.parent.mkdir()
     table.write_text("\n".join(rows) + "\n")
-    code, out, _ = _explained("--errors", "--model", own_run.folder, "--json")
+    return "--errors", "--model", own_run.folder, "--evaluation", "other"
+
+
+def test_errors_explains_the_most_confident_mistakes(wrong_answers):
+    code, out, _ = _explained(*wrong_answers, "--json")
     assert code == 0
     found = json.loads(out)["images"]
     assert [each["path"][-5:] for each in found] == ["1.png", "0.png"]
     assert [(each["class"], each["against"]) for each in found] == [("red", "green")] * 2
+
+
+def test_errors_takes_a_number_of_images(wrong_answers):
+    code, out, _ = _explained(*wrong_answers, "--images", 1, "--json")
+    assert code == 0
+    assert [each["path"][-5:] for each in json.loads(out)["images"]] == ["1.png"]
+
+
+def test_errors_without_an_evaluation_says_how_to_make_one(own_run, red):
+    words = ["--errors", "--model", own_run.folder, "--evaluation", "train"]
+    code, _, err = _explained(*words)
+    assert code == 2 and "no evaluation called train. It has test" in err
+    assert "--split train" in err
+    code, _, err = _explained(red, "--images", 3)
+    assert code == 2 and "--evaluation and --images belong to --errors" in err
+
+
+def test_a_map_that_is_0_everywhere_is_reported_in_words(own_run, red, tmp_path):
+    _silence(own_run)
+    options = ["--model", own_run.folder, "--class", "green", "--against", "red"]
+    methods = ["--method", "grad-cam", "--method", "saliency"]
+    code, out, _ = _explained(red, *options, *methods, "-o", tmp_path / "one", "--json")
+    assert code == 0
+    [image] = json.loads(out)["images"]
+    notes = [
+        "The map is 0 everywhere: nothing in the layer conv_1 speaks for green and not red. Name "
+        "another --layer, or use a --method that looks at pixels.",
+        "The map is 0 everywhere: changing pixels a little does not change the score of green and "
+        "not red.",
+    ]
+    assert [each["note"] for each in image["maps"]] == notes
+    code, out, _ = _explained(red, *options, *methods, "-o", tmp_path / "two")
+    assert f"{red}, grad-cam: {notes[0]}\n{red}, saliency: {notes[1]}\n" in out
+
+
+def _silence(run):
+    """Let the convolution of a run give 0 for every image."""
+    from cnnkit.model.loading import load_keras_model
+
+    model = load_keras_model(run.best)
+    layer = model.get_layer("conv_1")
+    layer.set_weights([np.zeros_like(each) for each in layer.get_weights()])
+    model.save(run.best)
 
 
 def test_the_files_are_removed_with_the_run(own_run, red):
@@ -138,14 +186,18 @@ def test_the_nearest_training_image_of_a_training_image_is_itself(own_run):
     assert (own_run.folder / "explanation" / image["path"][-5] / "neighbours.png").is_file()
 
 
-def test_a_map_of_a_split_has_every_image(own_run):
-    import csv
-
+@pytest.fixture
+def map_page(own_run):
+    """Return the JSON of `--map test`, and the rows of its table."""
     code, out, _ = _explained("--map", "test", "--model", own_run.folder, "--json")
     assert code == 0
     found = json.loads(out)
     with open(found["table"], newline="") as file:
-        rows = list(csv.DictReader(file))
+        return found, list(csv.DictReader(file))
+
+
+def test_a_map_of_a_split_has_every_image(own_run, map_page):
+    found, rows = map_page
     wanted = {row["path"] for row in own_run.read_split() if row["split"] == "test"}
     assert {row["path"] for row in rows} == wanted
     assert found["num_wrong"] == sum(row["label"] != row["prediction"] for row in rows)
@@ -155,20 +207,39 @@ def test_a_map_of_a_split_has_every_image(own_run):
     assert code == 2 and "--map alone" in err
 
 
-def test_the_page_shows_the_image_that_has_the_focus_and_hides_right_answers(own_run, open_page):
-    code, out, _ = _explained("--map", "test", "--model", own_run.folder, "--json")
-    assert code == 0
-    found = json.loads(out)
+def _shown(row):
+    return f"true class: {row['label']}answer: {row['prediction']}{row['path']}"
+
+
+def test_keys_go_through_the_map_in_turn_and_in_a_direction(map_page, open_page):
+    found, rows = map_page
     page = open_page(pathlib.Path(found["page"]))
-    points = page.locator("g.point")
-    assert points.count() == found["num_images"]
-    points.first.press("ArrowRight")
-    second = pathlib.Path(found["table"]).read_text().splitlines()[2].split(",")
+    assert page.locator("g.point").count() == found["num_images"] == len(rows)
+    page.keyboard.press("Tab")
     shown = page.locator("#shown")
-    assert shown.text_content() == f"true class: {second[1]}answer: {second[2]}{second[0]}"
+    assert shown.text_content() == _shown(rows[0])
     assert shown.locator("img").get_attribute("src").startswith("data:image/jpeg")
+    page.keyboard.press("PageDown")
+    assert shown.text_content() == _shown(rows[1])
+    leftmost = min(rows, key=lambda row: float(row["x"]))
+    page.locator(f"g.point[aria-label^='{leftmost['path']}:']").press("ArrowRight")
+    path = shown.locator("div").last.text_content()
+    [reached] = [row for row in rows if row["path"] == path]
+    assert float(reached["x"]) > float(leftmost["x"])
     page.locator("#wrong").check()
     assert page.locator("g.point:not(.off)").count() == found["num_wrong"]
+
+
+def test_the_map_fits_a_phone_and_a_tap_near_a_mark_shows_its_image(map_page, open_page):
+    found, rows = map_page
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "color_scheme": "dark"}
+    page = open_page(pathlib.Path(found["page"]), **phone)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 24, 29)"
+    left = min(rows, key=lambda row: float(row["x"]))  # at the left edge, so alone on its left side
+    box = page.locator(f"g.point[aria-label^='{left['path']}:'] .halo").bounding_box()
+    page.touchscreen.tap(box["x"] + 1, box["y"] + box["height"] / 2)
+    assert page.locator("#shown").text_content() == _shown(left)
 
 
 def test_explain_in_python_writes_nothing_unless_asked(own_run, red):

@@ -57,8 +57,20 @@ _METHODS = (
 @click.option(
     "--errors",
     is_flag=True,
-    help="Explain the 12 most confident mistakes of the run's evaluation on its test images: why "
-    "the wrong class, and not the right one.",
+    help="Explain the most confident mistakes of an evaluation of the run: why the wrong class, "
+    "and not the right one.",
+)
+@click.option(
+    "--evaluation",
+    metavar="NAME",
+    help="The folder in evaluation/ of the run with the mistakes for --errors: a split, or the "
+    "name that `cnnkit evaluate --data` gave. Default: test.",
+)
+@click.option(
+    "--images",
+    "num_images",
+    type=click.IntRange(min=1),
+    help="How many mistakes --errors explains. Default: 12.",
 )
 @click.option(
     "--faithfulness",
@@ -96,6 +108,8 @@ def explain(
     against: str | None,
     layer: str | None,
     errors: bool,
+    evaluation: str | None,
+    num_images: int | None,
     faithfulness: bool,
     neighbours: int,
     split: str | None,
@@ -111,17 +125,21 @@ def explain(
         raise UsageError(
             "Name the images: files, folders or globs; or use --errors or --map alone."
         )
+    if not errors and (evaluation or num_images):
+        raise UsageError("--evaluation and --images belong to --errors.")
     if split is not None:
         return _draw_map(model, split, runs_folder, output, as_json)
     from cnnkit.explanation.explain_images import Question, explain_images
+    from cnnkit.explanation.mistakes import MistakesToExplain
     from cnnkit.progress import report_for
 
+    mistakes = MistakesToExplain(evaluation or "test", num_images or 12) if errors else None
     chosen = _METHODS if "all" in methods else tuple(dict.fromkeys(methods))
     question = Question(chosen, class_name, against, layer, faithfulness, neighbours)
-    options = {"errors": errors, "output": output, "report": report_for(sys.stderr)}
+    options = {"errors": mistakes, "output": output, "report": report_for(sys.stderr)}
     found = explain_images(images, model, runs_folder, question, **options)
-    if not found.images and not found.errors:
-        say("The run made no mistake on its test images.")
+    if mistakes and not found.images and not found.errors:
+        say(f"The evaluation {mistakes.evaluation} of the run has no mistake.")
     show(found, as_json, failure=found.failure())
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from cnnkit.errors import UsageError, reason_of
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.evaluation.predictions_reader import read_predictions
+from cnnkit.evaluation.run_predictions import run_predictions
 from cnnkit.files import WITHOUT_MARK
 from cnnkit.metrics import class_metrics, confusion_matrix, log_loss
 from cnnkit.runs import Run, find_run, note_unfinished
@@ -149,10 +150,7 @@ def read_compared(
 
 
 def _read_run(run: Run, evaluation: str) -> ComparedRun:
-    file = run.evaluation(evaluation) / "predictions.csv"
-    if not file.is_file():
-        raise UsageError(_how_to_score(run, evaluation))
-    predictions = read_predictions(file)
+    predictions = read_predictions(run_predictions(run, evaluation))
     parameters = run.info().get("parameters")
     return ComparedRun(
         run.name,
@@ -164,16 +162,6 @@ def _read_run(run: Run, evaluation: str) -> ComparedRun:
         run.tflite if run.tflite.is_file() else None,
         _history(run.history),
     )
-
-
-def _how_to_score(run: Run, evaluation: str) -> str:
-    option = "--split" if evaluation in ("train", "validation", "test") else "--data DATA --name"
-    default = evaluation == "test"
-    command = f"cnnkit evaluate {run.argument}{'' if default else f' {option} {evaluation}'}"
-    folder = run.folder / "evaluation"
-    there = sorted(path.parent.name for path in folder.glob("*/predictions.csv"))
-    has = f" It has {', '.join(map(shown, there))}." if there else ""
-    return f"{run.folder} has no evaluation called {shown(evaluation)}.{has} Write it: {command}"
 
 
 def _read_folds(folds: FoldRuns, evaluation: str) -> ComparedRun:

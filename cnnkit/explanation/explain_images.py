@@ -16,7 +16,7 @@ from cnnkit.explanation.explanation import Explanation, Explanations
 from cnnkit.explanation.faithfulness import deletion_and_insertion
 from cnnkit.explanation.map_layers import chosen_layer
 from cnnkit.explanation.methods import METHODS, OCCLUSION, OF_LAYERS, HeatMap, heat_map
-from cnnkit.explanation.mistakes import Mistake, confident_mistakes
+from cnnkit.explanation.mistakes import Mistake, MistakesToExplain, confident_mistakes
 from cnnkit.explanation.neighbours import TrainingImages, training_images
 from cnnkit.explanation.target import Target
 from cnnkit.explore.features.model_graph import Step
@@ -27,8 +27,6 @@ from cnnkit.progress import Report
 from cnnkit.runs import Run, run_around
 from cnnkit.runtimes import Predictor, find_model_file, predictor_of
 from cnnkit.text import first_few, shown
-
-NUM_MISTAKES = 12
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def explain_images(
     runs_folder: Path,
     question: Question = Question(),
     *,
-    errors: bool = False,
+    errors: MistakesToExplain | None = None,
     output: Path | None = None,
     write: bool = True,
     report: Report | None = None,
@@ -70,8 +68,8 @@ def explain_images(
         model: as for `load_predictor`. Methods with gradients need a run or its `.keras` file.
         runs_folder: where run names are looked up.
         question: what is asked about each of them.
-        errors: whether the run's most confident mistakes are explained instead of `images`: why the
-            wrong class, and not the right one.
+        errors: explain these mistakes of the run instead of `images`: why the wrong class, and not
+            the right one.
         output: a new or an empty folder to write to; by default `explanation/` of the run.
         write: whether files are written.
         report: shows the progress and notes.
@@ -87,7 +85,7 @@ def explain_images(
         report.note(f"model: {path}")
     run = run_around(path)
     folder = _folder(output, run) if write else None
-    mistakes = _mistakes(run, path) if errors else None
+    mistakes = _mistakes(run, path, errors) if errors else None
     predictor = predictor_of(path)
     _check_classes(question, predictor.info.class_names)
     # Only now, because loading it imports TensorFlow, which takes seconds.
@@ -152,13 +150,13 @@ def _check_classes(question: Question, class_names: Sequence[str]) -> None:
         )
 
 
-def _mistakes(run: Run | None, path: Path) -> list[Mistake]:
+def _mistakes(run: Run | None, path: Path, wanted: MistakesToExplain) -> list[Mistake]:
     if run is None:
         raise UsageError(
             f"{path} does not belong to a run, so its mistakes are not known. Give a run folder, "
             "or name the images."
         )
-    return confident_mistakes(run, NUM_MISTAKES)
+    return confident_mistakes(run, wanted.number, wanted.evaluation)
 
 
 def _folder(output: Path | None, run: Run | None) -> Path:

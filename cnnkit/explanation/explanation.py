@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.errors import DataError
+from cnnkit.explanation.map_notes import map_note
 from cnnkit.explanation.methods import HeatMap
 from cnnkit.explanation.neighbours import Neighbour, draw_neighbours
 from cnnkit.explanation.target import Target
@@ -55,10 +57,15 @@ class Explanation:
     @property
     def question(self) -> str:
         """The question in words."""
+        return f"why {self.wanted}?"
+
+    @property
+    def wanted(self) -> str:
+        """The class that is explained, and the one that it is compared with."""
         name = self.class_names[self.target.label]
         if self.target.against is None:
-            return f"why {name}?"
-        return f"why {name} and not {self.class_names[self.target.against]}?"
+            return name
+        return f"{name} and not {self.class_names[self.target.against]}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; the maps are in the `.npy` files."""
@@ -90,8 +97,13 @@ class Explanation:
             # The middle of the position, as shares of the height and width of the image.
             "highest_at": [round((row + 0.5) / height, 4), round((column + 0.5) / width, 4)],
             **found.facts,
+            "note": self.note(found),
             "array": self.folder and str(self.folder / f"{found.method}.npy"),
         }
+
+    def note(self, found: HeatMap) -> str | None:
+        """Return what is unusual about one of the maps, in words; None if nothing is."""
+        return map_note(found, self.wanted)
 
     def write(self, folder: Path) -> None:
         """Write the picture, the arrays and the JSON file into a folder that exists."""
@@ -108,7 +120,7 @@ class Explanation:
             + (f" (labelled {self.label})" if self.label is not None else ""),
             self.pixels,
             sorted(answer, key=lambda pair: -pair[1]),
-            [(_heading(found), found.values) for found in self.maps],
+            [(_heading(found, self.note(found)), found.values) for found in self.maps],
             folder / _PICTURE,
         )
         if self.neighbours:
@@ -116,9 +128,10 @@ class Explanation:
         write_json(folder / _JSON, self.as_dict())
 
 
-def _heading(found: HeatMap) -> str:
+def _heading(found: HeatMap, note: str | None) -> str:
     lines = [found.method, *([f"layer {found.layer}"] if found.layer else [])]
     lines += [f"{name.replace('_', ' ')} {value:.3g}" for name, value in found.facts.items()]
+    lines += textwrap.wrap(note or "", 40)
     return "\n".join(lines)
 
 
@@ -171,8 +184,14 @@ class Explanations:
             for each in self.images
             if each.neighbours
         ]
+        notes = [
+            f"{shown(each.path)}, {found.method}: {note}"
+            for each in self.images
+            for found in each.maps
+            if (note := each.note(found))
+        ]
         table = table_text(columns, rows, right=("probability", *names))
-        return "\n".join([table, *alike, *files])
+        return "\n".join([table, *notes, *alike, *files])
 
     def failure(self) -> DataError | None:
         """Return the error that ends the command if an image could not be explained."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from cnnkit.data.file_bytes import ImageFile
-from cnnkit.errors import DataError, UsageError
+from cnnkit.errors import DataError
 from cnnkit.evaluation.images_of_table import images_of_table
 from cnnkit.evaluation.predictions_reader import read_predictions
+from cnnkit.evaluation.run_predictions import run_predictions
 from cnnkit.runs import Run
 from cnnkit.text import first_few
 
@@ -28,23 +30,32 @@ class Mistake(NamedTuple):
     label: str
 
 
-def confident_mistakes(run: Run, number: int) -> list[Mistake]:
-    """Return wrong answers of the run's evaluation on its test images, the most confident first.
+@dataclass(frozen=True)
+class MistakesToExplain:
+    """Which wrong answers of a run are explained: the most confident ones.
+
+    Args:
+        evaluation: the name of the folder in `evaluation/` with the answers.
+        number: at most this many.
+    """
+
+    evaluation: str
+    number: int
+
+
+def confident_mistakes(run: Run, number: int, evaluation: str = "test") -> list[Mistake]:
+    """Return wrong answers of an evaluation of a run, the most confident first.
 
     Args:
         run: it must have been evaluated.
         number: at most this many.
+        evaluation: the name of its folder in `evaluation/`: a split, or that of other data.
 
     Raises:
-        UsageError: the run has no evaluation on its test images.
+        UsageError: the run has no such evaluation.
         DataError: predictions.csv cannot be read, or its images are not there.
     """
-    table = run.evaluation("test") / "predictions.csv"
-    if not table.is_file():
-        raise UsageError(
-            f"{run.folder} has no {table.relative_to(run.folder).as_posix()}, which --errors "
-            f"reads. Write it first: cnnkit evaluate {run.argument}"
-        )
+    table = run_predictions(run, evaluation)
     predictions = read_predictions(table)
     wrong = np.flatnonzero(~predictions.is_correct)
     chosen = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:number]

@@ -202,6 +202,17 @@ def test_mixed_images_are_not_expected_to_be_classified():
     assert _names(made_evidence(rows)) == ["validation_better"]
 
 
+@pytest.mark.parametrize("layer", ["SpatialDropout2D: 0.3", "GaussianNoise: 0.1"])
+def test_layers_that_only_act_in_training_explain_a_better_validation(layer):
+    losses = [1.0 - 0.05 * k for k in range(10)] + [0.55, 0.55]
+    rows = phase_rows(losses, losses, 0.95, 0.99)
+    inside = f"residual: [conv: {{filters: 8, kernel_size: 3, padding: same}}, {layer}]"
+    text = CONFIG.replace("dropout: 0.2", "activation: relu").replace(
+        "    - flatten\n", f"    - {inside}\n    - flatten\n"
+    )
+    assert _names(made_evidence(rows, text=text, validation=2000)) == []
+
+
 def test_a_small_validation_split_is_made_larger_where_it_comes_from():
     drawn = made_evidence(HEALTHY, train=160, validation=20, test=20, metrics=_scored(0.9))
     (verdict,) = verdicts_on(drawn)

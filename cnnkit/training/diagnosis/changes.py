@@ -113,12 +113,14 @@ def _dropouts(config: Config) -> Iterator[tuple[str, Call]]:
             yield key, call
 
 
-def dropout_rates(config: Config) -> list[float]:
-    """Return the rates of all dropout layers, also of those in blocks and of the default head."""
+def random_layers(config: Config) -> list[str]:
+    """Return the layers that only training images go through, in words; in blocks, too."""
     if config.model.backbone is not None and config.model.head is None:
-        return [0.2]
-    calls = [call for _, call in _top_layers(config)]
-    return [call.arguments["rate"] for call in _with_inner(calls) if _is_dropout(call)]
+        return ["dropout (0.2)"]  # of the default head
+    calls = list(_with_inner(call for _, call in _top_layers(config)))
+    rates = [call.arguments["rate"] for call in calls if _is_dropout(call)]
+    noise = [call.name for call in calls if "noise" in call.name.lower()]
+    return [*([f"dropout ({max(rates):g})"] if rates else []), *noise]
 
 
 def has_weight_penalty(config: Config) -> bool:
@@ -132,7 +134,7 @@ def has_weight_penalty(config: Config) -> bool:
 
 
 def _is_dropout(call: Call) -> bool:
-    return call.name.lower().endswith("dropout") and "rate" in call.arguments
+    return "dropout" in call.name.lower() and "rate" in call.arguments
 
 
 def _with_inner(calls: Iterable[Any]) -> Iterator[Call]:

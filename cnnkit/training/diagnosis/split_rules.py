@@ -8,10 +8,10 @@ from cnnkit.config.own_calls import MIXING
 from cnnkit.evaluation.intervals import wilson_interval
 from cnnkit.text import count_of, first_few, shown
 from cnnkit.training.diagnosis.changes import (
-    dropout_rates,
     less_dropout,
     no_augmentation,
     other_light,
+    random_layers,
 )
 from cnnkit.training.diagnosis.evidence import Evidence
 from cnnkit.training.diagnosis.phase_curves import PhaseCurves
@@ -141,11 +141,11 @@ def _mixes_labels(evidence: Evidence) -> bool:
 
 def _causes(evidence: Evidence) -> list[str]:
     """Return what makes training images harder, in words."""
-    config = evidence.config
-    rates = dropout_rates(config)
-    found = [f"dropout ({max(rates):g})"] if rates else []
+    config, found = evidence.config, random_layers(evidence.config)
     if config.augmentation:
         found.append(f"augmentation ({', '.join(call.name for call in config.augmentation)})")
+    if config.model.backbone is not None and evidence.main.phase.backbone_learns:
+        found.append("the dropout that the backbone may have")
     return found
 
 

@@ -15,6 +15,8 @@ from histories import (
     made_evidence,
     phase_rows,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cnnkit.config import config_from_text
 from cnnkit.training.diagnosis.diagnose_run import RULES, verdicts_on
@@ -239,3 +241,27 @@ def test_a_single_trouble_is_found_by_a_single_rule():
     evidence = _TROUBLES["validation_too_small"]
     alone = [verdict for rule in RULES if (verdict := rule(evidence))]
     assert [verdict.name for verdict in alone] == _names(evidence)
+
+
+_SHARES = st.floats(0, 1)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.floats(0, 1e6), st.floats(0, 1e6), _SHARES, _SHARES, st.floats(1e-9, 10)),
+        min_size=1,
+        max_size=12,
+    ),
+    validation=st.sampled_from([0, 10, 1000]),
+    classes=st.sampled_from([2, 10]),
+)
+def test_any_curves_can_be_judged(rows, validation, classes):
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    if not validation:
+        columns[1] = columns[3] = None
+    evidence = made_evidence(phase_rows(*columns), validation=validation, classes=classes)
+    names = _names(evidence)
+    assert len(set(names)) == len(names)
+    for verdict in verdicts_on(evidence):
+        assert verdict.epoch is None or 1 <= verdict.epoch <= len(rows)
+        assert "nan" not in verdict.text()

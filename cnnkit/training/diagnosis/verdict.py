@@ -108,7 +108,8 @@ class Diagnosis:
 
     def text(self) -> str:
         """Return all verdicts for people."""
-        parts = [verdict.text() for verdict in self.verdicts] or [self.nothing_text()]
+        nothing = textwrap.fill(self.nothing_text(), _WIDTH, **_WHOLE_WORDS)
+        parts = [verdict.text() for verdict in self.verdicts] or [nothing]
         if self.not_judged:
             parts.append("\n".join(f"Not judged: {text}" for text in self.not_judged))
         return "\n\n".join(parts)

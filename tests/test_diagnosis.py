@@ -190,10 +190,18 @@ def test_a_flat_end_of_a_schedule_asks_for_more_epochs_first():
 
 
 def test_a_loss_that_goes_up_and_down_asks_for_smaller_steps():
-    losses = [2.1, 1.8, 1.5, *[1.3, 1.1, 1.35] * 3]
+    losses = [2.1, 1.8, 1.5, *[1.3, 1.2, 1.29] * 3]
     (verdict,) = verdicts_on(made_evidence(phase_rows(losses, losses, 0.6, 0.6)))
     assert verdict.name == "plateau"
     assert [change.value for change in verdict.changes] == ["cosine", "0.0003"]
+
+
+def test_a_loss_that_jumps_again_and_again_is_the_fault_of_the_learning_rate():
+    losses = [2.1, 1.8, 1.5, *[1.3, 1.1, 1.5] * 3]
+    (verdict,) = verdicts_on(made_evidence(phase_rows(losses, losses, 0.6, 0.6)))
+    assert verdict.name == "learning_rate_too_high"
+    assert verdict.epoch == 6
+    assert "jumped from 1.100 to 1.500" in verdict.seen
 
 
 def test_mixed_images_are_not_expected_to_be_classified():

@@ -23,8 +23,11 @@ _RISE = 0.25  # of the smallest validation loss, above what is still noise
 _LEAST_GAP, _LARGE_GAP = 0.05, 0.2  # of accuracy: with a rising loss, and without
 _SURE = 2  # standard errors
 _NEARLY_ALL = 0.9  # accuracy from which there is little left to learn
+_FEWEST_FLAT = 4  # epochs
 _FLAT = 0.07  # of the loss above the least possible: less is no progress
 _STILL = 0.15  # of the same: more from a fifth of the epochs to the next is progress
+_PACE = 0.7  # of the mean fall of an epoch
+_MUCH_LEFT, _CLEAR_FALL = 0.3, 0.05  # of the loss of guessing
 _LITTLE_LEFT = 0.1  # of the loss of guessing: below, more epochs bring hardly anything
 _FELL = 0.05  # of the largest learning rate: too little to learn with
 _FELL_ON_PURPOSE = 0.5  # of the same: a schedule brings it down towards the end
@@ -89,38 +92,55 @@ def still_improving(evidence: Evidence) -> Verdict | None:
         return None
     name = "validation" if curves.has_validation and evidence.can_judge_validation else "training"
     losses = curves.val_loss if name == "validation" else curves.train_loss
-    back = max(1, len(losses) // 5)
+    if losses[-1] - evidence.least_loss < _LITTLE_LEFT * evidence.chance_loss:
+        return None
     rate_left = curves.learning_rate[-1] / curves.largest_rate
     # A rate that has fallen on purpose ends the progress; then there must be much more of it.
     least = _STILL * (1 if rate_left > 0.2 else 2)
-    if _progress(losses, back, evidence) < least or int(np.argmin(losses)) < len(losses) - 2:
+    falls = _falls(losses, least, evidence) and _falls(curves.train_loss, least / 2, evidence)
+    if not falls or int(np.argmin(losses)) < len(losses) - 2:
         return None
-    if _progress(curves.train_loss, back, evidence) < least / 2:
-        return None
-    if losses[-1] - evidence.least_loss < _LITTLE_LEFT * evidence.chance_loss:
-        return None
-    began = curves.last_epoch - back
+    began = curves.last_epoch - _few(losses)
     return Verdict(
         "still_improving",
         "The training ended while it was still improving",
         f"From epoch {began} to the last one, {curves.last_epoch}, the {name} loss fell from "
-        f"{losses[-1 - back]:.3f} to {losses[-1]:.3f}, and the training accuracy rose from "
-        f"{curves.train_accuracy[-1 - back]:.1%} to {curves.train_accuracy[-1]:.1%}.",
+        f"{losses[-1 - _few(losses)]:.3f} to {losses[-1]:.3f}; at the end "
+        f"{curves.at_end('train_accuracy'):.1%} of the training images are classified correctly.",
         "With more epochs the same network would very probably be better.",
         (more_epochs(evidence.config, curves),),
         epoch=curves.last_epoch,
     )
 
 
-def _progress(losses: np.ndarray, back: int, evidence: Evidence) -> float:
-    """Return which part of the loss was lost over the last `back` epochs.
+def _few(losses: np.ndarray) -> int:
+    """Return the number of epochs that are the end of a curve: a fifth of all."""
+    return max(1, len(losses) // 5)
+
+
+def _falls(losses: np.ndarray, least: float, evidence: Evidence) -> bool:
+    """Tell whether a loss lost a part of itself at the end, or falls about as fast as ever."""
+    return _progress(losses, evidence) >= least or _keeps_its_pace(losses, evidence)
+
+
+def _progress(losses: np.ndarray, evidence: Evidence) -> float:
+    """Return which part of the loss was lost over the last epochs.
 
     It is the smaller one of two: from the epoch before them to the last one, and from one group of
-    `back` epochs to the next. The first is noisy, the second also sees what is long over.
+    epochs to the next. The first is noisy, the second also sees what is long over.
     """
-    above = losses - evidence.least_loss
-    pairs = ((above[-1 - back], above[-1]), (above[-2 * back : -back].mean(), above[-back:].mean()))
-    return min(float(1 - after / before) if before > 0 else 0.0 for before, after in pairs)
+    few, above = _few(losses), losses - evidence.least_loss
+    pairs = ((above[-1 - few], above[-1]), (above[-2 * few : -few].mean(), above[-few:].mean()))
+    return min(float(1 - after / before) if before > after else 0.0 for before, after in pairs)
+
+
+def _keeps_its_pace(losses: np.ndarray, evidence: Evidence) -> bool:
+    """Tell whether a loss that is still high falls about as fast at the end as on the whole."""
+    few, fall = _few(losses), losses[0] - losses[-1]
+    at_end = (losses[-1 - few] - losses[-1]) / few
+    is_high = losses[-1] - evidence.least_loss > _MUCH_LEFT * evidence.chance_loss
+    is_more_than_noise = fall > _CLEAR_FALL * evidence.chance_loss
+    return bool(is_high and is_more_than_noise and at_end > _PACE * fall / (len(losses) - 1))
 
 
 def flat(evidence: Evidence) -> Verdict | None:
@@ -130,33 +150,36 @@ def flat(evidence: Evidence) -> Verdict | None:
         return None
     since = _flat_since(curves, evidence)
     length = len(curves.rows) - since
-    if length < max(2, len(curves.rows) // 4):
+    left = float(curves.learning_rate[since] / curves.largest_rate)
+    is_tail = left <= _FELL_ON_PURPOSE  # of a schedule: a few epochs say enough
+    if length < (2 if is_tail else max(_FEWEST_FLAT, len(curves.rows) // 4)):
         return None
     if curves.has_validation and curves.gap > 2 * _LEAST_GAP:
         return None
-    seen = (
+    fallen = np.flatnonzero(curves.learning_rate <= _FELL * curves.largest_rate)
+    if 2 * len(fallen) >= len(curves.rows):
+        return _rate_fell(evidence, curves, max(since, int(fallen[0])))
+    if not is_tail and _is_rough(curves, since):
+        return _bouncing(evidence, curves, since)
+    return _underfitting(evidence, curves, since, is_tail=is_tail)
+
+
+def _since_text(curves: PhaseCurves, since: int) -> str:
+    return (
         f"Since epoch {curves.first_epoch + since} the training loss only went from "
         f"{curves.train_loss[since]:.3f} to {curves.train_loss[-1]:.3f}; at the end "
         f"{curves.at_end('train_accuracy'):.1%} of the training images are classified correctly."
     )
-    left = float(curves.learning_rate[since] / curves.largest_rate)
-    if left <= _FELL and 2 * length >= len(curves.rows):
-        return _rate_fell(evidence, curves, since, seen)
-    if left > _FELL_ON_PURPOSE and _is_rough(curves, since):
-        return _bouncing(evidence, curves, since, seen)
-    return _underfitting(evidence, curves, since, seen, left)
 
 
-def _underfitting(
-    evidence: Evidence, curves: PhaseCurves, since: int, seen: str, left: float
-) -> Verdict:
+def _underfitting(evidence: Evidence, curves: PhaseCurves, since: int, *, is_tail: bool) -> Verdict:
     config = evidence.config
     # The rate had fallen as planned: until then there was progress, which more epochs prolong.
-    longer = [more_epochs(config, curves)] if left <= _FELL_ON_PURPOSE else []
+    longer = [more_epochs(config, curves)] if is_tail else []
     return Verdict(
         "underfitting",
         "Underfitting: the network does not even learn its own training images",
-        f"{seen} The network has {evidence.parameters:,} parameters.",
+        f"{_since_text(curves, since)} The network has {evidence.parameters:,} parameters.",
         "What it cannot do on the training images it cannot do on others either.",
         (
             *longer,
@@ -175,7 +198,8 @@ def _flat_since(curves: PhaseCurves, evidence: Evidence) -> int:
     smooth = np.convolve(np.pad(curves.train_loss, 1, mode="edge"), np.ones(3) / 3, mode="valid")
     above = smooth - evidence.least_loss
     falling = np.flatnonzero(above > above[-2:].mean() / (1 - _FLAT))
-    return int(falling[-1]) + 1 if len(falling) else 0
+    since = int(falling[-1]) + 1 if len(falling) else 0
+    return min(since, len(curves.rows) - 1)
 
 
 def _is_rough(curves: PhaseCurves, since: int) -> bool:
@@ -184,25 +208,25 @@ def _is_rough(curves: PhaseCurves, since: int) -> bool:
     return len(steps) > 2 and float(np.abs(steps).mean()) > 0.05 * curves.train_loss[since:].mean()
 
 
-def _rate_fell(evidence: Evidence, curves: PhaseCurves, since: int, seen: str) -> Verdict:
+def _rate_fell(evidence: Evidence, curves: PhaseCurves, since: int) -> Verdict:
     epoch = curves.first_epoch + since
     return Verdict(
         "plateau",
         f"No progress since epoch {epoch}: the learning rate had fallen too early",
-        f"{seen} The learning rate was {curves.largest_rate:.3g} at its largest and "
-        f"{curves.learning_rate[since]:.3g} in epoch {epoch}.",
+        f"{_since_text(curves, since)} The learning rate was {curves.largest_rate:.3g} at its "
+        f"largest and {curves.learning_rate[since]:.3g} in epoch {epoch}.",
         "With such small steps the epochs that follow change next to nothing.",
         (schedule_change(evidence.config, curves, "cosine"),),
         epoch=epoch,
     )
 
 
-def _bouncing(evidence: Evidence, curves: PhaseCurves, since: int, seen: str) -> Verdict:
+def _bouncing(evidence: Evidence, curves: PhaseCurves, since: int) -> Verdict:
     epoch = curves.first_epoch + since
     return Verdict(
         "plateau",
         f"No progress since epoch {epoch}: the loss goes up and down",
-        seen,
+        _since_text(curves, since),
         "Smaller steps towards the end usually bring the loss down further.",
         (
             schedule_change(evidence.config, curves, "cosine"),

@@ -25,6 +25,7 @@ _LEARNED = 0.1  # of the way from chance to all right; less counts as nothing
 _SURE = 3  # standard errors
 _STUCK = 0.005  # of the loss of guessing: less is no movement
 _JUMP = 2  # times the loss of the epoch before
+_SMALL_JUMP, _MANY = 0.1, 3  # of the loss of the epoch before, and how often
 
 
 def loss_not_finite(evidence: Evidence) -> Verdict | None:
@@ -131,11 +132,19 @@ def _seems_too_high(evidence: Evidence, curves: PhaseCurves) -> bool:
 
 
 def _jump(evidence: Evidence, curves: PhaseCurves) -> int | None:
-    """Return the position of the last epoch at which the training loss jumped up."""
+    """Return the position of the largest jump up of the training loss, None if it is calm.
+
+    One jump counts if it doubles the loss. Smaller ones count if there are many, and if the network
+    does not learn well in spite of them.
+    """
     loss = curves.train_loss
-    rise = loss[1:] - np.minimum.accumulate(loss)[:-1]
-    jumps = np.flatnonzero((loss[1:] > _JUMP * loss[:-1]) & (rise > 0.3 * evidence.chance_loss))
-    return int(jumps[-1]) + 1 if len(jumps) else None
+    rises = np.diff(loss)
+    jumps = (loss[1:] > _JUMP * loss[:-1]) & (rises > 0.3 * evidence.chance_loss)
+    small = rises > _SMALL_JUMP * loss[:-1]
+    is_restless = small.sum() >= max(_MANY, len(rises) / 4)
+    if is_restless and curves.best_accuracy < _WELL_LEARNED:
+        jumps |= small
+    return int(np.argmax(np.where(jumps, rises, -np.inf))) + 1 if jumps.any() else None
 
 
 def _too_high(evidence: Evidence, curves: PhaseCurves, jump: int | None = None) -> Verdict:

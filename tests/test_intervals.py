@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm, t
 from sklearn.metrics import average_precision_score, f1_score, matthews_corrcoef, roc_auc_score
 
 from cnnkit.evaluation.all_metrics import all_metrics
 from cnnkit.evaluation.bootstrap import (
+    degrees_of_freedom,
     error_of_mean,
     error_of_sum,
     resampled_counts,
@@ -20,6 +21,7 @@ from cnnkit.evaluation.intervals import (
     interval_of_calibration_error,
     interval_of_loss,
     interval_of_score,
+    widening,
     wilson_interval,
 )
 from cnnkit.evaluation.predictions import Predictions
@@ -118,8 +120,8 @@ def test_errors_are_those_of_a_bootstrap_that_draws_images():
     assert ours == pytest.approx(np.std(found, axis=0, ddof=1), rel=0.12)
 
 
-def test_influences_are_derivatives():
-    """Half an image more changes the weighted areas of scikit-learn as the influence says."""
+def test_influences_on_roc_curves_are_derivatives():
+    """A little more of an image changes the weighted areas as the influence says."""
     random = np.random.default_rng(1)
     labels, probabilities = _drawn([6, 9, 5], random, signal=0.5)
     probabilities = probabilities.round(1)  # with ties
@@ -128,15 +130,39 @@ def test_influences_are_derivatives():
     for image in range(len(labels)):
         weights = np.ones(len(labels))
         weights[image] += step
-        for function, influence, areas in (
-            (roc_auc_score, ranking.roc_influence, ranking.roc_auc),
-            (average_precision_score, ranking.pr_influence, ranking.pr_auc),
-        ):
-            after = [
-                function(labels == c, probabilities[:, c], sample_weight=weights) for c in range(3)
+        after = [
+            roc_auc_score(labels == c, probabilities[:, c], sample_weight=weights) for c in range(3)
+        ]
+        slope = (np.mean(after) - ranking.roc_auc.mean()) / step
+        assert ranking.roc_influence[image] == pytest.approx(slope, abs=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [[6, 9, 5], [3, 1, 4], [2, 2]])
+def test_influences_on_pr_curves_are_what_leaving_an_image_out_changes(sizes):
+    labels, probabilities = _drawn(sizes, np.random.default_rng(1), signal=0.5)
+    probabilities = probabilities.round(1)  # with ties
+    ranking = rank_classes(labels=labels, probabilities=probabilities)
+    for image, label in enumerate(labels):
+        if sizes[label] > 1:
+            others = np.arange(len(labels)) != image
+            without = [
+                average_precision_score(labels[others] == c, probabilities[others, c])
+                for c in range(len(sizes))
             ]
-            slope = (np.mean(after) - areas.mean()) / step
-            assert influence[image] == pytest.approx(slope, abs=1e-5)
+            lost = (ranking.pr_auc.mean() - np.mean(without)) * (1 - 1 / sizes[label])
+            assert ranking.pr_influence[image] == pytest.approx(lost, abs=1e-12)
+
+
+@pytest.mark.parametrize("free", [5, 10, 30, 1000])
+def test_the_widening_is_that_of_the_t_distribution(free):
+    assert widening(free) == pytest.approx(t.ppf(0.975, free) / norm.ppf(0.975), rel=2e-3)
+
+
+def test_degrees_of_freedom_are_those_of_the_group_that_makes_the_error():
+    strata = np.repeat([0, 1], [200, 12])
+    small_group_varies = np.where(strata == 1, np.arange(212) % 2, 0.0)
+    assert degrees_of_freedom(small_group_varies, strata) == pytest.approx(11)
+    assert degrees_of_freedom(np.arange(50) % 2.0, np.zeros(50, int)) == pytest.approx(49)
 
 
 def test_resampled_counts_add_up_to_the_images_there_are():
@@ -180,6 +206,8 @@ _CLASSIFIERS = {
     "ten classes": ([25] * 10, 1.5, 1.0),
     "unequal classes": ([300, 150, 75, 50], 1.0, 0.7),
     "two classes": ([100, 100], 1.0, 1.0),
+    "a class of 30": ([200, 100, 50, 30], 1.0, 1.0),
+    "nearly calibrated": ([50] * 4, 1.0, 1.0),
 }
 
 

@@ -8,11 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnkit.evaluation.bootstrap import error_of_mean, error_of_sum, resampled_counts, strata_of
+from cnnkit.evaluation.bootstrap import (
+    degrees_of_freedom,
+    error_of_mean,
+    error_of_sum,
+    resampled_counts,
+    strata_of,
+)
 from cnnkit.evaluation.intervals import (
     interval_of_calibration_error,
     interval_of_loss,
     interval_of_score,
+    widening,
     wilson_interval,
 )
 from cnnkit.evaluation.predictions import Predictions
@@ -135,6 +142,8 @@ def _of_ranking(ranking: Ranking, labels: NDArray) -> tuple[dict[str, float], di
     ):
         values[name] = float(areas[is_rankable].mean())
         error = error_of_sum(influence, strata)
+        if name == "pr_auc":
+            error *= widening(degrees_of_freedom(influence, strata))
         intervals[name] = interval_of_score(values[name], error, len(labels))
     return values, intervals
 

@@ -66,6 +66,22 @@ def error_of_sum(influences: NDArray, strata: NDArray) -> float:
     return float(np.sqrt((squares * sizes / np.maximum(sizes - 1, 1)).sum()))
 
 
+def degrees_of_freedom(influences: NDArray, strata: NDArray) -> float:
+    """Return how well `error_of_sum` knows the error: the degrees of freedom of a t distribution.
+
+    It is the number of images less 1 if all come from one group, and small if a group with few
+    images makes most of the error.
+
+    Source: Satterthwaite 1946, doi:10.2307/3002019.
+    """
+    sizes = np.bincount(strata)
+    means = np.bincount(strata, influences) / sizes
+    squares = np.bincount(strata, np.square(influences - means[strata]))
+    parts, free = squares * sizes / np.maximum(sizes - 1, 1), np.maximum(sizes - 1, 1)
+    total = (parts**2 / free).sum()
+    return float(parts.sum() ** 2 / total) if total > 0 else float(len(strata))
+
+
 def resampled_counts(labels: NDArray, predicted: NDArray, num_classes: int) -> CountMetrics:
     """Return the counts of `RESAMPLES` resamples: arrays (RESAMPLES, num_classes).
 

@@ -17,6 +17,8 @@ from cnnkit.metrics import CalibrationBins
 
 _NORMAL = NormalDist()
 _Z = _NORMAL.inv_cdf(0.975)  # 1.96
+_TAIL = 0.025  # of an interval, on either side
+_DRAWS, _MULTIPLES, _SEED = 1000, 41, 0  # of measured calibration errors
 _HALVINGS = 40  # of the range in which a gap lies
 
 Interval = tuple[float, float]
@@ -80,6 +82,25 @@ def interval_of_score(
     return lowest + width * low, lowest + width * high
 
 
+def widening(degrees_of_freedom: float) -> float:
+    """Return by how much a standard error that is known from few images is to be enlarged.
+
+    It is the 97.5% quantile of the t distribution divided by that of the normal distribution.
+
+    Source: Abramowitz and Stegun 1964, Handbook of Mathematical Functions, 26.7.5.
+
+    >>> round(widening(10) * 1.959964, 3), round(widening(1e9), 6)
+    (2.228, 1.0)
+    """
+    free, z = max(degrees_of_freedom, 3.0), _Z
+    terms = (
+        (z**2 + 1) / 4 / free,
+        (5 * z**4 + 16 * z**2 + 3) / 96 / free**2,
+        (3 * z**6 + 19 * z**4 + 17 * z**2 - 15) / 384 / free**3,
+    )
+    return 1 + sum(terms)
+
+
 def interval_of_loss(value: float, error: float) -> Interval:
     """Return the interval of a positive number without an upper limit: normal on a log scale."""
     factor = math.exp(_Z * error / value)
@@ -91,7 +112,9 @@ def interval_of_calibration_error(bins: CalibrationBins) -> Interval:
 
     The error that is measured is too large: chance alone makes gaps in the bins, also if there is
     none. For each bin, the gap is looked for that would be measured as large as it is on average,
-    and chance is that of the share of right answers. So the value may be near the upper end.
+    and chance is that of the share of right answers. So the value may be near the upper end. The
+    lower end is not above the smallest multiple of all gaps with which an error as large as the
+    measured one is not rarer than 2.5%: small gaps are not distributed normally.
     """
     used = bins.images > 0
     images, weights = bins.images[used], bins.images[used] / bins.images.sum()
@@ -101,7 +124,17 @@ def interval_of_calibration_error(bins: CalibrationBins) -> Interval:
     errors = np.sqrt(share * (1 - share) / images)
     middle = float(weights @ [_gap_behind(*each) for each in zip(gaps, errors, strict=True)])
     half = _Z * float(np.sqrt(weights**2 @ errors**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    low = min(middle - half, _least_error(gaps, errors, weights))
+    return max(0.0, low), min(1.0, middle + half)
+
+
+def _least_error(gaps: NDArray, errors: NDArray, weights: NDArray) -> float:
+    """Return the smallest calibration error that is likely to be measured as large as it is."""
+    noise = np.random.default_rng(_SEED).normal(size=(_DRAWS, len(gaps))) * errors
+    measured, multiples = float(weights @ gaps), np.linspace(0, 1, _MULTIPLES)
+    drawn = np.abs(multiples[:, np.newaxis, np.newaxis] * gaps + noise) @ weights
+    is_likely = (drawn >= measured).mean(axis=1) > _TAIL
+    return float(multiples[is_likely.argmax()] * measured) if is_likely.any() else measured
 
 
 def _gap_behind(measured: float, error: float) -> float:

@@ -20,7 +20,8 @@ class Ranking(NamedTuple):
         pr_auc: (num_classes,) average precisions, in [0, 1].
         roc_influence: (num_images,) derivatives of the mean of `roc_auc` with respect to the
             weights of the images.
-        pr_influence: the same for the mean of `pr_auc`.
+        pr_influence: (num_images,) how much the mean of `pr_auc` falls if the image is left out,
+            times (n - 1) / n for n images of its class.
     """
 
     roc_auc: NDArray[Any]
@@ -33,8 +34,10 @@ def rank_classes(*, labels: ArrayLike, probabilities: ArrayLike) -> Ranking:
     """Return the areas under the ROC and the precision-recall curve of each class against the rest.
 
     They are scikit-learn's `roc_auc_score(labels == c, probabilities[:, c])` and
-    `average_precision_score` with the same arguments, for each class c. The derivatives are those
-    of the infinitesimal jackknife, which gives the standard error of a bootstrap without resamples.
+    `average_precision_score` with the same arguments, for each class c. The influences give
+    standard errors without resamples: for ROC curves by the infinitesimal jackknife, for
+    precision-recall curves by the jackknife, which leaves out whole images. With few images, these
+    curves change too much for derivatives.
 
     Args:
         labels: (num_images,) integers in [0, num_classes).
@@ -56,6 +59,8 @@ def rank_classes(*, labels: ArrayLike, probabilities: ArrayLike) -> Ranking:
             if is_rankable[label]:
                 areas[:, label] = _rank_one(scores, by_class[label], influences)
     influences /= max(1, is_rankable.sum())
+    # A class is not left without images.
+    influences[1] *= np.where(support > 1, (support - 1) / np.maximum(support, 1), 1)[labels]
     return Ranking(*areas, *influences)
 
 
@@ -94,10 +99,41 @@ def _rank_one(
     roc = -(below + below_or_equal) / (2 * num_own * num_others)
     roc[is_own] = (above[place] - roc_auc) / num_own - (1 - roc_auc) / num_others
     influences[0, high] += roc
-    # An image changes the precision at each score of the class that is not higher than its own.
-    gain = np.concatenate([[0], np.cumsum((1 - precision) / at_least)]) / num_own
-    loss = np.concatenate([[0], np.cumsum(precision / at_least)]) / num_own
-    pr = -loss[below_or_equal]
-    pr[is_own] = gain[below_or_equal[is_own]] + (precision[place] - pr_auc) / num_own
-    influences[1, high] += pr
+    influences[1, high] += pr_auc - _left_out(
+        num_own - own_lower, at_least, below_or_equal, is_own, place
+    )
     return roc_auc, pr_auc
+
+
+def _left_out(
+    hits: NDArray[Any],
+    at_least: NDArray[Any],
+    below_or_equal: NDArray[Any],
+    is_own: NDArray[Any],
+    place: NDArray[Any],
+) -> NDArray[Any]:
+    """Return the average precision of a class without one image, for each of some images.
+
+    Args:
+        hits: for each image of the class, how many of the class score as high or higher.
+        at_least: for each image of the class, how many images score as high or higher.
+        below_or_equal: for each image that may be left out, how many of the class score lower or
+            the same; it changes the precision at their scores.
+        is_own: whether each of these images is of the class.
+        place: where those of the class are in `hits`.
+    """
+    fewer = np.maximum(at_least - 1, 1)  # 0 only if the image itself is left out
+    kept, without_other, without_own = (
+        np.concatenate([[0], np.cumsum(each)])
+        for each in (hits / at_least, hits / fewer, (hits - 1) / fewer)
+    )
+    unchanged = kept[-1] - kept[below_or_equal]
+    result = (without_other[below_or_equal] + unchanged) / len(hits)
+    if len(hits) == 1:  # without it there is no curve; what would be lost is its derivative
+        precision = hits[0] / at_least[0]
+        result[is_own] = precision - (1 - precision) / at_least[0]
+        return result
+    itself = ((hits - 1) / fewer)[place]
+    own = without_own[below_or_equal[is_own]] + unchanged[is_own] - itself
+    result[is_own] = own / (len(hits) - 1)
+    return result

@@ -10,7 +10,12 @@ from conftest import write_tiny_images
 from transfer_runs import DATA, changed, weights
 
 import cnnkit
+from cnnkit.backend import tf
+from cnnkit.config import config_from_text
+from cnnkit.data.dataset import load_dataset
 from cnnkit.errors import CnnkitError
+from cnnkit.training.phase_features import ComputedFeatureBatches
+from cnnkit.training.phase_images import ImageBatches
 
 pytest_plugins = ["transfer_fixtures"]
 
@@ -41,6 +46,23 @@ def test_cached_features_give_the_weights_that_features_computed_in_every_epoch_
 
 def _cached(folder):
     return sorted((folder / "features").glob("[0-9a-f]*"))
+
+
+def test_the_graph_of_the_backbone_is_built_once_for_all_epochs(folder):
+    config = config_from_text(f"{DATA}\nmodel: {{layers: [flatten]}}", folder=folder)
+    batches = ImageBatches(config, load_dataset(config.data))
+    built = []
+
+    def extractor(images, *, training):
+        built.append(images.shape)
+        return tf.reduce_mean(tf.cast(images, tf.float32), axis=(1, 2))
+
+    computed = ComputedFeatureBatches(batches, extractor)
+    for epoch in range(3):
+        for features, _ in computed.training(epoch):
+            assert features.shape[1:] == (3,)
+        assert len(list(computed.validation()))
+    assert len(built) == len(set(built)) <= 2
 
 
 def test_features_are_cached_by_content_and_computed_once(folder, transfer, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.backend import tf
 from cnnkit.errors import CnnkitError
 from cnnkit.progress import Report
 from cnnkit.training.backbone_features import BackboneFeatures
@@ -28,7 +29,9 @@ class ComputedFeatureBatches:
     def __init__(self, batches: ImageBatches, extractor: Any) -> None:
         self.batch_size, self.num_images = batches.batch_size, batches.num_images
         self.steps = batches.steps
-        self._images, self._extractor = batches, extractor
+        self._images = batches
+        # A function, so that the graph of the backbone is built once and not in every epoch.
+        self._features = tf.function(lambda images: extractor(images, training=False))
 
     def training(self, epoch: int) -> Any:
         """Return the training batches of an epoch."""
@@ -40,7 +43,7 @@ class ComputedFeatureBatches:
         return None if batches is None else self._with_features(batches)
 
     def _with_features(self, batches: Any) -> Any:
-        return batches.map(lambda images, *rest: (self._extractor(images, training=False), *rest))
+        return batches.map(lambda images, *rest: (self._features(images), *rest))
 
 
 class CachedFeatureBatches:

@@ -28,7 +28,7 @@ _ITERATIONS_TO_CHOOSE = 315
 _ITERATIONS_TO_FIT = 80
 # The part of a matrix product's speed that a training step reaches, on average over its steps.
 _EFFICIENCY_OF_LITE = 0.55
-_EFFICIENCY_OF_LAYERS = 0.5
+_EFFICIENCY_OF_LAYERS = 0.6
 _EFFICIENCY_OF_LARGE_BATCHES = 1.1  # oneDNN's convolutions are faster than NumPy's product
 _EFFICIENCY_OF_PROBE = 0.125  # float64, on one core
 _LARGE_BATCH = 256

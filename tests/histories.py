@@ -63,7 +63,7 @@ def made_evidence(
     metrics=None,
     recalls=None,
     copies=None,
-    error="",
+    **more,
 ):
     """Return the evidence of a training with these rows; each class has as many images."""
     config = config_from_text(text, [*overrides])
@@ -84,7 +84,7 @@ def made_evidence(
         recalls or {},
         copies or {},
         5000,
-        error,
+        **more,
     )
 
 

@@ -180,6 +180,19 @@ def test_dropout_explains_a_lower_training_accuracy_unless_it_is_strong():
     assert verdict.changes[0].option == "model.layers[2]={dropout: 0.45}"
 
 
+def test_a_training_that_time_ended_gets_more_minutes_and_an_interrupted_one_nothing():
+    given = {"overrides": ["training.max_minutes=3", "training.epochs=50"]}
+    (verdict,) = verdicts_on(made_evidence(FALLING, **given, stopped_by="max_minutes"))
+    assert verdict.changes[0].option == "training.max_minutes=6"
+    assert _names(made_evidence(FALLING, **given)) == []  # early stopping ended it
+    assert _names(made_evidence(FALLING, is_finished=False)) == []
+
+
+def test_a_training_with_a_backup_can_go_on():
+    (verdict,) = verdicts_on(made_evidence(FALLING, can_go_on=True))
+    assert verdict.advice.endswith("cnnkit train --resume runs/a --epochs 24")
+
+
 def test_a_flat_end_of_a_schedule_asks_for_more_epochs_first():
     rates = [1e-3 * (1 + math.cos(math.pi * k / 12)) / 2 for k in range(1, 13)]
     losses = [2.1 - 0.15 * k for k in range(9)] + [0.86, 0.85, 0.85]

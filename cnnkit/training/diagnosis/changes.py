@@ -68,6 +68,12 @@ def more_epochs(config: Config, curves: PhaseCurves, factor: int = 2) -> Change:
     return Change(f"{where}.epochs", str(now * factor), str(now))
 
 
+def more_minutes(config: Config) -> Change:
+    """Return the change that gives a training twice the time."""
+    now = config.training.max_minutes or 1
+    return Change("training.max_minutes", f"{2 * now:g}", f"{now:g}")
+
+
 def schedule_change(config: Config, curves: PhaseCurves, schedule: str) -> Change:
     """Return the change of the learning-rate schedule of a phase."""
     index = section_of_phase(config, curves.number)

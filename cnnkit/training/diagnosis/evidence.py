@@ -38,6 +38,9 @@ class Evidence:
         copies: how many images of validation and test have the content of a training image.
         parameters: of the model.
         error: why the training failed; "" if it did not.
+        is_finished: whether all of it was trained, as far as early stopping and limits let it.
+        stopped_by: the limit that ended it, as in run.json; "" if none did.
+        can_go_on: whether its backup is there, from which more epochs can be trained.
     """
 
     folder: Path
@@ -48,7 +51,10 @@ class Evidence:
     recalls: Mapping[str, float]
     copies: Mapping[str, int]
     parameters: int
-    error: str
+    error: str = ""
+    is_finished: bool = True
+    stopped_by: str = ""
+    can_go_on: bool = False
 
     @property
     def run(self) -> str:
@@ -137,6 +143,9 @@ def read_evidence(run: Run) -> Evidence:
         _copies(run),
         info.get("parameters", 0),
         info.get("error", "") if info["status"] == "failed" else "",
+        info["status"] == "finished",
+        info.get("stopped_by", ""),
+        run.backup.exists(),
     )
 
 

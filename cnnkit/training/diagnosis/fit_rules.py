@@ -11,6 +11,7 @@ from cnnkit.training.diagnosis.changes import (
     larger_network,
     less_dropout,
     more_epochs,
+    more_minutes,
     no_augmentation,
     rate_change,
     schedule_change,
@@ -88,7 +89,7 @@ def _standard_error(accuracy: float, num_images: int) -> float:
 def still_improving(evidence: Evidence) -> Verdict | None:
     """Return a verdict if the training ended while the losses were falling."""
     curves = evidence.main
-    if curves is None or curves is not evidence.phases[-1] or curves.stopped_early:
+    if curves is None or not _reached_its_end(evidence, curves):
         return None
     name = "validation" if curves.has_validation and evidence.can_judge_validation else "training"
     losses = curves.val_loss if name == "validation" else curves.train_loss
@@ -100,17 +101,34 @@ def still_improving(evidence: Evidence) -> Verdict | None:
     falls = _falls(losses, least, evidence) and _falls(curves.train_loss, least / 2, evidence)
     if not falls or int(np.argmin(losses)) < len(losses) - 2:
         return None
-    began = curves.last_epoch - _few(losses)
+    before, config = -1 - _few(losses), evidence.config
+    longer = more_minutes(config) if evidence.stopped_by else more_epochs(config, curves)
     return Verdict(
         "still_improving",
         "The training ended while it was still improving",
-        f"From epoch {began} to the last one, {curves.last_epoch}, the {name} loss fell from "
-        f"{losses[-1 - _few(losses)]:.3f} to {losses[-1]:.3f}; at the end "
-        f"{curves.at_end('train_accuracy'):.1%} of the training images are classified correctly.",
+        f"From epoch {curves.last_epoch - _few(losses)} to the last one, {curves.last_epoch}, the "
+        f"{name} loss fell from {losses[before]:.3f} to {losses[-1]:.3f}, and the training "
+        f"accuracy went from {curves.train_accuracy[before]:.1%} to "
+        f"{curves.train_accuracy[-1]:.1%}.",
         "With more epochs the same network would very probably be better.",
-        (more_epochs(evidence.config, curves),),
+        (longer,),
+        advice=_how_to_go_on(evidence, curves),
         epoch=curves.last_epoch,
     )
+
+
+def _reached_its_end(evidence: Evidence, curves: PhaseCurves) -> bool:
+    """Tell whether only the number of epochs or of minutes ended the training."""
+    if not evidence.is_finished or curves is not evidence.phases[-1]:
+        return False
+    return bool(evidence.stopped_by) or not curves.has_fewer_epochs
+
+
+def _how_to_go_on(evidence: Evidence, curves: PhaseCurves) -> str:
+    if not evidence.can_go_on or len(evidence.phases) > 1:
+        return ""
+    more = "" if evidence.stopped_by else f" --epochs {2 * curves.phase.epochs}"
+    return f"It goes on where it ended with cnnkit train --resume {evidence.run}{more}"
 
 
 def _few(losses: np.ndarray) -> int:

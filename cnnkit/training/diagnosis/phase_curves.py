@@ -83,8 +83,8 @@ class PhaseCurves:
         return float(self.learning_rate.max())
 
     @property
-    def stopped_early(self) -> bool:
-        """Whether early stopping ended it."""
+    def has_fewer_epochs(self) -> bool:
+        """Whether early stopping, a limit or an interruption ended it."""
         return len(self.rows) < self.phase.epochs
 
     def at_end(self, name: str) -> float:

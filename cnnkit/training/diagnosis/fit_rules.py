@@ -25,6 +25,7 @@ _LEAST_GAP, _LARGE_GAP = 0.05, 0.2  # of accuracy: with a rising loss, and witho
 _SURE = 2  # standard errors
 _NEARLY_ALL = 0.9  # accuracy from which there is little left to learn
 _FEWEST_FLAT = 4  # epochs
+_CREEPING = 0.03  # of the loss over the last epochs: too little to be progress, but more may help
 _FLAT = 0.07  # of the loss above the least possible: less is no progress
 _STILL = 0.15  # of the same: more from a fifth of the epochs to the next is progress
 _PACE = 0.7  # of the mean fall of an epoch
@@ -192,20 +193,24 @@ def _since_text(curves: PhaseCurves, since: int) -> str:
 
 def _underfitting(evidence: Evidence, curves: PhaseCurves, since: int, *, is_tail: bool) -> Verdict:
     config = evidence.config
+    longer = [more_epochs(config, curves)]
     # The rate had fallen as planned: until then there was progress, which more epochs prolong.
-    longer = [more_epochs(config, curves)] if is_tail else []
+    first, last = (longer, []) if is_tail else ([], longer)
+    if not is_tail and _progress(curves.train_loss, evidence) < _CREEPING:
+        last = []
     return Verdict(
         "underfitting",
         "Underfitting: the network does not even learn its own training images",
         f"{_since_text(curves, since)} The network has {evidence.parameters:,} parameters.",
         "What it cannot do on the training images it cannot do on others either.",
         (
-            *longer,
+            *first,
             *larger_network(config),
             *less_dropout(config, above=0.5),
             *no_augmentation(config),
+            *last,
         ),
-        advice="Train longer." if longer else "Give the network more layers, or wider ones.",
+        advice="Train longer." if is_tail else "Give the network more layers, or wider ones.",
         epoch=curves.first_epoch + since,
     )
 

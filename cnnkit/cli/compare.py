@@ -8,7 +8,10 @@ import click
 
 from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.options import json_option, overwrite_option, runs_option
+from cnnkit.output_guard import check_output
 from cnnkit.text import first_few
+
+_HINT = "For curves, and the images on which the runs differ, add --html FILE or -o FOLDER."
 
 
 @click.command(
@@ -37,6 +40,13 @@ from cnnkit.text import first_few
     "comparison.json, and disagreements.csv with the images that only some of the runs get right. "
     "Without it, nothing is written.",
 )
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write everything as one page to hand on, with the images on which the runs differ.",
+)
 @overwrite_option
 @runs_option
 @json_option
@@ -45,6 +55,7 @@ def compare(
     evaluation: str,
     latency: bool,
     output: Path | None,
+    page: Path | None,
     overwrite: bool,
     runs_folder: Path,
     as_json: bool,
@@ -60,6 +71,8 @@ def compare(
 
     if output is not None:
         check_folder(output, overwrite=overwrite)
+    if page is not None:
+        check_output(page, "--html", (".html",), overwrite=overwrite)
     comparison = compare_runs(runs, runs_folder=runs_folder, evaluation=evaluation, note=say)
     if latency:
         from cnnkit.comparison.latency import with_latency
@@ -67,8 +80,13 @@ def compare(
         comparison = with_latency(comparison)
         if unmeasured := [run.name for run in comparison.runs if run.milliseconds is None]:
             say(f"No latency of {first_few(unmeasured)}: there is no model.tflite.")
-    hints = ["For curves, and the images on which the runs differ, add: -o FOLDER"]
+    hints = []
     if output is not None:
         write_comparison(comparison, output)
         hints = [f"The curves, and the images on which the runs differ, are in {output}."]
-    show(comparison, as_json, hints)
+    if page is not None:
+        from cnnkit.report.comparison_page import write_comparison_page
+
+        write_comparison_page(comparison, page)
+        hints.append(f"The page is {page}.")
+    show(comparison, as_json, hints or [_HINT])

@@ -1,6 +1,7 @@
-"""The report of a run: one HTML file to hand on; and its model card."""
+"""The report of a run, or of a comparison: one HTML file to hand on; and the model card."""
 
 from cnnkit.report.after_training import report_after_training
+from cnnkit.report.comparison_page import write_comparison_page
 from cnnkit.report.model_card import with_model_card
 from cnnkit.report.reported_run import check_place, find_reported
 from cnnkit.report.run_report import WrittenReport, write_report
@@ -11,5 +12,6 @@ __all__ = [
     "find_reported",
     "report_after_training",
     "with_model_card",
+    "write_comparison_page",
     "write_report",
 ]

@@ -10,6 +10,7 @@ from html import escape
 import numpy as np
 from markupsafe import Markup
 
+MOST_LINES = 6  # with colours that can be told apart
 _WIDTH, _HEIGHT = 360, 236  # so that text of 12 is readable on a phone
 _ABOVE, _BELOW, _MARGIN = 20, 40, 12
 _LETTER = 7  # width of a digit
@@ -80,27 +81,31 @@ def line_chart(
     y: Axis,
     *,
     summary: str,
-    marked: float,
+    marked: float | None = None,
     dashed: Sequence[float] = (),
+    has_legend: bool = True,
 ) -> Markup:
     """Return a chart of lines.
 
     Args:
-        lines: at most two; the page gives each another colour and pattern.
+        lines: at most MOST_LINES; the page gives each another colour and pattern.
         x: the horizontal axis.
         y: the vertical axis.
         summary: what the chart shows, in a sentence for screen readers.
         marked: an x with a dotted line, such as the best epoch.
         dashed: x with a dashed line, such as the beginnings of phases.
+        has_legend: whether the names are above the chart, which has room for two.
     """
     frame = _Frame(x, y)
-    parts = [frame.grid(), frame.vertical(marked, "marked")]
+    parts = [frame.grid()]
+    if marked is not None:
+        parts.append(frame.vertical(marked, "marked"))
     parts += [frame.vertical(place, "phase") for place in dashed]
     for number, line in enumerate(lines):
         parts.append(f'<path class="line line{number}" d="{frame.path(line.points)}"/>')
         if len(line.points) <= _MOST_DOTS:
             parts += [frame.dot(*point, 2.5, f"dot{number}") for point in line.points]
-    return _svg([*parts, _legend(lines)], summary)
+    return _svg([*parts, _legend(lines) if has_legend else ""], summary)
 
 
 def dot_chart(

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cnnkit.config import DataConfig
 from cnnkit.data.decoding.image_formats import open_image
 from cnnkit.data.file_bytes import ImageFile, read_file
 from cnnkit.data.image_facts import upright_size
 from cnnkit.data.other_spellings import PathSpelling
 from cnnkit.data.parallel import compute_all
 from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.data.scored_images import image_at
+from cnnkit.data.scored_images import image_at, source_folder
+from cnnkit.data.sources.known_sets import KNOWN_SETS, is_unpacked
 from cnnkit.errors import ImageError
 
 SIDE = 128  # pixels; the page shows them smaller, for screens with fine pixels
@@ -78,6 +80,15 @@ class ReportImages:
         found = (image_at(folder, path, self._spelling) for folder in self._folders)
         return next((file for file in found if not isinstance(file, str) or Path(file).is_file()),
                     None)  # fmt: skip
+
+
+def folders_of(data: DataConfig) -> list[Path]:
+    """Return the folder that paths of a run are relative to; none if it must be downloaded first.
+
+    No data set is downloaded only to look at its images again.
+    """
+    is_here = data.source not in KNOWN_SETS or is_unpacked(data.source)
+    return [source_folder(data)] if is_here else []
 
 
 def data_address(pixels: NDArray) -> str:

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.data.check import Checked, check_data
-from cnnkit.data.scored_images import source_folder
-from cnnkit.data.sources.known_sets import KNOWN_SETS, is_unpacked
 from cnnkit.errors import DataError
 from cnnkit.evaluation.slices import Slice, find_slices
 from cnnkit.files import write_text
 from cnnkit.pages import render_page
 from cnnkit.progress import Report
 from cnnkit.report.image_columns import with_measures
-from cnnkit.report.report_images import ReportImages
+from cnnkit.report.report_images import ReportImages, folders_of
 from cnnkit.report.run_facts import RunFacts, fold_facts, run_facts
 from cnnkit.report.section import Section
 from cnnkit.report.sections.confusions import Cell, confusion_section, find_cells
@@ -191,7 +189,11 @@ class _Content:
 
     def _checked(self) -> Checked | None:
         facts = self._facts
-        if self._quick or len(facts.split_rows) > _MOST_CHECKED or not _is_here(facts):
+        if (
+            self._quick
+            or len(facts.split_rows) > _MOST_CHECKED
+            or not folders_of(facts.config.data)
+        ):
             return None
         # The images may have been moved since: the page then says so in their places.
         with suppress(DataError), self._report.counting("checking images") as progress:
@@ -201,14 +203,6 @@ class _Content:
 
 def _images_of(facts: RunFacts) -> ReportImages:
     data = facts.config.data
-    folders = [facts.folder] if facts.folds else []
-    if _is_here(facts):
-        folders.append(source_folder(data))
+    folders = [*([facts.folder] if facts.folds else []), *folders_of(data)]
     hashes = {row["path"]: row["sha256"] for row in facts.split_rows}
     return ReportImages(folders, hashes, data.sample_range)
-
-
-def _is_here(facts: RunFacts) -> bool:
-    """Tell whether the images need no download; none is made only to look at them again."""
-    source = facts.config.data.source
-    return source not in KNOWN_SETS or is_unpacked(source)

@@ -8,7 +8,6 @@ import click
 
 from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.options import json_option, overwrite_option, runs_option
-from cnnkit.output_guard import check_output
 from cnnkit.text import first_few
 
 _HINT = "For curves, and the images on which the runs differ, add --html FILE or -o FOLDER."
@@ -72,6 +71,8 @@ def compare(
     if output is not None:
         check_folder(output, overwrite=overwrite)
     if page is not None:
+        from cnnkit.output_guard import check_output
+
         check_output(page, "--html", (".html",), overwrite=overwrite)
     comparison = compare_runs(runs, runs_folder=runs_folder, evaluation=evaluation, note=say)
     if latency:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from whole_command import contents_of
 
 import cnnkit
 from cnnkit.calibration.calibrate_run import Wanted, calibrate_run
@@ -129,3 +131,12 @@ def test_exports_of_a_calibrated_run_need_its_references(run):
     run.calibration.with_suffix(".npz").write_bytes(b"damaged")
     with pytest.raises(CnnkitError, match=r"calibration.npz cannot be read.*cnnkit calibrate"):
         export_run(run, ["tflite"])
+
+
+def test_a_run_that_cannot_be_written_is_refused_before_any_work(run, monkeypatch):
+    # Root may write everywhere, so that permissions alone would not refuse it.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != run.folder)
+    before = contents_of(run.folder)
+    with pytest.raises(UsageError, match="Make it writable, or calibrate a copy of the run"):
+        calibrate_run(run, Wanted())
+    assert contents_of(run.folder) == before

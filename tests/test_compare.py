@@ -223,6 +223,7 @@ def test_the_output_folder_has_pictures_and_the_images_that_only_some_get_right(
         (["one"], "at least two runs"),
         (["one", "one"], "is given twice"),
         (["one", "tow"], "Did you mean two?"),
+        (["one", "two.csv"], "There is no file two.csv"),
         (["one", "two", "--evaluation", "validation"], "one has no evaluation called validation"),
     ],
 )

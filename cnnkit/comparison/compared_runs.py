@@ -140,7 +140,9 @@ def read_compared(
         DataError: the predictions cannot be read.
     """
     place = Path(path)
-    if place.suffix.lower() == ".csv" and place.is_file():
+    if place.suffix.lower() == ".csv" and not (runs_folder / path).is_dir():
+        if not place.exists():
+            raise UsageError(f"There is no file {shown(str(path))}.")
         return ComparedRun(str(path), place, read_predictions(place))
     if folds := find_folds(path, runs_folder):
         return _read_folds(folds, evaluation)

@@ -172,9 +172,9 @@ class _Content:
 
     def _maps(self) -> tuple[Mapping[str, str], str]:
         facts, predictions = self._facts, self._predictions
-        if predictions is None or facts.folds:
+        if predictions is None or facts.folds or not facts.run.best.is_file():
             return {}, ""
-        if self._quick or not facts.run.best.is_file():
+        if self._quick:
             return {}, f"What the model looked at is added by: cnnkit report {facts.argument}"
         from cnnkit.report.error_maps import error_maps
 

@@ -70,9 +70,11 @@ def _found_faults(checked: Checked) -> Iterator[str]:
     """Yield one sentence for each kind of error and warning that the check found."""
     kinds = Counter(each.kind for each in checked.findings if each.severity != "info")
     for kind, number in kinds.items():
-        paths = [each.paths for each in checked.findings if each.kind == kind]
-        examples = first_few([path for some in paths for path in some], _MOST_PATHS)
-        yield f"{KINDS[kind].meaning} ({number:,}): {examples}"
+        found = [each for each in checked.findings if each.kind == kind]
+        names = [path for each in found for path in each.paths] or [found[0].detail]
+        examples = first_few(filter(None, names), _MOST_PATHS)
+        where = f": {examples}" if examples else "."
+        yield f"{KINDS[kind].meaning} Found {count_of(number, 'time')}{where}"
 
 
 def sample_paths(facts: RunFacts) -> dict[str, list[str]]:
@@ -105,6 +107,7 @@ def samples_section(facts: RunFacts, images: ReportImages) -> Section:
     samples = sample_paths(facts)
     left = len(facts.class_names) - len(samples)
     values = {
+        "most": max(map(len, samples.values())),
         "classes": [
             (name, [(path, images[path]) for path in paths]) for name, paths in samples.items()
         ],

@@ -26,7 +26,7 @@ for words in json.load(sys.stdin):
 # words and the end of what they print; RUN, CONFIG and so on are filled in
 _MISTAKES = [
     ("train missing.yaml", "There is no config missing.yaml."),
-    ("train CONFIG --name a/b", "--name a-b"),
+    ("train CONFIG --name a/b", "for example a-b"),
     ("train CONFIG --runs-folder LOCKED", "Nothing can be written into LOCKED. Give another"),
     ("train CONFIG --runs-folder IMAGE/runs", "IMAGE is a file, not a folder."),
     ("train CONFIG --set data.source=nowhere", "nowhere does not exist."),

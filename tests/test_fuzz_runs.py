@@ -199,7 +199,7 @@ def undamaged(trained_run, tiny_config, tmp_path, monkeypatch):
     config = run.config.read_text().replace(str(tiny_config.parent / "images"), "../../images")
     assert "../../images" in config
     run.config.write_text(config)
-    run.backup.parent.mkdir()
+    run.backup.parent.mkdir(exist_ok=True)
     facts = json.dumps({"rows": [{"seconds": 1.5}], "facts": {}, "has_best": False})
     stream = io.BytesIO()
     np.savez(stream, facts=np.array(facts), model_0=np.zeros(3, np.float32))

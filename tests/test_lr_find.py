@@ -112,3 +112,7 @@ def test_what_cannot_be_written_is_refused_before_anything_is_trained(tmp_path):
     done = _tried(_config(tmp_path), "-o", tmp_path / "loss.txt")
     assert done.exit_code == 2 and ".svg" in done.stderr
     assert _tried(tmp_path / "no.yaml").exit_code == 2
+    (tmp_path / "kept.png").write_bytes(b"photograph")
+    for more in ([], ["--overwrite"]):  # cnnkit did not draw it
+        done = _tried(_config(tmp_path), "-o", tmp_path / "kept.png", *more)
+        assert done.exit_code == 2 and (tmp_path / "kept.png").read_bytes() == b"photograph"

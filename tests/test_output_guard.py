@@ -41,12 +41,16 @@ WRITERS = {
         "evaluate --from-predictions RUN/evaluation/test --require accuracy>=0 --junit",
         "gates.xml",
     ),
+    "compare --html": ("compare RUN RUN/evaluation/test/predictions.csv --html", "pair.html"),
+    "schedule -o": ("schedule a.yaml -o", "rates.png"),
+    "report -o": ("report RUN -o", "page.html"),
     "predict -o": ("predict photos/cat/00.png --model RUN -o", "answers.csv"),
 }
 # Options with a path that is read, and folders, in which each file is checked.
 READERS = {"--runs-folder", "--data", "--images", "--from-predictions"}
 FOLDERS = {"features -o", "filters -o", "evaluate -o", "compare -o", "explain -o"}
-SLOW = {"data labels -o"}  # trains; test_label_review.py has its own tests of this
+# These train; test_label_review.py and test_lr_find.py have their own tests of this.
+SLOW = {"data labels -o", "lr-find -o"}
 
 
 def _words(writer, run_folder):

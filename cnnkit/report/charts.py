@@ -51,7 +51,7 @@ class Axis:
         """Return round numbers on the axis.
 
         >>> Axis("epoch", 1, 16, whole=True).ticks()
-        [5.0, 10.0, 15.0]
+        [5, 10, 15]
         """
         step = 10 ** math.floor(math.log10((self.high - self.low) / _MOST_TICKS))
         for factor in (1, 2, 5, 10):

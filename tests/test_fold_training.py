@@ -290,3 +290,20 @@ def test_a_source_with_splits_of_its_own_has_no_folds(start, tmp_path):
     words = ["--set", f"data.source={tmp_path / 'own.csv'}", "--runs-folder", tmp_path / "runs"]
     done = command("train", start / "tiny.yaml", "--folds", 3, *words)
     assert (done.exit_code, "has its own splits" in done.stderr) == (2, True)
+
+
+def test_columns_of_the_users_own_table_become_slices_of_all_folds(start, tmp_path):
+    shutil.copytree(start / "images", tmp_path / "images")
+    paths = sorted(path.relative_to(tmp_path) for path in (tmp_path / "images").rglob("*.png"))
+    rows = [
+        f"{path},{path.parent.name},{'old' if i % 2 else 'new'}" for i, path in enumerate(paths)
+    ]
+    (tmp_path / "table.csv").write_text("\n".join(["path,label,camera", *rows]))
+    config = _CONFIG.replace("images,", "table.csv,").replace("epochs: 2", "epochs: 1")
+    (tmp_path / "table.yaml").write_text(config)
+    cnnkit.train(tmp_path / "table.yaml", folds=2, runs_folder=tmp_path / "runs")
+    done = command("evaluate", tmp_path / "runs" / "table-2fold", "--json")
+    assert done.exit_code == 0, done.stderr
+    with (tmp_path / "runs" / "table-2fold" / "evaluation" / "test" / "slices.csv").open() as file:
+        slices = {(row["by"], row["value"]): row["images"] for row in csv.DictReader(file)}
+    assert (slices["camera", "old"], slices["camera", "new"]) == ("13", "14")

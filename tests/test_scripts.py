@@ -244,3 +244,11 @@ def test_seeds_are_trained_and_scored_in_a_table(work, tmp_path):
 
 def run_metrics(folder):
     return json.loads((folder / "run.json").read_text())["metrics"]["test"]
+
+
+def test_what_a_calibration_is_worth_is_measured_on_any_run(work):
+    done = run(work, sys.executable, SCRIPTS / "calibration_results.py", "runs/tiny")
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.strip().split("\n\n")
+    assert first.split("\n")[1].split()[0] == "runs/tiny"
+    assert second.startswith("200 exchanges of validation and test images")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,8 @@ from cnnkit.config import load_config
 from cnnkit.data.file_bytes import ImageFile
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.data.scored_images import run_images
+from cnnkit.data.sources.extra_columns import extra_columns
+from cnnkit.data.sources.manifest_paths import ManifestPaths
 from cnnkit.errors import CnnkitError, DataError, ImageError
 from cnnkit.evaluation.details import Details
 from cnnkit.evaluation.gates import check_metric_names
@@ -24,6 +27,7 @@ from cnnkit.evaluation.pooled_folds import (
     fold_evaluation,
 )
 from cnnkit.evaluation.predictions import Predictions
+from cnnkit.evaluation.predictions_file import is_reserved
 from cnnkit.evaluation.scores import Evaluation, NotWrittenError
 from cnnkit.prediction import read_ahead
 from cnnkit.progress import Report
@@ -69,7 +73,8 @@ def evaluate_folds_in_detail(
     files: Mapping[str, ImageFile] = {}
     try:
         files, settings = _files(folds)
-        answers = replace(answers, columns=_measures(answers, files, settings, report))
+        columns = _measures(answers, files, settings, report)
+        answers = replace(answers, columns={**columns, **_own_columns(folds, answers, files)})
     except CnnkitError as error:  # the images were moved since the training
         note(f"Slices by size, brightness and the like are left out. {error}")
     pooled = Evaluation(
@@ -95,6 +100,21 @@ def _files(folds: FoldRuns) -> tuple[dict[str, ImageFile], PixelSettings]:
         images = run_images(run.read_split(), SPLIT, data_config)
         files |= {record.path: record.file for record in images}
     return files, PixelSettings.of(data_config)
+
+
+def _own_columns(
+    folds: FoldRuns, answers: Predictions, files: Mapping[str, ImageFile]
+) -> dict[str, list[str]]:
+    """Return the other columns of the CSV or JSONL file that was divided into folds."""
+    manifest = Path(folds.source)
+    if not manifest.is_file():
+        return {}
+    # The folds have manifests of their own, in which paths begin elsewhere.
+    shown = ManifestPaths(manifest).shown
+    own = extra_columns(
+        manifest, [shown(os.path.abspath(str(files[path]))) for path in answers.paths]
+    )
+    return {name: texts for name, texts in own.items() if not is_reserved(name)}
 
 
 def _measures(

@@ -149,10 +149,15 @@ training:
     - {train: all, epochs: 12, optimizer: {adam: {learning_rate: 0.01}}}
 """
     after = phase_rows([1.5] * 12, 1.4, 0.5, 0.5, 0.01, phase=2, before=12)
-    evidence = made_evidence(HEALTHY, after, text=text)
-    verdict = verdicts_on(evidence)[0]
+    key = "training.phases[1].optimizer.adam.learning_rate"
+    verdict = verdicts_on(made_evidence(HEALTHY, after, text=text))[0]
     assert verdict.name == "learning_rate_too_high"
-    assert verdict.changes[0].option == "training.phases[1].optimizer.adam.learning_rate=0.001"
+    assert verdict.changes[0].option == f"{key}=0.001"
+    chaos = phase_rows([300.0] * 12, 400.0, 0.1, 0.1, 0.3, phase=2, before=12)
+    overrides = [f"{key}=0.3"]
+    verdict = verdicts_on(made_evidence(HEALTHY, chaos, text=text, overrides=overrides))[0]
+    # A backbone takes a tenth of the default of adam.
+    assert verdict.changes[0].option == f"{key}=0.0001"
 
 
 def test_the_rate_of_fine_tuning_is_changed_where_the_config_has_it():

@@ -157,7 +157,9 @@ def _too_high(evidence: Evidence, curves: PhaseCurves, jump: int | None = None) 
             f"{evidence.chance_loss:.3f} is what guessing gives. The learning rate is {rate:.3g}; "
             f"{usual:g} is usual for {name}."
         )
-        target = min(rate / 10, usual)
+        # Trained weights must not be destroyed: a backbone takes a tenth of what is usual.
+        fine_tunes = evidence.config.model.backbone is not None and curves.phase.backbone_learns
+        target = min(rate / 10, usual / 10 if fine_tunes else usual)
     else:
         epoch = curves.first_epoch + jump
         seen = (

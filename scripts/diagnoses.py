@@ -77,7 +77,7 @@ def table(found: dict[Trouble, list[list[str]]]) -> str:
 
 
 def _cell(first: int, later: int) -> str:
-    return (str(first) if first else "") + (f" +{later}" if later else "")
+    return f"{first or ''}{f' +{later}' if later else ''}".strip()
 
 
 if __name__ == "__main__":

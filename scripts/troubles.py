@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_digits
 
 Document = dict[str, Any]  # a config as plain data
 _SPLITS = ("train", "validation", "test")
@@ -64,6 +63,8 @@ class Images:
 
 def digits() -> Images:
     """Return the 1,797 handwritten digits of scikit-learn."""
+    from sklearn.datasets import load_digits  # takes seconds, and folders of images do not need it
+
     pixels, labels = load_digits(return_X_y=True)
     doubled = pixels.reshape(-1, 8, 8).repeat(2, axis=1).repeat(2, axis=2)
     return Images(doubled * 255 / 16, [str(label) for label in labels])

@@ -10,7 +10,7 @@ import sys
 import pytest
 from places import SCRIPTS
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_pictures")]
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 sys.path.insert(0, str(SCRIPTS))
 
@@ -20,11 +20,13 @@ from troubles import HEALTHY, TROUBLES, Trouble, digits  # noqa: E402
 _SEED = 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
 def test_the_verdict_of_a_trouble_comes_first(trouble, tmp_path):
     assert verdicts_of(trouble, _SEED, tmp_path, digits())[0] in trouble.verdicts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", HEALTHY, ids=lambda trouble: trouble.name)
 def test_a_healthy_training_gets_no_verdict(trouble, tmp_path):
     assert verdicts_of(trouble, _SEED, tmp_path, digits()) == []
@@ -34,4 +36,4 @@ def test_the_table_counts_first_and_later_verdicts():
     trouble = Trouble("few images", ("overfitting",), make=lambda folder, seed, images: {})
     runs = [["overfitting", "plateau"], ["overfitting"], []]
     last = table({trouble: runs}).splitlines()[-1]
-    assert last == "| few images | 2 |  +1 | 1 |"
+    assert last == "| few images | 2 | +1 | 1 |"

@@ -28,6 +28,8 @@ _ITERATIONS_TO_CHOOSE = 315
 _ITERATIONS_TO_FIT = 80
 # The part of a matrix product's speed that a training step reaches, on average over its steps.
 _EFFICIENCY_OF_LITE = 0.55
+_EFFICIENCY_OF_UPPER_LITE = 0.65  # if its first layers, with the largest maps, do not learn
+_PASSES_OF_UPPER_LITE = 2.5  # of TRAINING_PASSES, because these are a quarter of its work
 _EFFICIENCY_OF_LAYERS = 0.6
 _EFFICIENCY_OF_LARGE_BATCHES = 1.1  # oneDNN's convolutions are faster than NumPy's product
 _EFFICIENCY_OF_PROBE = 0.125  # float64, on one core
@@ -60,6 +62,7 @@ def training_seconds(findings: Findings, config: Config, speed: float) -> float:
         speed: in multiply-adds per second, of a matrix product.
     """
     numbers = _numbers(findings, config)
+    passes: float = TRAINING_PASSES
     fixed = _FIXED_SECONDS + findings.seconds_per_image * sum(numbers.values())
     if config.model.backbone is None:
         epochs, forward = config.training.epochs, 0
@@ -74,7 +77,9 @@ def training_seconds(findings: Findings, config: Config, speed: float) -> float:
         height, width = config.data.image_size
         multiply_adds = _LITE0_MULTIPLY_ADDS * height * width / 224**2
         efficiency = _EFFICIENCY_OF_LITE
-    forward += epochs * (TRAINING_PASSES * numbers["train"] + numbers["validation"])
+        if any(isinstance(phase.train, dict) for phase in config.training.phases):
+            efficiency, passes = _EFFICIENCY_OF_UPPER_LITE, _PASSES_OF_UPPER_LITE
+    forward += epochs * (passes * numbers["train"] + numbers["validation"])
     forward += numbers["validation"] + numbers["test"]  # the evaluation at the end
     return fixed + forward * multiply_adds / (efficiency * speed)
 

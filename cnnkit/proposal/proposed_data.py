@@ -71,7 +71,7 @@ def _batch_size(findings: Findings) -> int:
     if findings.transfers and findings.num_images < _FEW_FOR_BATCHES:
         return 16  # so that an epoch has enough steps
     if findings.num_images >= MANY:
-        return 64 if findings.transfers else 256
+        return 128 if findings.transfers else 256
     return 32
 
 

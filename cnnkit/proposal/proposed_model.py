@@ -8,6 +8,7 @@ from cnnkit.proposal.findings import FEW, Choice, Findings
 from cnnkit.proposal.recipes import MANY, Recipe
 from cnnkit.text import count_of
 
+LEARNS_FROM = "block3b_expand_conv"  # of EfficientNetLite0, with many images
 _LARGE_IMBALANCE = 3  # times as many images in the largest class as in the smallest one
 _SIDED_WORDS = ("left", "right", "clockwise", "arrow", "letter", "digit", "text")
 
@@ -160,8 +161,12 @@ def _transfer(findings: Findings, epochs: int) -> list[Choice]:
         reason = "There is time for the output layer only, on features that are computed once."
         first = [monitor] if findings.keeps_no_validation else []
         return [*first, Choice("  phases:"), Choice("    - {train: linear_probe}", reason)]
-    # The more steps an epoch has, the smaller each of them may be.
-    rate, warmup = ("2e-4", 0.4) if findings.num_images >= MANY else ("5e-4", 1)
+    if findings.num_images >= MANY:
+        # The first layers see the largest maps, so they take the most time, and change the least.
+        part, learns = "all but its first layers", f"{{backbone_from: {LEARNS_FROM}}}"
+        rate, warmup = "4e-4", 0.4
+    else:
+        part, learns, rate, warmup = "the whole network", "all", "5e-4", 1
     return [
         monitor,
         Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
@@ -169,11 +174,11 @@ def _transfer(findings: Findings, epochs: int) -> list[Choice]:
         Choice("  phases:"),
         Choice(
             "    - {train: linear_probe}",
-            "First only the output layer is trained, on features that are computed once; then the "
-            "whole network, with a small learning rate.",
+            "First only the output layer is trained, on features that are computed once; then "
+            f"{part}, with a small learning rate.",
         ),
         Choice(
-            f"    - {{train: all, epochs: {epochs}, warmup_epochs: {warmup}, "
+            f"    - {{train: {learns}, epochs: {epochs}, warmup_epochs: {warmup}, "
             f"optimizer: {{adam: {{learning_rate: {rate}}}}}}}"
         ),
     ]

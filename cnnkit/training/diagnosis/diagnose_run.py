@@ -92,7 +92,7 @@ def _why_healthy(evidence: Evidence) -> str:
     )
     if curves.has_validation:
         text += (
-            f" At the end {train:.1%} of the training images and "
+            f" In the last three epochs {train:.1%} of the training images and "
             f"{curves.at_end('val_accuracy'):.1%} of the validation images are right."
         )
     return text

@@ -56,9 +56,9 @@ def overfitting(evidence: Evidence) -> Verdict | None:
         f"Overfitting since epoch {epoch}",
         f"Since epoch {epoch} the training loss fell from {curves.train_loss[at]:.3f} to "
         f"{curves.train_loss[-1]:.3f}, while the validation loss {verb} from {losses[at]:.3f} to "
-        f"{losses[-1]:.3f}. At the end {curves.at_end('train_accuracy'):.1%} of the training "
-        f"images are classified correctly, and {curves.at_end('val_accuracy'):.1%} of the "
-        "validation images.",
+        f"{losses[-1]:.3f}. In the last three epochs {curves.at_end('train_accuracy'):.1%} of the "
+        "training images are classified correctly, and "
+        f"{curves.at_end('val_accuracy'):.1%} of the validation images.",
         "The network learns its training images by heart, which does not help with new ones.",
         tuple(against_overfitting(evidence.config)),
         advice=_more_images(evidence),

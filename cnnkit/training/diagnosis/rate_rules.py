@@ -64,8 +64,8 @@ def nothing_learned(evidence: Evidence) -> Verdict | None:
     return Verdict(
         "labels_not_learned",
         "Nothing was learned that helps with other images",
-        f"At the end {train:.1%} of the training images and {held_out:.1%} of the validation "
-        f"images are classified correctly; naming the largest class only gives "
+        f"In the last three epochs {train:.1%} of the training images and {held_out:.1%} of the "
+        "validation images are classified correctly; naming the largest class only gives "
         f"{evidence.largest_share(split):.1%}.{heart}",
         "Either the labels do not belong to the images (shuffled rows, a shifted list of classes), "
         "or the images do not show what the labels say at this size.",

@@ -152,8 +152,9 @@ def _causes(evidence: Evidence) -> list[str]:
 def _lead_text(evidence: Evidence) -> str:
     curves = evidence.main
     return (
-        f"At the end {curves.at_end('val_accuracy'):.1%} of the validation images are classified "
-        f"correctly, and {curves.at_end('train_accuracy'):.1%} of the training images."
+        f"In the last three epochs {curves.at_end('val_accuracy'):.1%} of the validation images "
+        f"are classified correctly, and {curves.at_end('train_accuracy'):.1%} of the training "
+        "images."
     )
 
 

@@ -4,7 +4,7 @@
 
 Prints a table in Markdown per run: deletion and insertion (see cnnkit/explanation/faithfulness.py),
 for how many images the map is better than the best of three maps that are made without the model,
-the p-value of that (Wilcoxon's signed-rank test), and the time per image on one processor core.
+the p-value of that (Wilcoxon's signed-rank test), and the processor time per image, of all cores.
 """
 
 from __future__ import annotations
@@ -51,24 +51,15 @@ def test_pixels(run, settings, number):
     return [read_pixels(records[each].file, settings) for each in order]
 
 
-def scores(run, number, methods):
-    """Return {name: (deletion and insertion of each image, seconds per image)}."""
+def table(run, number, methods):
+    """Yield the lines of a table in Markdown, each when it is measured."""
     predictor = load_predictor(run.folder, run.folder.parent)
     steps = find_model(str(run.folder), run.folder.parent, lambda text: None).load().steps
     images = test_pixels(run, predictor.info.pixels, number)
     targets = [Target(int(predictor(image[None])[0].argmax())) for image in images]
-    random = np.random.default_rng(0)
-    makers = {
-        name: lambda image, target, make=make: make(image, random)
-        for name, make in BASELINES.items()
-    }
-    for method in methods:
-        makers[method] = lambda image, target, method=method: (
-            heat_map(method, image, target, probabilities_of=predictor, steps=steps).values
-        )
-        makers[method](images[0], targets[0])  # the first call is slower
-    found = {}
-    for name, make in makers.items():
+
+    def scored(make):
+        """Return (deletion and insertion of each image, seconds of processor time per image)."""
         start = time.process_time()
         maps = [make(image, target) for image, target in zip(images, targets, strict=True)]
         seconds = (time.process_time() - start) / len(images)
@@ -76,26 +67,39 @@ def scores(run, number, methods):
             deletion_and_insertion(lambda many, t=target: predictor(many)[:, t.label], image, heat)
             for image, target, heat in zip(images, targets, maps, strict=True)
         ]
-        found[name] = np.array(pairs), seconds
-        print(f"<!-- {name}: {pairs} -->", flush=True)
-    return found
+        return np.array(pairs), seconds
 
-
-def table(found):
-    """Return the lines of a table in Markdown."""
-    gaps = {name: pairs[:, 1] - pairs[:, 0] for name, (pairs, _) in found.items()}
-    best = max(BASELINES, key=lambda name: gaps[name].mean())
+    random = np.random.default_rng(0)
+    baselines = {
+        name: scored(lambda image, target, make=make: make(image, random))[0]
+        for name, make in BASELINES.items()
+    }
+    best = max(BASELINES, key=lambda name: _gaps(baselines[name]).mean())
     yield f"| map | deletion | insertion | better than {best} | p | ms |"
     yield "|---|---|---|---|---|---|"
-    for name, (pairs, seconds) in found.items():
-        deletion, insertion = pairs.mean(axis=0)
-        row = f"| {name} | {deletion:.3f} | {insertion:.3f} |"
-        if name in BASELINES:
-            yield f"{row} | | |"
-            continue
-        better = gaps[name] - gaps[best]
+    for name, pairs in baselines.items():
+        yield f"{_means(name, pairs)} | | |"
+    for method in methods:
+
+        def make(image, target, method=method):
+            return heat_map(method, image, target, probabilities_of=predictor, steps=steps).values
+
+        if method != "integrated-gradients":
+            make(images[0], targets[0])  # the first call is slower
+        pairs, seconds = scored(make)
+        better = _gaps(pairs) - _gaps(baselines[best])
         p = wilcoxon(better, alternative="greater").pvalue if better.any() else 1
-        yield f"{row} {(better > 0).sum()} of {len(better)} | {p:.2g} | {1000 * seconds:.0f} |"
+        counts = f"{(better > 0).sum()} of {len(better)}"
+        yield f"{_means(method, pairs)} {counts} | {p:.2g} | {1000 * seconds:.0f} |"
+
+
+def _gaps(pairs):
+    return pairs[:, 1] - pairs[:, 0]
+
+
+def _means(name, pairs):
+    deletion, insertion = pairs.mean(axis=0)
+    return f"| {name} | {deletion:.3f} | {insertion:.3f} |"
 
 
 def main():
@@ -106,11 +110,9 @@ def main():
     options = parser.parse_args()
     for folder in options.runs:
         print(f"\n{folder.name}, {options.images} test images\n", flush=True)
-        print(
-            "\n".join(
-                table(scores(find_run(str(folder), folder.parent), options.images, options.methods))
-            )
-        )
+        run = find_run(str(folder), folder.parent)
+        for line in table(run, options.images, options.methods):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from cnnkit.explanation.grad_cam_plus_plus import grad_cam_plus_plus
 from cnnkit.explanation.integrated_gradients import integrated_gradients
 from cnnkit.explanation.layer_cam import layer_cam
 from cnnkit.explanation.map_layers import chosen_layer
-from cnnkit.explanation.methods import METHODS
+from cnnkit.explanation.map_notes import map_note
+from cnnkit.explanation.methods import METHODS, HeatMap
 from cnnkit.explanation.occlusion import occlusion
 from cnnkit.explanation.smooth_grad import smooth_grad
 from cnnkit.explanation.target import Target
@@ -98,6 +99,23 @@ def test_against_subtracts_the_other_class():
     logits = np.array([[1.0, 5.0, 2.0]])
     assert Target(1).of(logits) == 5
     assert Target(1, against=2).of(logits) == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "values", "facts", "expected"),
+    [
+        ("occlusion", [[0, 0]], {}, "0 everywhere: covering parts of the image does not change"),
+        ("occlusion", [[-0.2, 0]], {}, "No number of the map is above 0"),
+        ("occlusion", [[0.004, 0]], {}, "changes the probability by at most 0.004: no single part"),
+        ("occlusion", [[0.5, -0.1]], {}, None),
+        ("saliency", [[0.004, 0]], {}, None),
+        ("integrated-gradients", [[1, 2]], {"completeness_error": 0.05}, "of cat: 5.0% is missing"),
+        ("integrated-gradients", [[1, 2]], {"completeness_error": 0.01}, None),
+    ],
+)
+def test_a_map_that_cannot_be_read_as_usual_has_a_note(method, values, facts, expected):
+    found = map_note(HeatMap(method, np.array(values, np.float32), facts=facts), "cat")
+    assert found is None if expected is None else expected in found
 
 
 def _steps(layers, size=(32, 32, 3)):

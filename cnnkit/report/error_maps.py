@@ -59,7 +59,8 @@ def error_maps(
         CnnkitError
     ) as error:  # a module of TensorFlow Hub, for example, has no layers to look at
         hint = f"cnnkit explain --errors --method occlusion --model {quoted(run.folder)}"
-        return {}, f"Grad-CAM is not possible here: {error} Instead: {hint}"
+        reason = str(error).partition(". ")[0]  # what follows is about options of `explain`
+        return {}, f"Grad-CAM is not possible here: {reason}. Instead: {hint}"
     return maps, ""
 
 

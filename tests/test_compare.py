@@ -108,6 +108,19 @@ def test_images_are_matched_by_content_whatever_their_paths_and_order(tmp_path):
     assert (pair.both_right, pair.only_first, pair.only_second, pair.both_wrong) == (20, 3, 1, 2)
 
 
+@pytest.mark.parametrize("evaluation", ["test", "test-flips", "test-model.onnx-crops"])
+def test_images_of_a_split_are_matched_by_content_whatever_was_scored(evaluation, tmp_path):
+    for name in ("one", "two"):
+        contents = {f"{name}/{index}.png": f"content {index}" for index in range(9)}
+        run = scored_run(
+            tmp_path, name, [True] * 9, evaluation=evaluation, paths=list(contents),
+            contents=contents,
+        )  # fmt: skip
+        run.split.write_text(run.split.read_text().replace(f",{evaluation},", ",test,"))
+    comparison = cnnkit.compare(["one", "two"], runs_folder=tmp_path, evaluation=evaluation)
+    assert comparison.pairs[0].num_images == 9
+
+
 def test_other_images_with_the_paths_of_a_split_are_not_taken_for_it(tmp_path):
     for name in ("one", "two"):  # trained on different images that have the same names
         contents = {f"{index}.png": f"{name} {index}" for index in range(9)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,8 @@ from cnnkit.runs.fold_runs import FoldRuns, find_folds
 from cnnkit.text import quoted, shown
 
 Note = Callable[[str], Any]
+# What `evaluate` appends to the name of a split: the views, or the model file that was scored.
+_OF_OWN_IMAGES = re.compile(r"|flips|crops|corruptions|saved_model|.+\.(tflite|onnx|keras)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,10 +223,13 @@ def contents_of(runs: Sequence[Run], paths: Sequence[str], evaluation: str) -> l
         evaluation: its name. Unless it is that of a split, the images are others, whose paths may
             be the same.
     """
+    split, _, kinds = evaluation.partition("-")
+    if not all(map(_OF_OWN_IMAGES.fullmatch, kinds.split("-"))):
+        return None
     known = {}
     for run in runs:
         if run.split.is_file():
-            rows = (row for row in run.read_split() if row["split"] == evaluation)
+            rows = (row for row in run.read_split() if row["split"] == split)
             known |= {row["path"]: row["sha256"] for row in rows}
     contents = [known.get(path, "") for path in paths]
     return contents if all(contents) else None

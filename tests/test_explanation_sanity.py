@@ -24,6 +24,13 @@ _NUM_IMAGES = 18
 _REACH = 3  # pixels around a patch that a number of the last convolution sees too, at most
 # These say where a pixel matters, for or against the class: they mark all patches.
 _UNSIGNED = ("saliency", "smooth-grad")
+_SIGNED = [method for method in METHODS if method not in _UNSIGNED]
+_MANY_PASSES = ("smooth-grad", "integrated-gradients", "occlusion")  # through the model, per map
+
+
+def _slow_if_many_passes(methods):
+    slow = pytest.mark.slow
+    return [pytest.param(each, marks=slow) if each in _MANY_PASSES else each for each in methods]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +81,7 @@ def test_the_highest_places_of_a_map_are_on_the_patch_that_decides(method, model
     assert wilcoxon(np.array(lift) - 1, alternative="greater").pvalue < 0.01
 
 
-@pytest.mark.parametrize("method", [each for each in METHODS if each not in _UNSIGNED])
+@pytest.mark.parametrize("method", _slow_if_many_passes(_SIGNED))
 def test_the_patch_that_decides_is_told_from_others_only_with_the_trained_weights(
     method, model, images
 ):
@@ -106,7 +113,7 @@ def test_random_weights_destroy_the_order_of_the_pixels(method, model, images):
     assert same_image < min(0.25, other_image)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", _slow_if_many_passes(METHODS))
 def test_deletion_and_insertion_beat_random_and_edges(method, model, images):
     random = np.random.default_rng(2)
     gaps = []

@@ -14,7 +14,7 @@ from cnnkit.backend import keras, tf
 from cnnkit.text import first_few
 from cnnkit.training.phase_images import ImageBatches
 
-_TOO_LARGE = 2.0  # times the loss of guessing, and 1 more
+_TOO_LARGE = 3.0  # times the loss of guessing, and 1 more; sound networks have up to 2 times
 _STEPS = 60  # with one batch
 _LEARNED = 0.8  # of the first loss: a batch whose loss stays above is not learned
 _FEWEST_STEPS = 20  # after which that can be said
@@ -117,11 +117,15 @@ def look_at_batch(model: Any, inputs: Any, targets: np.ndarray) -> FirstBatch:
     """
     relus = _relu_layers(model)
     watched = keras.Model(model.input, [*(layer.output for layer in relus), model.output])
+    # As in training, because batch normalisation that has seen no image yet normalises nothing.
+    # What that changes is put back: averages, and the states of random numbers.
+    states = [(v, v.numpy()) for v in model.variables if not v.trainable]
     with tf.GradientTape() as tape:
-        # Not as in training: dropout would draw numbers, and averages would change.
-        *maps, probabilities = keras.tree.flatten(watched(inputs, training=False))
+        *maps, probabilities = keras.tree.flatten(watched(inputs, training=True))
         loss = tf.reduce_mean(_cross_entropy(targets, probabilities))
     gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    for variable, value in states:
+        variable.assign(value)
     pairs = list(zip(model.trainable_variables, gradients, strict=True))
     first, gradient = pairs[0]
     return FirstBatch(

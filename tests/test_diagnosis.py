@@ -15,7 +15,7 @@ from histories import (
     made_evidence,
     phase_rows,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnkit.config import config_from_text
@@ -272,6 +272,7 @@ def test_a_single_trouble_is_found_by_a_single_rule():
 _SHARES = st.floats(0, 1)
 
 
+@settings(deadline=None)
 @given(
     rows=st.lists(
         st.tuples(st.floats(0, 1e6), st.floats(0, 1e6), _SHARES, _SHARES, st.floats(1e-9, 10)),

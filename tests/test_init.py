@@ -202,8 +202,8 @@ def test_images_for_a_pretrained_network_keep_their_proportions(tmp_path, sizes,
         (300, False, 1_500, Recipe(224, 15)),
         (300, False, 9_000, Recipe(224, 8)),
         (300, False, 15_000, Recipe(128, 5)),
-        (300, False, 40_000, Recipe(128, 7)),
-        (32, False, 45_000, Recipe(96, 7)),  # CIFAR-10
+        (300, False, 40_000, Recipe(128, 6)),
+        (32, False, 45_000, Recipe(96, 6)),  # CIFAR-10
         (100, False, 1_000, Recipe(128, 15)),
         (28, True, 900, Recipe(96, 15)),
         (28, True, 60_000, Recipe(None, 30)),  # MNIST: a small network learns it from scratch

@@ -10,7 +10,7 @@ from cnnkit.proposal.findings import FEW, Findings
 MANY = 20_000  # images
 
 # (fewer images than, epochs): the more images there are, the fewer times each must be seen.
-_FINE_TUNING_EPOCHS = ((300, 25), (2_000, 15), (10_000, 8), (MANY, 5), (None, 7))
+_FINE_TUNING_EPOCHS = ((300, 25), (2_000, 15), (10_000, 8), (MANY, 5), (None, 6))
 _FROM_SCRATCH_EPOCHS = ((FEW, 60), (MANY, 40), (None, 30))
 # Multiples of 32: EfficientNet-Lite halves them five times, and no pixel is left over. It was
 # trained with 224.

@@ -12,7 +12,8 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from troubles import Images, Trouble, all_trainings, digits, images_in
+from grey_images import Images, digits, images_in
+from troubles import Trouble, all_trainings
 
 from cnnkit.config import config_from_dict
 from cnnkit.errors import CnnkitError

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import copy
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from grey_images import SPLITS, Images, inverted_test, noisy, split_images
 
 Document = dict[str, Any]  # a config as plain data
-_SPLITS = ("train", "validation", "test")
 
 _LAYERS = [
     {"conv": {"filters": 16, "kernel_size": 3, "activation": "relu"}},
@@ -45,82 +44,7 @@ class Trouble:
     make: Callable[[Path, int, Images], Document]
 
 
-# --- images
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """Grey images to learn from.
-
-    Args:
-        pixels: (num_images, 16, 16), from 0 to 255.
-        labels: the class name of each.
-    """
-
-    pixels: np.ndarray
-    labels: Sequence[str]
-
-
-def digits() -> Images:
-    """Return the 1,797 handwritten digits of scikit-learn."""
-    from sklearn.datasets import load_digits  # takes seconds, and folders of images do not need it
-
-    pixels, labels = load_digits(return_X_y=True)
-    doubled = pixels.reshape(-1, 8, 8).repeat(2, axis=1).repeat(2, axis=2)
-    return Images(doubled * 255 / 16, [str(label) for label in labels])
-
-
-def images_in(folder: Path) -> Images:
-    """Return the images in class folders, at any depth, in grey and at 16 x 16 pixels."""
-    files = sorted(folder.rglob("*.png"))
-    pixels = [np.asarray(Image.open(file).convert("L").resize((16, 16))) for file in files]
-    return Images(np.stack(pixels).astype(float), [file.parent.name for file in files])
-
-
-def _split_images(
-    folder: Path,
-    seed: int,
-    images: Images,
-    *,
-    counts: tuple[int, int, int] = (1000, 300, 300),
-    change: Callable[[np.ndarray, str, np.random.Generator], np.ndarray] | None = None,
-) -> list[list[str]]:
-    """Write PNG files, changed by split, and return rows of path, label and split.
-
-    Args:
-        folder: to write to.
-        seed: of the order and the changes.
-        images: to take.
-        counts: images of each split if there were as many as digits; less in proportion.
-        change: from pixels, split and random numbers to other pixels.
-    """
-    generator = np.random.default_rng(seed)
-    number = len(images.labels)
-    order = generator.permutation(number)
-    splits = np.repeat(_SPLITS, [min(count, count * number // 1797) for count in counts])
-    rows = []
-    for index, split in zip(order, splits, strict=False):
-        pixels = images.pixels[index]
-        if change is not None:
-            pixels = change(pixels, split, generator)
-        name = f"{index}_{split}.png"
-        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(folder / name)
-        rows.append([name, images.labels[index], str(split)])
-    return rows
-
-
-def _noisy(deviation: float, *splits: str) -> Callable[..., np.ndarray]:
-    def change(pixels: np.ndarray, split: str, generator: np.random.Generator) -> np.ndarray:
-        if split not in splits:
-            return pixels
-        return pixels + generator.normal(0, deviation, pixels.shape)
-
-    return change
-
-
-def _inverted_test(pixels: np.ndarray, split: str, generator: np.random.Generator) -> np.ndarray:
-    """White on black in training, grey strokes on a light ground in the test images."""
-    return 255 - 0.6 * pixels if split == "test" else pixels
+# --- the config
 
 
 def _document(folder: Path, rows: list[list[str]], seed: int, **changes: Any) -> Document:
@@ -156,14 +80,14 @@ def _rate(value: float) -> Callable[[Path, int, Images], Document]:
     def make(folder: Path, seed: int, images: Images) -> Document:
         optimizer = {"adam": {"learning_rate": value}}
         return _document(
-            folder, _split_images(folder, seed, images), seed, training__optimizer=optimizer
+            folder, split_images(folder, seed, images), seed, training__optimizer=optimizer
         )
 
     return make
 
 
 def _twenty_images(folder: Path, seed: int, images: Images) -> Document:
-    rows = _split_images(folder, seed, images, counts=(400, 300, 300))
+    rows = split_images(folder, seed, images, counts=(400, 300, 300))
     kept: dict[str, int] = {}
     few = []
     for row in rows:
@@ -178,7 +102,7 @@ def _twenty_images(folder: Path, seed: int, images: Images) -> Document:
 
 
 def _shuffled_labels(folder: Path, seed: int, images: Images) -> Document:
-    rows = _split_images(folder, seed, images)
+    rows = split_images(folder, seed, images)
     labels = np.random.default_rng(seed).permutation([row[1] for row in rows])
     shuffled = [
         [path, str(label), split] for (path, _, split), label in zip(rows, labels, strict=True)
@@ -187,14 +111,14 @@ def _shuffled_labels(folder: Path, seed: int, images: Images) -> Document:
 
 
 def _few_epochs(folder: Path, seed: int, images: Images) -> Document:
-    return _document(folder, _split_images(folder, seed, images), seed, training__epochs=3)
+    return _document(folder, split_images(folder, seed, images), seed, training__epochs=3)
 
 
 def _tiny_network(folder: Path, seed: int, images: Images) -> Document:
     conv = {"filters": 2, "kernel_size": 3, "activation": "relu"}
     layers = [{"conv": conv}, {"pool": 5}, "flatten"]
     optimizer = {"adam": {"learning_rate": 0.005}}
-    rows = _split_images(folder, seed, images)
+    rows = split_images(folder, seed, images)
     return _document(
         folder, rows, seed, model__layers=layers, training__optimizer=optimizer, training__epochs=40
     )
@@ -204,7 +128,7 @@ def _ten_validation_images(folder: Path, seed: int, images: Images) -> Document:
     """One image of each class in validation; the others are left out."""
     seen: set[str] = set()
     kept = []
-    for row in _split_images(folder, seed, images):
+    for row in split_images(folder, seed, images):
         if row[2] == "validation" and row[1] in seen:
             continue
         if row[2] == "validation":
@@ -216,11 +140,9 @@ def _ten_validation_images(folder: Path, seed: int, images: Images) -> Document:
 def _imbalance(folder: Path, seed: int, images: Images) -> Document:
     """Noisy images of one class against fifty times as many of all others."""
     rare = max(images.labels)
-    rows = _split_images(
-        folder, seed, images, counts=(1000, 500, 250), change=_noisy(150, *_SPLITS)
-    )
-    seen = dict.fromkeys(_SPLITS, 0)
-    others = {split: sum(row[1] != rare for row in rows if row[2] == split) for split in _SPLITS}
+    rows = split_images(folder, seed, images, counts=(1000, 500, 250), change=noisy(150, *SPLITS))
+    seen = dict.fromkeys(SPLITS, 0)
+    others = {split: sum(row[1] != rare for row in rows if row[2] == split) for split in SPLITS}
     kept = []
     for path, label, split in rows:
         if label == rare:
@@ -233,7 +155,7 @@ def _imbalance(folder: Path, seed: int, images: Images) -> Document:
 
 def _leak(folder: Path, seed: int, images: Images) -> Document:
     """Half of the validation images are copies of training images."""
-    rows = _split_images(folder, seed, images)
+    rows = split_images(folder, seed, images)
     train = [row for row in rows if row[2] == "train"]
     for row, original in zip(
         [row for row in rows if row[2] == "validation"][::2], train, strict=False
@@ -244,31 +166,31 @@ def _leak(folder: Path, seed: int, images: Images) -> Document:
 
 
 def _harder_training(folder: Path, seed: int, images: Images) -> Document:
-    rows = _split_images(folder, seed, images, change=_noisy(180, "train"))
+    rows = split_images(folder, seed, images, change=noisy(180, "train"))
     return _document(folder, rows, seed, training__epochs=12)
 
 
 def _strong_dropout(folder: Path, seed: int, images: Images) -> Document:
     layers = [*copy.deepcopy(_LAYERS[:-1]), {"dropout": 0.9}, copy.deepcopy(_LAYERS[-1])]
     return _document(
-        folder, _split_images(folder, seed, images), seed, model__layers=layers, training__epochs=20
+        folder, split_images(folder, seed, images), seed, model__layers=layers, training__epochs=20
     )
 
 
 def _other_test(folder: Path, seed: int, images: Images) -> Document:
-    return _document(folder, _split_images(folder, seed, images, change=_inverted_test), seed)
+    return _document(folder, split_images(folder, seed, images, change=inverted_test), seed)
 
 
 def _rate_falls_too_early(folder: Path, seed: int, images: Images) -> Document:
     schedule = {"step": {"every_epochs": 2, "factor": 0.03}}
-    rows = _split_images(folder, seed, images)
+    rows = split_images(folder, seed, images)
     return _document(folder, rows, seed, training__schedule=schedule, training__epochs=24)
 
 
 def _not_finite(folder: Path, seed: int, images: Images) -> Document:
     optimizer = {"sgd": {"learning_rate": 1e12, "momentum": 0.9}}
     return _document(
-        folder, _split_images(folder, seed, images), seed, training__optimizer=optimizer
+        folder, split_images(folder, seed, images), seed, training__optimizer=optimizer
     )
 
 
@@ -305,7 +227,7 @@ def _shapes(folder: Path, seed: int, images: Images) -> Document:
 
 
 def _plain_digits(folder: Path, seed: int, images: Images) -> Document:
-    return _document(folder, _split_images(folder, seed, images), seed, training__epochs=20)
+    return _document(folder, split_images(folder, seed, images), seed, training__epochs=20)
 
 
 def _from_config(name: str, seed: int, epochs: int) -> Document:

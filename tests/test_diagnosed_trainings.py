@@ -15,7 +15,8 @@ pytestmark = pytest.mark.usefixtures("no_pictures")
 sys.path.insert(0, str(SCRIPTS))
 
 from diagnoses import table, verdicts_of  # noqa: E402
-from troubles import HEALTHY, TROUBLES, Trouble, digits  # noqa: E402
+from grey_images import digits  # noqa: E402
+from troubles import HEALTHY, TROUBLES, Trouble  # noqa: E402
 
 _SEED = 7
 

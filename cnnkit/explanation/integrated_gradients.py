@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST_ERROR = 0.01  # of the difference of scores; then more points are taken
-_FEWEST, _MOST = 32, 1024  # points on the way from black to the image
+_FEWEST, _MOST = 32, 864  # points on the way from black to the image
 _BATCH = 16
 
 
@@ -22,7 +22,7 @@ def integrated_gradients(
     (x - x0) times the mean of the gradients on the straight way from the black image x0 to the
     image x. The sum of the map is the score of the image minus that of the black image; the
     completeness error is the difference of the two, as a share of that. The number of points on the
-    way is doubled until the error is at most 1%, or 1,024 are taken.
+    way is tripled until the error is at most 1%, or 864 are taken.
 
     Args:
         gradients_of: images (num_images, height, width, channels) -> gradients of the same shape.
@@ -33,22 +33,30 @@ def integrated_gradients(
     """
     image = image.astype(np.float32)
     black, own = map(float, scores_of(np.stack([np.zeros_like(image), image])))
-    num_points = _FEWEST
+    shares = _midpoints(_FEWEST)
+    total, num_points = _sum_of_gradients(gradients_of, image, shares), _FEWEST
     while True:
-        parts = image * _mean_gradient(gradients_of, image, num_points)
+        parts = image * total / num_points
         # A score that stays the same has no share; then the error is absolute.
         error = abs(float(parts.sum()) - (own - black)) / (abs(own - black) or 1.0)
         if error <= LARGEST_ERROR or num_points >= _MOST:
             return parts.sum(axis=2).astype(np.float32), error
-        num_points *= 2
+        # Of three times as many midpoints, the second of every three are those that we have.
+        num_points *= 3
+        new = _midpoints(num_points)[np.arange(num_points) % 3 != 1]
+        total += _sum_of_gradients(gradients_of, image, new)
 
 
-def _mean_gradient(
-    gradients_of: Callable[[NDArray], NDArray], image: NDArray, num_points: int
+def _midpoints(number: int) -> NDArray:
+    """Return the middles of `number` equal parts of the way from 0 to 1."""
+    return (np.arange(number, dtype=np.float32) + 0.5) / number
+
+
+def _sum_of_gradients(
+    gradients_of: Callable[[NDArray], NDArray], image: NDArray, shares: NDArray
 ) -> NDArray:
     total = np.zeros(image.shape, np.float64)
-    shares = (np.arange(num_points, dtype=np.float32) + 0.5) / num_points
-    for start in range(0, num_points, _BATCH):
+    for start in range(0, len(shares), _BATCH):
         batch = shares[start : start + _BATCH, None, None, None] * image
         total += gradients_of(batch).sum(axis=0, dtype=np.float64)
-    return total / num_points
+    return total

@@ -116,7 +116,7 @@ class Diagnosis:
 
     def short_lines(self) -> list[str]:
         """Return at most three lines for the end of `train`."""
-        return short_lines(self.folder, self.verdicts)
+        return short_lines(self.folder, self.verdicts, self.not_judged)
 
     def hints(self) -> list[str]:
         """Return what to type to try the first change; nothing if there is none."""
@@ -152,10 +152,13 @@ def trying_first_change(folder: Path, verdicts: Sequence[Verdict], *more: str) -
     return [f"to try the first change: {command_line(*words, *more)}"]
 
 
-def short_lines(folder: Path, verdicts: Sequence[Verdict]) -> list[str]:
+def short_lines(
+    folder: Path, verdicts: Sequence[Verdict], not_judged: Sequence[str] = ()
+) -> list[str]:
     """Return at most three lines on the verdicts on a run, the last one with the next command."""
     if not verdicts:
-        return [f"diagnosis   {NOTHING.lower()}"]
+        limits = "".join(f"; not judged: {text.rstrip('.')}" for text in not_judged)
+        return [f"diagnosis   {NOTHING.lower()}{limits}"]
     lines = [f"diagnosis   {_short(verdict)}" for verdict in verdicts[:_MOST_SHORT]]
     more = len(verdicts) - len(lines)
     also = f", {more} more" if more else ""

@@ -86,6 +86,10 @@ def test_more_epochs_continue_a_finished_run_to_the_weights_of_all_in_one_go(
     assert (
         "has trained all its 3 epochs already. Give it more: cnnkit train --resume " in done.stderr
     )
+    wrong = [*words, "7", "--allow-changed", "training.optimiser"]
+    done = CliRunner().invoke(main, wrong)
+    assert done.exit_code == 2
+    assert "no such key. Did you mean training.optimizer?" in done.stderr
     done = CliRunner().invoke(main, [*words, "7"])
     assert done.exit_code == 0, done.stderr
     assert "continues after epoch 3" in done.stderr

@@ -80,7 +80,7 @@ class Calibrated:
         calibration = self.calibration
         lines = [
             f"temperature       {calibration.temperature:.3f} ({self._verdict()})",
-            f"largest distance  {calibration.largest_distance:.3f} from the nearest of "
+            f"largest distance  {calibration.largest_distance:.3f} from the fifth most similar of "
             f"{self.num_references:,} training images",
             f"threshold         {self._threshold_text()}",
         ]

@@ -23,6 +23,8 @@ _HALVINGS = 40  # of the range in which a gap lies
 
 Interval = tuple[float, float]
 
+_LEAST_VARIANCE = 1e-300
+
 
 def wilson_interval(share: ArrayLike, num_images: ArrayLike) -> tuple[NDArray, NDArray]:
     """Return the lower and the upper ends of Wilson's intervals of shares, in any shape.
@@ -76,7 +78,8 @@ def interval_of_score(
     variance = np.square(np.asarray(error, np.float64) / width)
     size = np.array(np.broadcast_to(np.asarray(num_images, np.float64), share.shape))
     spread = share * (1 - share)
-    np.divide(spread, variance, out=size, where=(spread > 0) & (variance > 0))
+    # A variance so small that dividing by it would overflow is none.
+    np.divide(spread, variance, out=size, where=(spread > 0) & (variance > _LEAST_VARIANCE))
     # An error that is larger than that of one image can only be a rounding error.
     low, high = wilson_interval(share, np.maximum(size, 1))
     return lowest + width * low, lowest + width * high

@@ -60,6 +60,7 @@ def _weak_classes(scores: Scores) -> Iterator[str]:
         for name, values in scores.metrics["per_class"].items()
         if "recall" in values.get("intervals", {})
         and values["intervals"]["recall"][1] < scores.metrics["accuracy"]
+        and round((1 - values["recall"]) * values["support"]) > 1  # one image says nothing
     }
     names = sorted(weak, key=lambda name: weak[name]["recall"])
     sentences = [

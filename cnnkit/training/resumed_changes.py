@@ -67,6 +67,16 @@ def changed_settings(before: Sequence[str], now: Sequence[str]) -> list[ChangedS
     ]
 
 
+def keys_of(config: str) -> set[str]:
+    """Return all keys of a complete config, and its sections.
+
+    >>> sorted(keys_of("data: {split: {seed: 0}}"))
+    ['data', 'data.split', 'data.split.seed']
+    """
+    paths = [path for path, _ in _leaves(yaml.safe_load(config), ())]
+    return {dotted(path[:depth]) for path in paths for depth in range(1, len(path) + 1)}
+
+
 def is_allowed(key: str, allowed: Collection[str]) -> bool:
     """Return whether a key, or a section that it belongs to, is among those that may change.
 

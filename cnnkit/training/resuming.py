@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cnnkit.config import Config, dump_config
 from cnnkit.config.file_paths import BACKBONE_PATHS
 from cnnkit.data.dataset import ImageDataset
-from cnnkit.errors import DataError, UsageError
+from cnnkit.errors import DataError, UsageError, nearest_name
 from cnnkit.runs import Run, find_run, unfinished_runs
 from cnnkit.runs.in_training import is_in_training, trainer_of
 from cnnkit.text import first_few, quoted
@@ -20,6 +20,7 @@ from cnnkit.training.resumed_changes import (
     ChangedSetting,
     changed_settings,
     is_allowed,
+    keys_of,
 )
 
 if TYPE_CHECKING:  # they import TensorFlow, and what cannot be resumed should show at once
@@ -113,46 +114,65 @@ def facts_of(plan: Plan) -> dict[str, Any]:
     }
 
 
-def changes_since(
-    run: Run, plan: Plan, backup: Backup, versions: Mapping[str, str], allowed: Collection[str]
+def changed_before(
+    run: Run,
+    config: Config,
+    backup: Backup,
+    versions: Mapping[str, str],
+    allowed: Collection[str],
 ) -> list[ChangedSetting]:
     """Return what has changed since a training was started; refuse what is not allowed.
 
-    More epochs are always allowed.
+    More epochs are always allowed. No image is read for this: see `changed_images`.
 
     Args:
         run: the run.
-        plan: of the rest of the training.
+        config: of the rest of the training.
         backup: of the training so far.
         versions: of the packages, now.
-        allowed: keys of the config that may have changed. With `data.source` the images may, with
-            `versions` the packages.
+        allowed: keys of the config that may have changed, and `versions`.
 
     Raises:
-        UsageError: the config or the versions have changed.
-        DataError: the images have changed.
+        UsageError: the config or the versions have changed, or a key does not exist.
     """
-    changes = changed_settings(backup.facts["config"], _config_lines(plan.config))
+    _check_keys(config, allowed)
+    changes = changed_settings(backup.facts["config"], _config_lines(config))
     refused = [one for one in changes if not (one.raises_epochs or is_allowed(one.key, allowed))]
     if refused:
         raise UsageError(
-            f"{run.config} has changed since the training was started: "
-            f"{first_few([one.text() for one in refused])}. Undo that, start a new training with "
-            f"cnnkit train {quoted(run.config)}, or go on in spite of it: "
-            f"{_allowing(one.key for one in refused)}"
+            f"{run.folder} was started with other settings. Now: "
+            f"{first_few([one.text() for one in refused])}. Give the former ones (by --set or in "
+            f"{run.config}), start a new training with cnnkit train {quoted(run.config)}, or go on "
+            f"in spite of it: {_allowing(one.key for one in refused)}"
         )
-    changes += _changed_versions(run, versions, allowed)
+    return changes + _changed_versions(run, versions, allowed)
+
+
+def _check_keys(config: Config, allowed: Collection[str]) -> None:
+    known = {VERSIONS, *keys_of(dump_config(config))}
+    for key in allowed:
+        if key not in known:
+            near = nearest_name(key, known)
+            raise UsageError(
+                f"--allow-changed {key}: the config has no such key."
+                f"{f' Did you mean {near}?' if near else ''} It takes a key like "
+                f"training.optimizer, a section like training, or {VERSIONS}."
+            )
+
+
+def changed_images(
+    run: Run, plan: Plan, backup: Backup, allowed: Collection[str]
+) -> list[ChangedSetting]:
+    """Return whether the images have changed since a training was started.
+
+    Raises:
+        DataError: they have, and `data.source` is not allowed to; or there are other classes.
+    """
     if plan.dataset.class_names != run.class_names():
         raise DataError(
             f"The images have other classes than those that the training was started with "
             f"({run.classes}). Start a new training."
         )
-    return changes + _changed_images(run, plan, backup, allowed)
-
-
-def _changed_images(
-    run: Run, plan: Plan, backup: Backup, allowed: Collection[str]
-) -> list[ChangedSetting]:
     before = backup.facts["data"]
     now = [planned.images.dataset.fingerprint for planned in plan.phases]
     if before != now and is_allowed(IMAGES, allowed):

@@ -28,7 +28,8 @@ from cnnkit.training.plan import Plan, prepare
 from cnnkit.training.results import interruption_text, write_best_model, write_results
 from cnnkit.training.resumed_changes import ChangedSetting
 from cnnkit.training.resuming import (
-    changes_since,
+    changed_before,
+    changed_images,
     earlier_seconds,
     run_to_resume,
     split_rows,
@@ -96,10 +97,13 @@ def resume(
     found = run_to_resume(run, runs_folder, report.note, is_changed=bool(overrides))
     with only_training(found):  # the lock first: the other process may be writing the backup
         backup = Backup.read(found.backup)
-        plan = prepare(load_config(found.config, overrides), report)
+        config = load_config(found.config, overrides)
         changes = []
+        if backup is not None:  # before the images are read, which may take minutes
+            changes = changed_before(found, config, backup, _versions(), allow_changed)
+        plan = prepare(config, report)
         if backup is not None:
-            changes = changes_since(found, plan, backup, _versions(), allow_changed)
+            changes += changed_images(found, plan, backup, allow_changed)
             check_something_is_left(plan, found, backup)
         report.note(f"run: {found.folder}, {_where_it_continues(found, backup)}")
         for change in changes:
@@ -123,7 +127,12 @@ def _run(
             epoch, info = len(backup.rows), run.info()
             new = [{"after_epoch": epoch, **change.as_dict()} for change in changes]
             run.update(
-                resumed=[*info.get("resumed", []), epoch], changed=[*info.get("changed", []), *new]
+                resumed=[*info.get("resumed", []), epoch],
+                changed=[*info.get("changed", []), *new],
+                # These were of the weights so far.
+                epochs=None,
+                best_epoch=None,
+                metrics=None,
             )
         try:
             with explaining_lack_of_memory(lambda: _need(plan)):

@@ -66,7 +66,7 @@ def diagnose_run(run: Run) -> Diagnosis:
     evidence = read_evidence(run)
     verdicts = verdicts_on(evidence)
     healthy = "" if verdicts else _why_healthy(evidence)
-    return Diagnosis(run.folder, verdicts, healthy, tuple(_not_judged(evidence)))
+    return Diagnosis(run.folder, verdicts, healthy, tuple(_not_judged(evidence)), evidence.error)
 
 
 def verdicts_on(evidence: Evidence) -> tuple[Verdict, ...]:
@@ -100,7 +100,7 @@ def _why_healthy(evidence: Evidence) -> str:
 
 def _not_judged(evidence: Evidence) -> list[str]:
     texts = []
-    if evidence.main is None and not evidence.error:
+    if evidence.main is None:
         texts.append("the curves, because no phase has three epochs.")
     if not evidence.size("validation"):
         texts.append("overfitting, because there are no validation images.")

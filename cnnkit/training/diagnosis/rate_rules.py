@@ -22,8 +22,10 @@ from cnnkit.training.history import NOT_FINITE
 _EXTREME, _HIGH, _LOW = 50, 20, 1 / 30
 _WELL_LEARNED = 0.9  # accuracy at which even an extreme rate does no harm
 _LEARNED = 0.1  # of the way from chance to all right; less counts as nothing
+_LEARNED_LOSS = 0.95  # of the loss of guessing
 _SURE = 3  # standard errors
 _STUCK = 0.005  # of the loss of guessing: less is no movement
+_BY_HEART = 0.9  # of the training images
 _JUMP = 2  # times the loss of the epoch before
 _SMALL_JUMP, _MANY = 0.1, 3  # of the loss of the epoch before, and how often
 
@@ -59,8 +61,7 @@ def nothing_learned(evidence: Evidence) -> Verdict | None:
         return _stuck(evidence, curves)
     split = "validation" if evidence.can_judge_validation else "train"
     train, held_out = curves.at_end("train_accuracy"), curves.at_end("val_accuracy")
-    by_heart = train - evidence.largest_share("train") > _LEARNED
-    heart = " The training images are learned by heart meanwhile." if by_heart else ""
+    heart = " The training images are learned by heart meanwhile." if train > _BY_HEART else ""
     return Verdict(
         "labels_not_learned",
         "Nothing was learned that helps with other images",
@@ -95,7 +96,8 @@ def _stuck(evidence: Evidence, curves: PhaseCurves) -> Verdict:
 def _is_at_chance(evidence: Evidence, curves: PhaseCurves) -> bool:
     split, name = ("validation", "val") if evidence.can_judge_validation else ("train", "train")
     chance, accuracy = evidence.largest_share(split), curves.at_end(f"{name}_accuracy")
-    if chance >= 1:
+    # A loss clearly below that of guessing was learned, even if no answer has changed yet.
+    if chance >= 1 or curves.at_end(f"{name}_loss") < _LEARNED_LOSS * evidence.chance_loss:
         return False
     error = math.sqrt(chance * (1 - chance) / evidence.size(split))
     learned = (accuracy - chance) / (1 - chance)

@@ -99,12 +99,14 @@ class Diagnosis:
         verdicts: the most important one first; none for a healthy training.
         healthy: why there is nothing to complain about, in sentences.
         not_judged: what could not be judged, in sentences.
+        failure: why the training failed; "" if it did not.
     """
 
     folder: Path
     verdicts: tuple[Verdict, ...]
     healthy: str = ""
     not_judged: tuple[str, ...] = ()
+    failure: str = ""
 
     def text(self) -> str:
         """Return all verdicts for people."""
@@ -129,10 +131,13 @@ class Diagnosis:
             "verdicts": [verdict.as_dict() for verdict in self.verdicts],
             "healthy": self.healthy,
             "not_judged": list(self.not_judged),
+            "failure": self.failure,
         }
 
     def nothing_text(self) -> str:
-        """Return what is said of a healthy training."""
+        """Return what is said if there is no verdict."""
+        if self.failure:
+            return f"The training failed: {self.failure}"
         return f"{NOTHING}. {self.healthy}" if self.healthy else f"{NOTHING}."
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cnnkit.cli.command import Command, say, show
+from cnnkit.cli.older_pages import older_pages
 from cnnkit.cli.options import json_option, runs_option
 
 _SHARE = click.FloatRange(min=0, max=1, min_open=True)
@@ -66,4 +67,4 @@ def calibrate(run: str | None, runs_folder: Path, as_json: bool, **wanted: Any) 
             "Exports from before do not have this calibration. To write them again: "
             f"cnnkit export {found.argument}"
         )
-    show(made, as_json, hints)
+    show(made, as_json, [*hints, *older_pages(found.folder)])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnnkit.cli.command import Command, say, show
+from cnnkit.cli.older_pages import older_pages
 from cnnkit.cli.options import (
     json_option,
     model_option,
@@ -145,6 +146,8 @@ def evaluate(
     lines = judged.sentences if failure is None else [str(failure)] if not_written else []
     is_written = not not_written and evaluation.folder is not None
     hints = [f"The results are in {shown(str(evaluation.folder))}."] if is_written else []
+    if is_written and evaluation.folder.parent.name == "evaluation":  # not with --output
+        hints += older_pages(evaluation.folder.parent.parent)
     show(judged, as_json, hints, notes=lines, failure=not_written or failure)
 
 

@@ -10,6 +10,16 @@ import math
 from collections.abc import Sequence
 
 
+def _progress(step: int, total_steps: int) -> float:
+    """Return which part of the steps is over, at most 1."""
+    return min(step / total_steps, 1.0) if total_steps else 0.0
+
+
+def _half_cosine(progress: float) -> float:
+    """Return a number that falls from 1 to 0 as the progress rises from 0 to 1."""
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
 def warmup(step: int, *, warmup_steps: int) -> float:
     """Return the factor of a linear warm-up: it rises to 1 at the last of `warmup_steps` steps.
 
@@ -29,8 +39,7 @@ def cosine(step: int, *, total_steps: int, final_fraction: float = 0.0) -> float
     >>> [round(cosine(step, total_steps=4), 3) for step in range(5)]
     [1.0, 0.854, 0.5, 0.146, 0.0]
     """
-    progress = min(step / total_steps, 1.0) if total_steps else 0.0
-    return final_fraction + (1 - final_fraction) * 0.5 * (1 + math.cos(math.pi * progress))
+    return final_fraction + (1 - final_fraction) * _half_cosine(_progress(step, total_steps))
 
 
 def cosine_restarts(
@@ -58,8 +67,7 @@ def cosine_restarts(
     length, height = float(first_epochs), 1.0
     while epochs >= length:
         epochs, length, height = epochs - length, length * t_mul, height * m_mul
-    falling = height * 0.5 * (1 + math.cos(math.pi * epochs / length))
-    return final_fraction + (1 - final_fraction) * falling
+    return final_fraction + (1 - final_fraction) * height * _half_cosine(epochs / length)
 
 
 def one_cycle(
@@ -86,7 +94,7 @@ def one_cycle(
     """
     peak = warmup_fraction * total_steps
     if step < peak:
-        return start_fraction + (1 - start_fraction) * 0.5 * (1 - math.cos(math.pi * step / peak))
+        return 1 - (1 - start_fraction) * _half_cosine(step / peak)
     rest = total_steps - peak
     return cosine(round(step - peak), total_steps=round(rest), final_fraction=final_fraction)
 
@@ -99,8 +107,8 @@ def polynomial(
     >>> [polynomial(step, total_steps=4) for step in range(5)]
     [1.0, 0.75, 0.5, 0.25, 0.0]
     """
-    progress = min(step / total_steps, 1.0) if total_steps else 0.0
-    return final_fraction + (1 - final_fraction) * (1 - progress) ** power
+    left = 1 - _progress(step, total_steps)
+    return final_fraction + (1 - final_fraction) * left**power
 
 
 def exponential(epochs: float, *, every_epochs: int, decay_rate: float) -> float:

@@ -188,7 +188,7 @@ class _Frame:
         return f'<path class="{kind}" d="M{self.across(x)} {_ABOVE}V{self._bottom}"/>'
 
     def grid(self) -> str:
-        """Return the axes, their numbers and labels, and the lines behind the curves."""
+        """Return the axes, their numbers and labels, and the grid lines."""
         parts = []
         for tick in self._y.ticks():
             place = self.down(tick)
@@ -211,7 +211,7 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
 
 
 def _legend(lines: Sequence[Line]) -> str:
-    """Return the names of the lines, above the chart, where no curve can be."""
+    """Return the names of the lines, above the chart so that they cover no curve."""
     if len(lines) < 2:
         return ""
     parts = []

@@ -39,20 +39,28 @@ def data_section(facts: RunFacts, checked: Checked | None) -> Section:
         "splits": [(split, sum(counts[split].values())) for split in splits],
         "rows": rows,
         "largest": max([max(numbers) for _, numbers in rows] or [1]),
-        "faults": [*_recorded_faults(facts), *(_found_faults(checked) if checked else [])],
+        "faults": [
+            *([] if checked else _left_out(facts)),  # the check names broken files, too
+            *_recorded_faults(facts),
+            *(_found_faults(checked) if checked else []),
+        ],
         "is_sound": checked is not None and checked.is_sound,
         "command": "" if checked else command_line("cnnkit", "data", "check", source),
     }
     return Section("images", "The images", values)
 
 
-def _recorded_faults(facts: RunFacts) -> Iterator[str]:
-    """Yield what the training itself noticed, and exact copies between splits."""
+def _left_out(facts: RunFacts) -> Iterator[str]:
+    """Yield the images that the training left out, each with the reason."""
     skipped = facts.data.get("skipped", [])
     for each in skipped[:_MOST_SKIPPED]:
         yield f"Left out: {each.get('path')}: {each.get('reason')}"
     if len(skipped) > _MOST_SKIPPED:
         yield f"Left out: {len(skipped) - _MOST_SKIPPED:,} more, which run.json names."
+
+
+def _recorded_faults(facts: RunFacts) -> Iterator[str]:
+    """Yield what the training itself noticed, and exact copies between splits."""
     for note in facts.data.get("notes", []):
         if not str(note).startswith("pixels: "):  # where they are cached tells nobody anything
             yield str(note)

@@ -62,7 +62,8 @@ def _left_out(facts: RunFacts) -> Iterator[str]:
 def _recorded_faults(facts: RunFacts) -> Iterator[str]:
     """Yield what the training itself noticed, and exact copies between splits."""
     for note in facts.data.get("notes", []):
-        if not str(note).startswith("pixels: "):  # where they are cached tells nobody anything
+        # Where pixels are cached tells nobody anything; what was skipped is named elsewhere.
+        if not str(note).startswith(("pixels: ", "Skipped ")):
             yield str(note)
     splits: dict[str, set[str]] = {}
     for row in facts.split_rows:

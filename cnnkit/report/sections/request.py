@@ -113,8 +113,11 @@ def _about_training(training: TrainingConfig) -> Iterator[str]:
     else:
         steps = _steps(training, training)
         yield f"{steps[0].upper()}{steps[1:]}."
-    decides = training.monitor.replace("val_", "validation ").replace("train_", "training ")
-    yield f"The weights of the epoch with the best {decides} are kept."
+    if training.monitor == "epoch":
+        yield "The weights of the last epoch are kept."
+    else:
+        decides = training.monitor.replace("val_", "validation ").replace("train_", "training ")
+        yield f"The weights of the epoch with the best {decides} are kept."
     if training.label_smoothing:
         yield f"Label smoothing is {training.label_smoothing:g}."
     if training.class_weights is not None:

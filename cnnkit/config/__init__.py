@@ -1,8 +1,8 @@
 """Read, check and write the config of a training.
 
 Where to find what:
-    a key, its type and its default    data_section, model_section, training_section; the four
-                                       sections together in schema
+    a key, its type and its default    data_section, model_section, training_section,
+                                       search_section; all sections together in schema
     a layer, augmentation, optimizer   own_calls (ours, and the short names), keras_api.json and
     or schedule, and its arguments     keras_types (Keras's)
     the wording of a mistake           problems (in one value), cross_checks (values that do not fit
@@ -18,10 +18,14 @@ from cnnkit.config.load_config import (
     check_config,
     config_from_dict,
     config_from_text,
+    config_text_of,
     load_config,
+    search_space_from_text,
 )
 from cnnkit.config.model_section import BackboneConfig, ModelConfig
 from cnnkit.config.schema import Config
+from cnnkit.config.search_section import Choices, Range
+from cnnkit.config.search_space import SearchSpace
 from cnnkit.config.signatures import full_arguments, names_of
 from cnnkit.config.training_section import (
     MONITORS,
@@ -37,6 +41,7 @@ __all__ = [
     "BUILT_IN_SOURCES",
     "BackboneConfig",
     "Call",
+    "Choices",
     "Config",
     "DataConfig",
     "EarlyStopping",
@@ -44,6 +49,8 @@ __all__ = [
     "ModelConfig",
     "PhaseConfig",
     "PhaseDataConfig",
+    "Range",
+    "SearchSpace",
     "ShapesConfig",
     "SplitConfig",
     "TrainingConfig",
@@ -52,6 +59,7 @@ __all__ = [
     "config_as_dict",
     "config_from_dict",
     "config_from_text",
+    "config_text_of",
     "dump_config",
     "full_arguments",
     "json_schema",
@@ -60,4 +68,5 @@ __all__ = [
     "names_of",
     "read_layers",
     "read_yaml",
+    "search_space_from_text",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from cnnkit.config.file_paths import fill_in_paths
 from cnnkit.config.overrides import apply_overrides
 from cnnkit.config.problems import Mistake, located, mistakes_of, shown
 from cnnkit.config.schema import Config
+from cnnkit.config.search_space import SearchSpace, mistakes_of_search
 from cnnkit.config.values import plain
 from cnnkit.config.yaml_reader import Document, read_yaml
 from cnnkit.errors import ConfigError, Problem, UsageError, did_you_mean
@@ -33,7 +35,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
         ConfigError: it has mistakes; all of them, each with file:line:column.
     """
     path = Path(path)
-    return config_from_text(_file_text(path), overrides, filename=str(path), folder=path.parent)
+    return config_from_text(config_text_of(path), overrides, filename=str(path), folder=path.parent)
 
 
 def check_config(path: str | Path, overrides: Iterable[str] = ()) -> tuple[Problem, ...]:
@@ -86,6 +88,33 @@ def config_from_dict(
     return _config(Document(plain(data)), overrides, Path(folder))
 
 
+def search_space_from_text(
+    text: str, overrides: Iterable[str] = (), *, filename: str = "config", folder: str | Path = "."
+) -> SearchSpace:
+    """Return the config in a YAML text and what its `search` section tries.
+
+    Args:
+        text: the YAML.
+        overrides: as for `load_config`; they change the config as it is written.
+        filename: what messages call the text.
+        folder: the folder that relative paths in it start from.
+
+    Raises:
+        ConfigError: the text has mistakes, or no search.
+    """
+    document = read_yaml(text, filename)
+    config = _config(document, overrides, Path(folder))
+    if not config.search:
+        message = (
+            "there is nothing to search. Add a section such as "
+            "search: {training.optimizer.adam.learning_rate: {log: [1e-4, 1e-2]}}."
+        )
+        raise ConfigError(located([Mistake((), message)], document))
+    return SearchSpace(
+        config.without_search(), config.search, document, lambda changed: _loaded(changed, folder)
+    )
+
+
 def _config(document: Document, overrides: Iterable[str], folder: Path) -> Config:
     if not isinstance(document.data, dict):
         received = shown(document.data)
@@ -93,9 +122,27 @@ def _config(document: Document, overrides: Iterable[str], folder: Path) -> Confi
         raise ConfigError(located([Mistake((), message)], document))
     # Overrides come first, because they may change paths, blocks and repeats.
     apply_overrides(document, overrides)
+    config = _loaded(document, folder)
+    if config.search:  # values are tried only in a config that is right without them
+        tried = mistakes_of_search(config.search, document, lambda changed: _read(changed, folder))
+        if mistakes := list(tried):
+            raise ConfigError(located(mistakes, document))
+    return config
+
+
+def _loaded(document: Document, folder: str | Path) -> Config:
+    found = _read(document, folder)
+    if isinstance(found, Config):
+        return found
+    raise ConfigError(located(found, document))
+
+
+def _read(document: Document, folder: str | Path) -> Config | list[Mistake]:
+    """Return the config of a document, or all of its mistakes."""
     # Keys that begin with x- are a place for anchors and for notes of the author.
-    data = {key: value for key, value in document.data.items() if not key.startswith("x-")}
-    mistakes = fill_in_paths(data, folder)
+    kept = {key: value for key, value in document.data.items() if not key.startswith("x-")}
+    data = copy.deepcopy(kept)  # a search puts other values into the document, and reads it again
+    mistakes = fill_in_paths(data, Path(folder))
     expansion = expand(data)
     mistakes += dict.fromkeys(
         expansion.mistakes
@@ -106,12 +153,16 @@ def _config(document: Document, overrides: Iterable[str], folder: Path) -> Confi
         mistakes += expansion.as_written(mistakes_of(error, Config, data))
     else:  # values are compared only if each of them is right
         mistakes += expansion.as_written(mistakes_between(config))
-    if mistakes:
-        raise ConfigError(located(mistakes, document))
-    return config
+    return mistakes or config
 
 
-def _file_text(path: Path) -> str:
+def config_text_of(path: Path) -> str:
+    """Return the text of a config file.
+
+    Raises:
+        UsageError: it does not exist or cannot be read.
+        ConfigError: it is not UTF-8.
+    """
     if path.is_dir():
         raise _folder_for_config(path)
     try:

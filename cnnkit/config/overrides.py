@@ -1,4 +1,4 @@
-"""Put the values of `--set key=value` options into a document that was read from YAML."""
+"""Put the values of `--set key=value` options, and others, into a document read from YAML."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _KEY = re.compile(r"[^.\[\]=\s][^.\[\]=]*(?:\[[0-9]+\])*(?:\.[^.\[\]=]+(?:\[[0-9
 _PART = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 
 
-class _RefusedError(Exception):
-    pass
+class RefusedError(Exception):
+    """A value cannot be put where a key says; the text says why."""
 
 
 def apply_overrides(document: Document, overrides: Iterable[str]) -> None:
@@ -30,8 +30,8 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> None:
         option = f"--set {override}"
         try:
             path, value = _read(override)
-            _put(document.data, path, value)
-        except _RefusedError as error:
+            put_value(document.data, path, value)
+        except RefusedError as error:
             problems.append(Problem(str(error), option))
         else:
             document.options.pop(path, None)  # so that the last option for a path is the last one
@@ -42,11 +42,17 @@ def apply_overrides(document: Document, overrides: Iterable[str]) -> None:
 
 def _read(override: str) -> tuple[KeyPath, Any]:
     key, equals, text = override.partition("=")
-    key = key.strip()
-    if not equals or not _KEY.match(key):
-        raise _RefusedError("this is not key=value. Write it like training.epochs=3.")
-    path = tuple(int(index) if index else name for index, name in _PART.findall(key))
+    path = key_path(key.strip())
+    if not equals or path is None:
+        raise RefusedError("this is not key=value. Write it like training.epochs=3.")
     return path, _value(text)
+
+
+def key_path(key: str) -> KeyPath | None:
+    """Return the path that a key such as `model.layers[0].conv` means, None if it is no key."""
+    if not _KEY.match(key):
+        return None
+    return tuple(int(index) if index else name for index, name in _PART.findall(key))
 
 
 def _value(text: str) -> Any:
@@ -56,11 +62,15 @@ def _value(text: str) -> Any:
         return read_yaml(text, "").data
     except ConfigError as error:
         messages = " ".join(problem.message for problem in error.problems)
-        raise _RefusedError(f"the value is wrong: {messages}") from None
+        raise RefusedError(f"the value is wrong: {messages}") from None
 
 
-def _put(data: Any, path: KeyPath, value: Any) -> None:
-    """Set the value at a path; create the sections on the way that are missing or null."""
+def put_value(data: Any, path: KeyPath, value: Any) -> None:
+    """Set the value at a path; create the sections on the way that are missing or null.
+
+    Raises:
+        RefusedError: a part of the path is not what the data has there.
+    """
     for depth, part in enumerate(path[:-1]):
         _check_step(data, path[:depth], part)
         inner = data[part] if isinstance(part, int) else data.get(part)
@@ -77,11 +87,11 @@ def _check_step(data: Any, path: KeyPath, part: str | int) -> None:
     where = dotted(path)
     if isinstance(part, str) and isinstance(data, list):
         entry = f"{where}[0].{part}"
-        raise _RefusedError(f"{where} is a list. Name one of its entries, as in {entry}.")
+        raise RefusedError(f"{where} is a list. Name one of its entries, as in {entry}.")
     if isinstance(part, str) and not isinstance(data, dict):
-        raise _RefusedError(f"{where} is {shown(data)}, not a section, so it has no key {part}.")
+        raise RefusedError(f"{where} is {shown(data)}, not a section, so it has no key {part}.")
     if isinstance(part, int) and not isinstance(data, list):
-        raise _RefusedError(f"{where} is not a list, so it has no entry [{part}].")
+        raise RefusedError(f"{where} is not a list, so it has no entry [{part}].")
     if isinstance(part, int) and part >= len(data):
         last = f"The last entry is [{len(data) - 1}]." if data else "It is empty."
-        raise _RefusedError(f"{where} has no entry [{part}]. {last}")
+        raise RefusedError(f"{where} has no entry [{part}]. {last}")

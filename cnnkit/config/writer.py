@@ -38,6 +38,8 @@ def config_as_dict(config: Config) -> dict[str, Any]:
     for holder in (data["data"], *(phase["data"] for phase in phases if phase["data"])):
         if holder["source"] != "shapes":
             del holder["shapes"]  # an error together with any other source
+    if not config.search:
+        del data["search"]
     escape_paths(data)
     return data
 

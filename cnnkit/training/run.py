@@ -58,6 +58,9 @@ def train(
     """
     report = report or Report()
     check_new_run(name, runs_folder)
+    if config.search:
+        report.note("search is ignored: `cnnkit train` trains the config as it is written.")
+        config = config.without_search()
     plan = prepare(config, report)  # first: what cannot be trained leaves no run folder behind
     if warning := disk_need(plan, runs_folder).warning():
         report.note(warning)

@@ -12,7 +12,8 @@ from cnnkit.evaluation.predictions import Predictions
 from cnnkit.evaluation.scores import Evaluation
 from cnnkit.export import check_parity, golden_samples
 from cnnkit.export.formats import write_tflite
-from cnnkit.model.loading import load_keras_model
+from cnnkit.model.build_model import without_optimizer
+from cnnkit.model.loading import naming_damage
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.plots.curves import plot_curves
 from cnnkit.runs import Run
@@ -72,7 +73,9 @@ def write_best_model(run: Run, plan: Plan) -> None:
     # They may be of earlier weights, if we are interrupted.
     for path in (run.tflite, run.calibration, run.calibration.with_suffix(".npz")):
         path.unlink(missing_ok=True)
-    model = load_keras_model(run.best)
+    model = without_optimizer(plan.model)
+    with naming_damage(run.best):
+        model.load_weights(run.best)  # the file is read back, without the time to build a model
     info = ModelInfo(plan.dataset.class_names, plan.dataset.settings, plan.config.model.output)
     golden = golden_samples(
         model, info, plan.dataset, count=_GOLDEN_COUNT, batch_size=plan.config.data.batch_size

@@ -90,11 +90,14 @@ data:
 augmentation: []
 model:
   layers: [flatten]
+  weights: null
+  partial_weights: false
   output: softmax
 training:
   epochs: 20
   optimizer:
     adam: {learning_rate: 0.001}
+  loss: null
   schedule: constant
   warmup_epochs: 0.0
   early_stopping: null

@@ -152,6 +152,7 @@ def test_every_section_has_a_table() -> None:
         ("augmentation", call_names("augmentation")),
         ("Optimizers", call_names("optimizers")),
         ("Schedules", call_names("schedules")),
+        ("Losses", call_names("losses")),
         ("Monitors", MONITORS),
     ],
 )

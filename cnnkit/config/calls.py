@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from cnnkit.config.own_calls import (
     LAYER_ALIASES,
+    LOSSES,
     MACROS,
     OWN_AUGMENTATION,
     OWN_LAYERS,
@@ -49,7 +50,7 @@ class Call:
         name: as in the YAML: `conv`, `SeparableConv2D`, `random_flip`, `adam`, `cosine`.
         arguments: plain Python values, which must not be changed. A layer or augmentation has
             only the arguments that were given; an optimizer always has its learning_rate, and a
-            schedule has all of its arguments. A stack of layers is a tuple of Call.
+            schedule or a loss has all of its arguments. A stack of layers is a tuple of Call.
     """
 
     name: str
@@ -135,7 +136,7 @@ def layer_signature(name: str) -> Signature:
 
 
 def signature_of(family: str, name: str) -> Signature:
-    """Return the arguments of a call; the family is layers, augmentation, optimizers, schedules."""
+    """Return the arguments of a call of one of the families in `_WORDS`."""
     if family == "layers":
         return layer_signature(name)
     own = _OWN_SIGNATURES[family]
@@ -146,7 +147,9 @@ _OWN_SIGNATURES = {
     "augmentation": OWN_AUGMENTATION,
     "optimizers": OWN_OPTIMIZERS,
     "schedules": SCHEDULES,
+    "losses": LOSSES,
 }
+_ONLY_OWN = ("schedules", "losses")  # families whose names are all listed here
 
 
 @cache
@@ -154,7 +157,7 @@ def call_names(family: str) -> tuple[str, ...]:
     """Return every name in a family; the short names of layers come first."""
     if family == "layers":
         return (*SHORT_NAMES, *names_of(family))
-    keras_names = () if family == "schedules" else names_of(family)
+    keras_names = () if family in _ONLY_OWN else names_of(family)
     return (*keras_names, *_OWN_SIGNATURES[family])
 
 
@@ -163,6 +166,7 @@ _WORDS = {  # family -> what one of its calls is called
     "augmentation": "augmentation",
     "optimizers": "optimizer",
     "schedules": "schedule",
+    "losses": "loss",
 }
 
 
@@ -221,6 +225,7 @@ def _arguments(family: str, name: str, given: Any) -> dict[str, Any]:
     arguments = read_arguments(signature, given, name)
     if family == "schedules":
         check_schedule(arguments)
+    if family in _ONLY_OWN:
         return {k: arguments.get(k, argument.default) for k, argument in signature.items()}
     if family == "optimizers":  # the default is written into the config: it is what people look for
         return {"learning_rate": signature["learning_rate"].default} | arguments
@@ -265,6 +270,7 @@ def _list_schema(family: str, **more: Any) -> WithJsonSchema:
 Layer = Annotated[Call, _call_of("layers")]
 Optimizer = Annotated[Call, _call_of("optimizers")]
 Schedule = Annotated[Call, _call_of("schedules")]
+Loss = Annotated[Call, _call_of("losses")]
 _Augmentation = Annotated[Call, _call_of("augmentation")]
 
 Layers = Annotated[

@@ -16,9 +16,9 @@ from cnnkit.arithmetic import (
     nodes_of,
 )
 from cnnkit.backbone_networks import NETWORKS
-from cnnkit.config.model_section import BackboneConfig
+from cnnkit.config.model_section import NO_PATHS, BackboneConfig, ModelConfig
 from cnnkit.config.own_calls import MIXING, misplaced_mixing
-from cnnkit.config.problems import Mistake
+from cnnkit.config.problems import Mistake, shown
 from cnnkit.config.schema import Config
 from cnnkit.config.training_section import TrainingConfig
 from cnnkit.errors import KeyPath
@@ -38,6 +38,8 @@ def mistakes_between(config: Config) -> Iterator[Mistake]:
     else:
         yield from _backbone_mistakes(config, config.model.backbone)
     yield from _name_mistakes(config)
+    yield from _weights_mistakes(config.model)
+    yield from _loss_mistakes(config)
 
 
 # --- data, augmentation and training
@@ -156,6 +158,30 @@ def _name_mistakes(config: Config) -> Iterator[Mistake]:
     for key in ("layers", "head"):
         for error in name_problems(getattr(config.model, key) or ()):
             yield Mistake(("model", key, *error.path), error.message)
+
+
+def _loss_mistakes(config: Config) -> Iterator[Mistake]:
+    if not config.loss_fits_output():
+        kind, _, rest = config.loss_name.partition("_")
+        other = {"binary": "categorical", "categorical": "binary"}[kind]
+        message = (
+            f"{config.loss_name} does not go with model.output: {config.model.output}. Set "
+            f"{other}_{rest}, or remove it."
+        )
+        yield Mistake(("training", "loss"), message)
+
+
+def _weights_mistakes(model: ModelConfig) -> Iterator[Mistake]:
+    if model.weights in NO_PATHS or "://" in (model.weights or ""):
+        message = (
+            f"expected the folder of a cnnkit run or a .keras file, received "
+            f"{shown(model.weights)}. The weights of a known network go into model.backbone: "
+            "{name: ..., weights: ...}."
+        )
+        yield Mistake(("model", "weights"), message)
+    if model.partial_weights and model.weights is None:
+        message = "goes only with model.weights. Remove it."
+        yield Mistake(("model", "partial_weights"), message, "key")
 
 
 # --- a model with a backbone

@@ -88,6 +88,9 @@ def _path_keys(config: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, Ke
         data = _at(phase, "data")
         if isinstance(data, dict):
             yield data, "source", ("training", "phases", index, "data", "source")
+    model = _at(config, "model")
+    if isinstance(model, dict):
+        yield model, "weights", ("model", "weights")
     backbone = _at(config, "model", "backbone")
     for key in BACKBONE_PATHS if isinstance(backbone, dict) else ():
         yield backbone, key, ("model", "backbone", key)

@@ -171,6 +171,18 @@ class ModelConfig(Section):
         description="The layers between the backbone and the output; null for global_pool, if the "
         "features are maps, and dropout: 0.2.",
     )
+    weights: Annotated[Text, Expected("the folder of a cnnkit run or a .keras file")] | None = (
+        Field(
+            None,
+            description="The folder of a cnnkit run, or a .keras file, from whose weights the "
+            "training starts; null for random ones, and those of the backbone.",
+        )
+    )
+    partial_weights: Flag = Field(
+        False,
+        description="Whether `weights` may be those of only some layers; the others start as "
+        "without it.",
+    )
     blocks: Annotated[Mapping[str, Any], WithJsonSchema(_BLOCKS_SCHEMA)] = Field(
         {},
         exclude=True,  # cnnkit.config.expansion has written them into the layers

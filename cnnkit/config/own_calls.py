@@ -13,6 +13,7 @@ from cnnkit.config.problems import Errors, bad_value, read_value, shown
 from cnnkit.config.signatures import Argument, Signature, names_of, read_arguments
 from cnnkit.config.values import (
     Custom,
+    Flag,
     MismatchError,
     Number,
     NumberAbove0,
@@ -213,6 +214,21 @@ OWN_OPTIMIZERS: dict[str, Signature] = {
         "weight_decay": Argument(NumberFrom0, 0.1),
         "sgd_lr_ratio": Argument(NumberAbove0, 5.0),
     },
+}
+
+
+# --- losses
+
+# Keras's names, defaults and order. Label smoothing is a key of its own, for all of them.
+_FOCAL: Signature = {
+    "alpha": Argument(Annotated[NumberAbove0, Le(1)], 0.25),
+    "gamma": Argument(NumberFrom0, 2.0),
+}
+LOSSES: dict[str, Signature] = {
+    "categorical_crossentropy": {},
+    "categorical_focal_crossentropy": _FOCAL,
+    "binary_crossentropy": {},
+    "binary_focal_crossentropy": {**_FOCAL, "apply_class_balancing": Argument(Flag, False)},
 }
 
 

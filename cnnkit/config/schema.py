@@ -28,3 +28,17 @@ class Config(Section):
     def without_search(self) -> Config:
         """Return the config of a single training."""
         return self.model_copy(update={"search": {}})
+
+    @property
+    def loss_name(self) -> str:
+        """Keras's name of the loss."""
+        if self.training.loss is not None:
+            return self.training.loss.name
+        return f"{_LOSS_OF_OUTPUT[self.model.output]}_crossentropy"
+
+    def loss_fits_output(self) -> bool:
+        """Return whether `training.loss` goes with `model.output`."""
+        return self.loss_name.startswith(_LOSS_OF_OUTPUT[self.model.output])
+
+
+_LOSS_OF_OUTPUT = {"softmax": "categorical", "sigmoid": "binary"}

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from annotated_types import Ge, Le
 from pydantic import Field
 
-from cnnkit.config.calls import Call, Optimizer, Schedule
+from cnnkit.config.calls import Call, Loss, Optimizer, Schedule
 from cnnkit.config.data_section import ShapesConfig, Source
 from cnnkit.config.problems import Errors, read_value
 from cnnkit.config.values import (
@@ -194,6 +194,11 @@ class TrainingConfig(Section):
         Call("adam", {"learning_rate": 0.001}),
         description="adam, sgd, adamw or rmsprop, with Keras's arguments; or muon.",
     )
+    loss: Loss | None = Field(
+        None,
+        description="What training makes small: a cross-entropy, or a focal one; null for the "
+        "cross-entropy of model.output.",
+    )
     schedule: Schedule = Field(
         Call("constant"), description="How the learning rate changes from epoch to epoch."
     )
@@ -261,3 +266,8 @@ class TrainingConfig(Section):
         description="Whether a finished run keeps what train --resume RUN --epochs N needs, about "
         "three times the size of its weights.",
     )
+
+    @property
+    def is_focal(self) -> bool:
+        """Whether the loss is a focal one."""
+        return self.loss is not None and "focal" in self.loss.name

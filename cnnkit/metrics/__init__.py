@@ -2,6 +2,7 @@
 
 from cnnkit.metrics.calibration_bins import CalibrationBins, calibration_error
 from cnnkit.metrics.counts import CountMetrics, class_metrics, confusion_matrix, most_confused
+from cnnkit.metrics.focal_loss import focal_losses
 from cnnkit.metrics.probability_scores import brier_scores, log_loss, log_losses, ranks
 from cnnkit.metrics.ranking import Ranking, rank_classes
 
@@ -18,6 +19,7 @@ __all__ = [
     "calibration_error",
     "class_metrics",
     "confusion_matrix",
+    "focal_losses",
     "log_loss",
     "log_losses",
     "most_confused",

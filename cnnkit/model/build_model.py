@@ -9,6 +9,7 @@ from cnnkit.config import Call, Config
 from cnnkit.errors import UsageError
 from cnnkit.model.backbones import build_backbone
 from cnnkit.model.layers import apply_layers
+from cnnkit.model.losses import build_loss, build_metrics
 from cnnkit.model.optimizers import build_optimizer
 
 
@@ -81,28 +82,16 @@ def _head(config: Config, features: Any) -> tuple[Call, ...]:
 def compile_model(model: Any, config: Config, optimizer: Any = None) -> None:
     """Compile a model with the optimizer, the loss and the metrics of the `training` section.
 
-    The metric `cross_entropy` is the loss without penalties on weights. Keras adds the penalties
-    of the layers that learn, so the losses of two phases cannot be compared, but this metric can.
-
     Args:
         model: from `build_model`, or its head alone.
-        config: `model.output`, `training.label_smoothing` and `training.optimizer` are read.
+        config: its `training` section and `model.output` are read.
         optimizer: used instead of `training.optimizer`.
     """
-    smoothing = config.training.label_smoothing
-    if config.model.output == "sigmoid":
-        loss = keras.losses.BinaryCrossentropy(label_smoothing=smoothing)
-        accuracy = keras.metrics.BinaryAccuracy(name="accuracy")
-        cross_entropy = keras.metrics.BinaryCrossentropy
-    else:
-        loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
-        accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
-        cross_entropy = keras.metrics.CategoricalCrossentropy
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     model.compile(
         optimizer=optimizer or build_optimizer(config.training.optimizer),
-        loss=loss,
-        metrics=[accuracy, cross_entropy(name="cross_entropy", label_smoothing=smoothing)],
+        loss=build_loss(config),
+        metrics=build_metrics(config),
         # XLA halves the speed of training on a CPU.
         jit_compile="auto" if on_gpu else False,
     )

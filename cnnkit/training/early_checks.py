@@ -44,17 +44,20 @@ class EarlyChecks:
         one: how that batch was learned; None likewise.
         memory: what training needs, in words; "" if it is not known.
         disk: what it writes.
+        is_focal: whether the loss of the training is not the cross-entropy, which is shown here.
     """
 
     first: FirstBatch | None
     one: OneBatch | None
     memory: str
     disk: DiskNeed
+    is_focal: bool = False
 
     def lines(self) -> Iterator[str]:
         """Yield what `train --dry-run` prints."""
         if self.first is not None and self.one is not None:
-            yield f"first loss: {self.first.loss:.2f} ({self.first.guessing:.2f} is guessing)"
+            kind = ", both as cross-entropy" if self.is_focal else ""
+            yield f"first loss: {self.first.loss:.2f} ({self.first.guessing:.2f} is guessing{kind})"
             yield f"one batch: {self.one.text()}"
         if self.memory:
             yield f"memory: {self.memory}"
@@ -104,7 +107,7 @@ def check_early(plan: Plan, runs_folder: Path) -> EarlyChecks:
     compile_model(model, plan.config, _optimizer(planned))
     one = learn_one_batch(model, np.asarray(inputs), targets, _MOST_SECONDS)
     model.set_weights(before)
-    return EarlyChecks(first, one, memory, disk)
+    return EarlyChecks(first, one, memory, disk, plan.config.training.is_focal)
 
 
 def _optimizer(planned: PlannedPhase) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cnnkit.backend import keras, tf
+from cnnkit.model.losses import cross_entropy_of
 from cnnkit.text import first_few
 from cnnkit.training.phase_images import ImageBatches
 
@@ -204,7 +205,7 @@ def learn_one_batch(model: Any, inputs: Any, targets: np.ndarray, seconds: float
     while len(losses) < _STEPS and (len(losses) < 2 or time.perf_counter() - begin < seconds):
         model.reset_metrics()  # otherwise Keras gives the mean of all steps
         logs = model.train_on_batch(inputs, targets, return_dict=True)
-        losses.append(float(logs["cross_entropy"]))
+        losses.append(cross_entropy_of(logs))
         if len(losses) == 1:
             begin = time.perf_counter()  # TensorFlow builds its graph in the first step
         if losses[-1] < losses[0] / 2 or not math.isfinite(losses[-1]):

@@ -11,10 +11,10 @@ from cnnkit.files import write_csv
 from cnnkit.learning_rate_schedules import best_epoch, is_better
 
 # The columns that come from Keras, with its names for them. `val_loss` is its metric
-# `cross_entropy`, not its loss: see `compile_model` for why.
+# `plain_loss`, not its loss: see `build_metrics` for why.
 _FROM_KERAS = {
     "train_loss": "loss",
-    "val_loss": "val_cross_entropy",
+    "val_loss": "val_plain_loss",
     "train_accuracy": "accuracy",
     "val_accuracy": "val_accuracy",
 }

@@ -15,6 +15,12 @@ from cnnkit.errors import UsageError
 from cnnkit.explore.memory_need import building_need, check_fits
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
 from cnnkit.model.build_model import build_model, compile_model
+from cnnkit.model.initial_weights import (
+    InitialWeights,
+    learned_before,
+    take_weights,
+    weights_file,
+)
 from cnnkit.model.optimizers import build_optimizer
 from cnnkit.progress import Report
 from cnnkit.text import first_few
@@ -92,24 +98,30 @@ class Plan:
         dataset: its images, all of which can be read.
         model: the untrained `keras.Model`.
         phases: in order.
+        initial: where the weights of the model come from; None for none of another run.
     """
 
     config: Config
     dataset: ImageDataset
     model: Any
     phases: tuple[PlannedPhase, ...]
+    initial: InitialWeights | None = None
 
 
-def prepare(config: Config, report: Report) -> Plan:
+def prepare(config: Config, report: Report, *, takes_weights: bool = True) -> Plan:
     """Check the data, build the model, and plan the phases. Only the pixel cache is written.
 
     Args:
         config: of the training.
         report: shows what happens.
+        takes_weights: False if the weights of `model.weights` would be replaced by a backup's.
 
     Raises:
         CnnkitError: the data or the model cannot be trained as they are.
     """
+    takes_weights = takes_weights and config.model.weights is not None
+    if takes_weights:  # before images are read: a mistake in the path should show at once
+        weights_file(config.model.weights)
     dataset = _load(config.data, report, _memory_check(config, report))
     if config.training.monitor.startswith("val_") and not len(dataset.select("validation")):
         raise UsageError(
@@ -124,6 +136,7 @@ def prepare(config: Config, report: Report) -> Plan:
     num_classes = len(dataset.class_names)
     with explaining_lack_of_memory(lambda: building_need(config, num_classes)):
         model = build_model(config, num_classes)
+    initial = _initial_weights(model, config, dataset, report) if takes_weights else None
     # Phases on the same images share their batches, which depend on nothing but the epoch.
     batches: dict[PhaseDataConfig | None, ImageBatches] = {}
     phases = []
@@ -134,7 +147,23 @@ def prepare(config: Config, report: Report) -> Plan:
         if phase.data not in batches:
             batches[phase.data] = _batches(config, phase.data, dataset, report)
         phases.append(PlannedPhase(phase, layers, optimizer, batches[phase.data]))
-    return Plan(config, dataset, model, tuple(phases))
+    return Plan(config, dataset, model, tuple(phases), initial)
+
+
+def _initial_weights(
+    model: Any, config: Config, dataset: ImageDataset, report: Report
+) -> InitialWeights:
+    found = take_weights(
+        model,
+        config.model.weights,
+        dataset.class_names,
+        partial=config.model.partial_weights,
+    )
+    for line in found.lines():
+        report.note(line)
+    if warning := learned_before(config.model.weights, dataset):
+        report.note(warning)
+    return found
 
 
 def _load(

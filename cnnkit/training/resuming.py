@@ -227,6 +227,8 @@ def _config_lines(config: Config) -> list[str]:
         paths = {key: "" for key in BACKBONE_PATHS if getattr(model.backbone, key) is not None}
         backbone = model.backbone.model_copy(update=paths)
         model = model.model_copy(update={"backbone": backbone})
+    if model.weights is not None:
+        model = model.model_copy(update={"weights": ""})
     phases = [
         phase
         if phase.data is None

@@ -104,7 +104,7 @@ def resume(
         changes = []
         if backup is not None:  # before the images are read, which may take minutes
             changes = changed_before(found, config, backup, _versions(), allow_changed)
-        plan = prepare(config, report)
+        plan = prepare(config, report, takes_weights=backup is None)
         if backup is not None:
             changes += changed_images(found, plan, backup, allow_changed)
             check_something_is_left(plan, found, backup)
@@ -202,6 +202,8 @@ def _write_inputs(run: Run, plan: Plan) -> None:
         },
         parameters=plan.model.count_params(),
     )
+    if plan.initial is not None:  # a training that is resumed has it already
+        run.update(initial_weights=plan.initial.as_dict())
 
 
 def _versions() -> dict[str, str]:

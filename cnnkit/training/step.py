@@ -11,6 +11,7 @@ import numpy as np
 
 from cnnkit.backend import keras
 from cnnkit.errors import CnnkitError
+from cnnkit.model.losses import cross_entropy_of
 from cnnkit.progress import Report
 from cnnkit.training.checkpoint import assign, values_of
 from cnnkit.training.first_batch import untrained_loss_warning
@@ -104,7 +105,7 @@ def _averaged_logs(raw: dict[str, float], averaged: dict[str, float]) -> dict[st
 def _first_loss_warning(model: Any, logs: dict[str, float]) -> str:
     # Keras computes the loss of a step before it changes the weights. Mixed images and dropout are
     # part of it, which hardly matters for an untrained network.
-    return untrained_loss_warning(logs["cross_entropy"], model.output_shape[-1])
+    return untrained_loss_warning(cross_entropy_of(logs), model.output_shape[-1])
 
 
 def _not_finite(learning_rate: LearningRate, epoch: int, phase_epoch: int, step: int) -> str:

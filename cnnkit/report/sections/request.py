@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from cnnkit.config import Config, dump_config
 from cnnkit.config.calls import Call
@@ -46,7 +47,10 @@ def network_in_words(model: ModelConfig) -> str:
     'a network of 1 layer, trained from scratch'
     """
     if model.backbone is None:
-        return f"a network of {count_of(len(model.layers), 'layer')}, trained from scratch"
+        layers = count_of(len(model.layers), "layer")
+        if model.weights is not None:
+            return f"a network of {layers}, trained from the weights of {Path(model.weights).name}"
+        return f"a network of {layers}, trained from scratch"
     return f"{_backbone(model.backbone)} and a new output layer"
 
 
@@ -96,6 +100,9 @@ def _about_network(model: ModelConfig) -> Iterator[str]:
         yield f"{'Its layers' if model.backbone is None else 'Then follow'}: {few}{more}."
     elif model.backbone is not None:
         yield "Then follow global pooling, if the features are maps, and dropout (rate 0.2)."
+    if model.weights is not None:
+        which = "Some layers start" if model.partial_weights else "The training starts"
+        yield f"{which} from the weights of {Path(model.weights).name}."
     if model.output == "sigmoid":
         yield "The output is one sigmoid unit, the probability of the second class."
 
@@ -118,6 +125,8 @@ def _about_training(training: TrainingConfig) -> Iterator[str]:
     else:
         decides = training.monitor.replace("val_", "validation ").replace("train_", "training ")
         yield f"The weights of the epoch with the best {decides} are kept."
+    if training.loss is not None:
+        yield f"The loss is {_call(training.loss)}."
     if training.label_smoothing:
         yield f"Label smoothing is {training.label_smoothing:g}."
     if training.class_weights is not None:

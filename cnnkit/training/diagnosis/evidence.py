@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnkit.config import Config, load_config
 from cnnkit.errors import UsageError
 from cnnkit.files import WITHOUT_MARK
+from cnnkit.metrics import focal_losses
 from cnnkit.runs import Run
 from cnnkit.text import quoted
 from cnnkit.training.diagnosis.phase_curves import PhaseCurves
@@ -98,21 +99,35 @@ class Evidence:
 
     @property
     def chance_loss(self) -> float:
-        """The cross-entropy of a model that knows how frequent each class is, and nothing else."""
+        """The loss of a model that knows how frequent each class is, and nothing else."""
         counts = np.array([count for count in self.counts["train"].values() if count], float)
         if self.is_balanced_by_training or self.config.training.label_smoothing:
-            return math.log(self.num_classes)
+            counts = np.ones(self.num_classes)
         shares = counts / counts.sum()
-        return float(-(shares * np.log(shares)).sum())
+        return float(shares @ self._losses(np.eye(len(shares)), np.tile(shares, (len(shares), 1))))
 
     @property
     def least_loss(self) -> float:
-        """The smallest cross-entropy that label smoothing allows; 0 without it."""
+        """The smallest loss that label smoothing allows; 0 without it."""
         smoothing, number = self.config.training.label_smoothing, self.num_classes
-        wrong = smoothing / number
-        shares = np.array([1 - smoothing + wrong, *[wrong] * (number - 1)])
-        shares = shares[shares > 0]
-        return float(-(shares * np.log(shares)).sum())
+        if not smoothing:
+            return 0.0
+        true = 1 - smoothing + smoothing / number
+        # Cross-entropy is smallest if the answer is the target, a focal loss if it is less sure.
+        sure = np.append(true, np.linspace(1 / number, true, 500))[:, np.newaxis]
+        answers = np.hstack([sure, np.tile((1 - sure) / (number - 1), (1, number - 1))])
+        target = np.tile(answers[0], (len(sure), 1))
+        return float(self._losses(target, answers).min())
+
+    def _losses(self, targets: NDArray, probabilities: NDArray) -> NDArray:
+        """Return the loss of the training for targets and probabilities, without any weights."""
+        if not self.config.training.is_focal:
+            return focal_losses(targets=targets, probabilities=probabilities)
+        given = self.config.training.loss.arguments
+        alpha, gamma = given["alpha"], given["gamma"]
+        if "apply_class_balancing" in given:  # binary: alpha is of the second class
+            alpha = (1 - alpha, alpha) if given["apply_class_balancing"] else 1.0
+        return focal_losses(targets=targets, probabilities=probabilities, alpha=alpha, gamma=gamma)
 
     @property
     def main(self) -> PhaseCurves | None:

@@ -84,6 +84,7 @@ data:
   on_error: error
   classes: null
   labels: null
+  weight_column: null
   allow_missing_classes: false
   cache: auto
   cache_limit_gb: 50.0

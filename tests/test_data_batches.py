@@ -59,8 +59,9 @@ def test_one_sigmoid_unit_gets_zero_or_one(tmp_path):
     assert targets.tolist() == [[0], [1], [0], [1]]
 
 
-def test_class_weights_come_as_the_third_item(tiny_dataset):
-    for _, targets, weights in training(tiny_dataset, class_weights=[1.0, 2.0, 0.5]):
+def test_weights_come_as_the_third_item(tiny_dataset):
+    of_images = np.array([1.0, 2.0, 0.5])[tiny_dataset.labels]
+    for _, targets, weights in training(tiny_dataset, weights=of_images):
         assert weights.dtype == tf.float32
         assert np.allclose(weights, targets.numpy() @ [1.0, 2.0, 0.5])
 

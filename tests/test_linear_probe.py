@@ -64,7 +64,8 @@ def test_the_search_ends_when_two_weaker_penalties_in_a_row_are_worse():
     features, labels = example()
     halves = (features[:120], labels[:120]), (features[120:], labels[120:])
     tried = []
-    strength = _best_strength([halves[0] + halves[1]], None, lambda: tried.append(1))
+    trial = (*halves[0], None), (*halves[1], None)
+    strength = _best_strength([trial], lambda: tried.append(1))
 
     losses = {each: loss_of(each, *halves) for each in _STRENGTHS}
     assert strength == min(losses, key=losses.get)
@@ -73,26 +74,28 @@ def test_the_search_ends_when_two_weaker_penalties_in_a_row_are_worse():
 
 def test_without_validation_images_a_cross_validation_chooses():
     features, labels = example()
-    trials = _folds(features, labels, len(labels))
+    trials = _folds((features, labels, None), len(labels))
     assert len(trials) == 5
-    for fit, fit_labels, judged, judged_labels in trials:
+    for (fit, fit_labels, _), (judged, judged_labels, _) in trials:
         assert len(fit) + len(judged) == 240
         # Each class is divided evenly, up to one image.
         counts, whole = np.bincount(judged_labels), np.bincount(labels)
         assert np.all(np.abs(counts - whole / 5) < 1)
         assert np.array_equal(np.bincount(fit_labels), whole - counts)
-    everywhere = np.concatenate([judged for _, _, judged, _ in trials])
+    everywhere = np.concatenate([judged for _, (judged, _, _) in trials])
     assert sorted(everywhere.tolist()) == sorted(features.tolist())
 
-    losses = {c: sum(loss_of(c, each[:2], each[2:]) for each in trials) for c in _STRENGTHS[:6]}
-    assert _best_strength(trials, None, lambda: None) == min(losses, key=losses.get)
+    losses = {
+        c: sum(loss_of(c, fit[:2], judged[:2]) for fit, judged in trials) for c in _STRENGTHS[:6]
+    }
+    assert _best_strength(trials, lambda: None) == min(losses, key=losses.get)
 
 
 def test_all_views_of_an_image_are_in_one_fold_and_drawn_together(monkeypatch):
     _, labels = example(number=60)
     images = np.arange(60.0)[:, None]
-    trials = _folds(np.concatenate([images, images]), np.tile(labels, 2), 60)
-    for fit, _, judged, _ in trials:
+    trials = _folds((np.concatenate([images, images]), np.tile(labels, 2), None), 60)
+    for (fit, _, _), (judged, _, _) in trials:
         assert not set(fit[:, 0]) & set(judged[:, 0])
         assert len(judged) == 2 * len(set(judged[:, 0]))
     monkeypatch.setattr("cnnkit.training.linear_probe.MOST_ROWS_TO_CHOOSE", 20)
@@ -103,9 +106,9 @@ def test_all_views_of_an_image_are_in_one_fold_and_drawn_together(monkeypatch):
 
 @pytest.mark.parametrize("labels", [[0, 1], [0, 1, 1, 1]])
 def test_with_one_image_of_a_class_the_penalty_is_the_default(labels):
-    trials = _folds(np.eye(len(labels)), np.array(labels), len(labels))
+    trials = _folds((np.eye(len(labels)), np.array(labels), None), len(labels))
     assert trials == []
-    assert _best_strength(trials, None, lambda: None) == 1.0
+    assert _best_strength(trials, lambda: None) == 1.0
 
 
 def test_the_probe_says_how_the_penalty_was_chosen(folder, transfer):

@@ -91,7 +91,8 @@ def test_each_batch_gets_one_of_both_mixings(tiny_dataset):
 def test_weights_mix_with_the_labels(tmp_path):
     dataset = load_dataset(data_config(write_classes(tmp_path, {"cat": 12, "dog": 12})))
     augment = build_augmentation([Call("mixup", {"alpha": 1.0})], dataset.settings)
-    options = {"augment": augment, "class_weights": [1.0, 3.0], "batch_size": 24}
+    of_images = np.array([1.0, 3.0])[dataset.labels]
+    options = {"augment": augment, "weights": of_images, "batch_size": 24}
     (images, targets, weights), *_ = training(dataset, **options)
     assert np.allclose(weights, targets.numpy() @ [1.0, 3.0])
     assert ((targets > 0.05) & (targets < 0.95)).numpy().any()

@@ -16,6 +16,7 @@ from cnnkit.arithmetic import (
     nodes_of,
 )
 from cnnkit.backbone_networks import NETWORKS
+from cnnkit.config.data_section import SOURCE_COLUMNS
 from cnnkit.config.model_section import NO_PATHS, BackboneConfig, ModelConfig
 from cnnkit.config.own_calls import MIXING, misplaced_mixing
 from cnnkit.config.problems import Mistake, shown
@@ -54,6 +55,12 @@ def _data_mistakes(config: Config) -> Iterator[Mistake]:
             "train on. Keep their sum below 1."
         )
         yield Mistake(("data", "split"), message)
+    if data.weight_column in SOURCE_COLUMNS:
+        message = (
+            f"the column {data.weight_column} has a meaning of its own. Name another column, whose "
+            "values are numbers."
+        )
+        yield Mistake(("data", "weight_column"), message)
     yield from _shapes_mistakes(data, ("data",))
     for index, phase in enumerate(config.training.phases):
         if phase.data is not None:

@@ -23,6 +23,7 @@ from cnnkit.config.values import (
 )
 
 LARGEST_SIZE = 10_000  # height or width in pixels; catches a zero too many
+SOURCE_COLUMNS = ("path", "label", "split", "group", "sha256")  # of a CSV or JSONL file
 BUILT_IN_SOURCES = (  # cnnkit.data.sources says what they are
     "digits",
     "shapes",
@@ -174,6 +175,11 @@ class DataConfig(Section):
             description="A CSV file that corrects labels, from `cnnkit data labels`: images "
             "with the content `sha256` get the class in `new_label`. Relative to this file.",
         )
+    )
+    weight_column: Annotated[Text | None, Expected("the name of a column")] = Field(
+        None,
+        description="The column of a CSV or JSONL source that says how much each image counts in "
+        "the training loss; null for all alike.",
     )
     allow_missing_classes: Flag = Field(
         False, description="Whether a validation or test folder may lack some of the classes."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +30,7 @@ def training_batches(
     seed: int,
     epoch: int,
     augment: Augmentation | None = None,
-    class_weights: Sequence[float] | None = None,
+    weights: np.ndarray | None = None,
     sigmoid: bool = False,
     balanced: bool = False,
 ) -> tf.data.Dataset:
@@ -43,8 +43,8 @@ def training_batches(
         seed: of the order and the augmentation.
         epoch: number of the epoch.
         augment: changes the images, and the targets if it mixes images.
-        class_weights: weight of each class in label order; adds a third item to each batch. If two
-            images are mixed, their weights are mixed in the same proportion.
+        weights: how much each sample of the data set counts in the loss; adds a third item to each
+            batch. If two images are mixed, their weights are mixed in the same proportion.
         sigmoid: targets for one sigmoid unit instead of one-hot ones.
         balanced: show every class equally often, see `epoch_order`.
 
@@ -67,24 +67,29 @@ def training_batches(
 
     @_as_it_is
     def batch(step: tf.Tensor, shown: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
-        samples, occurrences, labels = shown
+        samples, occurrences, labels, *of_samples = shown
         types = (dataset.dtype, tf.uint64)
         # Stateless: what `read` returns depends on its arguments alone.
         images, keys = tf.numpy_function(read, [samples, occurrences], types, stateful=False)
         # TensorFlow cannot see the shapes of what NumPy returns, and Keras needs them.
         images.set_shape((None, *dataset.shape))
         keys.set_shape((None,))
-        targets = _targets(labels, len(dataset.class_names), sigmoid)
+        # The weights are a column of the targets for a while, so that they are mixed like these.
+        targets = tf.concat(
+            [_targets(labels, len(dataset.class_names), sigmoid), *of_samples], axis=1
+        )
         if augment is not None:
             images = augment.in_graph(images, keys)
             if augment.mixing is not None:
                 mix = _mixer(augment.mixing, seed, epoch)
                 images, targets = _same_shapes(mix, images, targets, step)
-        if class_weights is None:
+        if weights is None:
             return images, targets
-        return images, targets, _weights(targets, class_weights, sigmoid)
+        return images, targets[:, :-1], targets[:, -1]
 
-    shown = (*order, dataset.labels[order.samples])
+    shown: tuple[np.ndarray, ...] = (*order, dataset.labels[order.samples])
+    if weights is not None:
+        shown = (*shown, weights[order.samples, np.newaxis].astype(np.float32))
     # Batched before the images are read, so that Python is called once per batch, not per image.
     # The number of a batch decides how its images are mixed.
     batches = tf.data.Dataset.from_tensor_slices(shown).batch(batch_size).enumerate()
@@ -130,12 +135,6 @@ def _targets(labels: tf.Tensor, num_classes: int, sigmoid: bool) -> tf.Tensor:
     if sigmoid:
         return tf.cast(labels[:, tf.newaxis], tf.float32)
     return tf.one_hot(labels, num_classes, dtype=tf.float32)
-
-
-def _weights(targets: tf.Tensor, class_weights: Sequence[float], sigmoid: bool) -> tf.Tensor:
-    """Return the mean weight of the classes, each weighted by its part of the target."""
-    parts = tf.concat([1 - targets, targets], axis=1) if sigmoid else targets
-    return tf.linalg.matvec(parts, tf.constant(class_weights, tf.float32))
 
 
 def _same_shapes(

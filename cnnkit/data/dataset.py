@@ -36,6 +36,7 @@ class Sample:
         label: index into the class names.
         split: `train`, `validation` or `test`.
         sha256: of its content.
+        weight: how much it counts in training; None without `data.weight_column`.
     """
 
     path: str
@@ -43,6 +44,7 @@ class Sample:
     label: int
     split: str
     sha256: str
+    weight: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,12 @@ class ImageDataset:
     def labels(self) -> np.ndarray:
         """Label of every sample, int64 (num_samples,)."""
         return np.array([sample.label for sample in self.samples], np.int64)
+
+    @cached_property
+    def weights(self) -> np.ndarray | None:
+        """Weight of every sample in training, float64 (num_samples,); None if they have none."""
+        weights = [sample.weight for sample in self.samples]
+        return None if None in weights else np.array(weights, np.float64)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -221,7 +229,7 @@ def _dataset(
 ) -> ImageDataset:
     label_of = {name: label for label, name in enumerate(class_names)}
     samples = tuple(
-        Sample(record.path, record.file, label_of[record.label], split, digest)
+        Sample(record.path, record.file, label_of[record.label], split, digest, record.weight)
         for record, digest, split in zip(decoded.records, decoded.hashes, splits, strict=True)
     )
     store = decoded.store

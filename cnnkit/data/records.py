@@ -29,6 +29,7 @@ class ImageRecord:
         split: `train`, `validation` or `test` if the source says so, else None.
         group: images of one group stay in one split; None if the image belongs to no group.
         sha256: of the content, as the source states it; None if it does not.
+        weight: how much the image counts in training; None without `data.weight_column`.
     """
 
     path: str
@@ -37,6 +38,7 @@ class ImageRecord:
     split: str | None = None
     group: str | None = None
     sha256: str | None = None
+    weight: float | None = None
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ _MOST_WORSE = 2  # weaker penalties in a row that are worse: still weaker ones w
 MOST_ROWS_TO_CHOOSE = 10_000
 _FOLDS = 5
 
-# Features and labels to fit, and features and labels to judge the result by.
-_Trial = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+# Rows to fit, and others to judge the result by: their features, labels and weights.
+_Rows = tuple[np.ndarray, np.ndarray, "np.ndarray | None"]
+_Trial = tuple[_Rows, _Rows]
 
 
 def probe_epoch(
@@ -84,18 +85,18 @@ def fit_probe(
     # The penalty treats all features alike, so they must have the same scale.
     scaled = (features - mean) / deviation
     held_out = batches.arrays("validation") if batches.validation() is not None else None
-    class_weights = batches.label_weights()
+    whole = (scaled, labels, batches.weights())
     # With more threads, those of BLAS wait for each other when the machine has other work.
     with threadpool_limits(1, "blas"):
         if held_out is not None:
             rows = _some_rows(batches.num_images, len(labels))
-            judged = ((held_out[0] - mean) / deviation, held_out[1])
-            trials = [(scaled[rows], labels[rows], *judged)]
+            judged = ((held_out[0] - mean) / deviation, held_out[1], None)
+            trials = [(_of_rows(whole, rows), judged)]
         else:
-            trials = _folds(scaled, labels, batches.num_images)
-        strength = _best_strength(trials, class_weights, stop_if_interrupted)
+            trials = _folds(whole, batches.num_images)
+        strength = _best_strength(trials, stop_if_interrupted)
         found = LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS)
-        found.fit(scaled, labels, sample_weight=_sample_weights(class_weights, labels))
+        found.fit(scaled, labels, sample_weight=whole[2])
     chosen = "on the validation images" if held_out is not None else "by cross-validation"
     report.note(f"linear probe: inverse regularisation strength C = {strength:g} (chosen {chosen})")
     kernel, bias = _of_all_classes(found, output)
@@ -117,11 +118,17 @@ def _some_rows(num_images: int, num_rows: int) -> np.ndarray:
     return np.concatenate([images + view * num_images for view in range(num_views)])
 
 
-def _folds(features: np.ndarray, labels: np.ndarray, num_images: int) -> list[_Trial]:
+def _of_rows(whole: _Rows, chosen: np.ndarray) -> _Rows:
+    features, labels, weights = whole
+    return features[chosen], labels[chosen], None if weights is None else weights[chosen]
+
+
+def _folds(whole: _Rows, num_images: int) -> list[_Trial]:
     """Return the trials of a cross-validation: each class, and all views of an image, evenly.
 
     There are none if only one class has two images.
     """
+    labels = whole[1]
     # So each fold leaves two classes to learn.
     num_folds = min(_FOLDS, *sorted(np.bincount(labels[:num_images]))[-2:])
     if num_folds < 2:
@@ -133,26 +140,19 @@ def _folds(features: np.ndarray, labels: np.ndarray, num_images: int) -> list[_T
     fold_of_image[by_class] = np.arange(num_images) % num_folds
     fold = fold_of_image[rows % num_images]
     return [
-        (
-            *(of[rows[fold != each]] for of in (features, labels)),
-            *(of[rows[fold == each]] for of in (features, labels)),
-        )
+        (_of_rows(whole, rows[fold != each]), _of_rows(whole, rows[fold == each]))
         for each in range(num_folds)
     ]
 
 
-def _best_strength(
-    trials: list[_Trial],
-    class_weights: np.ndarray | None,
-    stop_if_interrupted: Callable[[], None],
-) -> float:
+def _best_strength(trials: list[_Trial], stop_if_interrupted: Callable[[], None]) -> float:
     """Return the strength with the smallest loss over all trials; scikit-learn's 1 without any."""
     best, num_worse = (np.inf, 1.0), 0
     for strength in _STRENGTHS if trials else ():
         loss = 0.0
         for trial in trials:
             stop_if_interrupted()
-            loss += _loss(trial, class_weights, strength)
+            loss += _loss(trial, strength)
         # If two losses are equal, the stronger penalty is kept: it was tried first.
         num_worse += 1
         if loss < best[0]:
@@ -162,24 +162,20 @@ def _best_strength(
     return best[1]
 
 
-def _loss(trial: _Trial, class_weights: np.ndarray | None, strength: float) -> float:
+def _loss(trial: _Trial, strength: float) -> float:
     """Fit a logistic regression and return its loss on the images to judge by, summed over them."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
-    features, labels, held_out, held_out_labels = trial
+    (features, labels, weights), (held_out, held_out_labels, _) = trial
     found = LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS)
-    found.fit(features, labels, sample_weight=_sample_weights(class_weights, labels))
+    found.fit(features, labels, sample_weight=weights)
     known = np.isin(held_out_labels, found.classes_)  # a class may have no training image
     if not known.any():
         return 0.0
     probabilities = found.predict_proba(held_out[known])
     # The labels are given because a class may have no image to judge by.
     return log_loss(held_out_labels[known], probabilities, labels=found.classes_, normalize=False)
-
-
-def _sample_weights(class_weights: np.ndarray | None, labels: np.ndarray) -> np.ndarray | None:
-    return None if class_weights is None else class_weights[labels]
 
 
 def _of_all_classes(found: Any, output: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -126,10 +126,12 @@ class CachedFeatureBatches:
             )
         return difference
 
-    def label_weights(self) -> np.ndarray | None:
-        """Return the weight of each class, or None if all have the same."""
-        weights = self._images.class_weights
-        return None if weights is None else np.asarray(weights)
+    def weights(self) -> np.ndarray | None:
+        """Return how much each row of `arrays("train")` counts, or None if all count alike."""
+        weights = self._images.weights
+        return (
+            None if weights is None else np.tile(weights[self._views[0].indices], len(self._views))
+        )
 
     def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the features float32 (num_images, ...) and labels of `train` or `validation`.

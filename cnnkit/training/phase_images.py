@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from cnnkit.augmentation import Augmentation, build_augmentation
 from cnnkit.config import Config
 from cnnkit.data.batches import evaluation_batches, training_batches
 from cnnkit.data.dataset import ImageDataset
+from cnnkit.errors import UsageError
 from cnnkit.training.class_weights import class_weights
 
 
@@ -21,7 +24,7 @@ class ImageBatches:
         validation_dataset: whose validation split is used; by default the same data set's.
 
     Raises:
-        UsageError: a class weight or an augmentation does not fit the data.
+        UsageError: a weight or an augmentation does not fit the data.
     """
 
     description = ""  # of the features, in messages: there are none here
@@ -35,13 +38,27 @@ class ImageBatches:
         self.batch_size = config.data.batch_size
         self._training = dataset.select("train")
         self._validation = self.validation_dataset.select("validation")
-        self.class_weights = class_weights(
-            config.training.class_weights, dataset.labels[self._training], dataset.class_names
-        )
+        self.weights = self._weights(config)
         self.num_images = len(self._training)
         self.num_validation_images = len(self._validation)
         # The last batch of an epoch is smaller, so that every image is seen.
         self.steps = math.ceil(self.num_images / self.batch_size)
+
+    def _weights(self, config: Config) -> np.ndarray | None:
+        """Return how much each image of the data set counts: by its class and its own weight."""
+        dataset, found = self.dataset, self.dataset.weights
+        if found is not None and not found[self._training].any():
+            raise UsageError(
+                f"data.weight_column: {config.data.weight_column} is 0 for all training images, so "
+                "there is nothing to learn."
+            )
+        of_classes = class_weights(
+            config.training.class_weights, dataset.labels[self._training], dataset.class_names
+        )
+        if of_classes is not None:
+            of_images = of_classes[dataset.labels]
+            found = of_images if found is None else of_images * found
+        return found
 
     @property
     def num_feature_images(self) -> int:
@@ -73,7 +90,7 @@ class ImageBatches:
             epoch=epoch,
             seed=self.config.training.seed,
             augment=augment,
-            class_weights=self.class_weights,
+            weights=self.weights,
             balanced=self.config.training.balanced_sampling,
             **self._common,
         )

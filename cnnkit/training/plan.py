@@ -33,6 +33,7 @@ from cnnkit.training.phase_features import (
 )
 from cnnkit.training.phase_images import ImageBatches
 from cnnkit.training.phases import Phase, phases_of
+from cnnkit.training.sample_weights import weight_facts, weights_text
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ def prepare(config: Config, report: Report, *, takes_weights: bool = True) -> Pl
             "Set data.split.validation above 0, or training.monitor: epoch, which keeps the last "
             "weights."
         )
+    if weights := weight_facts(dataset):
+        report.note(weights_text(config.data.weight_column, weights))
     # Before the model, whose first operations already depend on it.
     if config.training.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -200,7 +203,8 @@ def _batches(
     """
     if data is None:
         return ImageBatches(config, dataset)
-    changes = {"source": data.source, "shapes": data.shapes}
+    # The weights are a column of data.source.
+    changes = {"source": data.source, "shapes": data.shapes, "weight_column": None}
     own = _load(config.data.model_copy(update=changes), report)
     if own.class_names != dataset.class_names:
         differing = sorted(set(own.class_names) ^ set(dataset.class_names))

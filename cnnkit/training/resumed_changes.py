@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,12 @@ import yaml
 
 from cnnkit.config.problems import shown
 from cnnkit.errors import KeyPath, dotted
+from cnnkit.text import quoted
 
 # Keys that stand for something else than a value of the config.
 VERSIONS = "versions"  # of packages
 IMAGES = "data.source"  # what is in the files
+WEIGHTS = "data.weight_column"  # what is in that column
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,11 @@ class ChangedSetting:
 
     def text(self) -> str:
         """Return `training.epochs: 40 (before 20)`."""
+        # Their fingerprints say nothing to people.
         if self.key == IMAGES:
-            return "the images"  # their fingerprints say nothing to people
+            return "the images"
+        if self.key == WEIGHTS and self.before and self.now:
+            return "the weights of images"
         return f"{self.key}: {shown(self.now)} (before {shown(self.before)})"
 
     def as_dict(self) -> dict[str, Any]:
@@ -84,6 +89,15 @@ def is_allowed(key: str, allowed: Collection[str]) -> bool:
     (True, False)
     """
     return any(key == one or key.startswith((f"{one}.", f"{one}[")) for one in allowed)
+
+
+def allowing(keys: Iterable[str]) -> str:
+    """Return the options that allow these keys to have changed.
+
+    >>> allowing(["data.source"])
+    '--allow-changed data.source'
+    """
+    return " ".join(f"--allow-changed {quoted(key)}" for key in keys)
 
 
 def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

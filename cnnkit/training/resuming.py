@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnkit.config import Config, dump_config
 from cnnkit.config.file_paths import BACKBONE_PATHS
-from cnnkit.data.dataset import ImageDataset
-from cnnkit.errors import DataError, UsageError, nearest_name
+from cnnkit.errors import UsageError, nearest_name
 from cnnkit.runs import Run, find_run, unfinished_runs
 from cnnkit.runs.in_training import is_in_training, trainer_of
 from cnnkit.text import first_few, quoted
 from cnnkit.training.resumed_changes import (
-    IMAGES,
     VERSIONS,
     ChangedSetting,
+    allowing,
     changed_settings,
     is_allowed,
     keys_of,
 )
+from cnnkit.training.sample_weights import weights_fingerprint
 
 if TYPE_CHECKING:  # they import TensorFlow, and what cannot be resumed should show at once
     from cnnkit.training.checkpoint import Backup
@@ -111,6 +111,7 @@ def facts_of(plan: Plan) -> dict[str, Any]:
     return {
         "config": _config_lines(plan.config),
         "data": [planned.images.dataset.fingerprint for planned in plan.phases],
+        "weights": weights_fingerprint(plan.dataset),
     }
 
 
@@ -143,7 +144,7 @@ def changed_before(
             f"{run.folder} was started with other settings. Now: "
             f"{first_few([one.text() for one in refused])}. Give the former ones (by --set or in "
             f"{run.config}), start a new training with cnnkit train {quoted(run.config)}, or go on "
-            f"in spite of it: {_allowing(one.key for one in refused)}"
+            f"in spite of it: {allowing(one.key for one in refused)}"
         )
     return changes + _changed_versions(run, versions, allowed)
 
@@ -160,34 +161,6 @@ def _check_keys(config: Config, allowed: Collection[str]) -> None:
             )
 
 
-def changed_images(
-    run: Run, plan: Plan, backup: Backup, allowed: Collection[str]
-) -> list[ChangedSetting]:
-    """Return whether the images have changed since a training was started.
-
-    Raises:
-        DataError: they have, and `data.source` is not allowed to; or there are other classes.
-    """
-    if plan.dataset.class_names != run.class_names():
-        raise DataError(
-            f"The images have other classes than those that the training was started with "
-            f"({run.classes}). Start a new training."
-        )
-    before = backup.facts["data"]
-    now = [planned.images.dataset.fingerprint for planned in plan.phases]
-    if before != now and is_allowed(IMAGES, allowed):
-        return [ChangedSetting(IMAGES, before, now)]
-    _check_images(run, plan.dataset)
-    for number, (seen, found) in enumerate(zip(before, now, strict=True), 1):
-        if seen != found:
-            raise DataError(
-                f"The images of phase {number} have changed since the training was started. "
-                "Restore them, start a new training, or go on in spite of it: "
-                f"{_allowing([IMAGES])}"
-            )
-    return []
-
-
 def _changed_versions(
     run: Run, versions: Mapping[str, str], allowed: Collection[str]
 ) -> list[ChangedSetting]:
@@ -201,7 +174,7 @@ def _changed_versions(
         raise UsageError(
             f"The training was started with {_named(before, changes)}; installed is now "
             f"{_named(versions, changes)}. It may end with other weights than it would have had. "
-            f"Install the former, or go on in spite of it: {_allowing([VERSIONS])}"
+            f"Install the former, or go on in spite of it: {allowing([VERSIONS])}"
         )
     return changes
 
@@ -209,10 +182,6 @@ def _changed_versions(
 def _named(versions: Mapping[str, str], changes: Sequence[ChangedSetting]) -> str:
     names = [change.key.partition(".")[2] for change in changes]
     return ", ".join(f"{name} {versions.get(name, 'unknown')}" for name in names)
-
-
-def _allowing(keys: Iterable[str]) -> str:
-    return " ".join(f"--allow-changed {quoted(key)}" for key in keys)
 
 
 def _config_lines(config: Config) -> list[str]:
@@ -241,38 +210,6 @@ def _config_lines(config: Config) -> list[str]:
     parts = {"data": data, "model": model, "training": training}
     # As text, because the message about a change quotes the lines that differ.
     return dump_config(config.model_copy(update=parts)).splitlines()
-
-
-def _check_images(run: Run, dataset: ImageDataset) -> None:
-    before = {row["path"]: row for row in run.read_split()}
-    now = {row["path"]: row for row in split_rows(dataset)}
-    parts = {
-        "gone": sorted(before.keys() - now.keys()),
-        "new": sorted(now.keys() - before.keys()),
-        "with other content or in another split": sorted(
-            path for path in before.keys() & now.keys() if before[path] != now[path]
-        ),
-    }
-    found = [f"{len(paths)} {word} ({first_few(paths)})" for word, paths in parts.items() if paths]
-    if found:
-        raise DataError(
-            f"The images are not those that the training was started with ({run.split}): "
-            f"{', '.join(found)}. Restore them, start a new training, or go on in spite of it: "
-            f"{_allowing([IMAGES])}"
-        )
-
-
-def split_rows(dataset: ImageDataset) -> list[dict[str, str]]:
-    """Return the rows of split.csv."""
-    return [
-        {
-            "path": sample.path,
-            "label": dataset.class_names[sample.label],
-            "split": sample.split,
-            "sha256": sample.sha256,
-        }
-        for sample in dataset.samples
-    ]
 
 
 def earlier_seconds(run: Run, backup: Backup) -> float:

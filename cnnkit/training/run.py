@@ -27,13 +27,9 @@ from cnnkit.training.loop import check_something_is_left, train_phases
 from cnnkit.training.plan import Plan, prepare
 from cnnkit.training.results import interruption_text, write_best_model, write_results
 from cnnkit.training.resumed_changes import ChangedSetting
-from cnnkit.training.resuming import (
-    changed_before,
-    changed_images,
-    earlier_seconds,
-    run_to_resume,
-    split_rows,
-)
+from cnnkit.training.resumed_images import changed_images, split_rows
+from cnnkit.training.resuming import changed_before, earlier_seconds, run_to_resume
+from cnnkit.training.sample_weights import weight_facts
 from cnnkit.version import VERSION
 
 
@@ -197,6 +193,7 @@ def _write_inputs(run: Run, plan: Plan) -> None:
             "source": plan.config.data.source,
             "fingerprint": dataset.fingerprint,
             "counts": dataset.counts(),
+            "weights": weight_facts(dataset),
             "skipped": [{"path": path, "reason": reason} for path, reason in dataset.skipped],
             "notes": list(dataset.notes),
         },

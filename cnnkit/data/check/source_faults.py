@@ -68,7 +68,9 @@ def list_source(data_config: DataConfig) -> ListedSource:
     walk = FolderWalk(path) if is_folder else None
     refusal = None
     try:
-        source = read_source(data_config.source, data_config.shapes)
+        source = read_source(
+            data_config.source, data_config.shapes, weight_column=data_config.weight_column
+        )
     # An OSError too: a folder that cannot be opened is a finding of the check.
     except (DataError, OSError) as error:
         # A wrong path is a mistake in the command, not a fault of the data.

@@ -14,7 +14,7 @@ from cnnkit.data.decoding.image_formats import image_extensions
 from cnnkit.data.records import Source
 from cnnkit.data.sources.manifest_rows import COLUMNS, RowReader
 from cnnkit.data.sources.manifest_text import ManifestText
-from cnnkit.errors import DataError
+from cnnkit.errors import DataError, did_you_mean
 from cnnkit.text import first_few, shown
 
 # What spreadsheets put between the columns where the comma is part of numbers, and their names.
@@ -38,8 +38,12 @@ class _Row(NamedTuple):
     cells: list[str]
 
 
-def read_table(table: Path) -> Source:
+def read_table(table: Path, weight_column: str | None = None) -> Source:
     """List the images of a CSV file; paths in it are relative to its folder.
+
+    Args:
+        table: the file.
+        weight_column: the column with a weight for each image, None for none.
 
     Raises:
         DataError: the columns are wrong, or rows are; all bad rows at once with their lines.
@@ -49,7 +53,9 @@ def read_table(table: Path) -> Source:
     rows = _rows(table, content.text, separator)
     header = next(rows, _Row(0, 0, [])).cells
     columns = _columns(table, header, rows)
-    reader = RowReader(table, content.wrong_byte)
+    if weight_column is not None:
+        columns[weight_column] = _place_of_weight(table, header, weight_column)
+    reader = RowReader(table, content.wrong_byte, weight_column=weight_column)
     for begin, end, cells in rows:
         row = {name: _cell(cells, name, place) for name, place in columns.items()}
         if end > begin and _is_unclosed(row, reader):
@@ -165,6 +171,18 @@ def _columns(table: Path, header: list[str], rows: Iterator[_Row]) -> dict[str, 
             f"line has {came}. Keep one of them."
         )
     return {name: names.index(name) for name in COLUMNS if name in names}
+
+
+def _place_of_weight(table: Path, header: list[str], column: str) -> int:
+    names = [name.strip() for name in header]
+    if names.count(column) == 1:
+        return names.index(column)
+    if column in names:
+        raise DataError(f"{table} has the column {shown(column)} more than once. Keep one of them.")
+    raise DataError(
+        f"{table} has no column {shown(column)}, which data.weight_column names."
+        f"{did_you_mean(column, names)} Its columns: {first_few(names, 20)}."
+    )
 
 
 def _class_columns(header: list[str], first: list[str]) -> list[str]:

@@ -31,20 +31,24 @@ class _WrongLineError(Exception):
     """One line cannot be used; the text says why."""
 
 
-def read_json_lines(manifest: Path) -> Source:
+def read_json_lines(manifest: Path, weight_column: str | None = None) -> Source:
     """List the images of a JSONL file; paths in it are relative to its folder.
+
+    Args:
+        manifest: the file.
+        weight_column: the key with a weight for each image, None for none.
 
     Raises:
         DataError: lines are wrong; all of them at once with their numbers.
     """
     content = ManifestText(manifest)
-    reader = RowReader(manifest, content.wrong_byte, "line")
+    reader = RowReader(manifest, content.wrong_byte, "line", weight_column)
     # Not splitlines: a JSON text may contain other line breaks, such as U+2028.
     for number, line in enumerate(content.text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = _row(line)
+            row = _row(line, weight_column)
         except _WrongLineError as error:
             reader.refuse(number, str(error))
         else:
@@ -68,13 +72,14 @@ def read_keys(manifest: Path) -> Iterator[dict[str, str]]:
         }
 
 
-def _row(line: str) -> dict[str, str]:
+def _row(line: str, weight_column: str | None) -> dict[str, str]:
     row = _object(line)
     missing = [key for key in ("path", "label") if key not in row]
     if missing:
         came = ", ".join(map(shown, row)) or "nothing"
         raise _WrongLineError(f"it lacks {' and '.join(missing)}; it has {came}")
-    return {key: _text(key, row[key]) for key in COLUMNS if key in row}
+    keys = COLUMNS if weight_column is None else (*COLUMNS, weight_column)
+    return {key: _text(key, row[key]) for key in keys if key in row}
 
 
 def _object(line: str) -> dict[str, Any]:
@@ -110,7 +115,7 @@ def _text(key: str, value: Any) -> str:
         raise _WrongLineError(
             f"{key} is {value}, which stands for a missing value; expected a text or a number"
         )
-    number_fits = key in ("label", "group")
+    number_fits = key in ("label", "group") or key not in COLUMNS  # the weight
     if not isinstance(value, str) or (isinstance(value, _Number) and not number_fits):
         expected = "a text or a number" if number_fits else "a text"
         raise _WrongLineError(f"{key} is {_shown(value)}, expected {expected}")

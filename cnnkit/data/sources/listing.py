@@ -36,12 +36,14 @@ def find_images(data_config: DataConfig) -> Source:
     """List the images to train on, and check that their classes fit together.
 
     Args:
-        data_config: `source`, `shapes`, `classes` and `allow_missing_classes` are used.
+        data_config: its source, and what is said of its classes and weights.
 
     Raises:
         DataError: the source is missing, cannot be read, or its classes or splits do not fit.
     """
-    found = read_source(data_config.source, data_config.shapes)
+    found = read_source(
+        data_config.source, data_config.shapes, weight_column=data_config.weight_column
+    )
     found = with_class_names(found, data_config.classes or ())
     # The folders of one split may come from a Mac and spell the accents of a class differently.
     found = with_class_names(found, _classes_of(found, "train"), splits=("validation", "test"))
@@ -55,7 +57,13 @@ def find_images(data_config: DataConfig) -> Source:
     return source
 
 
-def read_source(source: str | Path, shapes: ShapesConfig, *, option: str = "data.source") -> Source:
+def read_source(
+    source: str | Path,
+    shapes: ShapesConfig,
+    *,
+    option: str = "data.source",
+    weight_column: str | None = None,
+) -> Source:
     """List the images of a folder, a file or a built-in, without any check of the classes.
 
     Args:
@@ -63,14 +71,17 @@ def read_source(source: str | Path, shapes: ShapesConfig, *, option: str = "data
             `digits/` and `Path("digits")` are a folder.
         shapes: the config of the built-in `shapes`; not used for other sources.
         option: where the user gave the source, for messages.
+        weight_column: the column of a CSV or JSONL file with the weights of images, None for none.
     """
+    path = Path(source)
+    if path.is_file() and not is_builtin(source):
+        return _read_file(path, weight_column)
+    if weight_column is not None and (is_builtin(source) or path.is_dir()):
+        raise _no_columns(source)
     if is_builtin(source):
         return read_folder(builtin_folder(str(source), shapes))
-    path = Path(source)
     if path.is_dir():
         return read_tfrecords(path) if holds_tfrecords(path) else read_folder(path)
-    if path.is_file():
-        return _read_file(path)
     raise _missing(path, option)
 
 
@@ -85,18 +96,28 @@ def check_source(source: str | Path, option: str = "data.source") -> None:
         raise _missing(Path(source), option)
 
 
-def _read_file(path: Path) -> Source:
+def _read_file(path: Path, weight_column: str | None) -> Source:
     extension = path.suffix.lower()
     if extension in (".csv", ".tsv"):
-        return read_table(path)
+        return read_table(path, weight_column)
     if extension in (".jsonl", ".ndjson"):
-        return read_json_lines(path)
+        return read_json_lines(path, weight_column)
     if is_tfrecord_name(path.name):
+        if weight_column is not None:
+            raise _no_columns(path)
         return read_tfrecords(path)
     raise DataError(
         f"{path} is a file, but it does not end in .csv, .tsv, .jsonl or .tfrecord. "
         f"{_CONVERSIONS.get(extension, '')}Give a folder of class folders, a .csv file with the "
         "columns path,label, a .jsonl file with the same keys, or a .tfrecord file."
+    )
+
+
+def _no_columns(source: str | Path) -> DataError:
+    return DataError(
+        f"data.weight_column names a column of a CSV or JSONL file, but data.source is "
+        f"{shown(str(source))}. `cnnkit data split FOLDER` writes a CSV file of a folder, to which "
+        "you can add the column. Or remove data.weight_column."
     )
 
 

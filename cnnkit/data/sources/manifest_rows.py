@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from cnnkit.config.data_section import SOURCE_COLUMNS
 from cnnkit.data.records import SPLITS, ImageRecord, Source
 from cnnkit.data.sources.manifest_paths import ManifestPaths
 from cnnkit.data.split_words import split_from_word
 from cnnkit.errors import DataError, did_you_mean
 from cnnkit.text import shown
 
-COLUMNS = ("path", "label", "split", "group", "sha256")
+COLUMNS = SOURCE_COLUMNS
 
 _MAX_SHOWN = 20
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -35,12 +37,20 @@ class RowReader:
         manifest: the file with the rows; paths in it are relative to its folder.
         wrong_byte: the first byte that is not UTF-8, None if there is none.
         noun: what messages call a row.
+        weight_column: the column with a weight for each image, None for none.
     """
 
-    def __init__(self, manifest: Path, wrong_byte: int | None, noun: str = "row") -> None:
+    def __init__(
+        self,
+        manifest: Path,
+        wrong_byte: int | None,
+        noun: str = "row",
+        weight_column: str | None = None,
+    ) -> None:
         self._manifest = manifest
         self._wrong_byte = wrong_byte
         self._noun = noun
+        self._weight_column = weight_column
         self._paths = ManifestPaths(manifest)
         self._line_of_file: dict[str, int] = {}
         self._bad_rows: list[_BadRow] = []
@@ -52,8 +62,13 @@ class RowReader:
         self._bad_rows.append(_BadRow(line, problem, is_missing))
 
     def read(self, line: int, row: Mapping[str, str]) -> None:
-        """Add one row: `path` and `label`, and perhaps `split`, `group` and `sha256`."""
+        """Add one row: `path` and `label`, perhaps `split`, `group`, `sha256` and the weight."""
         path, problem = row["path"], _problem(row)
+        weight = None
+        if self._weight_column is not None:
+            weight = _weight(row.get(self._weight_column, ""))
+            if problem is None and weight is None:
+                problem = _weight_problem(row, self._weight_column)
         if not path.strip():
             return self.refuse(line, "the path is empty")
         place, file = self._paths.find(path)
@@ -72,7 +87,7 @@ class RowReader:
         group, sha256 = row.get("group") or None, row.get("sha256", "").lower() or None
         self._lines.append(line)
         self._records.append(
-            ImageRecord(self._paths.shown(place), file, row["label"], split, group, sha256)
+            ImageRecord(self._paths.shown(place), file, row["label"], split, group, sha256, weight)
         )
 
     def lists(self, path: str) -> bool:
@@ -121,6 +136,22 @@ class RowReader:
             if record.split is None
         ]
         return [] if len(unsplit) == len(self._records) else unsplit
+
+
+def _weight(text: str) -> float | None:
+    """Return the number in a cell, None if it cannot be a weight."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value < math.inf else None
+
+
+def _weight_problem(row: Mapping[str, str], column: str) -> str:
+    path, text = shown(row["path"]), row.get(column, "")
+    if not text:
+        return f"{path} has no {shown(column)}; write 1 for an image that counts like others"
+    return f"the {shown(column)} of {path} is {text!r}, expected a number of at least 0"
 
 
 def _problem(row: Mapping[str, str]) -> str | None:

@@ -143,7 +143,7 @@ def _read_earlier(data_config: DataConfig, files: Sequence[Path]) -> list[Manife
     """Read the manifests that will be rewritten; refuse to write over the source or a run."""
     for file in files:
         check_output(file, "--output", (".csv",), overwrite=True, inputs=[data_config.source])
-    return [read_manifest(file) for file in files]
+    return [read_manifest(file, data_config.weight_column) for file in files]
 
 
 def _check_all_or_none(files: Sequence[Path], one_more: Path) -> None:

@@ -58,6 +58,7 @@ class HashedImages:
         groups: the group of each image, None if it belongs to no group.
         class_names: in label order.
         labels: of each image, corrected by `data.labels`.
+        weight_column: what the weights of the records are called; None if they have none.
     """
 
     records: list[ImageRecord]
@@ -65,6 +66,7 @@ class HashedImages:
     groups: list[str | None]
     class_names: tuple[str, ...]
     labels: list[str]
+    weight_column: str | None = None
 
     def _places(self) -> list[str]:
         # Absolute, because paths in a manifest start from its folder, and those of a source do not.
@@ -112,8 +114,9 @@ class HashedImages:
         if relabelled:
             noun = count_of(len(relabelled), "image has", "images have")
             note(f"{file}: {noun} another class than before ({first_few(relabelled)}).")
-        rows = map(Row, places, self.labels, splits, self.hashes, self.groups)
-        write_manifest(file, rows)
+        weights = [record.weight for record in self.records]
+        rows = map(Row, places, self.labels, splits, self.hashes, self.groups, weights)
+        write_manifest(file, rows, self.weight_column)
         num_kept = sum(split is not None for split in kept)
         num_new = len(kept) - num_kept
         counts = self._counts(splits)
@@ -167,7 +170,8 @@ def read_images(
     # The records keep their labels, so that the splits are those that training makes.
     corrected = with_corrections(records, hashes, corrections, data_config.labels, note)
     labels = [record.label for record in corrected]
-    return HashedImages(records, hashes, groups, class_names, labels)
+    column = data_config.weight_column
+    return HashedImages(records, hashes, groups, class_names, labels, column)
 
 
 def _check_same_data(

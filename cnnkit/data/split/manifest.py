@@ -24,6 +24,7 @@ class Row(NamedTuple):
     split: str
     sha256: str
     group: str | None = None
+    weight: float | None = None
 
 
 class Manifest:
@@ -66,8 +67,12 @@ class Manifest:
         ]
 
 
-def read_manifest(file: Path) -> Manifest:
+def read_manifest(file: Path, weight_column: str | None = None) -> Manifest:
     """Read a manifest that will be rewritten; if there is no file, return one without images.
+
+    Args:
+        file: the manifest.
+        weight_column: a column that it may have in addition; its values are not read.
 
     Raises:
         UsageError: the file is not a manifest, so it must not be overwritten.
@@ -82,6 +87,7 @@ def read_manifest(file: Path) -> Manifest:
             header, rows = tuple(reader.fieldnames or ()), list(reader)
     except (OSError, csv.Error) as error:
         raise UsageError(f"{file} cannot be read: {error}.") from error
+    header = tuple(name for name in header if name != weight_column)
     if header not in (_COLUMNS, (*_COLUMNS, "group")) or not all(map(_is_whole, rows)):
         raise UsageError(
             f"{file} exists, but this command did not write it: its first line would be "
@@ -108,12 +114,21 @@ def _is_whole(row: Mapping[str, str]) -> bool:
     return None not in row and None not in row.values() and row["split"] in SPLITS
 
 
-def write_manifest(file: Path, rows: Iterable[Row]) -> None:
-    """Write a manifest as a whole or not at all; its paths are relative to its folder."""
+def write_manifest(file: Path, rows: Iterable[Row], weight_column: str | None = None) -> None:
+    """Write a manifest as a whole or not at all; its paths are relative to its folder.
+
+    Args:
+        file: the manifest.
+        rows: its images.
+        weight_column: what the column with their weights is called, None for no such column.
+    """
     folder = os.path.abspath(file.parent)
     lines = [{**row._asdict(), "path": _relative(row.place, folder)} for row in rows]
     grouped = any(line["group"] for line in lines)
     columns = (*_COLUMNS, "group") if grouped else _COLUMNS
+    if weight_column is not None:
+        columns = (*columns, weight_column)
+        lines = [{**line, weight_column: line["weight"]} for line in lines]
     # Sorted, so that two versions of a manifest can be compared line by line.
     lines.sort(key=lambda line: line["path"])
     write_csv(file, columns, ({name: line[name] for name in columns} for line in lines))

@@ -80,6 +80,8 @@ def _about_images(config: Config) -> Iterator[str]:
         yield f"During training they are changed at random: {changes}."
     else:
         yield "During training they are not changed."
+    if data.weight_column is not None:
+        yield f"How much each of them counts in training is in the column {data.weight_column}."
     if data.labels is not None:
         yield f"Some labels are corrected by {data.labels}."
 

@@ -151,7 +151,7 @@ def read_evidence(run: Run) -> Evidence:
     return Evidence(
         run.folder,
         config,
-        _phases(run, config),
+        _phases(run, config, _mean_weight(info)),
         counts,
         info.get("metrics", {}),
         _recalls(run),
@@ -164,8 +164,15 @@ def read_evidence(run: Run) -> Evidence:
     )
 
 
-def _phases(run: Run, config: Config) -> tuple[PhaseCurves, ...]:
-    rows = read_history(run)
+def _mean_weight(info: Mapping[str, Any]) -> float:
+    """Return the mean weight of the training images, 1 if they have no weights."""
+    weights = info["data"].get("weights")
+    return float(weights["mean"]) if isinstance(weights, dict) else 1.0
+
+
+def _phases(run: Run, config: Config, mean_weight: float) -> tuple[PhaseCurves, ...]:
+    # So that the training loss is on the scale of the validation loss, which has no weights.
+    rows = [{**row, "train_loss": row["train_loss"] / mean_weight} for row in read_history(run)]
     return tuple(
         PhaseCurves(number, phase, tuple(own))
         for number, phase in enumerate(phases_of(config), 1)

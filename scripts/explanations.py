@@ -20,6 +20,7 @@ from cnnkit.config import load_config
 from cnnkit.data.pixels import read_pixels
 from cnnkit.data.scored_images import run_images
 from cnnkit.explanation.faithfulness import deletion_and_insertion
+from cnnkit.explanation.gradients import ModelGradients
 from cnnkit.explanation.methods import METHODS, heat_map
 from cnnkit.explanation.target import Target
 from cnnkit.explore.features.opened_model import find_model
@@ -54,7 +55,8 @@ def test_pixels(run, settings, number):
 def table(run, number, methods):
     """Yield the lines of a table in Markdown, each when it is measured."""
     predictor = load_predictor(run.folder, run.folder.parent)
-    steps = find_model(str(run.folder), run.folder.parent, lambda text: None).load().steps
+    opened = find_model(str(run.folder), run.folder.parent, lambda text: None).load()
+    gradients = ModelGradients(opened.steps)
     images = test_pixels(run, predictor.info.pixels, number)
     targets = [Target(int(predictor(image[None])[0].argmax())) for image in images]
 
@@ -82,7 +84,9 @@ def table(run, number, methods):
     for method in methods:
 
         def make(image, target, method=method):
-            return heat_map(method, image, target, probabilities_of=predictor, steps=steps).values
+            return heat_map(
+                method, image, target, probabilities_of=predictor, gradients=gradients
+            ).values
 
         if method != "integrated-gradients":
             make(images[0], targets[0])  # the first call is slower

@@ -46,7 +46,7 @@ def test_grad_cam_plus_plus_by_hand():
 def test_smooth_grad_of_a_linear_model_is_its_saliency():
     slope = np.arange(12, dtype=np.float32).reshape(2, 3, 2) - 5
     image = np.random.default_rng(0).integers(0, 256, (2, 3, 2)).astype(np.uint8)
-    found = smooth_grad(lambda images: np.broadcast_to(slope, images.shape), image)
+    found = smooth_grad(lambda images: (None, np.broadcast_to(slope, images.shape)), image)
     np.testing.assert_allclose(found, np.abs(slope).max(axis=2), rtol=1e-6)
 
 
@@ -55,15 +55,30 @@ def test_integrated_gradients_of_a_polynomial():
 
     def gradients(images):  # of x0^2 x1
         first, second = images[:, 0, 0, 0], images[:, 0, 1, 0]
-        return np.stack([2 * first * second, first**2], axis=1).reshape(images.shape)
+        slopes = np.stack([2 * first * second, first**2], axis=1)
+        return first**2 * second, slopes.reshape(images.shape)
 
-    def scores(images):
-        return images[:, 0, 0, 0] ** 2 * images[:, 0, 1, 0]
-
-    found, error = integrated_gradients(gradients, scores, image)
+    found, error = integrated_gradients(gradients, image)
     # x0 times the integral of 2 a^2 x0 x1 = 2/3 of 12, x1 times that of a^2 x0^2 = 1/3 of 12
     np.testing.assert_allclose(found, [[8, 4]], rtol=1e-3)
     assert error < 1e-3
+
+
+def test_integrated_gradients_take_more_points_where_the_score_changes():
+    image = np.array([[[1.0]]])
+    taken = []
+
+    def gradients(images):  # of a step that is 0 below 0.5, and 1 above 0.502
+        taken.extend(images.ravel())
+        scores = np.clip((images.ravel() - 0.5) / 0.002, 0, 1)
+        inside = (images > 0.5) & (images < 0.502)
+        return scores, np.where(inside, 1 / 0.002, 0)
+
+    found, error = integrated_gradients(gradients, image)
+    assert found.item() == pytest.approx(1, abs=0.01)
+    assert error <= 0.01
+    near = np.abs(np.array(taken) - 0.501) < 0.05
+    assert len(taken) < 300 and near.mean() > 0.25  # 0.1 if they were spread evenly
 
 
 def test_occlusion_marks_the_only_pixel_that_counts():

@@ -8,6 +8,7 @@ from hub_modules import IMAGES, classifier_on
 from keras_backbones import backbone
 
 from cnnkit.errors import UsageError
+from cnnkit.explanation.gradients import ModelGradients
 from cnnkit.explanation.map_layers import chosen_layer
 from cnnkit.explanation.methods import METHODS, OF_LAYERS, heat_map
 from cnnkit.explanation.target import Target
@@ -39,7 +40,8 @@ def _map(method, model, image, label=1, against=None):
         return found if found.shape[1] > 1 else np.concatenate([1 - found, found], axis=1)
 
     target = Target(label, against)
-    return heat_map(method, image, target, probabilities_of=probabilities, steps=steps_of(model))
+    gradients = ModelGradients(steps_of(model))
+    return heat_map(method, image, target, probabilities_of=probabilities, gradients=gradients)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -14,7 +14,7 @@ from randomised_models import randomised
 from scipy.stats import spearmanr, wilcoxon
 
 from cnnkit.explanation.faithfulness import deletion_and_insertion, resized_map
-from cnnkit.explanation.gradients import ScoredGraph
+from cnnkit.explanation.gradients import ModelGradients
 from cnnkit.explanation.methods import METHODS, heat_map
 from cnnkit.explanation.target import Target
 from cnnkit.explore.features.model_graph import steps_of
@@ -52,7 +52,11 @@ def _answers(model):
 
 def _map(method, model, pixels, label):
     found = heat_map(
-        method, pixels, Target(label), probabilities_of=_answers(model), steps=steps_of(model)
+        method,
+        pixels,
+        Target(label),
+        probabilities_of=_answers(model),
+        gradients=ModelGradients(steps_of(model)),
     )
     return resized_map(found.values, pixels.shape[:2])
 
@@ -135,12 +139,26 @@ def test_deletion_and_insertion_beat_random_and_edges(method, model, images):
 
 
 def test_integrated_gradients_sum_to_the_difference_of_logits(model, images):
-    steps = steps_of(model)
+    gradients = ModelGradients(steps_of(model))
     for image in images:
-        graph = ScoredGraph(steps, Target(image.label, against=(image.label + 1) % 3))
+        target = Target(image.label, against=(image.label + 1) % 3)
         found = heat_map(
-            "integrated-gradients", image.pixels, graph.target, probabilities_of=None, steps=steps
+            "integrated-gradients", image.pixels, target, probabilities_of=None, gradients=gradients
         )
-        black, own = graph.scores(np.stack([np.zeros_like(image.pixels), image.pixels]))
+        black, own = (
+            gradients.of_images(pixels[None], target)[0][0]
+            for pixels in (np.zeros_like(image.pixels), image.pixels)
+        )
         assert found.values.sum() == pytest.approx(own - black, rel=0.01)
         assert found.facts["completeness_error"] <= 0.01
+
+
+def test_compiled_gradients_are_those_of_single_images(model, images):
+    gradients = ModelGradients(steps_of(model))
+    pixels = np.stack([image.pixels for image in images[:3]])
+    for target in (Target(0), Target(2, against=1)):
+        scores, slopes = gradients.of_images(pixels, target)
+        for image, score, slope in zip(pixels, scores, slopes, strict=True):
+            [own], [own_slope] = gradients.of_images(image[None], target)
+            assert score == pytest.approx(own, rel=1e-5)
+            np.testing.assert_allclose(slope, own_slope, rtol=1e-3, atol=1e-6)

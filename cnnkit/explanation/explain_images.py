@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from cnnkit.errors import ImageError, UsageError, did_you_mean
 from cnnkit.explanation.explanation import Explanation, Explanations
 from cnnkit.explanation.faithfulness import deletion_and_insertion
+from cnnkit.explanation.gradients import ModelGradients
 from cnnkit.explanation.map_layers import chosen_layer
 from cnnkit.explanation.methods import METHODS, OCCLUSION, OF_LAYERS, HeatMap, heat_map
 from cnnkit.explanation.mistakes import Mistake, MistakesToExplain, confident_mistakes
 from cnnkit.explanation.neighbours import TrainingImages, training_images
 from cnnkit.explanation.target import Target
-from cnnkit.explore.features.model_graph import Step
 from cnnkit.explore.features.opened_model import Opened, find_model
 from cnnkit.new_folders import check_writable, make_numbered_folder
 from cnnkit.prediction import find_images, pixels_of, read_ahead
@@ -93,7 +93,8 @@ def explain_images(
     alike = None
     if question.num_neighbours and opened is not None:
         alike = training_images(opened, report)
-    ask = partial(_explanation, predictor, opened.steps if opened else [], question, alike)
+    gradients = ModelGradients(opened.steps if opened else ())
+    ask = partial(_explanation, predictor, gradients, question, alike)
     done: list[Explanation] = []
     failed: list[tuple[str, str]] = []
     with report.counting("images") as advance:
@@ -193,7 +194,7 @@ def _opened(
 
 def _explanation(
     predictor: Predictor,
-    steps: Sequence[Step],
+    gradients: ModelGradients,
     question: Question,
     alike: TrainingImages | None,
     path: str,
@@ -215,7 +216,12 @@ def _explanation(
     target = Target(wanted, against)
     maps = [
         heat_map(
-            method, pixels, target, probabilities_of=predictor, steps=steps, layer=question.layer
+            method,
+            pixels,
+            target,
+            probabilities_of=predictor,
+            gradients=gradients,
+            layer=question.layer,
         )
         for method in question.methods
     ]

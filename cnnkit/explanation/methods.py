@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from numpy.typing import NDArray
 
 from cnnkit.explanation.grad_cam import grad_cam
 from cnnkit.explanation.grad_cam_plus_plus import grad_cam_plus_plus
-from cnnkit.explanation.gradients import ScoredGraph
+from cnnkit.explanation.gradients import ModelGradients
 from cnnkit.explanation.integrated_gradients import integrated_gradients
 from cnnkit.explanation.layer_cam import layer_cam
 from cnnkit.explanation.map_layers import chosen_layer
@@ -17,8 +18,9 @@ from cnnkit.explanation.occlusion import occlusion
 from cnnkit.explanation.saliency import saliency
 from cnnkit.explanation.smooth_grad import smooth_grad
 from cnnkit.explanation.target import Target
-from cnnkit.explore.features.model_graph import Step, check_finite
+from cnnkit.explore.features.model_graph import check_finite
 
+_NO_GRADIENTS = ModelGradients(())
 OCCLUSION = "occlusion"  # the only one without gradients
 OF_LAYERS: dict[str, Callable[[NDArray, NDArray], NDArray]] = {
     "grad-cam": grad_cam,
@@ -52,7 +54,7 @@ def heat_map(
     target: Target,
     *,
     probabilities_of: Callable[[NDArray], NDArray],
-    steps: Sequence[Step] = (),
+    gradients: ModelGradients = _NO_GRADIENTS,
     layer: str | None = None,
 ) -> HeatMap:
     """Return the map of one method for an image.
@@ -62,7 +64,7 @@ def heat_map(
         image: (height, width, channels) uint8.
         target: the question.
         probabilities_of: the model: uint8 images -> probabilities (num_images, num_classes).
-        steps: the graph of the model; occlusion does not need it.
+        gradients: those of the model; occlusion does not need them.
         layer: the layer for the methods that look at one; None for the default.
 
     Raises:
@@ -73,16 +75,16 @@ def heat_map(
         return _checked(
             HeatMap(method, occlusion(lambda many: target.of(probabilities_of(many)), image))
         )
-    graph = ScoredGraph(steps, target)
+    of_images = partial(gradients.of_images, target=target)
     if method in OF_LAYERS:
-        position = chosen_layer(steps, layer)
-        values = OF_LAYERS[method](*graph.layer_gradients(image, position))
-        return _checked(HeatMap(method, values, steps[position].name))
+        position = chosen_layer(gradients.steps, layer)
+        values = OF_LAYERS[method](*gradients.of_layer(image, target, position))
+        return _checked(HeatMap(method, values, gradients.steps[position].name))
     if method == "saliency":
-        return _checked(HeatMap(method, saliency(graph.image_gradients(image[None])[0])))
+        return _checked(HeatMap(method, saliency(of_images(image[None])[1][0])))
     if method == "smooth-grad":
-        return _checked(HeatMap(method, smooth_grad(graph.image_gradients, image)))
-    values, error = integrated_gradients(graph.image_gradients, graph.scores, image)
+        return _checked(HeatMap(method, smooth_grad(of_images, image)))
+    values, error = integrated_gradients(of_images, image)
     return _checked(HeatMap(method, values, facts={"completeness_error": error}))
 
 

@@ -15,14 +15,15 @@ _BATCH = 10
 
 
 def smooth_grad(
-    gradients_of: Callable[[NDArray], NDArray], image: NDArray, *, seed: int = 0
+    gradients_of: Callable[[NDArray], tuple[NDArray, NDArray]], image: NDArray, *, seed: int = 0
 ) -> NDArray:
     """Return the map (height, width): the absolute value of the mean gradient of 50 noisy copies.
 
     The noise is Gaussian, with a standard deviation of 0.15 times the range of the image's levels.
 
     Args:
-        gradients_of: images (num_images, height, width, channels) -> gradients of the same shape.
+        gradients_of: images (num_images, height, width, channels) -> (their scores, gradients with
+            the shape of the images).
         image: (height, width, channels), levels 0 to 255.
         seed: of the noise.
 
@@ -34,5 +35,5 @@ def smooth_grad(
     total = np.zeros(image.shape, np.float64)
     for _ in range(NUM_SAMPLES // _BATCH):
         noise = random.normal(0, deviation, (_BATCH, *image.shape)).astype(np.float32)
-        total += gradients_of(image + noise).sum(axis=0, dtype=np.float64)
+        total += gradients_of(image + noise)[1].sum(axis=0, dtype=np.float64)
     return saliency(total / NUM_SAMPLES).astype(np.float32)

@@ -10,7 +10,7 @@ from PIL import Image
 from cnnkit.errors import CnnkitError, ImageError
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.explanation.grad_cam import grad_cam
-from cnnkit.explanation.gradients import ScoredGraph
+from cnnkit.explanation.gradients import ModelGradients
 from cnnkit.explanation.map_layers import chosen_layer
 from cnnkit.explanation.target import Target
 from cnnkit.explore.features.model_graph import check_finite
@@ -67,7 +67,7 @@ def error_maps(
 def _picture(opened: Opened, path: str, target: Target, images: ReportImages) -> str:
     pixels = pixels_of(images.find(path), opened.info.pixels)
     layer = chosen_layer(opened.steps, None)
-    heat = grad_cam(*ScoredGraph(opened.steps, target).layer_gradients(pixels, layer))
+    heat = grad_cam(*ModelGradients(opened.steps).of_layer(pixels, target, layer))
     check_finite(heat, opened.steps[layer].name)
     overlay = Image.fromarray(heat_overlay(pixels, heat))
     overlay.thumbnail((SIDE, SIDE))

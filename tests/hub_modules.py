@@ -53,12 +53,20 @@ class ModuleWithoutTraining(SmallModule):
         return self.features(inputs, False)
 
 
+class MapsModule(SmallModule):
+    """Its features are maps (10, 10, 5)."""
+
+    @tf.function
+    def __call__(self, inputs):
+        return tf.nn.relu(tf.nn.conv2d(inputs, self.kernel, 1, "VALID"))
+
+
 def save_module(module, folder):
     """Trace and save a module, and return its folder."""
     if isinstance(module, TrainableModule):
         for training in (False, True):
             module.__call__.get_concrete_function(module.spec, training=training)
-    elif isinstance(module, ModuleWithoutTraining):
+    elif isinstance(module, ModuleWithoutTraining | MapsModule):
         module.__call__.get_concrete_function(module.spec)
     signature = getattr(module, "serve", None)
     signatures = signature and {"serving_default": signature.get_concrete_function(module.spec)}

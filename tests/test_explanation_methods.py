@@ -18,6 +18,7 @@ from cnnkit.explanation.methods import METHODS, HeatMap
 from cnnkit.explanation.occlusion import occlusion
 from cnnkit.explanation.smooth_grad import smooth_grad
 from cnnkit.explanation.target import Target
+from cnnkit.plots.explanation_picture import colour_limit
 
 _MAPS = np.array([[[1.0, 2.0], [0.0, 4.0]]])  # 1 x 2 positions, two maps
 _SLOPES = np.array([[[1.0, -1.0], [3.0, 0.0]]])
@@ -131,6 +132,14 @@ def test_against_subtracts_the_other_class():
 def test_a_map_that_cannot_be_read_as_usual_has_a_note(method, values, facts, expected):
     found = map_note(HeatMap(method, np.array(values, np.float32), facts=facts), "cat")
     assert found is None if expected is None else expected in found
+
+
+def test_a_few_pixels_do_not_decide_the_colours_of_all_others():
+    heat = np.ones((20, 20))
+    heat[:10] = 0.5
+    assert colour_limit(heat) == 1
+    heat[3, 4] = -50
+    assert colour_limit(heat) == 1
 
 
 def _steps(layers, size=(32, 32, 3)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hub_modules import IMAGES, classifier_on
+from hub_modules import IMAGES, MapsModule, classifier_on, save_module
 from keras_backbones import backbone
 
 from cnnkit.errors import UsageError
@@ -97,6 +97,19 @@ def test_a_module_of_tf_hub_has_gradients_but_no_layers(method, hub_folder):
     assert found.facts.get("completeness_error", 0) <= 0.01
 
 
+@pytest.mark.parametrize("method", OF_LAYERS)
+def test_a_module_of_tf_hub_that_returns_maps_is_looked_at_as_a_layer(method, tmp_path):
+    from cnnkit.backend import keras
+    from cnnkit.model.backbones.hub.hub_backbone import hub_backbone
+
+    folder = save_module(MapsModule(), tmp_path / "maps")
+    maps = hub_backbone(str(folder), (12, 12), 3, value_range=(0, 1))
+    pooled = keras.Model(maps.inputs, keras.layers.GlobalAveragePooling2D()(maps.output))
+    found = _map(method, classifier_on(pooled), IMAGES[0])
+    assert found.layer.endswith("hub_module")
+    assert found.values.shape == (10, 10) and np.ptp(found.values) > 0
+
+
 # The last layer with maps of at least 4 x 4 that every way through the network passes.
 _LAYERS = {
     "MobileNetV2": "backbone/out_relu",
@@ -126,8 +139,7 @@ def test_networks_of_every_family_can_be_explained(name):
     chosen = steps[chosen_layer(steps, None)]
     assert chosen.name.split("_")[0] == _LAYERS[name].split("_")[0]
     assert min(chosen.shape[:2]) >= 4
-    # Integrated gradients take minutes here, and use the same gradients as saliency.
-    for method in [each for each in METHODS if each != "integrated-gradients"]:
+    for method in METHODS:
         found = _map(method, model, _image((128, 128, 3)))
         assert np.isfinite(found.values).all()
         assert found.values.shape == (chosen.shape[:2] if found.layer else (128, 128))

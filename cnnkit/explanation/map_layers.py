@@ -10,6 +10,7 @@ from cnnkit.explore.features.windows_and_kernels import is_convolution
 from cnnkit.text import first_few
 
 _LEAST_SIDE = 4  # of a map that is chosen by default: one of 2 x 2 says little about places
+_HUB_MODULE = "HubModule"
 _PASSED_OVER = ("Pooling", "Dropout")  # a layer before pooling has the same content, finer
 
 
@@ -54,8 +55,14 @@ def chosen_layer(steps: Sequence[Step], name: str | None) -> int:
 
 
 def map_layers(steps: Sequence[Step]) -> list[int]:
-    """Return the positions of layers with maps larger than 1 x 1, from the first convolution on."""
-    first = next((i for i, step in enumerate(steps) if is_convolution(step)), len(steps))
+    """Return the positions of layers with maps larger than 1 x 1, from the first convolution on.
+
+    A module of TF Hub is one layer. If it returns maps, it is taken for a convolution.
+    """
+    first = next(
+        (i for i, step in enumerate(steps) if is_convolution(step) or step.kind == _HUB_MODULE),
+        len(steps),
+    )
     return [
         position
         for position in range(first, len(steps))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ _CELL_INCHES = 2.4
 _MOST_CLASSES = 5
 _COLUMNS = 4  # more would be too small on a page
 _OPACITY = 0.55
+_FAR_ABOVE = 2  # times the number that 1% of a map exceed
 
 
 def plot_explanation(
@@ -37,7 +39,8 @@ def plot_explanation(
     """
     height, width = image.shape[:2]
     tall = _CELL_INCHES * min(max(height / width, 0.5), 2)
-    columns, lines = min(len(maps) + 1, _COLUMNS), -(-(len(maps) + 1) // _COLUMNS)
+    lines = math.ceil((len(maps) + 1) / _COLUMNS)
+    columns = math.ceil((len(maps) + 1) / lines)  # so that the last line is not nearly empty
     size = columns * (_CELL_INCHES + 0.5), lines * (2 * tall + 0.9) + 0.4
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(2 * lines, columns, squeeze=False)
@@ -63,7 +66,11 @@ def _draw_map(axes: Any, image: NDArray, heading: str, heat: NDArray) -> None:
     above.set_title("\n".join(map(drawable, heading.split("\n"))), fontsize=8, parse_math=False)
     drawn = below.imshow(heat, interpolation="nearest", **options)
     below.set_axis_off()
-    bar = below.figure.colorbar(drawn, ax=below, shrink=0.8, aspect=20)
+    ends = {(False, False): "neither", (False, True): "max", (True, False): "min"}
+    beyond = bool(heat.min() < options["vmin"]), bool(heat.max() > options["vmax"])
+    bar = below.figure.colorbar(
+        drawn, ax=below, shrink=0.8, aspect=20, extend=ends.get(beyond, "both")
+    )
     bar.ax.tick_params(labelsize=7)
 
 
@@ -75,10 +82,24 @@ def _draw_picture(axis: Any, image: NDArray, *, grey: bool = False) -> None:
 
 
 def _colours(heat: NDArray) -> dict[str, Any]:
-    most = float(np.abs(heat).max()) or 1.0
+    most = colour_limit(heat)
     if heat.min() < 0:
         return {"cmap": "RdBu_r", "vmin": -most, "vmax": most}
     return {"cmap": "inferno", "vmin": 0, "vmax": most}
+
+
+def colour_limit(heat: NDArray) -> float:
+    """Return the number that gets the last colour of the scale.
+
+    It is the largest one, unless a few pixels are so far above all others that these would look
+    like 0; then it is the one that 1% of the numbers exceed.
+
+    >>> colour_limit(np.array([[0.0, -3.0, 2.0]]))
+    3.0
+    """
+    sizes = np.abs(heat)
+    most, usual = float(sizes.max()), float(np.percentile(sizes, 99))
+    return (usual if 0 < usual < most / _FAR_ABOVE else most) or 1.0
 
 
 def _draw_answer(axis: Any, answer: Sequence[tuple[str, float]]) -> None:

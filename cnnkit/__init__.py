@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         load_run,
         resume,
         train,
+        write_report,
     )
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "load_run",
     "resume",
     "train",
+    "write_report",
 ]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cnnkit.calibration.calibrated import Calibrated
     from cnnkit.comparison.comparing import Comparison
     from cnnkit.evaluation.pooled_folds import FoldEvaluation
+    from cnnkit.report import WrittenReport
     from cnnkit.training.diagnosis import Diagnosis, FoldDiagnoses
 
 
@@ -144,6 +145,8 @@ def compare(
     *,
     runs_folder: str | os.PathLike[str] = RUNS_FOLDER,
     evaluation: str = "test",
+    html: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
 ) -> Comparison:
     """Compare runs on the same images; `verdict` says in words which one is better, if any.
 
@@ -152,14 +155,26 @@ def compare(
             predictions.
         runs_folder: where run names are looked up.
         evaluation: the folder in evaluation/ of each run whose predictions.csv is compared.
+        html: also write the comparison as one page to hand on, with the images on which the runs
+            differ.
+        overwrite: whether that file may be replaced.
 
     Raises:
-        UsageError: there is no such run or evaluation, or the runs were scored on other images.
+        UsageError: there is no such run or evaluation, the runs were scored on other images, or
+            the page may not be written there.
         DataError: predictions cannot be read.
     """
     from cnnkit.comparison.comparing import compare as compare_runs
 
-    return compare_runs(runs, runs_folder=runs_folder, evaluation=evaluation)
+    if html is None:
+        return compare_runs(runs, runs_folder=runs_folder, evaluation=evaluation)
+    from cnnkit.output_guard import PAGE, check_output
+    from cnnkit.report import write_comparison_page
+
+    check_output(Path(html), "html", PAGE, overwrite=overwrite)
+    comparison = compare_runs(runs, runs_folder=runs_folder, evaluation=evaluation)
+    write_comparison_page(comparison, Path(html))
+    return comparison
 
 
 def diagnose(
@@ -177,3 +192,32 @@ def diagnose(
     from cnnkit.training.diagnosis import diagnose as diagnose_any
 
     return diagnose_any(run, Path(runs_folder))
+
+
+def write_report(
+    run: str | os.PathLike[str] | None = None,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    overwrite: bool = False,
+    runs_folder: str | os.PathLike[str] = RUNS_FOLDER,
+) -> WrittenReport:
+    """Write the report of a run as one HTML file, and its model card, as `cnnkit report` does.
+
+    Args:
+        run: folder or name of a run or of a cross-validation; None means the newest finished run.
+        output: the file; None for `report.html` of the run. Only then the card is written.
+        overwrite: whether another file may be replaced.
+        runs_folder: where run names are looked up.
+
+    Returns:
+        What was written: `path`, `num_bytes`, `model_card`, and in `sections` what is in the page,
+        or why it is missing.
+
+    Raises:
+        UsageError: there is no such run, or the page may not be written there.
+        DataError: results of an evaluation are damaged.
+    """
+    from cnnkit.report import report_on
+
+    place = None if output is None else Path(output)
+    return report_on(run, Path(runs_folder), place, overwrite=overwrite)

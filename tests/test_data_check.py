@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 
 import faults
@@ -12,6 +11,7 @@ import faults_of_folders
 import numpy as np
 import pytest
 import sound_folders
+from another_user import as_another_user, open_parents
 from click.testing import CliRunner
 from images import data_config, file_bytes
 from PIL import Image
@@ -84,32 +84,11 @@ def test_locked_files_and_folders_are_found(sound):
     write_more(sound / "owl")
     (sound / "owl/inner").mkdir()
     (sound / "owl/inner").chmod(0)
-    for parent in sound.parents:
-        if parent.stat().st_uid == 0 and parent.name.startswith(
-            ("pytest-", "popen-", sound.parent.name)
-        ):
-            parent.chmod(0o755)
-    is_root = os.geteuid() == 0
-    kinds = _as_another_user(lambda: found(check(sound))) if is_root else found(check(sound))
+    sound.parent.chmod(0o755)
+    open_parents(sound)
+    kinds = as_another_user(lambda: found(check(sound)))
     (sound / "owl/inner").chmod(0o755)  # so that pytest can remove it
     assert [tuple(each) for each in kinds] == LOCKED
-
-
-def _as_another_user(work):
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            signal.alarm(60)
-            os.setuid(65534)
-            os.write(writing, json.dumps(work()).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as stream:
-        answer = stream.read()
-    os.waitpid(child, 0)
-    return json.loads(answer)
 
 
 def test_a_bad_manifest_is_a_finding_and_a_missing_source_is_an_error(sound):

@@ -34,10 +34,8 @@ def report(
     --output, model_card.md of a finished run is written again, too.
     """
     from cnnkit.progress import report_for
-    from cnnkit.report import check_place, find_reported, with_model_card, write_report
+    from cnnkit.report import report_on
 
     progress = report_for(sys.stderr)
-    found = find_reported(run, runs_folder, progress.note)
-    check_place(found, output, overwrite=overwrite)
-    written = write_report(found, output, report=progress)
-    show(with_model_card(written, found) if output is None else written, as_json)
+    written = report_on(run, runs_folder, output, overwrite=overwrite, report=progress)
+    show(written, as_json)

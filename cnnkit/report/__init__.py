@@ -2,16 +2,14 @@
 
 from cnnkit.report.after_training import report_after_training
 from cnnkit.report.comparison_page import write_comparison_page
-from cnnkit.report.model_card import with_model_card
-from cnnkit.report.reported_run import check_place, find_reported
+from cnnkit.report.reported_run import check_place, report_on
 from cnnkit.report.run_report import WrittenReport, write_report
 
 __all__ = [
     "WrittenReport",
     "check_place",
-    "find_reported",
     "report_after_training",
-    "with_model_card",
+    "report_on",
     "write_comparison_page",
     "write_report",
 ]

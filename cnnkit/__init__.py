@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         load_run,
         resume,
         train,
+        tune,
         write_report,
     )
 
@@ -34,6 +35,7 @@ __all__ = [
     "load_run",
     "resume",
     "train",
+    "tune",
     "write_report",
 ]
 

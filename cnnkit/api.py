@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cnnkit.config import Config
 from cnnkit.config import load_config as load_config  # offered here too
 from cnnkit.default_folders import RUNS_FOLDER
+from cnnkit.errors import UsageError
 from cnnkit.runs import Run, find_run
 from cnnkit.trained_model import TrainedModel
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cnnkit.evaluation.pooled_folds import FoldEvaluation
     from cnnkit.report import WrittenReport
     from cnnkit.training.diagnosis import Diagnosis, FoldDiagnoses
+    from cnnkit.tuning.study_result import StudyResult
 
 
 def load_run(
@@ -110,6 +112,66 @@ def resume(
         trained = resume_run(run, **changes, runs_folder=Path(runs_folder))
     report_after_training(trained)
     return trained
+
+
+def tune(
+    config: str | os.PathLike[str] | None = None,
+    *,
+    resume: str | os.PathLike[str] | None = None,
+    overrides: Sequence[str] = (),
+    name: str | None = None,
+    trials: int | None = None,
+    minutes: float | None = None,
+    workers: int = 1,
+    seeds: int | None = None,
+    sampler: str = "tpe",
+    metric: str = "accuracy",
+    pruning: bool = True,
+    storage: str | None = None,
+    runs_folder: str | os.PathLike[str] = RUNS_FOLDER,
+) -> StudyResult:
+    """Search the values of a config that give the best validation score; needs the extra `tune`.
+
+    Args:
+        config: the path of a YAML file with a section `search`.
+        resume: folder or name of a study to continue, instead of a config. Then only `trials`,
+            `minutes`, `workers`, `seeds` and `storage` count.
+        overrides: as for `--set`.
+        name: of the study's folder; by default that of the config file and `-tune`.
+        trials: how many trials the study shall have; by default 20, or no limit with `minutes`.
+        minutes: begin no trial that would not end within this time.
+        workers: how many processes train at the same time.
+        seeds: with how many other seeds the best config is trained at the end; by default 3.
+        sampler: how values are chosen: `tpe` or `random`.
+        metric: the score of the validation images: `accuracy` or `log_loss`.
+        pruning: whether trials that are worse than half of the others end early.
+        storage: URL of an Optuna storage; by default an SQLite file in the study's folder.
+        runs_folder: where the study's folder is created or looked up.
+
+    Raises:
+        CnnkitError: an expected failure; its text says what to do.
+        KeyboardInterrupt: Ctrl-C; its text says how to continue.
+    """
+    from cnnkit.tuning.tune_config import Effort, resume_tuning
+    from cnnkit.tuning.tune_config import tune as tune_config
+
+    effort = Effort(trials, minutes, workers, seeds)
+    folder = Path(runs_folder)
+    if resume is not None:
+        return resume_tuning(resume, effort=effort, storage=storage, runs_folder=folder)
+    if config is None:
+        raise UsageError("tune needs a config, or the study to resume.")
+    return tune_config(
+        Path(config),
+        overrides,
+        name=name or f"{Path(config).stem}-tune",
+        effort=effort,
+        sampler=sampler,
+        metric=metric,
+        prunes=pruning,
+        storage=storage,
+        runs_folder=folder,
+    )
 
 
 def calibrate(

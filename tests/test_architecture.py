@@ -29,7 +29,7 @@ _LEVELS = [
     {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"}
     | {"explanation", "doctor"},
     {"training", "label_review"},
-    {"report"},
+    {"report", "tuning"},
     {"api", "trained_model"},
     {"cli"},
     {"__main__", "__init__"},

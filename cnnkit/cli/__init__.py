@@ -27,7 +27,7 @@ def main() -> None:
 
 main.add_section("Data", ["init", "data", "cache"])
 main.add_section("Model", ["config", "models", "summary", "build", "kernels", "convolve"])
-main.add_section("Train", ["train", "schedule", "lr-find", "runs"])
+main.add_section("Train", ["train", "tune", "schedule", "lr-find", "runs"])
 main.add_section(
     "Judge", "evaluate diagnose calibrate compare report explain features filters".split()
 )

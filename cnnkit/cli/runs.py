@@ -48,8 +48,16 @@ def list_all(sort: str, reverse: bool, split: str, runs_folder: Path, as_json: b
     unreadable files as damaged. The folds of a cross-validation are one line, with their means.
     """
     from cnnkit.runs.run_list import list_runs, sort_runs
+    from cnnkit.runs.study_runs import studies_in
+    from cnnkit.text import quoted
 
-    show(sort_runs(list_runs(runs_folder), sort, split=split, reverse=reverse), as_json)
+    found = sort_runs(list_runs(runs_folder), sort, split=split, reverse=reverse)
+    hints = [
+        f"{study.name} is a study of `cnnkit tune`. Its runs: cnnkit runs --runs-folder "
+        f"{quoted(study)} --split validation"
+        for study in studies_in(runs_folder)
+    ]
+    show(found, as_json, hints)
 
 
 @click.command("show", cls=Command, examples=["cnnkit runs show photos"])

@@ -11,6 +11,7 @@ from typing import Any
 from cnnkit.errors import UsageError, did_you_mean
 from cnnkit.runs.fold_runs import FOLDS_FILE, find_folds
 from cnnkit.runs.run_folder import Run
+from cnnkit.runs.study_runs import STUDY_FILE, find_study
 from cnnkit.text import quoted, shown
 
 Note = Callable[[str], Any]
@@ -39,6 +40,12 @@ def find_run(
         raise UsageError(
             f"{path} is a cross-validation of {folds.num_folds} folds. Name one of them, for "
             f"example {example}"
+        )
+    if any((folder / STUDY_FILE).is_file() for folder in (Path(path), runs_folder / path)):
+        study = find_study(path, runs_folder)
+        raise UsageError(
+            f"{path} is a study, whose trials are its runs. Name one of them, for example "
+            f"{study.trial(0).argument}, or list them: cnnkit runs --runs-folder {study.argument}"
         )
     names = sorted(
         file.parent.name

@@ -15,7 +15,11 @@ from cnnkit.runs.fold_runs import FOLDS_FILE
 from cnnkit.runs.new_run import check_folder_name
 from cnnkit.runs.run_entry import read_entry
 from cnnkit.runs.run_files import FolderContents, contents_of
+from cnnkit.runs.study_runs import STUDY_FILE
 from cnnkit.text import count_of, first_few, shown, size_text
+
+# Of the folds of a cross-validation, and of the trials and the final runs of a study.
+_INNER_LOCKS = ("fold*/.lock", "trial*/.lock", "final/*/.lock")
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def remove_runs(removal: RunRemoval) -> None:
     """
     for folder, found in removal.contents.items():
         with _untouched(folder):
-            # run.json and folds.json last: a removal that fails leaves what is listed as damaged.
+            # run.json and the like last: a removal that fails leaves what is listed as damaged.
             for path in sorted(found.written, key=_is_last):
                 path.unlink(missing_ok=True)
         _remove_empty(folder, found.others)
@@ -144,7 +148,8 @@ def run_folder(name: str, runs_folder: Path) -> Path:
         UsageError: there is no such run, or it is a link to one.
     """
     for folder in (Path(name), runs_folder / name):  # a folder goes before a name
-        if folder.is_dir() and (read_entry(folder) or (folder / FOLDS_FILE).is_file()):
+        is_known = any((folder / name).is_file() for name in (FOLDS_FILE, STUDY_FILE))
+        if folder.is_dir() and (is_known or read_entry(folder)):
             if folder.is_symlink():
                 raise UsageError(
                     f"{shown(str(folder))} is a link to {shown(os.readlink(folder))}. Name the "
@@ -164,13 +169,14 @@ def run_folder(name: str, runs_folder: Path) -> Path:
 
 @contextmanager
 def _untouched(folder: Path) -> Iterator[None]:
-    """Let nobody train a run, or the folds of a cross-validation, while the block runs.
+    """Let nobody train a run, the folds of a cross-validation or the runs of a study meanwhile.
 
     Raises:
         UsageError: another process trains one of them.
     """
     with ExitStack() as stack:
-        for lock in (folder / ".lock", *folder.glob("fold*/.lock")):
+        inner = [lock for pattern in _INNER_LOCKS for lock in folder.glob(pattern)]
+        for lock in (folder / ".lock", *inner):
             if not lock.exists():
                 continue
             try:
@@ -191,7 +197,7 @@ def _in_training(folder: Path) -> UsageError:
 
 
 def _is_last(path: Path) -> bool:
-    return path.name in ("run.json", FOLDS_FILE)
+    return path.name in ("run.json", FOLDS_FILE, STUDY_FILE)
 
 
 def _remove_empty(folder: Path, kept: Sequence[Path]) -> None:

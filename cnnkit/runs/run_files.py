@@ -33,9 +33,11 @@ _WRITTEN = tuple(
     explanation/*/explanation.json explanation/*/*.npy
     explanation/*/map.html explanation/*/map.csv explanation/training_features.npz
     tensorboard/events.out.tfevents.* folds.json split.fold*.csv
+    study.json study.db best.yaml trials.csv .trial*.lock final/.*.lock
     """.split()
 )
-_FOLD = re.compile(r"fold[1-9][0-9]*")
+# A cross-validation has a run per fold, a study one per trial, and final ones in a folder.
+_RUN_INSIDE = re.compile(r"fold[1-9][0-9]*|trial[0-9]{3,}")
 # What was being written when the process was killed: a file of `files.atomic_write`, and folders of
 # the checkpoint and of exports. The eight characters are those of Python's `tempfile`.
 _TEMPORARY_FILE = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
@@ -81,7 +83,9 @@ def is_half_written(folder: Path) -> bool:
 
 def _is_written(path: Path, folder: Path) -> bool:
     parts = path.relative_to(folder).parts
-    if len(parts) > 1 and _FOLD.fullmatch(parts[0]):  # a cross-validation has a run per fold
+    if len(parts) > 2 and parts[0] == "final":
+        parts = parts[2:]
+    elif len(parts) > 1 and _RUN_INSIDE.fullmatch(parts[0]):
         parts = parts[1:]
     if any(map(_TEMPORARY_FOLDER.fullmatch, parts[:-1])):
         return True

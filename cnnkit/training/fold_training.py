@@ -17,10 +17,8 @@ from cnnkit.progress import Report
 from cnnkit.runs import Run, check_new_run
 from cnnkit.runs.fold_runs import MOST_FOLDS, FoldRuns
 from cnnkit.runs.in_training import held_for_training
-from cnnkit.runs.removal import plan_removal, remove_runs
-from cnnkit.runs.run_entry import read_entry
 from cnnkit.text import quoted
-from cnnkit.training.run import resume, train
+from cnnkit.training.named_training import train_or_resume
 
 
 def train_folds(
@@ -104,23 +102,11 @@ def _train_all(folds: FoldRuns, config: Config, report: Report) -> FoldEvaluatio
 
 
 def _train_one(folds: FoldRuns, number: int, run: Run, config: Config, report: Report) -> None:
-    entry = read_entry(run.folder)
-    if entry is not None and entry.status == "finished":
-        return
-    if entry is not None and entry.status == "damaged":
-        raise UsageError(
-            f"{run.folder} is damaged: {entry.problem}. Remove it (cnnkit runs rm {run.argument}), "
-            f"and continue with: cnnkit train --resume {quoted(folds.folder)}"
-        )
-    if entry is not None and run.config.is_file():
-        resume(run.folder, report=report)
-        return
-    if entry is not None:  # it was killed before it had a config: there is nothing to resume
-        remove_runs(plan_removal([run.folder]))
     source = str(fold_file(folds.manifest, number).resolve())
     changes = {"source": source, "shapes": ShapesConfig()}
     own = config.model_copy(update={"data": config.data.model_copy(update=changes)})
-    train(own, name=run.name, runs_folder=folds.folder, report=report)
+    again = f"cnnkit train --resume {quoted(folds.folder)}"
+    train_or_resume(run, own, report=report, again=again)
 
 
 def _write_manifests(folds: FoldRuns, config: Config, report: Report) -> None:

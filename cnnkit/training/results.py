@@ -25,19 +25,27 @@ _PIXELS_AT_ONCE = 2**26  # bytes; 64 images of 591 x 591
 _GOLDEN_COUNT = 16  # images that every export of the run is checked with
 
 
-def write_results(run: Run, plan: Plan, history: History) -> None:
-    """Write all results of a finished training; the metrics also go to run.json."""
+def write_results(run: Run, plan: Plan, history: History, *, evaluate_test: bool) -> None:
+    """Write all results of a finished training; the metrics also go to run.json.
+
+    Args:
+        run: the run.
+        plan: its training.
+        history: of all epochs.
+        evaluate_test: whether the test images are scored, too. A run that is one of many to choose
+            from is judged by its validation images alone.
+    """
     plot_curves(history.rows, run.plot("curves"), best_epoch=history.best["epoch"])
     write_best_model(run, plan)
     metrics = {
         split: _evaluate_split(run, plan.dataset, split, split)
-        for split in ("validation", "test")
+        for split in ("validation", "test")[: 1 + evaluate_test]
         if len(plan.dataset.select(split))
     }
     for number, planned in enumerate(plan.phases, 1):
         dataset = planned.images.dataset
         # A phase with images of its own is also judged by their test split.
-        if dataset is not plan.dataset and len(dataset.select("test")):
+        if evaluate_test and dataset is not plan.dataset and len(dataset.select("test")):
             name = f"phase{number}_test"
             metrics[name] = _evaluate_split(run, dataset, "test", name)
     summary = {

@@ -39,6 +39,7 @@ def train(
     name: str,
     runs_folder: Path = Path(RUNS_FOLDER),
     report: Report | None = None,
+    evaluate_test: bool = True,
 ) -> Run:
     """Train a model from a config and return its run.
 
@@ -47,6 +48,7 @@ def train(
         name: of the run; if it exists, name-2, name-3, ... is used.
         runs_folder: where the run folder is created.
         report: shows the progress; None shows nothing.
+        evaluate_test: whether the test images are scored at the end.
 
     Raises:
         CnnkitError: an expected failure; its text says what to do.
@@ -63,7 +65,7 @@ def train(
     run = create_run(name, runs_folder)
     with only_training(run):
         report.note(f"run: {run.folder}")
-        return _run(plan, run, report, None)
+        return _run(plan, run, report, None, evaluate_test=evaluate_test)
 
 
 def resume(
@@ -73,6 +75,7 @@ def resume(
     allow_changed: Sequence[str] = (),
     runs_folder: Path = Path(RUNS_FOLDER),
     report: Report | None = None,
+    evaluate_test: bool = True,
 ) -> Run:
     """Continue a training after its last finished epoch, and return its run.
 
@@ -86,6 +89,7 @@ def resume(
             also allows other images, `versions` other versions of packages.
         runs_folder: where run names are looked up.
         report: shows the progress; None shows nothing.
+        evaluate_test: whether the test images are scored at the end.
 
     Raises:
         CnnkitError: there is no such run, another process is training it, nothing is left to train,
@@ -107,7 +111,7 @@ def resume(
         report.note(f"run: {found.folder}, {_where_it_continues(found, backup)}")
         for change in changes:
             report.note(f"changed: {change.text()}")
-        return _run(plan, found, report, backup, changes)
+        return _run(plan, found, report, backup, changes, evaluate_test=evaluate_test)
 
 
 def _run(
@@ -116,6 +120,8 @@ def _run(
     report: Report,
     backup: Backup | None,
     changes: Sequence[ChangedSetting] = (),
+    *,
+    evaluate_test: bool,
 ) -> Run:
     """Train, from the beginning or from a backup, and write the results."""
     is_trained = False
@@ -137,7 +143,7 @@ def _run(
             with explaining_lack_of_memory(lambda: _need(plan)):
                 history = train_phases(plan, run, report, backup)
                 is_trained = True
-                write_results(run, plan, history)
+                write_results(run, plan, history, evaluate_test=evaluate_test)
         except KeyboardInterrupt as interrupt:
             report.close()
             _keep_best_model(run, plan)

@@ -1,0 +1,254 @@
+"""Trials that are interrupted, fail, end early or repeat another one."""
+
+from __future__ import annotations
+
+import math
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState, create_trial
+from studies import DIGITS, InterruptedTrial, new_study
+
+from cnnkit.errors import CnnkitError
+from cnnkit.progress import Report
+from cnnkit.tuning.next_trial import MOST_TAKEOVERS, next_trial
+from cnnkit.tuning.one_trial import run_trial
+from cnnkit.tuning.search_loop import MOST_FAILURES, Limits, check_failures, search
+from cnnkit.tuning.study_result import best_trial
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
+_RATE = "training.optimizer.adam.learning_rate"
+_NO_LIMIT = Limits(num_trials=3, end=None)
+
+
+def _table(study):
+    return [
+        (trial.number, trial.state, trial.params, trial.value, trial.intermediate_values)
+        for trial in study.trials
+    ]
+
+
+@pytest.fixture(scope="module")
+def in_one_go(made_once):
+    """Return what a study of three trials gives without an interruption."""
+    found = []
+
+    def fill(folder):
+        study = new_study(folder)
+        search(study, _NO_LIMIT, Report())
+
+    from cnnkit.runs.study_runs import StudyRuns
+    from cnnkit.tuning.study import open_study
+    from cnnkit.tuning.study_settings import StudySettings
+
+    runs = StudyRuns(made_once("one-go", fill) / "own")
+    settings = StudySettings.read(runs)
+    found = open_study(runs, settings, settings.space(DIGITS), None)
+    return _table(found)
+
+
+def test_an_interrupted_study_ends_as_if_it_had_not_been(in_one_go, tmp_path):
+    study = new_study(tmp_path)
+    for epoch in (2, 1):  # the first trial in its second epoch, the second one before its first
+        with pytest.raises(KeyboardInterrupt):
+            search(study, _NO_LIMIT, InterruptedTrial(epoch))
+    states = [trial.state for trial in study.trials]
+    assert states == [TrialState.COMPLETE, TrialState.RUNNING]
+    search(study, _NO_LIMIT, Report())
+    assert _table(study) == in_one_go
+    assert study.runs.trial(0).info()["resumed"] == [1]
+    assert sorted(path.name for path in study.runs.folder.glob("trial*")) == [
+        "trial000", "trial001", "trial002",
+    ]  # fmt: skip
+
+
+def test_a_trial_is_never_taken_from_a_process_that_holds_it(tmp_path):
+    study = new_study(tmp_path)
+    with next_trial(study, 2) as first:
+        with next_trial(study, 2) as second:
+            assert (first.number, second.number) == (0, 1)
+            with next_trial(study, 2) as third:
+                assert third is None  # both count, although neither has ended
+        with next_trial(study, 2) as again:  # the second one was given up
+            assert again.number == 1
+
+
+def test_a_trial_that_was_killed_before_it_had_values_gets_those_it_would_have_had(tmp_path):
+    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    killed, whole = new_study(tmp_path / "a"), new_study(tmp_path / "b")
+    for study in (killed, whole):
+        with next_trial(study, None) as trial:
+            study.optuna_study.tell(trial, 0.5)
+    import platform
+
+    killed.optuna_study.enqueue_trial({}, user_attrs={"host": platform.node()})
+    killed.prepare_to_ask(1)
+    killed.optuna_study.ask()  # and nothing more: the process is gone
+    with next_trial(killed, None) as again, next_trial(whole, None) as expected:
+        assert again.number == expected.number == 1
+        assert again.params == expected.params
+
+
+def test_a_trial_of_another_machine_is_left_alone(tmp_path):
+    study = new_study(tmp_path)
+    with next_trial(study, None) as trial:
+        trial.set_user_attr("host", "elsewhere")
+    with next_trial(study, 1) as again:
+        assert again is None
+
+
+def test_a_trial_that_kills_its_process_again_and_again_has_failed(tmp_path):
+    study = new_study(tmp_path)
+    for _ in range(1 + MOST_TAKEOVERS):
+        with next_trial(study, None) as trial:
+            assert trial.number == 0
+    with next_trial(study, None) as trial:
+        assert trial.number == 1
+    first = study.trials[0]
+    assert first.state == TrialState.FAIL
+    assert first.user_attrs["reason"].startswith("its process was killed 3 times")
+
+
+def _run(study, values, report=None):
+    """Run a trial with given values."""
+    study.optuna_study.enqueue_trial(values)
+    for waiting in study.optuna_study.get_trials(states=(TrialState.WAITING,)):
+        trial = study.optuna_study.ask()
+        study.suggest(trial)
+        if waiting.system_attrs["fixed_params"] == values:
+            run_trial(study, trial, report or Report())
+            return study.trials[trial.number]
+        study.optuna_study.tell(trial, 0.1)
+    raise AssertionError
+
+
+def test_a_loss_that_becomes_nan_is_recorded_and_the_study_goes_on(tmp_path):
+    text = DIGITS.replace("[1e-4, 1e-1]", "[1e-4, 1e30]").replace("adam:", "sgd:")
+    study = new_study(tmp_path, text.replace("optimizer.adam.", "optimizer.sgd."))
+    rate = _RATE.replace("adam", "sgd")
+    failed = _run(study, {rate: 1e30, "data.batch_size": "128"})
+    assert failed.state == TrialState.FAIL
+    assert failed.user_attrs["reason"].startswith("The loss became NaN or infinite in epoch 1")
+    assert study.runs.trial(failed.number).info()["status"] == "failed"
+    assert study.runs.trial(failed.number).info()["error"] == failed.user_attrs["reason"]
+    good = _run(study, {rate: 0.1, "data.batch_size": "128"})
+    assert good.state == TrialState.COMPLETE
+    assert best_trial(study).number == good.number
+
+
+def test_values_that_do_not_fit_together_are_a_failed_trial(tmp_path):
+    searched = "  training.epochs: [2, 5]\n  training.warmup_epochs: [0, 2]\n"
+    text = DIGITS.partition("search:")[0].replace("epochs: 2", "epochs: 5") + "search:\n" + searched
+    study = new_study(tmp_path, text.replace("[0, 2]", "[0, 4]"))
+    failed = _run(study, {"training.epochs": "2", "training.warmup_epochs": "4"})
+    assert failed.state == TrialState.FAIL
+    assert "the warm-up takes 4 epochs" in failed.user_attrs["reason"]
+    assert not study.runs.trial(failed.number).folder.exists()
+
+
+def _known(state, rate, value=None, by_epoch=None, **attributes):
+    return create_trial(
+        state=state,
+        value=value,
+        params={_RATE: rate, "data.batch_size": "256"},
+        distributions={
+            _RATE: FloatDistribution(1e-4, 1e-1, log=True),
+            "data.batch_size": CategoricalDistribution(("128", "256")),
+        },
+        user_attrs=attributes,
+        intermediate_values=by_epoch or {},
+    )
+
+
+def test_a_study_ends_after_ten_failures_in_a_row(tmp_path):
+    study = new_study(tmp_path)
+    for number in range(MOST_FAILURES - 1):
+        study.optuna_study.add_trial(_known(TrialState.FAIL, 0.01 + number / 1000))
+    check_failures(study)
+    study.optuna_study.add_trial(_known(TrialState.FAIL, 0.05, reason="the last one."))
+    with pytest.raises(CnnkitError, match="The last 10 trials have all failed.*the last one."):
+        check_failures(study)
+    with pytest.raises(CnnkitError, match="No trial was trained to its end.*the last one"):
+        best_trial(study)
+    study.optuna_study.add_trial(_known(TrialState.COMPLETE, 0.06, 0.9))
+    check_failures(study)
+
+
+def test_a_trial_that_is_worse_than_half_of_the_others_ends_early(tmp_path):
+    study = new_study(tmp_path, DIGITS.replace("epochs: 2", "epochs: 6"))
+    for number in range(5):
+        scores = {epoch: 0.9999 for epoch in range(1, 7)}
+        study.optuna_study.add_trial(_known(TrialState.COMPLETE, 0.01 + number / 1000, 1.0, scores))
+    notes = []
+
+    class Notes(Report):
+        def note(self, text):
+            notes.append(text)
+
+    pruned = _run(study, {_RATE: 0.001, "data.batch_size": "128"}, Notes())
+    assert pruned.state == TrialState.PRUNED
+    assert list(pruned.intermediate_values) == [1, 2]  # a quarter of six epochs, rounded up
+    run = study.runs.trial(pruned.number)
+    info = run.info()
+    assert (info["status"], info["stopped_by"]) == ("interrupted", "pruning")
+    assert "error" not in info
+    assert run.best.exists()
+    assert "ended after epoch 2, because half of the others were better then" in notes[0]
+    # Without pruning the same trial is trained to its end.
+    (tmp_path / "all").mkdir()
+    patient = new_study(tmp_path / "all", DIGITS.replace("epochs: 2", "epochs: 3"), prunes=False)
+    for trial in study.trials[:5]:
+        patient.optuna_study.add_trial(trial)
+    whole = _run(patient, {_RATE: 0.001, "data.batch_size": "128"})
+    assert whole.state == TrialState.COMPLETE
+
+
+def test_the_same_values_are_not_trained_twice_and_a_small_space_is_exhausted(tmp_path):
+    text = DIGITS.partition("search:")[0] + "search:\n  data.batch_size: [128, 256]\n"
+    study = new_study(tmp_path, text, sampler="random")
+    search(study, Limits(num_trials=None, end=None), Report())
+    assert {trial.params["data.batch_size"] for trial in study.trials} == {"128", "256"}
+    trained = [trial for trial in study.trials if "repeats" not in trial.user_attrs]
+    assert len(trained) == 2
+    assert len(list(study.runs.folder.glob("trial*"))) == 2
+    repeated = _run(study, {"data.batch_size": "256"})
+    first = next(trial for trial in trained if trial.params == repeated.params)
+    assert repeated.user_attrs["repeats"] == first.number
+    assert repeated.value == first.value
+    assert study.run_of(repeated).folder == study.run_of(first).folder
+
+
+def test_the_best_of_equal_trials_has_the_lowest_log_loss(tmp_path):
+    study = new_study(tmp_path)
+    for rate, loss in ((0.01, 0.3), (0.02, 0.2), (0.03, 0.4)):
+        study.optuna_study.add_trial(_known(TrialState.COMPLETE, rate, 0.9, log_loss=loss))
+    assert study.best().params[_RATE] == 0.02
+    (tmp_path / "low").mkdir()
+    low = new_study(tmp_path / "low", metric="log_loss")
+    for rate, loss in ((0.01, 0.3), (0.02, 0.2)):
+        low.optuna_study.add_trial(_known(TrialState.COMPLETE, rate, loss, log_loss=loss))
+    assert low.best().value == 0.2
+
+
+def test_the_importance_names_the_key_that_matters(tmp_path):
+    study = new_study(tmp_path)
+    for number in range(12):
+        rate = 10 ** (-4 + number / 4)
+        study.optuna_study.add_trial(_known(TrialState.COMPLETE, rate, math.log10(rate)))
+    found = study.importances()
+    assert sum(found.values()) == pytest.approx(1)
+    assert found[_RATE] > 0.9
+
+
+def test_random_search_does_not_look_at_the_scores(tmp_path):
+    tried = []
+    for name, value in (("a", 0.1), ("b", 0.9)):
+        (tmp_path / name).mkdir()
+        study = new_study(tmp_path / name, sampler="random")
+        for _ in range(3):
+            with next_trial(study, None) as trial:
+                study.optuna_study.tell(trial, value)
+        tried.append([trial.params for trial in study.trials])
+    assert tried[0] == tried[1]
+    assert isinstance(study.optuna_study.sampler, optuna.samplers.RandomSampler)

@@ -1,7 +1,7 @@
 """Predict a stream of images, in order.
 
-Threads read a few images ahead of the model, so memory does not grow with their number. A file
-that cannot be read gives a prediction with an error, and the next image follows.
+Threads read and answer a few images ahead, so memory does not grow with their number. A file that
+cannot be read gives a prediction with an error, and the next image follows.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import glob
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -93,28 +93,35 @@ def predict(
 
     Args:
         predictor: the model.
-        images: paths, files inside other files, or the bytes of an image file.
+        images: paths, files inside other files, or the bytes of an image file. In a sequence of
+            one image, all cores work on it; otherwise each core has an image of its own.
     """
-    names = predictor.info.class_names
-    read = partial(pixels_of, settings=predictor.info.pixels)
-    for name, future in read_ahead(images, read):
-        try:
-            pixels = future.result()
-        except ImageError as error:
-            yield Prediction(name, names, error=str(error))
-            continue
-        # One image at a time: an answer must not depend on its neighbours, nor wait for them.
-        yield _prediction(name, predictor, pixels)
+    if isinstance(images, Sequence) and len(images) == 1:
+        yield _prediction(images[0], predictor)
+        return
+    answer = partial(_prediction, predictor=predictor.for_threads())
+    for _, future in read_ahead(images, answer):
+        yield future.result()
 
 
-def _prediction(name: str, predictor: Predictor, pixels: NDArray) -> Prediction:
-    info = predictor.info
+def _prediction(image: str | ImageFile | bytes, predictor: Predictor) -> Prediction:
+    """Read one image and answer it alone: an answer must not depend on others of its batch."""
+    info, name = predictor.info, name_of(image)
+    try:
+        pixels = pixels_of(image, info.pixels)
+    except ImageError as error:
+        return Prediction(name, info.class_names, error=str(error))
     probabilities, distances = predictor.answers(pixels[np.newaxis])
     distance = None if distances is None else float(distances[0])
     reason = None
     if info.calibration is not None:
         reason = info.calibration.refusal(probabilities[0], distance, info.class_names)
     return Prediction(name, info.class_names, probabilities[0], distance=distance, reason=reason)
+
+
+def name_of(image: object) -> str:
+    """Return the name of an image in answers: its path, or `-` for bytes."""
+    return "-" if isinstance(image, bytes) else str(image)
 
 
 def find_images(patterns: Iterable[str], ignored: Ignored | None = None) -> Iterator[str]:
@@ -169,15 +176,14 @@ def read_ahead(
     stdin may arrive slowly, and the answers so far should not wait for them.
     """
     workers = os.cpu_count() or 1
-    # Twice the workers: while the model answers, each worker has a next image to begin with.
+    # Twice the workers: while one result is used, each worker has a next image to begin with.
     waiting: queue.Queue = queue.Queue(maxsize=2 * workers)
     stopped = threading.Event()
 
     def feed(pool: ThreadPoolExecutor) -> None:
         try:
             for image in images:
-                name = "-" if isinstance(image, bytes) else str(image)
-                waiting.put((name, pool.submit(read, image)))
+                waiting.put((name_of(image), pool.submit(read, image)))
                 if stopped.is_set():
                     return
         except BaseException as error:  # passed on: the consumer raises it

@@ -7,9 +7,11 @@ a `.tflite` runs on LiteRT, without TensorFlow, whose import takes seconds.
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,9 @@ from numpy.typing import NDArray
 
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
+from cnnkit.litert import litert_outputs
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
-from cnnkit.model.calibrated_layers import DISTANCE, PROBABILITIES
+from cnnkit.model.calibrated_layers import DISTANCE, PROBABILITIES, Outputs
 from cnnkit.model.loading import load_keras_model, naming_damage
 from cnnkit.model.model_info import INFO_NAME, ModelInfo, read_appended_info
 from cnnkit.quiet import quiet_stderr
@@ -28,9 +31,6 @@ from cnnkit.text import count_of
 from cnnkit.utf8_paths import utf8_alias
 
 Note = Callable[[str], Any]
-# (n, h, w, c) uint8 -> for each output, by its name, (n, units) float32. The names are those of
-# `calibrated_layers`; a model that was not calibrated has only `probabilities`.
-Outputs = Callable[[NDArray], dict[str, NDArray]]
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,32 @@ class Predictor:
         path: its file or SavedModel folder.
         info: how to prepare images, and how to read the outputs.
         outputs: the model itself, as a function.
+        load_again: loads a copy for one of several threads, where `outputs` itself allows only one.
     """
 
     path: Path
     info: ModelInfo
     outputs: Outputs
+    load_again: Callable[[], Outputs] | None = None
+
+    def for_threads(self) -> Predictor:
+        """Return the same model for calls from several threads at a time, one image in each.
+
+        Answers are the same bits: each thread of LiteRT gets a copy that works on one core. So
+        images are not only decoded but also answered side by side, which is faster than to
+        share the layers of one image among the cores.
+        """
+        if self.load_again is None:
+            return self
+        load_again, of_thread, loading = self.load_again, threading.local(), threading.Lock()
+
+        def outputs(pixels: NDArray) -> dict[str, NDArray]:
+            if not hasattr(of_thread, "outputs"):
+                with loading:  # while a model is loaded, stderr is set aside for all threads
+                    of_thread.outputs = load_again()
+            return of_thread.outputs(pixels)
+
+        return replace(self, outputs=outputs, load_again=None)
 
     def __call__(self, pixels: NDArray) -> NDArray:
         """Return probabilities (num_images, num_classes) for uint8 pixels (num_images, h, w, c)."""
@@ -125,7 +146,11 @@ def _need(path: Path) -> str:
 
 def _predictor_of_file(path: Path) -> Predictor:
     if path.suffix == ".tflite":
-        return Predictor(path, read_appended_info(path), _litert(path))
+        again = partial(litert_outputs, path, num_threads=1)
+        # One image is answered by one call, so all cores may work on it.
+        return Predictor(
+            path, read_appended_info(path), litert_outputs(path, os.cpu_count()), again
+        )
     if path.suffix == ".onnx":
         return _onnx_predictor(path)
     if path.suffix == ".keras":
@@ -169,47 +194,6 @@ def _best_weights(run: Run, note: Note) -> Path:
     return run.best
 
 
-def _litert(path: Path) -> Outputs:
-    # LiteRT uses one thread unless told otherwise; an image is answered by one call, so all cores
-    # may work on it.
-    with naming_damage(path), quiet_stderr(), utf8_alias(path) as alias:
-        interpreter = _interpreter_class()(model_path=str(alias), num_threads=os.cpu_count())
-        interpreter.allocate_tensors()
-    image = interpreter.get_input_details()[0]["index"]
-    places = _output_places(interpreter)
-
-    def outputs(pixels: NDArray) -> dict[str, NDArray]:
-        rows: dict[str, list[NDArray]] = {name: [] for name in places}
-        for one in pixels:  # the file takes one image at a time, see `write_tflite`
-            interpreter.set_tensor(image, one[None])
-            interpreter.invoke()
-            for name, place in places.items():
-                rows[name].append(interpreter.get_tensor(place)[0])
-        return {name: np.array(found) for name, found in rows.items()}
-
-    return outputs
-
-
-def _output_places(interpreter: Any) -> dict[str, int]:
-    """Return the index of the tensor of each output, by the name of the output."""
-    details = interpreter.get_output_details()
-    if len(details) == 1:
-        return {PROBABILITIES: details[0]["index"]}
-    # Only the signature has the names, and only its runner tells which tensor has which name.
-    runner = interpreter.get_signature_runner()
-    return {name: each["index"] for name, each in runner.get_output_details().items()}
-
-
-def _interpreter_class() -> type:
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:  # a platform for which LiteRT has no wheel
-        from cnnkit.backend import tf
-
-        Interpreter = tf.lite.Interpreter
-    return Interpreter
-
-
 def _onnx_predictor(path: Path) -> Predictor:
     try:
         import onnxruntime
@@ -245,10 +229,14 @@ def _keras_predictor(path: Path) -> Predictor:
             f"{classes} has {count_of(len(info.class_names), 'class', 'classes')}, but {path} has "
             f"{count_of(units, 'output')}. Restore the file, or use another run."
         )
-    # A direct call: `model.predict` would first compile a function and build a data pipeline.
-    return Predictor(
-        path, info, lambda pixels: {PROBABILITIES: np.asarray(model(pixels, training=False))}
-    )
+    calling = threading.Lock()  # Keras does not promise that a model may be called side by side
+
+    def outputs(pixels: NDArray) -> dict[str, NDArray]:
+        # A direct call: `model.predict` would first compile a function and build a data pipeline.
+        with calling:
+            return {PROBABILITIES: np.asarray(model(pixels, training=False))}
+
+    return Predictor(path, info, outputs)
 
 
 def _saved_model(path: Path) -> Outputs:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from os.path import isfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,7 @@ def predict(
         note_unfinished(run, say)
     predictor = predictor_of(path)
     ignored = Ignored()
-    sources = iter([sys.stdin.buffer.read()]) if stdin_image else _paths(images, null, ignored)
+    sources = [sys.stdin.buffer.read()] if stdin_image else _paths(images, null, ignored)
     format_ = "jsonl" if as_json else format_ or _default_format(output)
     total, failed = write_predictions(
         predict_images(predictor, sources),
@@ -137,7 +138,12 @@ def _check_images(images: tuple[str, ...], stdin_image: bool) -> None:
         raise UsageError("Standard input is closed, so nothing can be read from it.")
 
 
-def _paths(images: tuple[str, ...], null: bool, ignored: Ignored) -> Iterator[str]:
+def _paths(images: tuple[str, ...], null: bool, ignored: Ignored) -> Iterable[str]:
+    # One file is a sequence, so that all cores work on it.
+    return images if len(images) == 1 and isfile(images[0]) else _found(images, null, ignored)
+
+
+def _found(images: tuple[str, ...], null: bool, ignored: Ignored) -> Iterator[str]:
     from cnnkit.prediction import find_images
 
     for image in images:

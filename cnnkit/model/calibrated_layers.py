@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from cnnkit.text import quoted
 
 NEIGHBOUR = 5  # whose distance counts: one neighbour may be mislabelled, or a copy
 PROBABILITIES, DISTANCE = "probabilities", "distance"  # the names of the outputs
+# (n, h, w, c) uint8 -> for each output, by its name, (n, units) float32. A model that was not
+# calibrated has only `probabilities`.
+Outputs = Callable[[NDArray], dict[str, NDArray]]
 _EPSILON = 1e-12  # as in Keras's UnitNormalization
 
 

@@ -39,9 +39,13 @@ def _commands(
 ) -> Iterator[tuple[click.Command, click.Context]]:
     context = click.Context(command, parent, name, terminal_width=WIDTH, **command.context_settings)
     yield command, context
-    if isinstance(command, click.Group):
-        for inner in command.list_commands(context):
-            yield from _commands(command.get_command(context, inner), context, inner)
+    for inner_name in getattr(command, "commands", {}):
+        if isinstance(command, click.Group):
+            inner = command.get_command(context, inner_name)
+            yield from _commands(inner, context, inner_name)
+        else:  # `cnnkit predict merge`, without the arguments of `cnnkit predict`
+            inner = command.commands[inner_name]
+            yield from _commands(inner, parent, f"{name} {inner_name}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ _LEVELS = [
     {"config"},
     {"runs", "backend", "data"},
     {"augmentation", "model"},
-    {"runtimes", "litert", "prediction", "prediction_output"},
+    {"runtimes", "litert", "prediction"},
     {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"}
     | {"explanation", "doctor"},
     {"training", "label_review"},

@@ -249,7 +249,7 @@ def test_the_help_of_every_command_ends_with_an_example_that_it_accepts(name: st
 def _parse(words: list[str]) -> None:
     """Read a command line as the command would, without running it; errors are raised."""
     command, words = main, words[1:]
-    while isinstance(command, click.Group):
+    while words and words[0] in getattr(command, "commands", {}):
         command, words = command.commands[words[0]], words[1:]
     command.make_context(command.name, words)
 

@@ -26,7 +26,7 @@ from cnnkit.data.split.division import divide, divide_into_folds
 from cnnkit.data.split.manifest import read_manifest
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.prediction import predict
-from cnnkit.prediction_output import write_predictions
+from cnnkit.prediction.output_formats import write_predictions
 from cnnkit.runtimes import Predictor
 from cnnkit.streams import json_text
 

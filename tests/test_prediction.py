@@ -16,7 +16,7 @@ from predict_command import image_folder, run_predict
 
 from cnnkit.errors import UsageError
 from cnnkit.prediction import Prediction, predict
-from cnnkit.prediction_output import write_predictions
+from cnnkit.prediction.output_formats import write_predictions
 from cnnkit.runtimes import load_predictor
 
 # What takes time to import and is only needed for other models, for data sets or for folders.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from os.path import isfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +19,13 @@ from cnnkit.cli.options import (
     overwrite_option,
     runs_option,
 )
+from cnnkit.cli.predict_merge import merge
 from cnnkit.errors import UsageError
+from cnnkit.text import count_of
 
 if TYPE_CHECKING:
     from cnnkit.data.sources.ignored import Ignored
+    from cnnkit.prediction.kept_answers import KeptAnswers
 
 
 _FORMAT_OF_EXTENSION = {".csv": "csv", ".jsonl": "jsonl"}
@@ -29,9 +33,11 @@ _FORMAT_OF_EXTENSION = {".csv": "csv", ".jsonl": "jsonl"}
 
 @click.command(
     cls=Command,
+    commands={"merge": merge},
     examples=[
         "cnnkit predict photo.jpg --topk 3",
-        "cnnkit predict holiday/ -o answers.csv",
+        "cnnkit predict holiday/ -o answers.csv --resume",
+        "cnnkit predict holiday/ -o answers-2.csv --shard 2/8",
         "find holiday -name '*.jpg' -print0 | cnnkit predict - -0 --json",
     ],
 )
@@ -47,6 +53,18 @@ _FORMAT_OF_EXTENSION = {".csv": "csv", ".jsonl": "jsonl"}
 @number_option("--topk", default=1, help="How many classes to show per image.")
 @output_option("Write to this file instead of stdout. It appears when all images are predicted.")
 @overwrite_option
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue an interrupted prediction with the answers in OUTPUT.partial. If OUTPUT is "
+    "complete, nothing is done.",
+)
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Predict only the I-th of N parts of the images, for I from 1 to N, in any order and on "
+    "any computer. `cnnkit predict merge` joins the answers.",
+)
 @click.option(
     "-0", "null", is_flag=True, help="Paths on stdin end with a NUL byte, not with a newline."
 )
@@ -68,6 +86,8 @@ def predict(
     topk: int,
     output: Path | None,
     overwrite: bool,
+    resume: bool,
+    shard: str | None,
     null: bool,
     stdin_image: bool,
     allow_errors: bool,
@@ -80,15 +100,21 @@ def predict(
     exit code is 1. A model that `cnnkit calibrate` has calibrated answers "unknown", with the
     reason, to images that it is not sure of or that are of another kind. --json is the same as
     --format jsonl.
+
+    `cnnkit predict merge` joins the answers of several parts; a folder of this name is ./merge.
     """
     _check_images(images, stdin_image)
+    if resume and _is_complete(output, overwrite):
+        say(f"{output} is complete.")
+        return
     from cnnkit.data.sources.ignored import Ignored
     from cnnkit.output_guard import ANSWERS, STDIN, check_output
     from cnnkit.prediction import predict as predict_images
-    from cnnkit.prediction_output import write_predictions
+    from cnnkit.prediction.output_formats import with_pace, write_predictions
     from cnnkit.runs import note_unfinished, run_around
     from cnnkit.runtimes import find_model_file, predictor_of
 
+    belongs_here = _parts(shard)
     path = find_model_file(model, runs_folder, say)
     files = [*images, STDIN, path, *path.rglob("*")]  # a SavedModel is a folder
     check_output(output, "--output", ANSWERS, overwrite=overwrite, inputs=files)
@@ -99,28 +125,82 @@ def predict(
     predictor = predictor_of(path)
     ignored = Ignored()
     sources = [sys.stdin.buffer.read()] if stdin_image else _paths(images, null, ignored)
-    format_ = "jsonl" if as_json else format_ or _default_format(output)
-    total, failed = write_predictions(
-        predict_images(predictor, sources),
-        predictor.info.class_names,
-        format_,
-        topk,
-        output,
-        ignored,
-        is_calibrated=predictor.info.calibration is not None,
-    )
+    if belongs_here is not None:
+        sources = filter(belongs_here, sources)
+    with _kept(output, path, predictor.info.class_names, resume, overwrite) as kept:
+        answers = predict_images(predictor, sources, kept)
+        if output or not sys.stdout.isatty():  # on a screen the answers themselves show the pace
+            answers = with_pace(answers, say)
+        total, failed = write_predictions(
+            answers,
+            predictor.info.class_names,
+            "jsonl" if as_json else format_ or _default_format(output),
+            topk,
+            output,
+            ignored,
+            is_calibrated=predictor.info.calibration is not None,
+        )
+    _say_what_is_missing(ignored, total, failed, shard is not None)
+    if failed and not allow_errors:
+        sys.exit(1)
+
+
+def _say_what_is_missing(ignored: Ignored, total: int, failed: int, is_part: bool) -> None:
     for sentence in ignored.notes():
         say(sentence)
     if not total:
-        say("There are no paths on standard input.")
+        say(
+            "None of the images belongs to this part."
+            if is_part
+            else "There are no paths on standard input."
+        )
     if failed:
         say(
             "The image could not be read."
             if total == 1
             else f"{failed} of {total} images could not be read."
         )
-        if not allow_errors:
-            sys.exit(1)
+
+
+def _is_complete(output: Path | None, overwrite: bool) -> bool:
+    """Tell whether an earlier command has written all answers, so that --resume has none to add."""
+    if output is None:
+        raise UsageError("--resume continues a file of answers: name it with --output.")
+    from cnnkit.prediction.kept_answers import partial_path
+
+    return output.is_file() and not overwrite and not partial_path(output).exists()
+
+
+def _parts(shard: str | None) -> Callable[[object], bool] | None:
+    """Return the test whether an image belongs to the part that --shard names."""
+    if shard is None:
+        return None
+    from cnnkit.prediction import name_of
+    from cnnkit.prediction.shard import Shard
+
+    part = Shard.parse(shard)
+    return lambda image: part.has(name_of(image))
+
+
+@contextlib.contextmanager
+def _kept(
+    output: Path | None, model: Path, class_names: tuple[str, ...], resume: bool, overwrite: bool
+) -> Iterator[KeptAnswers | None]:
+    """Keep answers beside a file until it is complete; a screen, a pipe or a device has none."""
+    if output is None or (output.exists() and not output.is_file()):
+        yield None
+        return
+    from cnnkit.prediction.kept_answers import kept_answers, partial_path
+
+    try:
+        with kept_answers(output, model, class_names, resume=resume, overwrite=overwrite) as kept:
+            yield kept
+    except KeyboardInterrupt as interrupt:
+        are = "is" if kept.num_answers == 1 else "are"
+        raise KeyboardInterrupt(
+            f"Interrupted. {count_of(kept.num_answers, 'answer')} {are} kept in "
+            f"{partial_path(output)}. To continue, add --resume to the same command."
+        ) from interrupt
 
 
 def _default_format(output: Path | None) -> str:

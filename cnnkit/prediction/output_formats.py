@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cnnkit.errors import UsageError
 from cnnkit.files import PATHS_AS_THEY_ARE, atomic_write
-from cnnkit.prediction import Prediction
+from cnnkit.prediction.predict_images import Prediction
 from cnnkit.streams import is_stdout_closed, is_stdout_lost, json_text
-from cnnkit.text import shown
+from cnnkit.text import duration_text, shown
 
 if TYPE_CHECKING:
     from cnnkit.data.sources.ignored import Ignored
+
+_SECONDS_BETWEEN_NOTES = 10
 
 
 def _csv_header(class_names: Sequence[str], topk: int, is_calibrated: bool) -> list[str]:
@@ -80,6 +83,24 @@ def write_predictions(
         return _write(predictions, header, format_, topk, sys.stdout, ignored)
     with atomic_write(output) as file:
         return _write(predictions, header, format_, topk, file, ignored)
+
+
+def with_pace(
+    predictions: Iterable[Prediction], note: Callable[[str], object]
+) -> Iterator[Prediction]:
+    """Yield predictions, and say every ten seconds how many there were and how fast they came."""
+    begin = said = time.perf_counter()
+    number = 0
+    for number, prediction in enumerate(predictions, 1):
+        yield prediction
+        now = time.perf_counter()
+        if now - said >= _SECONDS_BETWEEN_NOTES:
+            said = now
+            note(f"{number:,} images, {number / (now - begin):,.0f} images/s")
+    if said > begin:
+        seconds = time.perf_counter() - begin
+        rate = f"{number / seconds:,.0f} images/s"
+        note(f"{number:,} images in {duration_text(seconds)}, {rate}")
 
 
 def _write(

@@ -32,8 +32,21 @@ def computer_memory() -> int | None:
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf
         return None
-    limits = [limit for file in _limit_files() if (limit := _number_in(file)) is not None]
+    limits = [limit for limit, _ in _group_limits()]
     return min(min([physical, *limits]) + _swap_space(), _address_space())
+
+
+def free_memory() -> int:
+    """Return the bytes that a program can take now, before others, or swapped ones, are in need.
+
+    It is what the computer has free, and what the limit of our container or job leaves, with the
+    free swap space.
+    """
+    import psutil
+
+    free = [psutil.virtual_memory().available, *(left for _, left in _group_limits())]
+    used = psutil.Process().memory_info().vms
+    return max(0, min(min(free) + psutil.swap_memory().free, _address_space() - used))
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
@@ -81,16 +94,40 @@ def _address_space() -> int:
     return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
 
-def _limit_files() -> Iterator[Path]:
-    """Yield the files with the limits of our control group and of those around it."""
-    yield _CGROUPS / "memory" / "memory.limit_in_bytes"  # version 1
+def _group_limits() -> Iterator[tuple[int, int]]:
+    """Yield (limit, bytes left of it) of our control group and of those around it."""
+    for folder, limit_name, used_name, cached_name in _groups():
+        limit = _number_in(folder / limit_name)
+        if limit is not None:
+            used = _number_in(folder / used_name) or 0
+            # Files that were read are counted as used, but are given back when there is need.
+            yield limit, limit - used + _cached_files(folder / "memory.stat", cached_name)
+
+
+def _groups() -> Iterator[tuple[Path, str, str, str]]:
+    """Yield the folders of our control groups, with the names of their files and of a row."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
-        return
-    own = next((line[3:] for line in lines if line.startswith("0::")), "/")
-    place = _CGROUPS / own.strip("/")
-    yield from (folder / "memory.max" for folder in (place, *place.parents))
+        lines = []
+    places = {names: place.strip("/") for _, names, place in (line.split(":", 2) for line in lines)}
+    first, second = _CGROUPS / "memory", _CGROUPS
+    own = first / places.get("memory", "")  # version 1
+    for folder in (own, *own.parents):
+        if folder.is_relative_to(first):
+            yield folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+    own = second / places.get("", "")  # version 2
+    for folder in (own, *own.parents):
+        if folder.is_relative_to(second):
+            yield folder, "memory.max", "memory.current", "inactive_file"
+
+
+def _cached_files(stat: Path, name: str) -> int:
+    try:
+        rows = dict(line.split() for line in stat.read_text().splitlines())
+        return int(rows.get(name, 0))
+    except (OSError, ValueError):
+        return 0
 
 
 def _number_in(file: Path) -> int | None:

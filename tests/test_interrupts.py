@@ -55,7 +55,7 @@ def ctrl_c_on_a_terminal(tiny_config, tmp_path_factory):
 def test_ctrl_c_keeps_the_best_weights_and_exits_with_130(ctrl_c_on_a_terminal):
     exit_code, text, run = ctrl_c_on_a_terminal
     _assert_best_weights_kept(exit_code, text, run)
-    assert text.count("Stopping after this batch ... Finished epochs are kept.\r\n") == 1
+    assert text.count("Stopping after this batch ... What was trained is kept.\r\n") == 1
 
 
 @pytest.mark.slow
@@ -63,7 +63,7 @@ def test_sigterm_does_what_ctrl_c_does(tiny_config, tmp_path):
     process, run = _after_three_epochs(tiny_config, tmp_path)
     process.terminate()
     _, stderr = process.communicate(timeout=60)
-    assert stderr.count("Stopping after this batch ... Finished epochs are kept.\n") == 1
+    assert stderr.count("Stopping after this batch ... What was trained is kept.\n") == 1
     _assert_best_weights_kept(process.returncode, stderr, run)
 
 

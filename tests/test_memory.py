@@ -6,6 +6,7 @@ import json
 import shutil
 
 import numpy as np
+import psutil
 import pytest
 from click.testing import CliRunner
 from conftest import write_tiny_images
@@ -15,7 +16,7 @@ import cnnkit.training.loop as loop
 from cnnkit import memory
 from cnnkit.cli import main
 from cnnkit.errors import DataError, OutOfMemoryError
-from cnnkit.memory import computer_memory, explaining_lack_of_memory, is_out_of_memory
+from cnnkit.memory import computer_memory, explaining_lack_of_memory, free_memory, is_out_of_memory
 from cnnkit.runs import Run
 
 _HUGE_DENSE = "model: {layers: [flatten, dense: {units: 1000000000}]}"
@@ -28,6 +29,7 @@ _SMALL = "model: {layers: [flatten]}"
 def _a_computer_of_16_gb(monkeypatch):
     for module in (memory, memory_need):
         monkeypatch.setattr(module, "computer_memory", lambda: 16 * 10**9)
+        monkeypatch.setattr(module, "free_memory", lambda: 16 * 10**9)
 
 
 def _config(tmp_path, model, image_size=16, batch_size=32):
@@ -131,8 +133,9 @@ def test_a_training_that_runs_out_of_memory_says_what_to_lower(error, tmp_path, 
     monkeypatch.setattr(loop, "train_epoch", epoch)
     done = _fails("train", _config(tmp_path, _SMALL), "--runs-folder", tmp_path / "runs")
     assert done.exit_code == 1
-    sentence = done.output.splitlines()[-1]
+    sentence, *kept = done.output.splitlines()[-2:]
     assert sentence.startswith("There is not enough memory. Training needs about")
+    assert kept[0].startswith("No epoch has ended, so there are no weights to keep. To start again")
     assert "data.batch_size (now 32)" in sentence or "the layer output" in sentence
     info = json.loads((tmp_path / "runs" / "c" / "run.json").read_text())
     assert info["status"] == "failed"
@@ -230,7 +233,20 @@ def test_the_memory_of_this_computer_is_found(monkeypatch, tmp_path):
     group = tmp_path / "memory"
     group.mkdir()
     (group / "memory.limit_in_bytes").write_text("123456789\n")
+    (group / "memory.usage_in_bytes").write_text("100000000\n")
+    (group / "memory.stat").write_text("cache 7\ntotal_inactive_file 10000000\n")
     monkeypatch.setattr(memory, "_CGROUPS", tmp_path)
     assert computer_memory() == 123456789 + memory._swap_space()
+    assert free_memory() == 33456789 + psutil.swap_memory().free
     monkeypatch.setattr(memory, "_address_space", lambda: 1000)  # `ulimit -v`
     assert computer_memory() == 1000
+    assert free_memory() == 0
+
+
+def test_a_training_that_needs_more_than_is_free_is_refused(tmp_path, monkeypatch):
+    path = _config(tmp_path, "model: {layers: [flatten, dense: 100]}")
+    monkeypatch.setattr(memory_need, "free_memory", lambda: 500_000)
+    done = _fails("train", path, "--dry-run")
+    assert done.exit_code == 2
+    assert "The model does not fit into the free memory. Training needs about 1.3 MB" in done.output
+    assert "Now 500.0 kB are free: close other programs to have more." in done.output

@@ -261,7 +261,8 @@ def _saying_where_to_write(command: click.Command) -> Iterator[None]:
         yield
     except OSError as error:
         options = {parameter.name for parameter in command.params}
-        if error.filename and _is_about_writing(error):
+        # A failed training has said what to do, in a line of its own.
+        if error.filename and _is_about_writing(error) and "\n" not in error.strerror:
             if "output" in options:
                 error.strerror = f"{error.strerror}. Choose another place with -o."
             elif "runs_folder" in options:

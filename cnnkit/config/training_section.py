@@ -261,6 +261,11 @@ class TrainingConfig(Section):
         description="The training ends before an epoch that would not end within this time; null "
         "for no limit.",
     )
+    checkpoint_minutes: NumberAbove0 | None = Field(
+        10.0,
+        description="In an epoch that takes longer, what was trained is saved after so many "
+        "minutes; null to save at its end only.",
+    )
     keep_backup: Flag = Field(
         True,
         description="Whether a finished run keeps what train --resume RUN --epochs N needs, about "

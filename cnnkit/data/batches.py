@@ -29,6 +29,7 @@ def training_batches(
     batch_size: int,
     seed: int,
     epoch: int,
+    first_step: int = 0,
     augment: Augmentation | None = None,
     weights: np.ndarray | None = None,
     sigmoid: bool = False,
@@ -42,6 +43,7 @@ def training_batches(
         batch_size: images per batch; the last batch has the rest.
         seed: of the order and the augmentation.
         epoch: number of the epoch.
+        first_step: which batch comes first; the earlier ones are left out, and not read.
         augment: changes the images, and the targets if it mixes images.
         weights: how much each sample of the data set counts in the loss; adds a third item to each
             batch. If two images are mixed, their weights are mixed in the same proportion.
@@ -92,7 +94,9 @@ def training_batches(
         shown = (*shown, weights[order.samples, np.newaxis].astype(np.float32))
     # Batched before the images are read, so that Python is called once per batch, not per image.
     # The number of a batch decides how its images are mixed.
-    batches = tf.data.Dataset.from_tensor_slices(shown).batch(batch_size).enumerate()
+    batches = (
+        tf.data.Dataset.from_tensor_slices(shown).batch(batch_size).enumerate().skip(first_step)
+    )
     batches = batches.map(batch, num_parallel_calls=_num_threads(), deterministic=True)
     return batches.prefetch(_PREFETCHED_BATCHES).with_options(_options())
 

@@ -10,7 +10,7 @@ from cnnkit.config import Config
 from cnnkit.errors import UsageError
 from cnnkit.explore.summarize import summary_of_built, summary_of_layers
 from cnnkit.explore.summary_text import FLOAT32_BYTES, Summary, shape_text
-from cnnkit.memory import computer_memory, this_computer_has
+from cnnkit.memory import computer_memory, free_memory, this_computer_has
 from cnnkit.text import count_of, size_text
 
 
@@ -38,13 +38,20 @@ def check_fits(
     if config.model.backbone is not None:
         return
     summary = summary_of_layers(config, num_classes, batch_size)
-    if summary.training_bytes is None or summary.training_bytes <= memory:
+    free = min(memory, free_memory())
+    if summary.training_bytes is None or summary.training_bytes <= free:
         return
     # The phases may have other optimizers, so with phases only the weights are certain.
     slots = 0 if config.training.phases else summary.optimizer_slots
-    if _least_bytes(summary, slots) > memory:
+    least = _least_bytes(summary, slots)
+    if least > memory:
         raise UsageError(f"The model does not fit into memory. {need_text(summary)}")
-    note(f"The memory may not be enough. {need_text(summary)}")
+    free_text = f"Now {size_text(free)} are free: close other programs to have more."
+    if least > free:
+        raise UsageError(
+            f"The model does not fit into the free memory. {need_text(summary)} {free_text}"
+        )
+    note(f"The memory may not be enough. {need_text(summary)} {free_text}")
 
 
 def _check_batch_fits(config: Config, batch_size: int, memory: int) -> None:
@@ -72,7 +79,7 @@ def check_weights_fit(config: Config, num_classes: int) -> None:
         return
     summary = summary_of_layers(config, num_classes, batch_size=1)
     needed = FLOAT32_BYTES * (summary.parameters or 0)
-    if needed > memory:
+    if needed > min(memory, free_memory()):
         raise UsageError(
             f"The model does not fit into memory. {building_need(config, num_classes)}"
         )

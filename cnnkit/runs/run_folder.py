@@ -9,7 +9,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,6 +28,8 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "versions": dict,
     "data": dict,
     "resumed": list,
+    "stopped": str,
+    "batch_parts": int,
 }
 
 
@@ -252,9 +254,14 @@ class Run:
             self.update(status="interrupted", ended=_timestamp(), seconds=_since(begin))
             raise
         except BaseException as error:
-            self.update(
-                status="failed", ended=_timestamp(), seconds=_since(begin), error=reason_of(error)
-            )
+            # On a full disk this fails too: a run whose process is gone counts as interrupted.
+            with suppress(OSError):
+                self.update(
+                    status="failed",
+                    ended=_timestamp(),
+                    seconds=_since(begin),
+                    error=reason_of(error),
+                )
             raise
         self.update(status="finished", ended=_timestamp(), seconds=_since(begin))
 

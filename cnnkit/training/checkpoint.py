@@ -19,20 +19,17 @@ from cnnkit.files import atomic_write
 from cnnkit.model.build_model import without_optimizer
 from cnnkit.runs import Run
 from cnnkit.training.history import History
+from cnnkit.training.partial_epoch import PartialEpoch
 from cnnkit.training.weight_averages import averaged_weights, keeps_averages
 
 _MOST_UNSAVED_SECONDS = 30  # this much work at most is lost when the process is killed
-_PARTS = (
-    "model",
-    "optimizer",
-    "best",
-    "last",
-)  # names of arrays in the backup: model_0, model_1, ...
+# The names of arrays in the backup are model_0, model_1, ...
+_PARTS = ("model", "optimizer", "best", "last", "metrics")
 
 
 @dataclass(frozen=True)
 class Backup:
-    """Everything that the next epoch depends on, except for the config and the images.
+    """Everything that the rest of a training depends on, except for the config and the images.
 
     Args:
         rows: of history.csv, one for each finished epoch.
@@ -41,6 +38,7 @@ class Backup:
         best: the best weights, as from `get_weights`, if weights/best.keras may not have them yet.
         last: what weights/last.keras has, if that is not `model`: the averages of the optimizer.
         facts: about the training that the backup belongs to; compared when it is resumed.
+        partial: the epoch in which the weights are from, unless they are from the end of one.
     """
 
     rows: Sequence[dict[str, float]]
@@ -49,15 +47,22 @@ class Backup:
     best: Sequence[np.ndarray] | None
     last: Sequence[np.ndarray]
     facts: dict[str, Any]
+    partial: PartialEpoch | None = None
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""
-        facts = {"rows": self.rows, "facts": self.facts, "has_best": self.best is not None}
+        partial = self.partial
+        facts = {
+            "rows": self.rows,
+            "facts": self.facts,
+            "has_best": self.best is not None,
+            "partial": partial.facts() if partial else None,
+        }
+        metrics = partial.metrics if partial else ()
+        parts = (self.model, self.optimizer, self.best or (), self.last, metrics)
         arrays = {
             f"{part}_{number}": value
-            for part, values in zip(
-                _PARTS, (self.model, self.optimizer, self.best or (), self.last), strict=True
-            )
+            for part, values in zip(_PARTS, parts, strict=True)
             for number, value in enumerate(values)
         }
         with atomic_write(path, "wb") as file:
@@ -81,18 +86,20 @@ class Backup:
             ):
                 facts = json.loads(str(file["facts"]))
                 rows, has_best = facts["rows"], facts["has_best"]
-                facts = facts["facts"]
                 parts = {
                     part: [file[name] for name in file.files if name.startswith(f"{part}_")]
                     for part in _PARTS
                 }
+                metrics = parts.pop("metrics")
+                partial = facts["partial"] and PartialEpoch(**facts["partial"], metrics=metrics)
+                facts = facts["facts"]
         except (OSError, ValueError) as error:
             raise CnnkitError(
                 f"{path} is damaged, so this training cannot be resumed. Its best weights are in "
                 "weights/best.keras. Start a new training with cnnkit train CONFIG."
             ) from error
         best = parts.pop("best")
-        return cls(rows, **parts, best=best if has_best else None, facts=facts)
+        return cls(rows, **parts, best=best if has_best else None, facts=facts, partial=partial)
 
 
 class Checkpoint:
@@ -106,10 +113,13 @@ class Checkpoint:
         run: the run that the files belong to.
         history: of the training; its rows become part of the backup.
         facts: about the training, for the backup.
+        minutes: after which an epoch that goes on is saved; None for never.
     """
 
-    def __init__(self, model: Any, run: Run, history: History, facts: dict[str, Any]) -> None:
-        self._model, self._run = model, run
+    def __init__(
+        self, model: Any, run: Run, history: History, facts: dict[str, Any], minutes: float | None
+    ) -> None:
+        self._model, self._run, self._minutes = model, run, minutes
         self._history, self._facts = history, facts
         self._rows: list[dict[str, float]] = []  # of the epochs that the weights are from
         self._trained: Any = None
@@ -160,6 +170,41 @@ class Checkpoint:
         self._save_models(last)
         self._best, self._unsaved, self._saved_at = None, False, time.monotonic()
 
+    def is_due(self) -> bool:
+        """Return whether so much time has passed that an epoch that goes on should be saved."""
+        return self._minutes is not None and self._minutes * 60 < time.monotonic() - self._saved_at
+
+    def stop_in(self, partial: PartialEpoch) -> None:
+        """Save an epoch in which the training stops, and record where."""
+        if self.save_partial(partial):
+            self._run.update(stopped=partial.place)
+
+    def save_partial(self, partial: PartialEpoch) -> bool:
+        """Write a backup in the middle of an epoch, from which it can go on.
+
+        Returns:
+            False if weights became NaN or infinite. They are not saved: the next step will raise an
+            error, and the last good ones stay.
+        """
+        trained = values_of(self._trained_variables)
+        if not all_finite(trained):
+            return False
+        if self._unsaved:  # the end of an epoch of a head: the model files are made from it
+            assign(self._trained_variables, self._epoch_end)
+            self.save()
+            assign(self._trained_variables, trained)
+        Backup(
+            list(self._history.rows),
+            model=values_of(self._model.variables),
+            optimizer=values_of(self._trained.optimizer.variables),
+            best=None,
+            last=(),
+            facts=self._facts,
+            partial=partial,
+        ).write(self._run.backup)
+        self._saved_at = time.monotonic()
+        return True
+
     def close(self) -> None:
         """Save the weights of the last finished epoch, even in the middle of the next one."""
         if self._unsaved and self._epoch_end:
@@ -174,6 +219,8 @@ class Checkpoint:
     def restore(self, backup: Backup) -> None:
         """Give the model and the run's files the weights of a backup."""
         assign(self._model.variables, backup.model)
+        if backup.partial is not None:
+            return  # its files were written before it
         self._best, self._best_is_last = backup.best, False
         self._save_models(backup.last)
         self._best = None
@@ -221,6 +268,11 @@ class Checkpoint:
 def values_of(variables: Sequence[Any]) -> list[np.ndarray]:
     """Return the values of Keras variables."""
     return [variable.numpy() for variable in variables]
+
+
+def all_finite(values: Sequence[np.ndarray]) -> bool:
+    """Return whether no value is NaN or infinite."""
+    return all(np.isfinite(value).all() for value in values)
 
 
 def assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:

@@ -25,7 +25,7 @@ _RAW_FROM_KERAS = {
     for column, name in _FROM_KERAS.items()
     if column.startswith("val_")
 }
-NOT_FINITE = "The loss became NaN or infinite"  # how the error of such a training begins
+NOT_FINITE = "became NaN or infinite"  # in the error of such a training
 COLUMNS = ("epoch", "phase", *_FROM_KERAS, "learning_rate", "seconds")
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from cnnkit.backend import tf
 from cnnkit.config.own_calls import MIXING
@@ -21,18 +18,20 @@ from cnnkit.training.history import History
 from cnnkit.training.interrupts import interrupts_held_back
 from cnnkit.training.learning_rate import LearningRate
 from cnnkit.training.linear_probe import probe_epoch
+from cnnkit.training.partial_epoch import PartialEpoch
 from cnnkit.training.phase_features import CachedFeatureBatches
 from cnnkit.training.phase_work import phase_works
 from cnnkit.training.phases import Phase
 from cnnkit.training.plan import Plan, PlannedPhase
 from cnnkit.training.resuming import facts_of
 from cnnkit.training.step import train_epoch
+from cnnkit.training.stops import Stops
 from cnnkit.training.time_left import PhaseWork
 from cnnkit.training.time_limit import TimeIsUpError, TimeLimit
 from cnnkit.training.timed_report import TimedReport
 
 # What is said at once when Ctrl-C comes, because a batch may take long.
-_STOPPING = "Stopping after this batch ... Finished epochs are kept."
+_STOPPING = "Stopping after this batch ... What was trained is kept."
 _STOPPING_PROBE = "Stopping after this fit of the linear probe ... Finished epochs are kept."
 _SAVING = "The weights are being saved ... Ctrl-C again stops without them."
 
@@ -51,7 +50,8 @@ def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = N
         KeyboardInterrupt: Ctrl-C; what the finished epochs trained is saved.
     """
     history = History(run.history, plan.config.training.monitor, backup.rows if backup else ())
-    checkpoint = Checkpoint(plan.model, run, history, facts_of(plan))
+    minutes = plan.config.training.checkpoint_minutes
+    checkpoint = Checkpoint(plan.model, run, history, facts_of(plan), minutes)
     works = phase_works(plan)
     timed = TimedReport(report, works, is_resumed=backup is not None)
     limit = TimeLimit(plan.config.training.max_minutes)
@@ -64,7 +64,7 @@ def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = N
         for number, planned in enumerate(plan.phases, 1):
             history.begin_phase(number)
             if not _is_over(planned.phase, history):
-                loop.train_phase(number, planned, backup.optimizer if backup else ())
+                loop.train_phase(number, planned, backup)
     except TimeIsUpError:
         report.close()
         _end_in_time(run, history, limit, report)
@@ -78,23 +78,23 @@ def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = N
 
 
 def _end_in_time(run: Run, history: History, limit: TimeLimit, report: Report) -> None:
-    """Say that the time is over; the finished epochs are the result.
+    """Say that the time is up; the finished epochs are the result.
 
     Raises:
         CnnkitError: no epoch is finished.
     """
-    stated = f"training.max_minutes ({limit.minutes:g})"
+    stated, place = f"training.max_minutes ({limit.minutes:g})", run.info().get("stopped")
+    go_on = f"cnnkit train --resume {run.argument}"
     if not history.rows:
+        kept = f" What was trained is kept: the training stopped {place}." if place else ""
         raise CnnkitError(
-            f"No epoch ended within {stated}, so there is no result. Raise it, or make an epoch "
-            "shorter with a smaller data.image_size or network. `cnnkit train CONFIG --dry-run` "
-            "tells how long a training takes."
+            f"No epoch ended within {stated}, so there is no result yet.{kept} To go on for as "
+            f"long again: {go_on}. `cnnkit train CONFIG --dry-run` tells how long a training takes."
         )
     run.update(stopped_by="max_minutes")
-    report.note(
-        f"Stopped after epoch {len(history.rows)}: another one would not end within {stated}. To "
-        f"go on: cnnkit train --resume {run.argument}"
-    )
+    why = f"{stated} is over" if place else f"another one would not end within {stated}"
+    place = place or f"after epoch {len(history.rows)}"
+    report.note(f"Stopped {place}: {why}. To go on: {go_on}")
 
 
 def check_something_is_left(plan: Plan, run: Run, backup: Backup) -> None:
@@ -137,30 +137,32 @@ class _Loop:
     events: Any  # a writer of TensorBoard events, or None
     limit: TimeLimit
 
-    def train_phase(
-        self, number: int, planned: PlannedPhase, optimizer_state: Sequence[np.ndarray]
-    ) -> None:
+    def train_phase(self, number: int, planned: PlannedPhase, backup: Backup | None) -> None:
         """Train a phase, or what is left of it.
 
         Args:
             number: of the phase, from 1.
             planned: the phase.
-            optimizer_state: if the phase is resumed after some of its epochs.
+            backup: from which the training is resumed, perhaps in another phase.
         """
         phase, history = planned.phase, self.history
-        is_resumed = bool(history.phase_values)
+        partial = _partial_of(backup, history)
+        is_resumed = bool(history.phase_values or partial)
         if number > 1 and not is_resumed and self.plan.phases[number - 2].phase.data is None:
             # Not after a phase with other images: what these taught cannot be judged by the
             # validation images, so the last weights are passed on.
             self.checkpoint.load_best()
         model, batches = planned.start(self.plan.model, self.report)
-        if is_resumed:  # in the middle of the phase; otherwise the optimizer is new
+        if (
+            backup is not None and is_resumed
+        ):  # in the middle of the phase; otherwise the optimizer is new
             # Before it is built, an optimizer lacks most of its variables.
             model.optimizer.build(model.trainable_variables)
-            assign(model.optimizer.variables, optimizer_state)
+            assign(model.optimizer.variables, backup.optimizer)
         self.checkpoint.begin_phase(model)
         features = batches.seconds if isinstance(batches, CachedFeatureBatches) else None
-        self.report.phase_begins(number, len(history.phase_values), features)
+        done = len(history.phase_values)
+        self.report.phase_begins(number, done, features, in_epoch=partial is not None)
         self._note_start(number, phase, model, batches.description)
         if number == 1 and not is_resumed:
             for warning in first_warnings(planned, batches, self.first_work, model):
@@ -168,21 +170,19 @@ class _Loop:
         learning_rate = LearningRate(phase, batches.steps, history)
         stopping = _STOPPING_PROBE if phase.is_probe else _STOPPING
         with interrupts_held_back(lambda: self.report.note(stopping)) as raise_if_interrupted:
-
-            def stop_if_interrupted() -> None:
-                raise_if_interrupted()
-                self.limit.check()
-
+            stops = Stops(raise_if_interrupted, self.limit, self.checkpoint)
             while not _is_over(phase, history):
-                if history.phase_values and not self.limit.allows(history.rows[-1]["seconds"]):
-                    raise TimeIsUpError
+                # Epochs of this process: one that would never end in time is trained in parts.
+                if len(history.phase_values) > done:
+                    self.limit.check(history.rows[-1]["seconds"])
                 self._begin_epoch(batches.num_images)
                 if phase.is_probe:
-                    row = probe_epoch(model, batches, history, self.report, stop_if_interrupted)
+                    row = probe_epoch(model, batches, history, self.report, stops.check)
                 else:
                     row = train_epoch(
-                        model, batches, learning_rate, history, self.report, stop_if_interrupted
+                        model, batches, learning_rate, history, self.report, stops, partial
                     )
+                partial = None
                 self._end_epoch(row, save_now=phase.backbone_learns)
                 raise_if_interrupted()
             self.checkpoint.save()
@@ -226,6 +226,12 @@ class _Loop:
                 f"Phase {number} has not improved {history.monitor}: the best weights are still "
                 f"those of epoch {best}."
             )
+
+
+def _partial_of(backup: Backup | None, history: History) -> PartialEpoch | None:
+    """Return the epoch of the current phase in which a training goes on, if there is one."""
+    partial = backup.partial if backup else None
+    return partial if partial and partial.phase == history.phase else None
 
 
 def _is_over(phase: Phase, history: History) -> bool:

@@ -33,9 +33,9 @@ class ComputedFeatureBatches:
         # A function, so that the graph of the backbone is built once and not in every epoch.
         self._features = tf.function(lambda images: extractor(images, training=False))
 
-    def training(self, epoch: int) -> Any:
-        """Return the training batches of an epoch."""
-        return self._with_features(self._images.training(epoch))
+    def training(self, epoch: int, first_step: int = 0) -> Any:
+        """Return the training batches of an epoch from a step on."""
+        return self._with_features(self._images.training(epoch, first_step))
 
     def validation(self) -> Any:
         """Return the validation batches, or None if there are no validation images."""
@@ -77,9 +77,10 @@ class CachedFeatureBatches:
         new = f" ({features.num_computed:,} newly computed)" if features.num_computed else ""
         self.description = f" on cached features{views_text}{new}"
 
-    def training(self, epoch: int) -> Any:
-        """Return the training batches of an epoch; the views take turns."""
-        return self._images.training_from(self._views[epoch % len(self._views)], epoch, None)
+    def training(self, epoch: int, first_step: int = 0) -> Any:
+        """Return the training batches of an epoch from a step on; the views take turns."""
+        view = self._views[epoch % len(self._views)]
+        return self._images.training_from(view, epoch, None, first_step)
 
     def validation(self) -> Any:
         """Return the validation batches, or None if there are no validation images."""

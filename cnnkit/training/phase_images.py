@@ -22,6 +22,7 @@ class ImageBatches:
         config: its augmentation, batch size, class weights and seed are used.
         dataset: whose train split is learned from.
         validation_dataset: whose validation split is used; by default the same data set's.
+        parts: into which training batches are split later; validation batches are smaller instead.
 
     Raises:
         UsageError: a weight or an augmentation does not fit the data.
@@ -30,15 +31,22 @@ class ImageBatches:
     description = ""  # of the features, in messages: there are none here
 
     def __init__(
-        self, config: Config, dataset: ImageDataset, validation_dataset: ImageDataset | None = None
+        self,
+        config: Config,
+        dataset: ImageDataset,
+        validation_dataset: ImageDataset | None = None,
+        *,
+        parts: int = 1,
     ) -> None:
         self.config = config
         self.dataset, self.validation_dataset = dataset, validation_dataset or dataset
         self.augment = build_augmentation(config.augmentation, dataset.settings)
         self.batch_size = config.data.batch_size
+        self.part_size = math.ceil(self.batch_size / parts)
         self._training = dataset.select("train")
         self._validation = self.validation_dataset.select("validation")
         self.weights = self._weights(config)
+        self._sigmoid = config.model.output == "sigmoid"
         self.num_images = len(self._training)
         self.num_validation_images = len(self._validation)
         # The last batch of an epoch is smaller, so that every image is seen.
@@ -66,9 +74,12 @@ class ImageBatches:
         views = max(1, self.config.training.feature_views)
         return views * self.num_images + self.num_validation_images
 
-    def training(self, epoch: int) -> Any:
-        """Return the training batches of an epoch, which counts from 0 over all phases."""
-        return self.training_from(self.dataset, epoch, self.augment)
+    def training(self, epoch: int, first_step: int = 0) -> Any:
+        """Return the training batches of an epoch from a step on; both count from 0.
+
+        The epoch counts over all phases.
+        """
+        return self.training_from(self.dataset, epoch, self.augment, first_step)
 
     def validation(self) -> Any:
         """Return the validation batches, or None if there are no validation images."""
@@ -76,30 +87,31 @@ class ImageBatches:
             return None
         return self.in_order(self.validation_dataset, "validation")
 
-    def training_from(self, source: Any, epoch: int, augment: Augmentation | None) -> Any:
+    def training_from(
+        self, source: Any, epoch: int, augment: Augmentation | None, first_step: int = 0
+    ) -> Any:
         """Return the training batches of an epoch, with pixels or features.
 
         Args:
             source: the data set, or an object that has features where a data set has pixels.
             epoch: from 0, over all phases; the order and the augmentation depend on it.
             augment: changes the images.
+            first_step: the batches before it are left out.
         """
         return training_batches(
             source,
             self._training,
             epoch=epoch,
+            first_step=first_step,
             seed=self.config.training.seed,
             augment=augment,
             weights=self.weights,
             balanced=self.config.training.balanced_sampling,
-            **self._common,
+            batch_size=self.batch_size,
+            sigmoid=self._sigmoid,
         )
 
     def in_order(self, source: Any, split: str) -> Any:
         """Return the batches of `train` or `validation` in the order of the images, unchanged."""
         indices = self._validation if split == "validation" else self._training
-        return evaluation_batches(source, indices, **self._common)
-
-    @property
-    def _common(self) -> dict[str, Any]:
-        return {"batch_size": self.batch_size, "sigmoid": self.config.model.output == "sigmoid"}
+        return evaluation_batches(source, indices, batch_size=self.part_size, sigmoid=self._sigmoid)

@@ -34,6 +34,7 @@ from cnnkit.training.phase_features import (
 from cnnkit.training.phase_images import ImageBatches
 from cnnkit.training.phases import Phase, phases_of
 from cnnkit.training.sample_weights import weight_facts, weights_text
+from cnnkit.training.split_batches import split_batch_model
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,14 @@ class PlannedPhase:
         layers: the layers of the backbone that learn.
         optimizer: of Keras, not used before.
         images: the batches of images.
+        batch_parts: into which each batch is split if memory is short.
     """
 
     phase: Phase
     layers: LearningLayers
     optimizer: Any
     images: ImageBatches
+    batch_parts: int = 1
 
     @property
     def trains_head_only(self) -> bool:
@@ -77,17 +80,25 @@ class PlannedPhase:
         Raises:
             DataError: the cache folder has no room for the features.
         """
-        config = self.images.config
         # Before compiling, which fixes what is trained.
         self.layers.set_trainable()
         if not self.trains_head_only:
-            compile_model(model, config, self.optimizer)
-            return model, self.images
+            return self._compiled(model), self.images
         extractor, head = split_model(model, before_output=self.phase.is_probe)
-        compile_model(head, config, self.optimizer)
+        head = self._compiled(head)
         if self.caches_features:
             return head, CachedFeatureBatches(self.images, extractor, report)
         return head, ComputedFeatureBatches(self.images, extractor)
+
+    def _compiled(self, model: Any) -> Any:
+        """Return the compiled model, or one with the same weights that splits the batches."""
+        is_split = self.batch_parts > 1 and not self.phase.is_probe
+        if is_split:
+            model = split_batch_model(model, self.images.part_size)
+        compile_model(model, self.images.config, self.optimizer)
+        if is_split:
+            model.jit_compile = False  # XLA does not know loops over parts of different sizes
+        return model
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,7 @@ class Plan:
         model: the untrained `keras.Model`.
         phases: in order.
         initial: where the weights of the model come from; None for none of another run.
+        batch_parts: into which each batch is split; 1 unless memory is short.
     """
 
     config: Config
@@ -107,15 +119,19 @@ class Plan:
     model: Any
     phases: tuple[PlannedPhase, ...]
     initial: InitialWeights | None = None
+    batch_parts: int = 1
 
 
-def prepare(config: Config, report: Report, *, takes_weights: bool = True) -> Plan:
+def prepare(
+    config: Config, report: Report, *, takes_weights: bool = True, batch_parts: int = 1
+) -> Plan:
     """Check the data, build the model, and plan the phases. Only the pixel cache is written.
 
     Args:
         config: of the training.
         report: shows what happens.
         takes_weights: False if the weights of `model.weights` would be replaced by a backup's.
+        batch_parts: into which each batch is split, because memory is short.
 
     Raises:
         CnnkitError: the data or the model cannot be trained as they are.
@@ -148,9 +164,10 @@ def prepare(config: Config, report: Report, *, takes_weights: bool = True) -> Pl
         layers = learning_layers(model, phase)
         optimizer = build_optimizer(phase.optimizer, layers.rate_multiples())
         if phase.data not in batches:
-            batches[phase.data] = _batches(config, phase.data, dataset, report)
-        phases.append(PlannedPhase(phase, layers, optimizer, batches[phase.data]))
-    return Plan(config, dataset, model, tuple(phases), initial)
+            batches[phase.data] = _batches(config, phase.data, dataset, batch_parts, report)
+        planned = PlannedPhase(phase, layers, optimizer, batches[phase.data], batch_parts)
+        phases.append(planned)
+    return Plan(config, dataset, model, tuple(phases), initial, batch_parts)
 
 
 def _initial_weights(
@@ -194,7 +211,11 @@ def _memory_check(config: Config, report: Report) -> Callable[[int, int], None] 
 
 
 def _batches(
-    config: Config, data: PhaseDataConfig | None, dataset: ImageDataset, report: Report
+    config: Config,
+    data: PhaseDataConfig | None,
+    dataset: ImageDataset,
+    parts: int,
+    report: Report,
 ) -> ImageBatches:
     """Return the batches of a phase, from its own images if it has any.
 
@@ -202,7 +223,7 @@ def _batches(
         UsageError: these have other classes.
     """
     if data is None:
-        return ImageBatches(config, dataset)
+        return ImageBatches(config, dataset, parts=parts)
     # The weights are a column of data.source.
     changes = {"source": data.source, "shapes": data.shapes, "weight_column": None}
     own = _load(config.data.model_copy(update=changes), report)
@@ -212,4 +233,4 @@ def _batches(
             f"training.phases: {data.source} has other classes than data.source "
             f"({first_few(differing)}). Choose those that both have with data.classes."
         )
-    return ImageBatches(config, own, dataset)
+    return ImageBatches(config, own, dataset, parts=parts)

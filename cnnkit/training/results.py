@@ -103,7 +103,12 @@ def interruption_text(run: Run, *, is_trained: bool) -> str:
         is_trained: whether all epochs were finished.
     """
     resume = f"cnnkit train --resume {run.argument}"
-    epochs = run.num_epochs()
+    epochs, place = run.num_epochs(), run.info().get("stopped")
+    if not run.best.exists() and place:
+        return (
+            f"Interrupted {place}. What was trained is kept, but no epoch has ended, so there is "
+            f"no model yet.\nTo continue: {resume}"
+        )
     if not run.best.exists():
         when = "before the first epoch ended"
         if epochs:  # a second Ctrl-C came before they were saved
@@ -112,7 +117,7 @@ def interruption_text(run: Run, *, is_trained: bool) -> str:
     during = ", the last one, while the results were being written" if is_trained else ""
     return "\n".join(
         [
-            f"Interrupted after epoch {epochs}{during}.",
+            f"Interrupted {place or f'after epoch {epochs}'}{during}.",
             f"The best weights so far are kept: {run.best}",
             f"They can be used now: cnnkit predict IMAGE --model {run.argument}",
             f"To continue: {resume}",

@@ -205,7 +205,7 @@ def _config_lines(config: Config) -> list[str]:
         for phase in training.phases
     ]
     # These decide when a training stops and what it leaves, not what it computes.
-    of_no_effect = {"max_minutes": None, "keep_backup": True}
+    of_no_effect = {"max_minutes": None, "checkpoint_minutes": None, "keep_backup": True}
     training = training.model_copy(update={"phases": tuple(phases), **of_no_effect})
     parts = {"data": data, "model": model, "training": training}
     # As text, because the message about a change quotes the lines that differ.
@@ -215,4 +215,7 @@ def _config_lines(config: Config) -> list[str]:
 def earlier_seconds(run: Run, backup: Backup) -> float:
     """Return how long a run was trained before; if it was killed, the time of its epochs."""
     ended = run.info().get("seconds")
-    return ended if ended is not None else sum(row["seconds"] for row in backup.rows)
+    if ended is not None:
+        return ended
+    partial = backup.partial.seconds if backup.partial else 0.0
+    return sum(row["seconds"] for row in backup.rows) + partial

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import platform
 import shutil
@@ -23,6 +24,8 @@ from cnnkit.runs import Run, check_new_run, create_run
 from cnnkit.runs.in_training import only_training
 from cnnkit.training.checkpoint import Backup
 from cnnkit.training.disk_need import disk_need
+from cnnkit.training.failures import naming_the_cause, saying_what_is_kept
+from cnnkit.training.history import History
 from cnnkit.training.loop import check_something_is_left, train_phases
 from cnnkit.training.plan import Plan, prepare
 from cnnkit.training.results import interruption_text, write_best_model, write_results
@@ -30,6 +33,7 @@ from cnnkit.training.resumed_changes import ChangedSetting
 from cnnkit.training.resumed_images import changed_images, split_rows
 from cnnkit.training.resuming import changed_before, earlier_seconds, run_to_resume
 from cnnkit.training.sample_weights import weight_facts
+from cnnkit.training.split_batches import is_halving_useful
 from cnnkit.version import VERSION
 
 
@@ -63,7 +67,7 @@ def train(
     if warning := disk_need(plan, runs_folder).warning():
         report.note(warning)
     run = create_run(name, runs_folder)
-    with only_training(run):
+    with only_training(run), saying_what_is_kept(run):
         report.note(f"run: {run.folder}")
         return _run(plan, run, report, None, evaluate_test=evaluate_test)
 
@@ -104,14 +108,17 @@ def resume(
         changes = []
         if backup is not None:  # before the images are read, which may take minutes
             changes = changed_before(found, config, backup, _versions(), allow_changed)
-        plan = prepare(config, report, takes_weights=backup is None)
+        # With other parts, batch normalisation and dropout would give other weights.
+        parts = found.info().get("batch_parts", 1)
+        plan = prepare(config, report, takes_weights=backup is None, batch_parts=parts)
         if backup is not None:
             changes += changed_images(found, plan, backup, allow_changed)
             check_something_is_left(plan, found, backup)
         report.note(f"run: {found.folder}, {_where_it_continues(found, backup)}")
         for change in changes:
             report.note(f"changed: {change.text()}")
-        return _run(plan, found, report, backup, changes, evaluate_test=evaluate_test)
+        with saying_what_is_kept(found):
+            return _run(plan, found, report, backup, changes, evaluate_test=evaluate_test)
 
 
 def _run(
@@ -134,14 +141,15 @@ def _run(
             run.update(
                 resumed=[*info.get("resumed", []), epoch],
                 changed=[*info.get("changed", []), *new],
-                # These were of the weights so far.
+                # These were of the training so far.
                 epochs=None,
                 best_epoch=None,
                 metrics=None,
+                stopped=None,
             )
         try:
-            with explaining_lack_of_memory(lambda: _need(plan)):
-                history = train_phases(plan, run, report, backup)
+            with naming_the_cause(plan), explaining_lack_of_memory(lambda: _need(plan)):
+                plan, history = _train_all(plan, run, report, backup)
                 is_trained = True
                 write_results(run, plan, history, evaluate_test=evaluate_test)
         except KeyboardInterrupt as interrupt:
@@ -153,6 +161,27 @@ def _run(
     # After the status: a run that is killed here is finished, and one before can be resumed.
     _keep_or_remove_backup(run, plan.config)
     return run
+
+
+def _train_all(plan: Plan, run: Run, report: Report, backup: Backup | None) -> tuple[Plan, History]:
+    """Train all phases; if memory is short, with batches that are split up to three times."""
+    while True:
+        try:
+            return plan, train_phases(plan, run, report, backup)
+        except tf.errors.OpError as error:
+            size, parts = plan.config.data.batch_size, 2 * plan.batch_parts
+            if not is_halving_useful(error, size, plan.batch_parts):
+                raise
+        report.close()
+        report.note(
+            f"The memory is not enough for batches of {math.ceil(size / plan.batch_parts)} images. "
+            f"Each batch of {size} is now computed in {parts} parts, whose gradients are added: "
+            "learning rate and number of steps stay as they are."
+        )
+        run.update(batch_parts=parts)
+        backup = Backup.read(run.backup)
+        # With new weights: these may be half changed.
+        plan = prepare(plan.config, report, takes_weights=backup is None, batch_parts=parts)
 
 
 def _keep_or_remove_backup(run: Run, config: Config) -> None:
@@ -179,6 +208,8 @@ def _keep_best_model(run: Run, plan: Plan) -> None:
 
 
 def _where_it_continues(run: Run, backup: Backup | None) -> str:
+    if backup is not None and backup.partial:
+        return f"continues {backup.partial.place}"
     done = 0 if backup is None else len(backup.rows)
     again = run.num_epochs() - done  # epochs of a head, of which the weights were not saved yet
     again_text = f"; {again} finished epochs are trained again" if again > 0 else ""

@@ -24,11 +24,14 @@ class TimeLimit:
         """Return whether something that takes so many seconds would end in time."""
         return self._end is None or time.monotonic() + seconds <= self._end
 
-    def check(self) -> None:
+    def check(self, seconds: float = 0.0) -> None:
         """Do nothing while there is time.
 
+        Args:
+            seconds: that must be left.
+
         Raises:
-            TimeIsUpError: there is none left.
+            TimeIsUpError: they are not.
         """
-        if not self.allows(0):
+        if not self.allows(seconds):
             raise TimeIsUpError

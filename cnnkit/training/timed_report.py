@@ -46,7 +46,9 @@ class TimedReport(Report):
         self._noted: float | None = None  # the expected seconds that were noted last
         self.phase_begins(1, 0, None)
 
-    def phase_begins(self, number: int, epochs_done: int, features: float | None) -> None:
+    def phase_begins(
+        self, number: int, epochs_done: int, features: float | None, *, in_epoch: bool = False
+    ) -> None:
         """Begin to measure a phase.
 
         Args:
@@ -54,13 +56,14 @@ class TimedReport(Report):
             epochs_done: before the training was resumed.
             features: the seconds of computing all its features; None if there are none, or if they
                 were in the cache.
+            in_epoch: whether the first epoch is the rest of one, whose time tells little.
         """
         self._number, self._phase = number, self._phases[number - 1]
         if features is not None:
             self._measured[self._phase.before] = features
         self._pace = Pace()
         self._full_epochs: list[float] = []  # their seconds
-        self._is_first_epoch = True
+        self._is_first_epoch, self._is_rest = True, in_epoch
         self._epochs_done, self._fraction = epochs_done, 0.0  # of the epoch that goes on
 
     def note(self, text: str) -> None:
@@ -93,7 +96,8 @@ class TimedReport(Report):
         self._epochs_done, self._fraction = self._epochs_done + 1, 0.0
         is_probe = not self._images_done  # its time says nothing about other phases
         is_full = not self._is_first_epoch or seconds >= _LONG_EPOCH_SECONDS
-        self._is_first_epoch = False
+        is_full = is_full and not self._is_rest
+        self._is_first_epoch = self._is_rest = False
         if is_full and not is_probe:
             self._full_epochs.append(seconds)
             self._measured[self._phase.epoch] = mean(self._full_epochs[-_RECENT_EPOCHS:])

@@ -34,7 +34,7 @@ def loss_not_finite(evidence: Evidence) -> Verdict | None:
     """Return a verdict if the loss became NaN or infinite."""
     rows = [row for phase in evidence.phases for row in phase.rows]
     wrong = [row["epoch"] for row in rows if not math.isfinite(sum(row.values()))]
-    if not wrong and not evidence.error.startswith(NOT_FINITE):
+    if not wrong and NOT_FINITE not in evidence.error:
         return None
     config, number = evidence.config, evidence.phases[-1].number if evidence.phases else 1
     epoch = int(wrong[0]) if wrong else len(rows) + 1

@@ -84,6 +84,9 @@ class PixelStore:
         # Each row of a pack is checked when it is first read. Memory is trusted.
         self._verified = np.full(len(contents), self.pack is None)
         self._note, self._noted = note, False
+        self.failure: DataError | None = (
+            None  # the first one; TensorFlow raises another in its place
+        )
         self._mapped_bytes = 0
 
     @property
@@ -139,6 +142,10 @@ class PixelStore:
 
     def _decoded(self, rows: np.ndarray) -> np.ndarray:
         pixels = np.empty((len(rows), *self.settings.shape), np.uint8)
-        for position, row in enumerate(rows):
-            pixels[position] = self._originals.decode(self._contents[row : row + 1])
+        try:
+            for position, row in enumerate(rows):
+                pixels[position] = self._originals.decode(self._contents[row : row + 1])
+        except DataError as error:
+            self.failure = self.failure or error
+            raise
         return pixels

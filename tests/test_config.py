@@ -110,6 +110,7 @@ training:
   deterministic: true
   tensorboard: true
   max_minutes: null
+  checkpoint_minutes: 10.0
   keep_backup: true
 """
     )

@@ -41,10 +41,14 @@ class _Clock(Report):
 
 
 @pytest.mark.parametrize(
-    ("config", "epoch", "in_the_next"), [("plain", 2, False), ("phases", 4, True)]
+    ("config", "epoch", "in_the_next", "text"),
+    [
+        ("plain", 2, False, "Stopped after epoch 2: another one would not end within "),
+        ("phases", 4, True, "Stopped in epoch 5 after 16 of 24 images, because of "),
+    ],
 )
 def test_it_stops_in_time_and_goes_on_to_the_same_weights(
-    resume_start, tmp_path, monkeypatch, config, epoch, in_the_next
+    resume_start, tmp_path, monkeypatch, config, epoch, in_the_next, text
 ):
     clock = _Clock(monkeypatch, epoch=epoch, in_the_next=in_the_next)
     settings = load_config(resume_start / f"{config}.yaml", ["training.max_minutes=30"])
@@ -53,11 +57,8 @@ def test_it_stops_in_time_and_goes_on_to_the_same_weights(
     assert run.info()["status"] == "finished" and run.info()["stopped_by"] == "max_minutes"
     assert run.info()["metrics"]["test"]["accuracy"] >= 0
     assert run.tflite.exists()
-    assert any(
-        f"Stopped after epoch {epoch}: another one would not end within training.max_minutes (30)"
-        in note
-        for note in clock.notes
-    )
+    assert any(note.startswith(f"{text}training.max_minutes (30).") for note in clock.notes)
+    assert ("stopped" in run.info()) == in_the_next
     clock.epoch = None
     assert cnnkit.resume(run.folder) == run
     assert_same_run(run, find_run(config, resume_start / "runs"))
@@ -77,8 +78,15 @@ def test_a_last_epoch_that_would_end_too_late_is_not_begun(monkeypatch):
     assert time_limit.TimeLimit(None).allows(1e12)
 
 
-def test_without_a_finished_epoch_the_training_has_failed(resume_start, tmp_path):
+def test_a_time_in_which_no_epoch_ends_still_leads_to_the_same_weights(resume_start, tmp_path):
+    """Each resume goes on by one step: jobs may be shorter than an epoch."""
     settings = load_config(resume_start / "plain.yaml", ["training.max_minutes=1e-9"])
     with pytest.raises(CnnkitError, match=r"No epoch ended within training.max_minutes \(1e-09\)"):
         train(settings, name="short", runs_folder=tmp_path, report=Report())
-    assert find_run("short", tmp_path).info()["status"] == "failed"
+    run = find_run("short", tmp_path)
+    assert run.info()["status"] == "failed"
+    assert run.info()["stopped"] == "in epoch 1 after 8 of 24 images"
+    with pytest.raises(CnnkitError, match="the training stopped in epoch 1 after 16 of 24 images"):
+        cnnkit.resume(run.folder)
+    cnnkit.resume(run.folder, overrides=["training.max_minutes=null"])
+    assert_same_run(run, find_run("plain", resume_start / "runs"))

@@ -23,13 +23,8 @@ _STATUSES = ("running", "finished", "failed", "interrupted")
 _SPLIT_COLUMNS = ("path", "label", "split", "sha256")
 # What the other keys of run.json hold, as far as commands use them.
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
-    "seconds": (int, float),
-    "host": str,
-    "versions": dict,
-    "data": dict,
-    "resumed": list,
-    "stopped": str,
-    "batch_parts": int,
+    **{"seconds": (int, float), "batch_parts": int, "host": str, "stopped": str},
+    **{"versions": dict, "data": dict, "resumed": list},
 }
 
 
@@ -251,19 +246,14 @@ class Run:
         try:
             yield
         except KeyboardInterrupt:
-            self.update(status="interrupted", ended=_timestamp(), seconds=_since(begin))
+            self.update(status="interrupted", **_end(begin))
             raise
         except BaseException as error:
             # On a full disk this fails too: a run whose process is gone counts as interrupted.
             with suppress(OSError):
-                self.update(
-                    status="failed",
-                    ended=_timestamp(),
-                    seconds=_since(begin),
-                    error=reason_of(error),
-                )
+                self.update(status="failed", **_end(begin), error=reason_of(error))
             raise
-        self.update(status="finished", ended=_timestamp(), seconds=_since(begin))
+        self.update(status="finished", **_end(begin))
 
 
 def _fault_of(info: Any) -> str | None:
@@ -303,5 +293,5 @@ def _timestamp() -> str:
     return datetime.now(timezone.utc).isoformat()
 
 
-def _since(begin: float) -> float:
-    return round(time.time() - begin, 2)
+def _end(begin: float) -> dict[str, Any]:
+    return {"ended": _timestamp(), "seconds": round(time.time() - begin, 2)}

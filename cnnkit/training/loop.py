@@ -92,9 +92,10 @@ def _end_in_time(run: Run, history: History, limit: TimeLimit, report: Report) -
             f"long again: {go_on}. `cnnkit train CONFIG --dry-run` tells how long a training takes."
         )
     run.update(stopped_by="max_minutes")
-    why = f"{stated} is over" if place else f"another one would not end within {stated}"
-    place = place or f"after epoch {len(history.rows)}"
-    report.note(f"Stopped {place}: {why}. To go on: {go_on}")
+    where = f"after epoch {len(history.rows)}: another one would not end within"
+    if place:
+        where = f"{place}, because of"
+    report.note(f"Stopped {where} {stated}. To go on: {go_on}")
 
 
 def check_something_is_left(plan: Plan, run: Run, backup: Backup) -> None:

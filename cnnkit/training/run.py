@@ -192,7 +192,8 @@ def _keep_or_remove_backup(run: Run, config: Config) -> None:
         return
     backup = Backup.read(run.backup)
     if backup is not None and backup.best is not None:
-        replace(backup, best=None).write(run.backup)
+        with contextlib.suppress(OSError):  # a full disk: it only takes more room
+            replace(backup, best=None).write(run.backup)
 
 
 def _need(plan: Plan) -> str:

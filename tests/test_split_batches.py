@@ -1,0 +1,119 @@
+"""A batch that does not fit into memory is computed in parts, to the same effect."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import write_tiny_images
+from interrupted_runs import history_of
+
+import cnnkit
+from cnnkit.runs import find_run
+
+_CONFIG = """
+data: {source: images, image_size: 128, batch_size: 40, split: {validation: 0.2, test: 0.1}}
+model: {layers: [conv: {filters: 64, kernel_size: 3, padding: same}, global_pool]}
+training: {epochs: 2, tensorboard: false}
+"""
+
+
+@pytest.mark.parametrize("sigmoid", [False, True])
+def test_a_step_in_parts_changes_the_weights_as_one_with_the_whole_batch(sigmoid):
+    from cnnkit.backend import keras
+    from cnnkit.training.split_batches import split_batch_model
+
+    def compiled(parts):
+        image = keras.Input((4, 4, 1))
+        hidden = keras.layers.Flatten()(image)
+        units, activation = (1, "sigmoid") if sigmoid else (3, "softmax")
+        penalty = keras.regularizers.L2(0.1)
+        output = keras.layers.Dense(units, activation, kernel_regularizer=penalty)(hidden)
+        model = keras.Model(image, output)
+        model.set_weights([np.ones((16, units)) * 0.1 * np.arange(units), np.zeros(units)])
+        model = split_batch_model(model, 4) if parts else model
+        loss = "binary_crossentropy" if sigmoid else "categorical_crossentropy"
+        optimizer = keras.optimizers.SGD(0.1, momentum=0.9, clipnorm=0.5)
+        model.compile(optimizer, loss=loss, metrics=["accuracy"])
+        return model
+
+    random = np.random.default_rng(0)
+    images = random.normal(size=(10, 4, 4, 1)).astype("float32")  # parts of 4, 4 and 2
+    labels = random.integers(0, 2 if sigmoid else 3, 10)
+    targets = labels[:, None].astype("float32") if sigmoid else np.eye(3, dtype="float32")[labels]
+    weights = random.uniform(0.5, 2, 10).astype("float32")
+    whole, split = compiled(False), compiled(True)
+    for _ in range(2):  # the second step sees the momentum
+        logs = [
+            model.train_on_batch(images, targets, weights, return_dict=True)
+            for model in (whole, split)
+        ]
+    assert logs[0] == pytest.approx(logs[1], rel=1e-5)
+    for one, other in zip(whole.get_weights(), split.get_weights(), strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
+    assert int(split.optimizer.iterations) == 2
+
+
+@pytest.fixture(scope="module")
+def limited_run(tmp_path_factory):
+    """Return (stderr, run) of a training that got 200 MB of TensorFlow's own allocator for GPUs.
+
+    The outputs of the convolution alone take 168 MB per batch. TensorFlow raises the error that it
+    raises on a GPU without memory; oneDNN is off because it ends the process instead.
+    """
+    folder = tmp_path_factory.mktemp("limited")
+    write_tiny_images(folder / "images", images_per_class=22)
+    (folder / "c.yaml").write_text(_CONFIG)
+    limits = {"TF_CPU_ALLOCATOR_USE_BFC": "true", "TF_CPU_BFC_MEM_LIMIT_IN_MB": "200"}
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnkit", "train", "c.yaml", "--json"],
+        cwd=folder,
+        env={**os.environ, **limits, "TF_ENABLE_ONEDNN_OPTS": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr, find_run("c", folder / "runs")
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_the_training_says_so(limited_run):
+    stderr, run = limited_run
+    assert (
+        "The memory is not enough for batches of 40 images. Each batch of 40 is now computed in 2 "
+        "parts, whose gradients are added: learning rate and number of steps stay as they are.\n"
+    ) in stderr
+    assert "Traceback" not in stderr
+    assert run.info()["batch_parts"] in (2, 4, 8)
+    assert run.info()["status"] == "finished"
+
+
+def test_the_curve_is_that_of_whole_batches(limited_run, tmp_path):
+    _, run = limited_run
+    whole = cnnkit.train(run.folder.parent.parent / "c.yaml", runs_folder=tmp_path)
+    for one, other in zip(history_of(run), history_of(whole), strict=True):
+        for column in ("train_loss", "val_loss", "train_accuracy", "val_accuracy"):
+            assert float(one[column]) == pytest.approx(float(other[column]), rel=1e-3)
+    assert "batch_parts" not in whole.info()
+
+
+def test_a_resumed_training_keeps_the_parts(limited_run, tmp_path):
+    _, run = limited_run
+    again = cnnkit.resume(run.folder, overrides=["training.epochs=3"])
+    assert again.info()["batch_parts"] == run.info()["batch_parts"]
+    assert len(history_of(again)) == 3
+
+
+def test_halving_ends_after_three_times_and_with_single_images():
+    from cnnkit.backend import tf
+    from cnnkit.training.split_batches import is_halving_useful
+
+    with pytest.raises(tf.errors.ResourceExhaustedError) as caught:
+        tf.zeros((1 << 40, 1 << 10))
+    assert is_halving_useful(caught.value, 32, 1)
+    assert is_halving_useful(caught.value, 32, 4)
+    assert not is_halving_useful(caught.value, 32, 8)
+    assert not is_halving_useful(caught.value, 1, 1)
+    assert not is_halving_useful(ValueError("OOM"), 32, 1)

@@ -103,31 +103,57 @@ def main() -> None:
     arguments = _arguments()
     # Before the trainings are forked, because importing takes longer than such a training.
     print(f"TensorFlow {tf.__version__}", file=sys.stderr)
+    print("| killed | the run then | resumed |\n|---|---|---|")
+    wrong = _kill_at_moments(arguments.kills, arguments.seed) if arguments.kills else 0
+    if arguments.writes:
+        part, parts = map(int, arguments.share.split("/"))
+        wrong += _kill_at_changes(arguments.seed, slice(part - 1, None, parts))
+    print(f"\nTrainings that ended differently: {wrong}.")
+    sys.exit(bool(wrong))
+
+
+def _kill_at_moments(number: int, seed: int) -> int:
+    """Return how many trainings ended differently."""
+    with tempfile.TemporaryDirectory() as work:
+        folder, draw = Path(work), random.Random(seed)
+        expected, _, seconds = _in_one_go(folder, _CONFIG, seed)
+        moments = [draw.uniform(0, seconds) for _ in range(number)]
+        return sum(
+            not _trial(folder, f"kill{each}", expected, f"after {moment:.2f} s", moment=moment)
+            for each, moment in enumerate(moments)
+        )
+
+
+def _kill_at_changes(seed: int, chosen: slice) -> int:
+    """Return how many trainings ended differently. These are shorter: there are many changes."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        _write_images(folder / "images", arguments.seed)
-        (folder / "c.yaml").write_text(_CONFIG)
-        begin = time.monotonic()
-        changes = _train(folder, "whole")
-        seconds = time.monotonic() - begin
-        expected = results_of(Run(folder / "whole" / "c"))
-        print("| killed | the run then | resumed |\n|---|---|---|")
-        draw, wrong = random.Random(arguments.seed), 0
-        for number in range(arguments.kills):
-            moment = draw.uniform(0, seconds)
-            place = f"after {moment:.2f} s"
-            wrong += not _trial(folder, f"kill{number}", expected, place, moment=moment)
-        for number, name in enumerate(changes if arguments.writes else [], 1):
-            place = f"before change {number}, {name}"
-            wrong += not _trial(folder, f"write{number}", expected, place, last=number)
-        print(f"\nTrainings that ended differently: {wrong}.")
-        sys.exit(bool(wrong))
+        short = _CONFIG.replace("epochs: 4", "epochs: 2").replace("batch_size: 8", "batch_size: 12")
+        expected, changes, _ = _in_one_go(folder, short, seed)
+        return sum(
+            not _trial(
+                folder, f"change{each}", expected, f"before change {each}, {name}", last=each
+            )
+            for each, name in list(enumerate(changes, 1))[chosen]
+        )
+
+
+def _in_one_go(folder: Path, config: str, seed: int) -> tuple[dict[str, Any], list[str], float]:
+    """Return the results of a training that is not killed, its changes and its seconds."""
+    _write_images(folder / "images", seed)
+    (folder / "c.yaml").write_text(config)
+    begin = time.monotonic()
+    changes = _train(folder, "whole")
+    return results_of(Run(folder / "whole" / "c")), changes, time.monotonic() - begin
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kills", type=int, default=30, help="at random moments, by default 30")
     parser.add_argument("--writes", action="store_true", help="also one at each change of a file")
+    parser.add_argument(
+        "--share", default="1/1", help="1/3, 2/3, 3/3: every third change, in three processes"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the moments and the images")
     return parser.parse_args()
 
@@ -153,10 +179,12 @@ def _trial(
 ) -> bool:
     """Kill one training, resume it, print the row, and return whether it ended as expected."""
     _train(folder, name, moment=moment, last=last)
-    run = Run(folder / name / "c")
-    state = _state(run)
+    state = _state(Run(folder / name / "c"))
     _train(folder, name, resume=True)
-    different = [key for key, value in results_of(run).items() if value != expected[key]]
+    # A run that was killed before it had a config.yaml cannot be resumed: it is trained anew.
+    last_run = sorted(path for path in (folder / name).iterdir() if path.name in ("c", "c-2"))[-1]
+    found = results_of(Run(last_run))
+    different = [key for key, value in found.items() if value != expected[key]]
     verdict = f"DIFFERENT: {', '.join(different)}" if different else "the same"
     print(f"| {place} | {state} | {verdict} |", flush=True)
     return not different

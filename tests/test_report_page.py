@@ -37,6 +37,20 @@ def test_a_click_on_a_cell_shows_its_images(page_file, open_page):
     assert not dialog.is_visible()
 
 
+def test_each_image_is_embedded_once_and_seen_wherever_it_belongs(page_file, open_page):
+    text = page_file.read_text(encoding="utf-8")
+    sources = re.findall(r"data:image/(?:png|jpeg);base64,[\w+/=]+", text)
+    assert len(sources) == len(set(sources)) > 20
+    page = open_page(page_file)
+    galleries = page.locator("#errors .gallery")
+    for gallery, number in ((galleries.nth(0), 5), (galleries.nth(1), 12)):
+        widths = gallery.locator("img").evaluate_all("all => all.map(one => one.naturalWidth)")
+        assert widths == [16] * number
+    page.locator(".matrix td.wrong").first.click()  # the same images as in the first gallery
+    widths = page.locator("dialog img").evaluate_all("all => all.map(one => one.naturalWidth)")
+    assert widths == [16] * 5
+
+
 def test_the_matrix_can_be_used_with_the_keyboard_alone(page_file, open_page):
     page = open_page(page_file)
     page.locator(".matrix td").first.focus()

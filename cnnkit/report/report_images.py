@@ -6,7 +6,7 @@ import base64
 import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -35,12 +35,16 @@ class Thumbnail:
     """A small copy of an image.
 
     Args:
-        source: the `src` of an `<img>`; empty if the image cannot be shown.
-        reason: then, why.
+        source: the `src` of an `<img>`; empty if the image cannot be shown, or is in another place.
+        reason: why it cannot be shown.
+        name: the id of its place in the page, if it may be shown in another place too.
+        same_as: the id of the place that has it; the script of the page copies it.
     """
 
     source: str = ""
     reason: str = ""
+    name: str = ""
+    same_as: str = ""
 
 
 class ReportImages:
@@ -63,6 +67,7 @@ class ReportImages:
         self._sample_range = sample_range
         self._spelling = PathSpelling()
         self._loaded: dict[str, Thumbnail] = {}
+        self._places: dict[str, str] = {}  # source -> id of the place that has it
 
     def load(self, paths: Iterable[str]) -> None:
         """Read images, those of them that were not read before, on all processors."""
@@ -74,6 +79,19 @@ class ReportImages:
     def __getitem__(self, path: str) -> Thumbnail:
         """Return the small copy of an image that was loaded."""
         return self._loaded[path]
+
+    def in_next_place(self, path: str) -> Thumbnail:
+        """Return what the next place of the page has: the image, or where it is already.
+
+        Ask for the places without a script first: only those have an id.
+        """
+        found = self._loaded[path]
+        if not found.source:
+            return found
+        if place := self._places.get(found.source):
+            return Thumbnail(same_as=place)
+        self._places[found.source] = f"image-{len(self._places) + 1}"
+        return replace(found, name=self._places[found.source])
 
     def find(self, path: str) -> ImageFile | None:
         """Return the file with a path of the run, None if there is none."""

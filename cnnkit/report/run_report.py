@@ -125,8 +125,8 @@ class _Content:
             [] if self._predictions is None else find_cells(self._predictions, most)
         )
         self._images.load(self._wanted())
-        confusion, self._cell_data = confusion_section(facts, self._cells, self._images)
-        self.sections = [*self._sections(confusion)]
+        self._cell_data: Mapping[str, Any] = {}
+        self.sections = [*self._sections()]
 
     def page(self) -> str:
         """Return the page."""
@@ -150,19 +150,23 @@ class _Content:
         for some in (confident_errors(predictions), least_certain(predictions), *shown_cells):
             yield from (predictions.paths[index] for index in some)
 
-    def _sections(self, confusion: Section) -> Iterator[Section]:
+    def _sections(self) -> Iterator[Section]:
         facts = self._facts
         maps, why_no_maps = self._maps()
+        samples = samples_section(facts, self._images)
+        errors = errors_section(facts, self._images, maps, why_no_maps)
+        # After them, because its images are only there with a script, and theirs without, too.
+        confusion, self._cell_data = confusion_section(facts, self._cells, self._images)
         verdicts = find_verdicts(facts)
         yield headline_section(facts, verdicts)
         yield request_section(facts.config)
         yield data_section(facts, self._checked())
-        yield samples_section(facts, self._images)
+        yield samples
         yield curves_section(facts, verdicts)
         yield metrics_section(facts)
         yield classes_section(facts)
         yield confusion
-        yield errors_section(facts, self._images, maps, why_no_maps)
+        yield errors
         yield slices_section(facts, self._slices())
         yield calibration_section(facts)
         yield robustness_section(facts)

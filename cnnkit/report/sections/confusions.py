@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.metrics import MOST_CLASSES_IN_FULL
 from cnnkit.report.number_text import percent
-from cnnkit.report.report_images import ReportImages
+from cnnkit.report.report_images import ReportImages, Thumbnail
 from cnnkit.report.run_facts import RunFacts
 from cnnkit.report.section import Section
 from cnnkit.report.sections.score_tables import evaluate_command
@@ -130,12 +130,16 @@ def _cell_data(cell: Cell, predictions: Predictions, images: ReportImages) -> Ma
         "title": title,
         "count": count_of(cell.images, "image") + (f"; {left:,} are not shown" if left else ""),
         "images": [
-            {
-                "path": predictions.paths[index],
-                "probability": percent(float(predictions.confidence[index])),
-                "source": images[predictions.paths[index]].source,
-                "reason": images[predictions.paths[index]].reason,
-            }
+            _picture(predictions, index, images.in_next_place(predictions.paths[index]))
             for index in cell.shown
         ],
+    }
+
+
+def _picture(predictions: Predictions, index: int, image: Thumbnail) -> Mapping[str, str]:
+    facts = {"source": image.source, "same": image.same_as, "reason": image.reason}
+    return {
+        "path": predictions.paths[index],
+        "probability": percent(float(predictions.confidence[index])),
+        **{name: value for name, value in facts.items() if value},
     }

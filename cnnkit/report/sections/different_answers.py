@@ -132,7 +132,7 @@ def _picture(answers: Answers, index: int, images: ReportImages) -> Mapping[str,
     path = answers.paths[index]
     return {
         "path": path,
-        "image": images[path],
+        "image": images.in_next_place(path),
         "label": answers.class_names[answers.labels[index]],
         "answers": [
             {

@@ -72,7 +72,7 @@ def _picture(
     names, path = predictions.class_names, predictions.paths[index]
     return {
         "path": path,
-        "image": images[path],
+        "image": images.in_next_place(path),
         "map": maps.get(path, ""),
         "label": names[predictions.labels[index]],
         "answer": names[predictions.predicted[index]],

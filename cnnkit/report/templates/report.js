@@ -1,5 +1,9 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 
+// An image is in the page once; other places of it only say where.
+const sourceOf = id => document.getElementById(id).src;
+for (const image of document.querySelectorAll("img[data-same]")) image.src = sourceOf(image.dataset.same);
+
 // A click on a heading sorts a table by that column, a second one the other way round.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells], body = table.tBodies[0];
@@ -28,8 +32,9 @@ const dialog = document.getElementById("pictures");
 const make = (name, properties) => Object.assign(document.createElement(name), properties);
 function picture(image) {
   const figure = document.createElement("figure");
-  const shown = image.source
-    ? make("img", {src: image.source, alt: image.path})
+  const source = image.same ? sourceOf(image.same) : image.source;
+  const shown = source
+    ? make("img", {src: source, alt: image.path})
     : make("span", {className: "no-image", textContent: image.reason});
   const caption = make("figcaption", {textContent: image.probability});
   caption.append(make("small", {textContent: image.path}));

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 from conftest import write_tiny_images
+from huggingface_hub import ModelCard
 from test_report import read
 
 import cnnkit
@@ -58,7 +60,9 @@ def test_the_command_adds_maps_of_the_errors_slices_and_the_check(own_run):
     written = write_report(own_run)
     errors = _section(written, "errors").values
     assert errors["has_maps"] and errors["why_no_maps"] == ""
-    assert all(each["map"].startswith("data:image/") for each in errors["errors"])
+    # A map that is 0 everywhere is not drawn.
+    maps = [each["map"] for each in errors["errors"] if each["map"]]
+    assert maps and all(each.startswith("data:image/") for each in maps)
     assert _section(written, "slices").values is not None
     assert _section(written, "network").values["totals"][0] == (
         "parameters",
@@ -98,6 +102,26 @@ def test_the_page_of_a_cross_validation_is_about_all_images(tmp_path):
     assert "no longer there" not in page.words and "has changed" not in page.words
     written = write_report(folds)
     assert _section(written, "metrics").values["folds"][0][0] == "fold1"
+    curves = _section(written, "curves").values["folds"]
+    assert curves["names"] == ["fold1", "fold2"] and len(curves["charts"]) == 4
+    errors = _section(written, "errors").values["errors"]
+    assert all((tmp_path / "images" / each["path"]).is_file() for each in errors)
+    # The answers were given by different models, each of which explains its own.
+    explained = {str(tmp_path / "images" / each["path"]) for each in errors if each["map"]}
+    for run in folds.runs:
+        tested = {row["path"] for row in run.read_split() if row["split"] == "test"}
+        assert explained & tested
+    card = ModelCard((folds.folder / "model_card.md").read_text())
+    assert card.data.eval_results[0].metric_value == metrics["accuracy"]
+    assert card.data.eval_results[0].dataset_name == "images"
+    accuracies = [run.info()["metrics"]["test"]["accuracy"] for run in folds.runs]
+    for sentence in (
+        "It is a cross-validation: 2 models of the same kind",
+        f"single fold is {np.mean(accuracies):.1%} on average, with a standard deviation of "
+        f"{100 * np.std(accuracies, ddof=1):.1f} points over 2 folds",
+        "cnnkit predict IMAGE --model fold1/model.tflite",
+    ):
+        assert sentence in card.text
     shutil.rmtree(folds.folder / "evaluation")
     with pytest.raises(UsageError, match="no pooled results yet"):
         write_report(folds)

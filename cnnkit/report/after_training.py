@@ -26,11 +26,9 @@ def report_after_training(
     """
     folder = trained.folder if isinstance(trained, Run) else trained.run_folder
     try:
-        if isinstance(trained, Run):
-            write_report(trained, quick=True)
-            write_model_card(trained)
-        else:
-            write_report(read_folds(folder), quick=True)
+        of = trained if isinstance(trained, Run) else read_folds(folder)
+        write_report(of, quick=True)
+        write_model_card(of)
     except (CnnkitError, OSError) as error:
         note(
             f"The training is complete, but its report could not be written: {reason_of(error)} "

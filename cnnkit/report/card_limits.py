@@ -115,7 +115,7 @@ def _slices(scores: Scores) -> Iterator[str]:
 
 
 def _calibration(facts: RunFacts, scores: Scores) -> Iterator[str]:
-    if facts.run.calibration.is_file():
+    if facts.is_calibrated:
         yield from _as_calibrated(facts)
         return
     error = scores.metrics["ece"]

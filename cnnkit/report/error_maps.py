@@ -51,7 +51,8 @@ def error_maps(
                 path = predictions.paths[index]
                 target = Target(int(predictions.predicted[index]), int(predictions.labels[index]))
                 try:
-                    maps[path] = _picture(opened, path, target, images)
+                    if picture := _picture(opened, path, target, images):
+                        maps[path] = picture
                 except ImageError:  # the page says so where the image would be
                     continue
                 progress(done, len(there))
@@ -61,14 +62,34 @@ def error_maps(
         hint = f"cnnkit explain --errors --method occlusion --model {quoted(run.folder)}"
         reason = str(error).partition(". ")[0]  # what follows is about options of `explain`
         return {}, f"Grad-CAM is not possible here: {reason}. Instead: {hint}"
-    return maps, ""
+    return maps, "" if maps else "Grad-CAM is 0 everywhere in each of these images."
+
+
+def fold_error_maps(
+    folds: Sequence[Run],
+    predictions: Predictions,
+    positions: Sequence[int],
+    images: ReportImages,
+    report: Report,
+) -> tuple[dict[str, str], str]:
+    """Return the same for a cross-validation: each error is explained by the model that made it."""
+    maps: dict[str, str] = {}
+    for run in folds:
+        tested = {row["path"] for row in run.read_split() if row["split"] == "test"}
+        own = [index for index in positions if predictions.paths[index] in tested]
+        found, why_none = error_maps(run, predictions, own, images, report)
+        maps |= found
+    return maps, "" if maps else why_none
 
 
 def _picture(opened: Opened, path: str, target: Target, images: ReportImages) -> str:
+    """Return the `src` of a picture of the map; empty if the map is 0 everywhere."""
     pixels = pixels_of(images.find(path), opened.info.pixels)
     layer = chosen_layer(opened.steps, None)
     heat = grad_cam(*ModelGradients(opened.steps).of_layer(pixels, target, layer))
     check_finite(heat, opened.steps[layer].name)
+    if not heat.any():
+        return ""
     overlay = Image.fromarray(heat_overlay(pixels, heat))
     overlay.thumbnail((SIDE, SIDE))
     return data_address(np.asarray(overlay))

@@ -21,8 +21,16 @@ from cnnkit.files import write_text
 from cnnkit.metrics import MOST_CLASSES_IN_FULL
 from cnnkit.report.card_limits import limits_of
 from cnnkit.report.card_text import code, markdown_table
+from cnnkit.report.fold_card import (
+    how_to_start,
+    kept_epochs,
+    limits_of_folds,
+    spread_over_folds,
+    training_time,
+    what_it_is,
+)
 from cnnkit.report.number_text import interval_text, metric_text
-from cnnkit.report.run_facts import RunFacts, Scores, run_facts
+from cnnkit.report.run_facts import RunFacts, Scores, fold_facts, run_facts
 from cnnkit.report.run_report import WrittenReport
 from cnnkit.report.sections.request import network_in_words, request_section
 from cnnkit.runs import Run
@@ -42,26 +50,23 @@ _PACKAGES = ("cnnkit", "tensorflow", "keras", "python")
 _UNKNOWN = "not stated; add it to the copy that you publish"
 
 
-def write_model_card(run: Run) -> Path:
-    """Write model_card.md into a finished run, and return its path.
+def write_model_card(of: Run | FoldRuns) -> Path:
+    """Write model_card.md into a finished run or cross-validation, and return its path.
 
     Raises:
         UsageError: files of the run are missing or damaged.
         DataError: results of an evaluation are damaged.
     """
-    facts = run_facts(run)
-    path = run.folder / FILE_NAME
+    facts = fold_facts(of) if isinstance(of, FoldRuns) else run_facts(of)
+    path = of.folder / FILE_NAME
     write_text(path, card_text(facts))
     return path
 
 
 def with_model_card(written: WrittenReport, of: Run | FoldRuns) -> WrittenReport:
-    """Write the model card too if the report is that of a finished run.
-
-    A cross-validation is no model that could be published.
-    """
-    if isinstance(of, FoldRuns) or of.info()["status"] != "finished":
-        return written
+    """Write the model card too if the report is that of a finished run or cross-validation."""
+    if isinstance(of, Run) and of.info()["status"] != "finished":
+        return written  # a cross-validation that is not finished has no report
     return replace(written, model_card=write_model_card(of))
 
 
@@ -110,7 +115,8 @@ def _value(scores: Scores, name: str) -> float | None:
 
 def _data_name(facts: RunFacts) -> str:
     # Not the path: it would tell strangers how folders of this computer are called.
-    return Path(str(facts.data.get("source") or facts.config.data.source)).name
+    own = None if facts.folds else facts.data.get("source")
+    return Path(str(own or facts.config.data.source)).name
 
 
 def _summary(facts: RunFacts) -> Iterator[str]:
@@ -122,8 +128,11 @@ def _summary(facts: RunFacts) -> Iterator[str]:
         ends = scores.metrics.get("intervals", {}).get("accuracy")
         between = f" (95% interval {interval_text('accuracy', ends)})" if ends else ""
         accuracy = metric_text("accuracy", scores.metrics["accuracy"])
-        images = count_of(scores.metrics["num_images"], f"{scores.name} image")
+        kind = "image" if facts.folds else f"{scores.name} image"
+        images = count_of(scores.metrics["num_images"], kind)
         yield f"It is right for {accuracy} of {images}{between}."
+    if facts.folds:
+        yield from ("", what_it_is(facts))
 
 
 def _details(facts: RunFacts) -> Iterator[str]:
@@ -150,7 +159,7 @@ def _class_list(names: Sequence[str]) -> str:
 
 
 def _output(facts: RunFacts) -> str:
-    if facts.run.calibration.is_file():
+    if facts.is_calibrated:
         return (
             "calibrated probabilities of the classes, and in `model.tflite` the distance from the "
             "training images, by which cnnkit answers `unknown`"
@@ -165,7 +174,7 @@ def _uses(facts: RunFacts) -> Iterator[str]:
         "cameras and circumstances."
     )
     yield from ("", "### Out-of-scope use", "")
-    if facts.run.calibration.is_file():
+    if facts.is_calibrated:
         yield (
             "Pictures of anything else. cnnkit answers `unknown` if a picture is too far from the "
             "training images; a program that uses the probabilities alone gets one of the classes."
@@ -178,11 +187,16 @@ def _uses(facts: RunFacts) -> Iterator[str]:
 def _limits(facts: RunFacts) -> Iterator[str]:
     yield from ("## Bias, risks, and limitations", "")
     yield from (f"- {sentence}" for sentence in limits_of(facts))
+    if facts.folds:
+        yield f"- {limits_of_folds()}"
 
 
 def _start(facts: RunFacts) -> Iterator[str]:
-    yield from ("## How to get started with the model", "", "```")
-    yield from ("pip install cnnkit", "cnnkit predict IMAGE --model model.tflite", "```", "")
+    yield from ("## How to get started with the model", "")
+    if facts.folds:
+        yield from how_to_start(facts)
+        return
+    yield from ("```", "pip install cnnkit", "cnnkit predict IMAGE --model model.tflite", "```", "")
     yield "Or in Python, with any image that Pillow reads:"
     yield from ("", "```python", "import cnnkit", "")
     yield from ('model = cnnkit.load_run("model.tflite")', 'print(model.predict(["image.jpg"]))')
@@ -207,7 +221,9 @@ def _training(facts: RunFacts) -> Iterator[str]:
     for topic, sentences in request_section(facts.config).values["topics"]:
         yield f"- **{topic}**: {shown(' '.join(sentences))}"
     epochs, best = facts.info.get("epochs"), facts.info.get("best_epoch")
-    if epochs and best:
+    if facts.folds:
+        yield f"- **Epochs**: {kept_epochs(facts)}"
+    elif epochs and best:
         yield f"- **Epochs**: {epochs:,}, of which epoch {best:,} is kept."
 
 
@@ -217,10 +233,13 @@ def _evaluation(facts: RunFacts) -> Iterator[str]:
     if scores is None:
         yield "The model was not evaluated."
         return
+    seen = f"{scores.name} image" if not facts.folds else "image"
     yield (
-        f"On {count_of(scores.metrics['num_images'], f'{scores.name} image')} that the training "
-        "did not see. A 95% interval says what the value could be on other images of the same kind."
+        f"On {count_of(scores.metrics['num_images'], seen)} that the training did not see. A 95% "
+        "interval says what the value could be on other images of the same kind."
     )
+    if facts.folds:
+        yield spread_over_folds(facts)
     if scores.name != "test":
         yield "These images decided which epoch is kept, so the numbers are a little too good."
     intervals = scores.metrics.get("intervals", {})
@@ -256,9 +275,11 @@ def _environment(facts: RunFacts) -> Iterator[str]:
     info = facts.info
     versions = info.get("versions", {})
     yield from ("## Technical specifications", "")
-    if isinstance(seconds := info.get("seconds"), int | float):
+    seconds = info.get("seconds")
+    took = duration_text(seconds) if isinstance(seconds, int | float) else None
+    if took := training_time(facts) if facts.folds else took:
         platform = f" on {versions['platform']}" if "platform" in versions else ""
-        yield f"- **Training time**: {duration_text(seconds)}{platform}"
+        yield f"- **Training time**: {took}{platform}"
     if facts.run.tflite.is_file():
         yield f"- **Size of `model.tflite`**: {size_text(facts.run.tflite.stat().st_size)}"
     known = [f"{name} {versions[name]}" for name in _PACKAGES if name in versions]

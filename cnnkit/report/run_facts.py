@@ -97,6 +97,16 @@ class RunFacts:
         """The run whose network is shown: of a cross-validation, its first fold."""
         return self.folds[0] if self.folds else Run(self.folder)
 
+    def name_of(self, path: str) -> str:
+        """Return a path of an image as the page shows it: without the folder of all images."""
+        folder = str(self.config.data.source).rstrip("/") + "/"
+        return path.removeprefix(folder)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the model has a calibration; those of single folds do not count."""
+        return not self.folds and self.run.calibration.is_file()
+
     @property
     def judged(self) -> Scores | None:
         """The scores that the page is about: those of the test images if there are any."""

@@ -176,13 +176,17 @@ class _Content:
 
     def _maps(self) -> tuple[Mapping[str, str], str]:
         facts, predictions = self._facts, self._predictions
-        if predictions is None or facts.folds or not facts.run.best.is_file():
+        if predictions is None:
             return {}, ""
+        if not facts.run.best.is_file():
+            return {}, f"Without {shown(str(facts.run.best))} there is no Grad-CAM."
         if self._quick:
             return {}, f"What the model looked at is added by: cnnkit report {facts.argument}"
-        from cnnkit.report.error_maps import error_maps
+        from cnnkit.report.error_maps import error_maps, fold_error_maps
 
-        wrong = confident_errors(predictions)
+        wrong = confident_errors(predictions).tolist()
+        if facts.folds:
+            return fold_error_maps(facts.folds, predictions, wrong, self._images, self._report)
         return error_maps(facts.run, predictions, wrong, self._images, self._report)
 
     def _slices(self) -> Sequence[Slice] | None:

@@ -100,7 +100,7 @@ def confusion_section(
         "more": max(0, len(wrong) - _MOST_PAIRS),
     }
     linked = cells if is_matrix else wrong[:_MOST_PAIRS]
-    data = {_key(cell): _cell_data(cell, predictions, images) for cell in linked}
+    data = {_key(cell): _cell_data(cell, facts, predictions, images) for cell in linked}
     return Section("confusion", title, values), data
 
 
@@ -122,7 +122,9 @@ def _matrix(cells: Sequence[Cell], totals: NDArray) -> list[list[dict[str, Any] 
     return rows
 
 
-def _cell_data(cell: Cell, predictions: Predictions, images: ReportImages) -> Mapping[str, Any]:
+def _cell_data(
+    cell: Cell, facts: RunFacts, predictions: Predictions, images: ReportImages
+) -> Mapping[str, Any]:
     names = predictions.class_names
     title = f"{names[cell.true]}, answered {names[cell.predicted]}"
     left = cell.images - len(cell.shown)
@@ -130,16 +132,16 @@ def _cell_data(cell: Cell, predictions: Predictions, images: ReportImages) -> Ma
         "title": title,
         "count": count_of(cell.images, "image") + (f"; {left:,} are not shown" if left else ""),
         "images": [
-            _picture(predictions, index, images.in_next_place(predictions.paths[index]))
+            {
+                "path": facts.name_of(predictions.paths[index]),
+                "probability": percent(float(predictions.confidence[index])),
+                **_picture(images.in_next_place(predictions.paths[index])),
+            }
             for index in cell.shown
         ],
     }
 
 
-def _picture(predictions: Predictions, index: int, image: Thumbnail) -> Mapping[str, str]:
+def _picture(image: Thumbnail) -> Mapping[str, str]:
     facts = {"source": image.source, "same": image.same_as, "reason": image.reason}
-    return {
-        "path": predictions.paths[index],
-        "probability": percent(float(predictions.confidence[index])),
-        **{name: value for name, value in facts.items() if value},
-    }
+    return {name: value for name, value in facts.items() if value}

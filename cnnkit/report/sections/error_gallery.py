@@ -54,24 +54,29 @@ def errors_section(
     wrong = confident_errors(predictions)
     total = int((~predictions.is_correct).sum())
     more = f"; the {len(wrong)} most confident ones" if total > len(wrong) else ""
+    kind = "image" if facts.folds else f"{judged.name} image"
     values = {
-        "what": f"{count_of(total, 'wrong answer')} on {count_of(len(predictions), f'{judged.name} image')}{more}.",  # noqa: E501
+        "what": f"{count_of(total, 'wrong answer')} on {count_of(len(predictions), kind)}{more}.",
         "has_maps": bool(maps),
         "why_no_maps": why_no_maps,
-        "errors": [_picture(predictions, index, images, maps) for index in wrong],
+        "errors": [_picture(facts, predictions, index, images, maps) for index in wrong],
         "unsure": [
-            _picture(predictions, index, images, {}) for index in least_certain(predictions)
+            _picture(facts, predictions, index, images, {}) for index in least_certain(predictions)
         ],
     }
     return Section("errors", title, values)
 
 
 def _picture(
-    predictions: Predictions, index: int, images: ReportImages, maps: Mapping[str, str]
+    facts: RunFacts,
+    predictions: Predictions,
+    index: int,
+    images: ReportImages,
+    maps: Mapping[str, str],
 ) -> dict[str, Any]:
     names, path = predictions.class_names, predictions.paths[index]
     return {
-        "path": path,
+        "path": facts.name_of(path),
         "image": images.in_next_place(path),
         "map": maps.get(path, ""),
         "label": names[predictions.labels[index]],

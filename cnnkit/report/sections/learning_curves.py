@@ -11,8 +11,9 @@ from markupsafe import Markup
 from cnnkit.learning_rate_schedules import best_epoch
 from cnnkit.report.charts import Line, axis_of, column_of, line_chart
 from cnnkit.report.number_text import metric_text
-from cnnkit.report.run_facts import RunFacts
+from cnnkit.report.run_facts import RunFacts, read_history
 from cnnkit.report.section import Section
+from cnnkit.report.sections.overlaid_curves import overlaid_curves
 from cnnkit.runs.fold_runs import read_folds
 from cnnkit.text import count_of, duration_text
 from cnnkit.training.diagnosis import Verdict, diagnose_folds, diagnose_run
@@ -67,8 +68,12 @@ def curves_section(facts: RunFacts, verdicts: Verdicts) -> Section:
     """Return the section of the curves, with what they say."""
     rows = facts.history
     if facts.folds:
-        command = f"cnnkit report {facts.folds[0].argument}"
-        values = {"verdicts": verdicts, "charts": [], "command": command}
+        values = {
+            "verdicts": verdicts,
+            "charts": [],
+            "folds": overlaid_curves({run.name: read_history(run.history) for run in facts.folds}),
+            "command": f"cnnkit report {facts.folds[0].argument}",
+        }
         return Section("curves", "Training", values)
     if not rows:
         return Section("curves", "Training", missing="No epoch is finished yet.")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from markupsafe import Markup
 
-from cnnkit.comparison.compared_runs import ComparedRun
 from cnnkit.comparison.comparing import Comparison
 from cnnkit.report.charts import MOST_LINES, Line, axis_of, column_of, line_chart
 from cnnkit.report.section import Section
 
+History = Sequence[Mapping[str, float]]
 _CHARTS = {
     "validation loss": "val_loss",
     "validation accuracy": "val_accuracy",
@@ -19,23 +22,35 @@ _CHARTS = {
 
 def overlaid_section(comparison: Comparison) -> Section:
     """Return the section of the curves; of many runs, those of the best."""
-    title = "Training"
-    runs = [run for run in comparison.runs if run.history][:MOST_LINES]
-    if not runs:
-        return Section("overlaid", title, missing="None of the runs has curves.")
-    charts = [_chart(title, column, runs) for title, column in _CHARTS.items()]
-    values = {
-        "names": [run.name for run in runs],
-        "without": [run.name for run in comparison.runs if run not in runs],
+    values = overlaid_curves({run.name: run.history for run in comparison.runs})
+    if values is None:
+        return Section("overlaid", "Training", missing="None of the runs has curves.")
+    return Section("overlaid", "Training", values)
+
+
+def overlaid_curves(histories: Mapping[str, History]) -> dict[str, Any] | None:
+    """Return the values for the template `overlaid.html`; None if no run has curves.
+
+    Args:
+        histories: name -> rows of history.csv. The first ones with curves are drawn, as many as
+            there are colours.
+    """
+    drawn = {name: rows for name, rows in histories.items() if rows}
+    drawn = dict(list(drawn.items())[:MOST_LINES])
+    if not drawn:
+        return None
+    charts = [_chart(title, column, drawn) for title, column in _CHARTS.items()]
+    return {
+        "names": list(drawn),
+        "without": [name for name in histories if name not in drawn],
         "charts": [chart for chart in charts if chart is not None],
     }
-    return Section("overlaid", title, values)
 
 
-def _chart(title: str, column: str, runs: list[ComparedRun]) -> Markup | None:
-    lines = [Line(run.name, column_of(run.history, column)) for run in runs]
-    if not all(column in run.history[-1] for run in runs):
+def _chart(title: str, column: str, histories: Mapping[str, History]) -> Markup | None:
+    if not all(column in rows[-1] for rows in histories.values()):
         return None
+    lines = [Line(name, column_of(rows, column)) for name, rows in histories.items()]
     points = [point for line in lines for point in line.points]
     x = axis_of("epoch", [epoch for epoch, _ in points], whole=True)
     y = axis_of(title, [value for _, value in points])

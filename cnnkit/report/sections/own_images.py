@@ -118,7 +118,7 @@ def samples_section(facts: RunFacts, images: ReportImages) -> Section:
     values = {
         "most": max(map(len, samples.values())),
         "classes": [
-            (name, [(path, images.in_next_place(path)) for path in paths])
+            (name, [(facts.name_of(path), images.in_next_place(path)) for path in paths])
             for name, paths in samples.items()
         ],
         "note": f"The first {len(samples)} of {len(facts.class_names):,} classes."

@@ -11,7 +11,6 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,32 +40,22 @@ class Predictor:
         path: its file or SavedModel folder.
         info: how to prepare images, and how to read the outputs.
         outputs: the model itself, as a function.
-        load_again: loads a copy for one of several threads, where `outputs` itself allows only one.
+        side_by_side: the same function for several threads at a time, one image in each; None if
+            `outputs` allows that itself.
     """
 
     path: Path
     info: ModelInfo
     outputs: Outputs
-    load_again: Callable[[], Outputs] | None = None
+    side_by_side: Outputs | None = None
 
     def for_threads(self) -> Predictor:
         """Return the same model for calls from several threads at a time, one image in each.
 
-        Answers are the same bits: each thread of LiteRT gets a copy that works on one core. So
-        images are not only decoded but also answered side by side, which is faster than to
-        share the layers of one image among the cores.
+        Answers are the same bits. Images are answered side by side, each by one core, which is
+        faster than to share the layers of one image among the cores.
         """
-        if self.load_again is None:
-            return self
-        load_again, of_thread, loading = self.load_again, threading.local(), threading.Lock()
-
-        def outputs(pixels: NDArray) -> dict[str, NDArray]:
-            if not hasattr(of_thread, "outputs"):
-                with loading:  # while a model is loaded, stderr is set aside for all threads
-                    of_thread.outputs = load_again()
-            return of_thread.outputs(pixels)
-
-        return replace(self, outputs=outputs, load_again=None)
+        return replace(self, outputs=self.side_by_side or self.outputs)
 
     def __call__(self, pixels: NDArray) -> NDArray:
         """Return probabilities (num_images, num_classes) for uint8 pixels (num_images, h, w, c)."""
@@ -146,10 +135,12 @@ def _need(path: Path) -> str:
 
 def _predictor_of_file(path: Path) -> Predictor:
     if path.suffix == ".tflite":
-        again = partial(litert_outputs, path, num_threads=1)
-        # One image is answered by one call, so all cores may work on it.
         return Predictor(
-            path, read_appended_info(path), litert_outputs(path, os.cpu_count()), again
+            path,
+            read_appended_info(path),
+            # One image is answered by one call, so all cores may work on it.
+            litert_outputs(path, num_threads=os.cpu_count()),
+            _copies(lambda: litert_outputs(path, num_threads=1)),
         )
     if path.suffix == ".onnx":
         return _onnx_predictor(path)
@@ -159,6 +150,24 @@ def _predictor_of_file(path: Path) -> Predictor:
         f"cnnkit cannot read {path} as a model: give a run folder, a .tflite, .onnx or .keras "
         "file, or a SavedModel folder."
     )
+
+
+def _copies(load: Callable[[], Outputs]) -> Outputs:
+    """Return a function for several threads; each call uses a copy of the model that is free."""
+    free: list[Outputs] = []
+    loading = threading.Lock()  # while a model is loaded, stderr is set aside for all threads
+
+    def outputs(pixels: NDArray) -> dict[str, NDArray]:
+        try:
+            copy = free.pop()
+        except IndexError:
+            with loading:
+                copy = load()
+        found = copy(pixels)
+        free.append(copy)
+        return found
+
+    return outputs
 
 
 def lacking(run: Run, files: Sequence[Path], *, instead: str = "another run") -> UsageError:

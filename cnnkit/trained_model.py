@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnkit.data.sources.ignored import Ignored
 from cnnkit.default_folders import RUNS_FOLDER
-from cnnkit.prediction import Prediction, find_images, predict
+from cnnkit.prediction import Prediction, find_images, is_one_image, predict
+from cnnkit.prediction.archived_images import with_archives
 from cnnkit.runtimes import Predictor, load_predictor
 
 if TYPE_CHECKING:
@@ -47,13 +49,11 @@ class TrainedModel:
         If a file cannot be read, its prediction has an `error` and no probabilities.
 
         Args:
-            images: paths, folders, globs, or the bytes of image files.
+            images: paths, folders, globs, zip or tar archives, or the bytes of image files.
         """
-        if isinstance(images, str | Path | bytes):
-            images = [images]
-        sources: list[Any] = []
-        for image in images:
-            sources.extend([image] if isinstance(image, bytes) else find_images([str(image)]))
+        images = [images] if isinstance(images, str | Path | bytes) else images
+        named = [image if isinstance(image, bytes) else str(image) for image in images]
+        sources = named if is_one_image(named) else _found(named)
         return list(predict(self.predictor, sources))
 
     def explain(
@@ -139,3 +139,12 @@ class TrainedModel:
             corruptions=corruptions,
             note=lambda sentence: None,  # they are in the `notes` of the result
         )
+
+
+def _found(named: Iterable[str | bytes]) -> Iterator[Any]:
+    ignored = Ignored()
+    for each in named:
+        if isinstance(each, bytes):
+            yield each
+        else:
+            yield from with_archives(find_images([each], ignored), ignored)

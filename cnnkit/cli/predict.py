@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from os.path import isfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -94,7 +93,7 @@ def predict(
     runs_folder: Path,
     as_json: bool,
 ) -> None:
-    """Predict the classes of images: files, folders, globs, or - for paths on stdin.
+    """Predict the classes of images: files, folders, globs, archives, or - for paths on stdin.
 
     An image that cannot be read gets a row with its error, the other images are predicted, and the
     exit code is 1. A model that `cnnkit calibrate` has calibrated answers "unknown", with the
@@ -109,6 +108,7 @@ def predict(
         return
     from cnnkit.data.sources.ignored import Ignored
     from cnnkit.output_guard import ANSWERS, STDIN, check_output
+    from cnnkit.prediction import is_one_image
     from cnnkit.prediction import predict as predict_images
     from cnnkit.prediction.output_formats import with_pace, write_predictions
     from cnnkit.runs import note_unfinished, run_around
@@ -124,7 +124,9 @@ def predict(
         note_unfinished(run, say)
     predictor = predictor_of(path)
     ignored = Ignored()
-    sources = [sys.stdin.buffer.read()] if stdin_image else _paths(images, null, ignored)
+    sources: Iterable[Any] = [sys.stdin.buffer.read()] if stdin_image else images
+    if not is_one_image(sources):
+        sources = _found(images, null, ignored)
     if belongs_here is not None:
         sources = filter(belongs_here, sources)
     with _kept(output, path, predictor.info.class_names, resume, overwrite) as kept:
@@ -218,13 +220,9 @@ def _check_images(images: tuple[str, ...], stdin_image: bool) -> None:
         raise UsageError("Standard input is closed, so nothing can be read from it.")
 
 
-def _paths(images: tuple[str, ...], null: bool, ignored: Ignored) -> Iterable[str]:
-    # One file is a sequence, so that all cores work on it.
-    return images if len(images) == 1 and isfile(images[0]) else _found(images, null, ignored)
-
-
-def _found(images: tuple[str, ...], null: bool, ignored: Ignored) -> Iterator[str]:
+def _found(images: tuple[str, ...], null: bool, ignored: Ignored) -> Iterator[Any]:
     from cnnkit.prediction import find_images
+    from cnnkit.prediction.archived_images import with_archives
 
     for image in images:
         if image == "-":
@@ -232,4 +230,4 @@ def _found(images: tuple[str, ...], null: bool, ignored: Ignored) -> Iterator[st
 
             yield from paths_in(sys.stdin.buffer, null=null)
         else:
-            yield from find_images([image], ignored)
+            yield from with_archives(find_images([image], ignored), ignored)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from numpy.typing import NDArray
 
@@ -15,9 +15,11 @@ from cnnkit.data.sources.ignored import SYSTEM, Ignored, is_system
 from cnnkit.errors import ImageError
 from cnnkit.text import is_web_address
 
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+
 
 class NoImages(str):
-    """A folder or glob that gives no image. Its prediction has the reason as its error."""
+    """A folder, glob or archive that gives no image. Its prediction has the reason as its error."""
 
     reason: str
 
@@ -69,6 +71,19 @@ def _matches(pattern: str, ignored: Ignored) -> list[str]:
         else:
             found.append(path)
     return found
+
+
+def is_archive(path: str) -> bool:
+    """Tell whether a path is a file that is named like a zip or tar archive."""
+    return path.lower().endswith(_ARCHIVES) and os.path.isfile(path)
+
+
+def is_one_image(images: Sequence[str | bytes]) -> bool:
+    """Tell whether a user names exactly one image file, which `predict` answers by all cores."""
+    if len(images) != 1:
+        return False
+    only = images[0]
+    return isinstance(only, bytes) or (os.path.isfile(only) and not is_archive(only))
 
 
 def name_of(image: object) -> str:

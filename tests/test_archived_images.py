@@ -1,0 +1,108 @@
+"""Images in zip and tar archives get the answers of the unpacked files; damage is told."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from predict_command import image_folder
+
+import cnnkit
+from cnnkit.data.sources.ignored import Ignored
+from cnnkit.prediction import archived_images
+from cnnkit.prediction.archived_images import with_archives
+
+
+@pytest.fixture
+def photos(trained_run, tmp_path):
+    folder = tmp_path / "photos"
+    shutil.copytree(image_folder(trained_run), folder)
+    (folder / "notes.txt").write_text("no image")
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "1.png").write_bytes(b"no image")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("format_", "ending"),
+    [
+        ("zip", "zip"),
+        ("tar", "tar"),
+        ("gztar", "tar.gz"),
+        ("bztar", "tar.bz2"),
+        ("xztar", "tar.xz"),
+    ],
+)
+def test_an_archive_gives_the_answers_of_its_files(trained_run, photos, tmp_path, format_, ending):
+    archive = shutil.make_archive(str(tmp_path / "packed"), format_, photos)
+    assert archive.endswith(ending)
+    model = cnnkit.load_run(trained_run.folder)
+    found = {answer.path: answer for answer in model.predict([archive])}
+    expected = model.predict([photos])
+    assert len(found) == len(expected) > 3
+    for answer in expected:
+        name = Path(answer.path).relative_to(photos)
+        twin = next(found[path] for path in found if path.endswith(f"/{name}"))
+        assert twin.path.startswith(f"{archive}/")
+        assert np.array_equal(twin.probabilities, answer.probabilities)
+
+
+def test_what_is_no_image_is_told(photos, tmp_path):
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", photos)
+    ignored = Ignored()
+    assert all(str(image).endswith(".png") for image in with_archives([archive], ignored))
+    assert {Path(path).name for path, _ in ignored.rows()} == {"notes.txt", "1.png"}
+
+
+def test_a_damaged_archive_ends_with_an_error_after_what_could_be_read(
+    trained_run, photos, tmp_path
+):
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), "tar", photos))
+    content = archive.read_bytes()
+    archive.write_bytes(content[: len(content) // 2 + 700])
+    answers = cnnkit.load_run(trained_run.folder).predict([archive])
+    assert all(answer.error is None for answer in answers[:-1]) and len(answers) > 2
+    assert answers[-1].path.startswith(str(archive))
+    assert "cannot be unpacked: unexpected end of data" in answers[-1].error
+
+
+def test_damaged_encrypted_and_huge_members_are_errors_of_their_own(photos, tmp_path, monkeypatch):
+    good = next(photos.rglob("*.png")).read_bytes()
+    archive = tmp_path / "packed.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name in ("1.png", "damaged.png", "encrypted.png", "../../etc/2.png"):
+            packed.writestr(name, good + name.encode())
+        packed.writestr("huge.png", b"\0" * 2_000_000, zipfile.ZIP_DEFLATED)
+    content = bytearray(archive.read_bytes())
+    local, central = (content.find(b"encrypted.png", n) for n in (0, content.index(b"PK\1\2")))
+    content[content.index(b"damaged.png") + 40] ^= 255  # in its stored bytes
+    content[local - 24] |= 1  # the flag "encrypted", in front of the name and in the directory
+    content[central - 38] |= 1
+    archive.write_bytes(content)
+    monkeypatch.setattr(archived_images, "_MOST_BYTES", 1_000_000)
+    found = {str(image): image for image in with_archives([str(archive)], Ignored())}
+    assert list(found) == [
+        f"{archive}/{name}"
+        for name in ("1.png", "damaged.png", "encrypted.png", "../../etc/2.png", "huge.png")
+    ]
+    one, damaged, encrypted, outside, huge = found.values()
+    assert one.read_bytes() == good + b"1.png"
+    assert "cannot be unpacked" in damaged.reason and "CRC" in damaged.reason
+    assert "password" in encrypted.reason
+    assert outside.read_bytes().startswith(good)
+    assert "2.0 MB" in huge.reason
+
+
+def test_an_archive_without_images_and_a_false_one_are_errors(trained_run, tmp_path):
+    empty, false = tmp_path / "empty.tar", tmp_path / "false.zip"
+    with tarfile.open(empty, "w") as packed:
+        packed.addfile(tarfile.TarInfo("notes.txt"), io.BytesIO())
+    false.write_bytes(b"no archive at all")
+    one, other = cnnkit.load_run(trained_run.folder).predict([empty, false])
+    assert one.error == "the archive contains no images"
+    assert "the archive is damaged" in other.error

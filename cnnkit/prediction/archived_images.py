@@ -100,6 +100,10 @@ def _tar_members(path: str) -> Iterator[_Member]:
             if file is not None:
                 yield info.name, info.size, file.read
             archive.members = []  # otherwise it remembers all members
+        # tarfile takes half a header for the end; the end is a block of zeros.
+        archive.fileobj.seek(archive.offset)
+        if archive.fileobj.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+            raise EOFError("unexpected end of data")
 
 
 def _why_ignored(name: str) -> str | None:

@@ -13,7 +13,8 @@ from PIL import Image
 from whole_command import contents_of
 
 import cnnkit
-from cnnkit.calibration.calibrate_run import Wanted, calibrate_run
+from cnnkit.calibration.answers import Answers
+from cnnkit.calibration.calibrate_run import Wanted, _fitted, calibrate_run
 from cnnkit.cli import main
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.export import Golden, export_run
@@ -74,6 +75,22 @@ def test_predict_answers_unknown_with_the_reason(run, tmp_path):
         "unknown", answers[1].reason, 0,
     )  # fmt: skip
     assert facts["distance"] == pytest.approx(answers[1].distance, abs=1e-5)
+
+
+@pytest.mark.parametrize(("number", "is_noted"), [(20, True), (2000, False)])
+def test_a_threshold_of_0_from_few_images_is_noted(number, is_noted):
+    labels = np.arange(number) % 2
+    answered = np.where(np.arange(number) % 40 == 0, 1 - labels, labels)  # one of 40 is wrong
+    logits = 3.0 * np.eye(2)[answered]
+    answers = Answers(labels, logits, np.zeros(number))
+    notes = []
+    calibration = _fitted(answers, Wanted(precision=0.9), ("cat", "owl"), notes.append)
+    assert calibration.thresholds == (0.0, 0.0)
+    assert len(notes) == is_noted
+    if is_noted:
+        # Wilson's interval of 19 of 20
+        assert "95.0% of the answers to 20 validation images are right" in notes[0]
+        assert "only 76.4% of other images" in notes[0]
 
 
 def test_an_uncalibrated_run_answers_as_before(trained_run):

@@ -238,6 +238,7 @@ def test_the_output_folder_has_pictures_and_the_images_that_only_some_get_right(
         (["one", "tow"], "Did you mean two?"),
         (["one", "two.csv"], "There is no file two.csv"),
         (["one", "two", "--evaluation", "validation"], "one has no evaluation called validation"),
+        (["one", "two", "--evaluation", "validation"], ", or take --evaluation test"),
     ],
 )
 def test_wrong_arguments_say_what_to_do(tmp_path, words, text):
@@ -252,7 +253,7 @@ def test_a_run_that_was_not_scored_names_the_command_that_does(tmp_path):
         UsageError, match=r"It has test. Write it: cnnkit evaluate \S+one --split v"
     ):
         cnnkit.compare(["one", "two"], runs_folder=tmp_path, evaluation="validation")
-    with pytest.raises(UsageError, match=r"cnnkit evaluate \S+one --data DATA --name field$"):
+    with pytest.raises(UsageError, match=r"evaluate \S+one --data DATA --name field, or take"):
         cnnkit.compare(["one", "two"], runs_folder=tmp_path, evaluation="field")
 
 

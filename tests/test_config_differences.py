@@ -5,7 +5,13 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnkit.comparison.config_differences import ABSENT, config_differences, flow_text
+from cnnkit.comparison.comparison_text import shortened
+from cnnkit.comparison.config_differences import (
+    ABSENT,
+    config_differences,
+    effective,
+    flow_text,
+)
 from cnnkit.config.yaml_reader import read_yaml
 
 
@@ -84,3 +90,20 @@ def test_the_layers_of_one_config_alone_are_in_rows_of_their_own():
         "layers": [["flatten", ""], ["dropout: {rate: 0.5}", ""]],
         "epochs": [["3", "5"]],
     }
+
+
+def test_keys_that_every_phase_overrides_are_no_difference():
+    phases = [{"train": "linear_probe"}, {"train": "all", "epochs": 5}]
+    one = {"training": {"epochs": 20, "warmup_epochs": 1, "phases": phases}}
+    two = {"training": {"epochs": 30, "warmup_epochs": 2, "phases": phases}}
+    assert list(_found(one, two)) == ["training.epochs", "training.warmup_epochs"]
+    assert list(_found(effective(one), effective(two))) == ["training.warmup_epochs"]
+
+
+def test_wide_cells_are_cut_where_they_differ():
+    same = "conv: {filters: 32}, " * 10
+    first, second, third = shortened([same + "pool", same + "flatten", "short"])
+    assert first == same[:60].strip() + " ..."  # the third differs from the first letter on
+    first, second = shortened([same + "pool", same + "flatten"])
+    assert first.endswith("}, pool") and second.endswith("}, flatten")
+    assert first.startswith("... ") and max(map(len, (first, second))) < 70

@@ -100,6 +100,15 @@ def test_a_bad_manifest_is_a_finding_and_a_missing_source_is_an_error(sound):
     assert result.exit_code == 1 and "does not exist" in result.stderr
 
 
+def test_a_folder_with_nothing_to_check_is_an_error_and_not_sound(tmp_path):
+    result = run("data", "check", str(tmp_path))
+    assert result.exit_code == 1
+    assert "has no class folders" in result.stdout
+    assert "Nothing was checked" in result.stderr
+    document = json.loads(run("data", "check", str(tmp_path), "--json").stdout)
+    assert document["counts"]["error"] == 1
+
+
 def test_images_inside_a_tfrecord_file_are_checked(tmp_path):
     from cnnkit.backend import tf
 

@@ -185,6 +185,7 @@ def test_short_epochs_are_timed_as_a_whole_and_the_first_does_not_count(clock):
 
 def test_a_resumed_training_counts_only_what_is_left(clock):
     training = _Trained(clock, PhaseWork(10, _EPOCH), PhaseWork(2, _EPOCH), is_resumed=True)
+    clock.now += 300  # these five minutes are over
     training.phase(1, epochs_done=7)
     training.epoch(100, 0.9, end=10)
     assert training.left[-1][0] == pytest.approx(4 * 100)

@@ -26,6 +26,7 @@ from cnnkit.config import load_config
 from cnnkit.data.records import SPLITS, ImageRecord, fingerprint_of
 from cnnkit.data.scored_images import run_images
 from cnnkit.errors import CnnkitError, UsageError
+from cnnkit.evaluation.intervals import wilson_interval
 from cnnkit.files import write_json
 from cnnkit.model.calibrated_layers import save_references, unit_rows
 from cnnkit.model.calibration import Calibration
@@ -185,8 +186,22 @@ def _fitted(
                 f"Only {count_of(answered, 'validation image')} would be answered: that is too few "
                 "to say how many answers to other images are right."
             )
+        elif threshold == 0 and wanted.precision is not None:
+            _note_unsure(answers.is_correct, wanted.precision, note)
     _check_reached(thresholds, answers, confidences, wanted, class_names, note)
     return Calibration(temperature, thresholds, limit)
+
+
+def _note_unsure(is_correct: NDArray, precision: float, note: Callable[[str], None]) -> None:
+    """Say so if all images are answered, but too few were tried to know that this is right."""
+    low, _ = wilson_interval(is_correct.mean(), len(is_correct))
+    if low < precision:
+        note(
+            f"The threshold is 0, because {is_correct.mean():.1%} of the answers to "
+            f"{count_of(len(is_correct), 'validation image')} are right. With so few, it may be "
+            f"only {float(low):.1%} of other images (95% interval); with more validation images "
+            "the threshold would be known better."
+        )
 
 
 def _check_reached(

@@ -11,7 +11,7 @@ import click
 from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.data_argument import data_section, is_config
 from cnnkit.cli.options import json_option, overwrite_option, set_option
-from cnnkit.errors import GateError
+from cnnkit.errors import DataError, GateError
 
 if TYPE_CHECKING:
     from cnnkit.data.check import Checked
@@ -64,10 +64,17 @@ def check(
     for sentence in checked.notes:
         report.note(sentence)
     _write_files(checked, list_file, contact_sheet)
-    failure = None
+    failure = _unusable(checked)
     if strict and not checked.is_sound:
         failure = GateError("--strict: there are errors or warnings.")
     show(checked, as_json, failure=failure)
+
+
+def _unusable(checked: Checked) -> DataError | None:
+    """Return an error if there was nothing to check."""
+    if all(each.kind != "unusable_source" for each in checked.findings):
+        return None
+    return DataError("Nothing was checked, because the source cannot be used.")
 
 
 def _states_size(source: str, overrides: tuple[str, ...]) -> bool:

@@ -128,7 +128,12 @@ class ComparedRun:
 
 
 def read_compared(
-    path: str | os.PathLike[str], runs_folder: Path, *, evaluation: str, note: Note
+    path: str | os.PathLike[str],
+    runs_folder: Path,
+    *,
+    evaluation: str,
+    note: Note,
+    can_name: bool = True,
 ) -> ComparedRun:
     """Read a run by folder or name, or a file with predictions.
 
@@ -137,6 +142,7 @@ def read_compared(
         runs_folder: where names are looked up.
         evaluation: the folder in evaluation/ whose predictions are compared.
         note: called with a sentence if the run is not finished.
+        can_name: whether the command has an option --evaluation.
 
     Raises:
         UsageError: there is no such run, or it has no such evaluation.
@@ -151,11 +157,11 @@ def read_compared(
         return _read_folds(folds, evaluation)
     run = find_run(path, runs_folder, note)
     note_unfinished(run, note)
-    return _read_run(run, evaluation)
+    return _read_run(run, evaluation, can_name)
 
 
-def _read_run(run: Run, evaluation: str) -> ComparedRun:
-    predictions = read_predictions(run_predictions(run, evaluation))
+def _read_run(run: Run, evaluation: str, can_name: bool) -> ComparedRun:
+    predictions = read_predictions(run_predictions(run, evaluation, can_name=can_name))
     parameters = run.info().get("parameters")
     return ComparedRun(
         run.name,

@@ -12,7 +12,12 @@ import numpy as np
 
 from cnnkit.comparison.compared_runs import ComparedRun, read_compared
 from cnnkit.comparison.comparison_text import differences_table, pair_text, runs_table
-from cnnkit.comparison.config_differences import ABSENT, ConfigDifference, config_differences
+from cnnkit.comparison.config_differences import (
+    ABSENT,
+    ConfigDifference,
+    config_differences,
+    effective,
+)
 from cnnkit.comparison.metric_differences import metric_differences
 from cnnkit.comparison.pair import Pair, compare_pair
 from cnnkit.comparison.paired_tests import holm
@@ -136,7 +141,7 @@ def compare(
         corrected = holm([pair.p_value for pair in pairs]).tolist()
         pairs = [pair.corrected(p) for pair, p in zip(pairs, corrected, strict=True)]
     configs = [run.config for run in ranked]
-    differences = config_differences(configs) if all(configs) else []
+    differences = config_differences([*map(effective, configs)]) if all(configs) else []
     return Comparison(tuple(ranked), tuple(pairs), tuple(differences), evaluation)
 
 

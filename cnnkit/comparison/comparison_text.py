@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from cnnkit.comparison.compared_runs import ComparedRun
@@ -10,6 +11,7 @@ from cnnkit.comparison.pair import Pair, p_text
 from cnnkit.tables import table_text
 from cnnkit.text import shown, size_text
 
+_WIDEST, _BEFORE = 60, 20  # characters of a cell, and of it before the first difference
 _NARROW = (
     "(The bootstrap's interval is too narrow if so few images differ; the exact test decides.)"
 )
@@ -76,12 +78,33 @@ def differences_table(runs: Sequence[ComparedRun], differences: Sequence[ConfigD
         return ""
     if not differences:
         return "The configs are the same."
-    rows = [
-        [each.key, shown(first), *("same" if cell == first else shown(cell) for cell in others)]
-        for each in differences
-        for first, *others in each.rows()
-    ]
+    rows = []
+    for each in differences:
+        for cells in each.rows():
+            first, *others = shortened(cells)
+            same = [cell == cells[0] for cell in cells[1:]]
+            texts = [
+                "same" if is_same else shown(cell)
+                for is_same, cell in zip(same, others, strict=True)
+            ]
+            rows.append([each.key, shown(first), *texts])
     return table_text(["config", *(shown(run.name) for run in runs)], rows)
+
+
+def shortened(cells: Sequence[str]) -> list[str]:
+    """Return cells that are not too wide, with the place where they begin to differ.
+
+    >>> shortened(["a: 1, " * 20 + "b: 2", "a: 1, " * 20 + "b: 3"])[1]
+    '... a: 1, a: 1, a: 1, b: 3'
+    """
+    differ = len(os.path.commonprefix(list(cells)))
+    start = differ - _BEFORE if differ > _WIDEST - _BEFORE else 0
+    return [_part(cell, start) if len(cell) > _WIDEST else cell for cell in cells]
+
+
+def _part(cell: str, start: int) -> str:
+    end = "" if len(cell) <= start + _WIDEST else " ..."
+    return ("... " if start else "") + cell[start : start + _WIDEST].strip() + end
 
 
 def _interval(run: ComparedRun) -> str:

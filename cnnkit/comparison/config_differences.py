@@ -11,6 +11,8 @@ from typing import Any
 
 from cnnkit.errors import KeyPath, dotted
 
+# Keys of `training` that a phase may have, too; then those of the phase count.
+_OF_PHASES = ("epochs", "optimizer", "schedule", "warmup_epochs", "early_stopping")
 ABSENT = object()  # the value of a key that a config does not have
 
 
@@ -50,6 +52,29 @@ def config_differences(configs: Sequence[Mapping[str, Any]]) -> list[ConfigDiffe
     [('training.epochs', (3, 5))]
     """
     return list(_differences((), configs))
+
+
+def effective(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a config without the keys of `training` that every phase overrides.
+
+    >>> phases = [{"train": "linear_probe"}, {"train": "all", "epochs": 5}]
+    >>> effective({"training": {"epochs": 20, "seed": 0, "phases": phases}})["training"]["seed"]
+    0
+    >>> "epochs" in effective({"training": {"epochs": 20, "phases": phases}})["training"]
+    False
+    """
+    training = config.get("training")
+    phases = training.get("phases") if isinstance(training, Mapping) else None
+    if not isinstance(phases, list) or not phases:
+        return config
+    overridden = [
+        key
+        for key in _OF_PHASES
+        # A linear probe is fitted at once, and looks at none of them.
+        if all(phase.get("train") == "linear_probe" or key in phase for phase in phases)
+    ]
+    kept = {key: value for key, value in training.items() if key not in overridden}
+    return {**config, "training": kept}
 
 
 def flow_text(value: Any) -> str:

@@ -32,7 +32,7 @@ def read_baseline(
         UsageError: there is no such run or evaluation, or its classes are not those of the model.
         DataError: the predictions cannot be read.
     """
-    baseline = read_compared(path, runs_folder, evaluation=evaluation, note=note)
+    baseline = read_compared(path, runs_folder, evaluation=evaluation, note=note, can_name=False)
     check_classes(baseline.name, baseline.predictions.class_names, _MODEL, class_names)
     return baseline
 

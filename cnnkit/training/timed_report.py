@@ -141,18 +141,20 @@ class TimedReport(Report):
         left = self._left
         if left is None:
             return
-        seconds = time.perf_counter() - self._begin + left
+        past = time.perf_counter() - self._begin
+        seconds = past + left
         if self._noted is None:
             if seconds < _SHORTEST_SECONDS:
                 return
             instead = ""
         elif max(seconds, self._noted) > _WRONG_BY * min(seconds, self._noted):
-            instead = f", not {duration_text(self._noted)}"
+            before = self._noted - past if self._is_resumed else self._noted
+            instead = f", not {duration_text(max(0, before))}"
         else:
             return
         self._noted = seconds
         expected = expected_text(
-            seconds,
+            left if self._is_resumed else seconds,
             self._measured[self._phase.epoch],
             phase=self._number if len(self._phases) > 1 else None,
             at_most=self._may_stop_early,

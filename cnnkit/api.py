@@ -86,7 +86,7 @@ def resume(
     allow_changed: Sequence[str] = (),
     runs_folder: str | os.PathLike = RUNS_FOLDER,
 ) -> Run | FoldEvaluation:
-    """Continue a training after its last finished epoch, and return its run.
+    """Continue a training where it was saved last, and return its run.
 
     Args:
         run: the run folder or name; None means the newest run that can be resumed.

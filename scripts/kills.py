@@ -3,12 +3,13 @@
     python scripts/kills.py --kills 30 --seed 0
     python scripts/kills.py --kills 0 --writes
 
-With `--kills`, a training is killed (SIGKILL) at random moments. With `--writes`, it is killed
-right before each file that it opens for writing, renames, removes or syncs, one training per place;
-before a sync the file also loses its last bytes, as after a power failure. Each killed training is
-resumed, and weights, history, answers and model.tflite are compared byte by byte with those of one
-in one go. The training has augmentation, dropout, batch normalisation, a learning rate that depends
-on the history, and a backup after every step.
+With `--kills`, a training is killed (SIGKILL) at random moments: up to 0.3 s after a change of a
+file that is drawn, so that they do not depend on how busy the computer is. With `--writes`, it is
+killed right before each file that it opens for writing, renames, removes or syncs, one training per
+place; before a sync the file also loses its last bytes, as after a power failure. Each killed
+training is resumed, and weights, history, answers and model.tflite are compared byte by byte with
+those of one in one go. The training has augmentation, dropout, batch normalisation, a learning rate
+that depends on the history, and a backup after every step.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import random
 import signal
 import sys
 import tempfile
-import time
+import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -57,15 +58,17 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 @dataclass
 class Changes:
-    """Counts what this process changes in a folder, and kills it right before one of the changes.
+    """Counts what this process changes in a folder, and kills it at one of the changes.
 
     Args:
         folder: elsewhere nothing is counted.
         last: the number of the change, from 1; 0 to kill it at none.
+        delay: seconds after that change; None to kill it right before.
     """
 
     folder: str
     last: int
+    delay: float | None
     names: list[str] = field(default_factory=list)
 
     def watch(self) -> None:
@@ -92,10 +95,14 @@ class Changes:
 
     def _count(self, event: str, name: str, before: Callable[[], None] | None = None) -> None:
         self.names.append(f"{event} {name}")
-        if len(self.names) == self.last:
-            if before is not None:
-                before()
-            os.kill(os.getpid(), signal.SIGKILL)
+        if len(self.names) != self.last:
+            return
+        if self.delay is not None:
+            threading.Timer(self.delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            return
+        if before is not None:
+            before()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:
@@ -104,23 +111,31 @@ def main() -> None:
     # Before the trainings are forked, because importing takes longer than such a training.
     print(f"TensorFlow {tf.__version__}", file=sys.stderr)
     print("| killed | the run then | resumed |\n|---|---|---|")
-    wrong = _kill_at_moments(arguments.kills, arguments.seed) if arguments.kills else 0
+    part, parts = map(int, arguments.share.split("/"))
+    chosen = slice(part - 1, None, parts)
+    wrong = _kill_at_moments(arguments.kills, arguments.seed, chosen) if arguments.kills else 0
     if arguments.writes:
-        part, parts = map(int, arguments.share.split("/"))
-        wrong += _kill_at_changes(arguments.seed, slice(part - 1, None, parts))
+        wrong += _kill_at_changes(arguments.seed, chosen)
     print(f"\nTrainings that ended differently: {wrong}.")
     sys.exit(bool(wrong))
 
 
-def _kill_at_moments(number: int, seed: int) -> int:
+def _kill_at_moments(number: int, seed: int, chosen: slice) -> int:
     """Return how many trainings ended differently."""
     with tempfile.TemporaryDirectory() as work:
         folder, draw = Path(work), random.Random(seed)
-        expected, _, seconds = _in_one_go(folder, _CONFIG, seed)
-        moments = [draw.uniform(0, seconds) for _ in range(number)]
+        expected, changes = _in_one_go(folder, _CONFIG, seed)
+        moments = [(draw.randrange(len(changes)), draw.uniform(0, 0.3)) for _ in range(number)]
         return sum(
-            not _trial(folder, f"kill{each}", expected, f"after {moment:.2f} s", moment=moment)
-            for each, moment in enumerate(moments)
+            not _trial(
+                folder,
+                f"kill{each}",
+                expected,
+                f"{delay:.2f} s after change {change + 1}, {changes[change]}",
+                last=change + 1,
+                delay=delay,
+            )
+            for each, (change, delay) in list(enumerate(moments))[chosen]
         )
 
 
@@ -129,7 +144,7 @@ def _kill_at_changes(seed: int, chosen: slice) -> int:
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         short = _CONFIG.replace("epochs: 4", "epochs: 2").replace("batch_size: 8", "batch_size: 12")
-        expected, changes, _ = _in_one_go(folder, short, seed)
+        expected, changes = _in_one_go(folder, short, seed)
         return sum(
             not _trial(
                 folder, f"change{each}", expected, f"before change {each}, {name}", last=each
@@ -138,13 +153,12 @@ def _kill_at_changes(seed: int, chosen: slice) -> int:
         )
 
 
-def _in_one_go(folder: Path, config: str, seed: int) -> tuple[dict[str, Any], list[str], float]:
-    """Return the results of a training that is not killed, its changes and its seconds."""
+def _in_one_go(folder: Path, config: str, seed: int) -> tuple[dict[str, Any], list[str]]:
+    """Return the results of a training that is not killed, and its changes."""
     _write_images(folder / "images", seed)
     (folder / "c.yaml").write_text(config)
-    begin = time.monotonic()
     changes = _train(folder, "whole")
-    return results_of(Run(folder / "whole" / "c")), changes, time.monotonic() - begin
+    return results_of(Run(folder / "whole" / "c")), changes
 
 
 def _arguments() -> argparse.Namespace:
@@ -174,11 +188,11 @@ def _trial(
     expected: dict[str, Any],
     place: str,
     *,
-    moment: float | None = None,
-    last: int = 0,
+    last: int,
+    delay: float | None = None,
 ) -> bool:
     """Kill one training, resume it, print the row, and return whether it ended as expected."""
-    _train(folder, name, moment=moment, last=last)
+    _train(folder, name, last=last, delay=delay)
     state = _state(Run(folder / name / "c"))
     _train(folder, name, resume=True)
     # A run that was killed before it had a config.yaml cannot be resumed: it is trained anew.
@@ -195,32 +209,30 @@ def _train(
     name: str,
     *,
     resume: bool = False,
-    moment: float | None = None,
     last: int = 0,
+    delay: float | None = None,
 ) -> list[str]:
     """Train in a forked process; return what it changed, unless it was killed."""
     reader, writer = os.pipe()
     process = os.fork()
     if not process:
         try:
-            _train_here(folder, name, resume=resume, last=last, writer=writer)
+            changes = Changes(str(folder / name), last, delay)
+            _train_here(folder, name, changes, resume=resume)
+            os.write(writer, "\n".join(changes.names).encode())
             os._exit(0)
         except BaseException as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
             os._exit(1)
     os.close(writer)
-    if moment is not None:
-        time.sleep(moment)
-        os.kill(process, signal.SIGKILL)
     with open(reader) as lines:
         names = lines.read().splitlines()
     os.waitpid(process, 0)
     return names
 
 
-def _train_here(folder: Path, name: str, *, resume: bool, last: int, writer: int) -> None:
+def _train_here(folder: Path, name: str, changes: Changes, *, resume: bool) -> None:
     os.environ["CNNKIT_CACHE"] = str(folder / name / "cache")
-    changes = Changes(str(folder / name), last)
     changes.watch()
     config = load_config(folder / "c.yaml")
     try:
@@ -230,7 +242,6 @@ def _train_here(folder: Path, name: str, *, resume: bool, last: int, writer: int
     except UsageError:  # it was killed before it could be resumed, or after it had finished
         if not Run(folder / name / "c").tflite.exists():
             cnnkit.training.run.train(config, name="c", runs_folder=folder / name)
-    os.write(writer, "\n".join(changes.names).encode())
 
 
 def _state(run: Run) -> str:

@@ -94,9 +94,12 @@ class Backup:
                 partial = facts["partial"] and PartialEpoch(**facts["partial"], metrics=metrics)
                 facts = facts["facts"]
         except (OSError, ValueError) as error:
+            run = Run(path.parent.parent)
+            start = "Start a new training with cnnkit train CONFIG"
+            if run.best.exists():
+                start += f", from its best weights with --set model.weights={run.argument}"
             raise CnnkitError(
-                f"{path} is damaged, so this training cannot be resumed. Its best weights are in "
-                "weights/best.keras. Start a new training with cnnkit train CONFIG."
+                f"{path} is damaged, so this training cannot be resumed. {start}."
             ) from error
         best = parts.pop("best")
         return cls(rows, **parts, best=best if has_best else None, facts=facts, partial=partial)

@@ -86,10 +86,10 @@ def _end_in_time(run: Run, history: History, limit: TimeLimit, report: Report) -
     stated, place = f"training.max_minutes ({limit.minutes:g})", run.info().get("stopped")
     go_on = f"cnnkit train --resume {run.argument}"
     if not history.rows:
-        kept = f" What was trained is kept: the training stopped {place}." if place else ""
+        stopped = f": the training stopped {place}" if place else ""
         raise CnnkitError(
-            f"No epoch ended within {stated}, so there is no result yet.{kept} To go on for as "
-            f"long again: {go_on}. `cnnkit train CONFIG --dry-run` tells how long a training takes."
+            f"No epoch ended within {stated}, so there is no result yet{stopped}. `cnnkit train "
+            "CONFIG --dry-run` tells how long a training takes."
         )
     run.update(stopped_by="max_minutes")
     where = f"after epoch {len(history.rows)}: another one would not end within"

@@ -81,7 +81,7 @@ def resume(
     report: Report | None = None,
     evaluate_test: bool = True,
 ) -> Run:
-    """Continue a training after its last finished epoch, and return its run.
+    """Continue a training where it was saved last, and return its run.
 
     On the same machine, with the same versions, it ends with the weights that it would have had
     without the interruption. With more epochs a finished training is continued, too.

@@ -49,7 +49,9 @@ class Originals:
         except ImageError as error:
             raise DataError(f"{file} can no longer be read: {error}.") from error
         if hashlib.sha256(data).digest() != content.tobytes():
-            raise DataError(f"{file} has changed since it was first read. Run the command again.")
+            raise DataError(
+                f"{file} has changed since it was first read. Restore it, or run the command again."
+            )
         try:
             return read_pixels(data, self.settings)
         except ImageError as error:

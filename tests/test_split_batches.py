@@ -117,3 +117,5 @@ def test_halving_ends_after_three_times_and_with_single_images():
     assert not is_halving_useful(caught.value, 32, 8)
     assert not is_halving_useful(caught.value, 1, 1)
     assert not is_halving_useful(ValueError("OOM"), 32, 1)
+    full_disk = tf.errors.ResourceExhaustedError(None, None, "f.v2; No space left on device")
+    assert not is_halving_useful(full_disk, 32, 1)

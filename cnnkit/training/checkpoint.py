@@ -189,17 +189,19 @@ class Checkpoint:
             False if weights became NaN or infinite. They are not saved: the next step will raise an
             error, and the last good ones stay.
         """
-        trained = values_of(self._trained_variables)
-        if not all_finite(trained):
+        model = values_of(self._model.variables)
+        optimizer = values_of(self._trained.optimizer.variables)
+        if not all_finite([*model, *optimizer]):
             return False
         if self._unsaved:  # the end of an epoch of a head: the model files are made from it
+            trained = values_of(self._trained_variables)
             assign(self._trained_variables, self._epoch_end)
             self.save()
             assign(self._trained_variables, trained)
         Backup(
             list(self._history.rows),
-            model=values_of(self._model.variables),
-            optimizer=values_of(self._trained.optimizer.variables),
+            model=model,
+            optimizer=optimizer,
             best=None,
             last=(),
             facts=self._facts,

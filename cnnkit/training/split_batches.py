@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnnkit.backend import keras, tf
+from cnnkit.memory import is_out_of_memory
 
 MOST_PARTS = 8  # a batch is halved up to three times
 
@@ -18,14 +19,14 @@ def is_halving_useful(error: BaseException, batch_size: int, parts: int) -> bool
     """Return whether a training that ran out of memory may fit with twice as many parts.
 
     Args:
-        error: what TensorFlow has raised, or what it has led to.
+        error: what TensorFlow has raised.
         batch_size: images per batch.
         parts: of each batch so far.
     """
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, tf.errors.ResourceExhaustedError):
-        found = found.__cause__ or found.__context__
-    return found is not None and 2 * parts <= min(MOST_PARTS, batch_size)
+    # TensorFlow raises this for a full disk, too.
+    if not (isinstance(error, tf.errors.ResourceExhaustedError) and is_out_of_memory(error)):
+        return False
+    return 2 * parts <= min(MOST_PARTS, batch_size)
 
 
 def split_batch_model(model: Any, part_size: int) -> Any:

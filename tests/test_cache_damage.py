@@ -63,7 +63,7 @@ def test_a_pack_whose_index_is_wrong_is_made_again(photos, change):
         assert np.array_equal(found, expected)
 
 
-def features(hashes):
+def features(hashes, note=lambda sentence: None):
     return feature_rows(
         _KEY,
         hashes,
@@ -71,7 +71,7 @@ def features(hashes):
         about={"backbone": "tiny", "view": None},
         on_disk=True,
         limit_gb=1,
-        note=lambda sentence: None,
+        note=note,
     )
 
 
@@ -94,6 +94,8 @@ def test_damaged_features_are_computed_again(photos, name, content):
     (folder,) = (photos.parent / "cache" / "features").iterdir()
     (folder / name).write_bytes(content)
     CacheReport.now().text()
-    found = features(hashes)
+    notes = []
+    found = features(hashes, notes.append)
+    assert notes == [f"The cached features in {folder} are damaged and are computed again."]
     assert found.num_computed == 4
     assert np.array_equal(found.read(np.arange(4))[:, 0], np.arange(4))

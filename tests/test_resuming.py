@@ -16,6 +16,7 @@ from cnnkit.cli import main
 from cnnkit.errors import CnnkitError, DataError, UsageError
 from cnnkit.locks import held
 from cnnkit.runs import Run, find_run
+from cnnkit.training.checkpoint import Backup
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -131,7 +132,8 @@ def test_a_run_without_a_backup_and_early_stopping_say_what_to_do(resume_start, 
 
 def test_a_damaged_backup_is_reported(cut_run):
     content = bytearray(cut_run.backup.read_bytes())
-    content[len(content) // 2] ^= 255
+    weights = Backup.read(cut_run.backup).model[0].tobytes()
+    content[content.index(weights)] ^= 255
     cut_run.backup.write_bytes(content)
     with pytest.raises(CnnkitError, match=r"training.npz is damaged"):
         cnnkit.resume(cut_run.folder)

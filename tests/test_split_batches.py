@@ -1,18 +1,22 @@
-"""A batch that does not fit into memory is computed in parts, to the same effect."""
+"""A model that does not fit into memory is refused; a batch is computed in parts, to one effect."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from conftest import write_tiny_images
 from interrupted_runs import history_of
 
 import cnnkit
 from cnnkit.runs import find_run
+from cnnkit.text import size_text
 
 _CONFIG = """
 data: {source: images, image_size: 128, batch_size: 40, split: {validation: 0.2, test: 0.1}}
@@ -119,3 +123,40 @@ def test_halving_ends_after_three_times_and_with_single_images():
     assert not is_halving_useful(ValueError("OOM"), 32, 1)
     full_disk = tf.errors.ResourceExhaustedError(None, None, "f.v2; No space left on device")
     assert not is_halving_useful(full_disk, 32, 1)
+
+
+@contextmanager
+def _memory_group(gigabytes):
+    """Yield a control group with so much memory, as a container or a job has."""
+    for root, limit in (("memory", "memory.limit_in_bytes"), ("", "memory.max")):
+        group = Path("/sys/fs/cgroup", root, f"cnnkit_test_{os.getpid()}")
+        with suppress(OSError):
+            group.mkdir()
+            try:
+                (group / limit).write_text(str(int(gigabytes * 2**30)))
+            except OSError:
+                group.rmdir()
+                raise
+            try:
+                yield group
+            finally:
+                group.rmdir()
+            return
+    pytest.skip("a control group needs the rights of the administrator")
+
+
+def test_a_model_that_exceeds_the_memory_of_a_container_is_refused(tmp_path):
+    """Its 537 million weights with Adam's averages take 6.5 GB, which the computer may have."""
+    write_tiny_images(tmp_path / "images")
+    (tmp_path / "c.yaml").write_text(_CONFIG)
+    layers = "model.layers=[flatten, {dense: {units: 700000}}]"
+    with _memory_group(2) as group:
+        train = f"{sys.executable} -m cnnkit train c.yaml --dry-run"
+        settings = f"--set data.image_size=16 --set '{layers}'"
+        command = f"echo $$ > {group}/cgroup.procs && exec {train} {settings}"
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("The model does not fit into memory. Training needs about 8.8 GB")
+    allowed = size_text(2 * 2**30 + psutil.swap_memory().total)
+    assert f"this computer has {allowed}" in done.stderr
+    assert "lower the units of the layer dense" in done.stderr

@@ -75,7 +75,7 @@ def feature_rows(
         about: facts that `cnnkit cache list` shows.
         on_disk: whether to keep them in the cache; else they are only in memory.
         limit_gb: for all features in the cache folder.
-        note: called with one sentence if other features are removed to make room.
+        note: called with one sentence if features are damaged, or removed to make room.
         progress: called with (images done, images in all).
 
     Raises:
@@ -84,7 +84,7 @@ def feature_rows(
     # Copies of an image have the same features, which are computed once.
     contents, first, rows = np.unique(from_hex(hashes), return_index=True, return_inverse=True)
     rows = rows.reshape(-1)
-    kept = list(_kept(key))
+    kept = list(_kept(key, note))
     for folder, array, there in kept:
         places = there.places(contents)
         if (places >= 0).all():
@@ -117,7 +117,9 @@ def feature_folders() -> list[Path]:
     ]
 
 
-def _kept(key: str) -> Iterator[tuple[Path, np.ndarray, SortedContents]]:
+def _kept(
+    key: str, note: Callable[[str], None]
+) -> Iterator[tuple[Path, np.ndarray, SortedContents]]:
     """Yield the undamaged folders of a key, with their arrays and contents."""
     for folder in sorted((cache_folder() / FEATURES).glob(f"{key}-*")):
         try:
@@ -131,7 +133,8 @@ def _kept(key: str) -> Iterator[tuple[Path, np.ndarray, SortedContents]]:
         if whole:
             yield folder, array, SortedContents(contents)
         else:
-            remove_folder(folder)  # damaged: the features are computed again
+            note(f"The cached features in {folder} are damaged and are computed again.")
+            remove_folder(folder)
 
 
 def about_features(folder: Path) -> dict[str, Any] | None:

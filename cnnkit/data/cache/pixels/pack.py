@@ -90,6 +90,10 @@ class Pack:
         if hasattr(mmap, "MADV_DONTNEED"):
             self.mapping.madvise(mmap.MADV_DONTNEED)
 
+    def is_cut_off(self) -> bool:
+        """Return whether another program made the file shorter; reading would end the process."""
+        return self.mapping.size() < len(self.mapping)
+
     def repair(self, row: int, pixels: np.ndarray) -> bool:
         """Rewrite the pixels of a damaged row, and return whether that worked."""
         try:

@@ -108,6 +108,12 @@ class PixelStore:
         Raises:
             DataError: a file has to be decoded again, but it is missing or has changed.
         """
+        if self.pack is not None and self.pack.is_cut_off():
+            self._note(
+                f"The cached pixels in {self.pack.folder} were cut off by another program; from "
+                "now on the images are decoded each time."
+            )
+            self.pack = self._pixels = None
         if self._pixels is None:
             return self._decoded(rows)
         if self.pack is not None:

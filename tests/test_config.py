@@ -108,7 +108,10 @@ training:
   label_smoothing: 0.0
   seed: 0
   deterministic: true
+  precision: auto
+  jit_compile: auto
   tensorboard: true
+  loggers: []
   max_minutes: null
   checkpoint_minutes: 10.0
   keep_backup: true

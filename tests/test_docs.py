@@ -153,6 +153,7 @@ def test_every_section_has_a_table() -> None:
         ("Optimizers", call_names("optimizers")),
         ("Schedules", call_names("schedules")),
         ("Losses", call_names("losses")),
+        ("Loggers", call_names("loggers")),
         ("Monitors", MONITORS),
     ],
 )

@@ -14,6 +14,7 @@ import cnnkit
 from cnnkit.config import load_config
 from cnnkit.errors import UsageError
 from cnnkit.progress import Report
+from cnnkit.runs import Run
 from cnnkit.training.plan import prepare
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -60,7 +61,7 @@ def _plan(start, *overrides, notes=None):
 def test_the_model_starts_from_the_best_weights_and_the_run_says_so(start, tmp_path):
     notes = _Notes()
     plan = _plan(start, notes=notes)
-    best = weights_of(cnnkit.runs.Run(start / "runs" / "first"))
+    best = weights_of(Run(start / "runs" / "first"))
     pairs = zip(plan.model.get_weights(), best, strict=True)
     assert all(np.array_equal(*pair) for pair in pairs)
     assert f"weights: all 4 layers with weights from {start / 'runs' / 'first'}" in notes.notes
@@ -102,7 +103,7 @@ def test_other_classes_are_refused_by_name_and_with_leave_only_the_output_is_new
     assert "its classes are in another order there" in _refusal(start, order)
     plan = _plan(start, fewer, "model.partial_weights=true")
     assert list(plan.initial.not_taken) == ["probabilities"]
-    before = weights_of(cnnkit.runs.Run(start / "runs" / "first"))
+    before = weights_of(Run(start / "runs" / "first"))
     ours = plan.model.get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(ours[:-2], before[:-2], strict=True))
     assert ours[-2].shape == (6, 2)

@@ -11,18 +11,14 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from cnnkit.config.own_calls import (
     LAYER_ALIASES,
-    LOSSES,
     MACROS,
     OWN_AUGMENTATION,
     OWN_LAYERS,
-    OWN_OPTIMIZERS,
     PADDED,
     POOL_SIZE,
     POOLS,
-    SCHEDULES,
     SHORT_NAMES,
     check_pad,
-    check_schedule,
     own_signature,
     pad_signature,
 )
@@ -38,6 +34,7 @@ from cnnkit.config.signatures import (
     object_value,
     read_arguments,
 )
+from cnnkit.config.training_calls import OWN_OPTIMIZERS, TRAINING_CALLS, check_schedule
 from cnnkit.config.values import REFERENCE, Custom, Expected, MismatchError, choice
 from cnnkit.errors import nearest_name, suggested
 
@@ -145,11 +142,9 @@ def signature_of(family: str, name: str) -> Signature:
 
 _OWN_SIGNATURES = {
     "augmentation": OWN_AUGMENTATION,
-    "optimizers": OWN_OPTIMIZERS,
-    "schedules": SCHEDULES,
-    "losses": LOSSES,
+    **TRAINING_CALLS,
 }
-_ONLY_OWN = ("schedules", "losses")  # families whose names are all listed here
+_ONLY_OWN = ("schedules", "losses", "loggers")  # families whose names are all listed here
 
 
 @cache
@@ -167,6 +162,7 @@ _WORDS = {  # family -> what one of its calls is called
     "optimizers": "optimizer",
     "schedules": "schedule",
     "losses": "loss",
+    "loggers": "logger",
 }
 
 
@@ -271,6 +267,7 @@ Layer = Annotated[Call, _call_of("layers")]
 Optimizer = Annotated[Call, _call_of("optimizers")]
 Schedule = Annotated[Call, _call_of("schedules")]
 Loss = Annotated[Call, _call_of("losses")]
+_Logger = Annotated[Call, _call_of("loggers")]
 _Augmentation = Annotated[Call, _call_of("augmentation")]
 
 Layers = Annotated[
@@ -285,6 +282,11 @@ Augmentations = Annotated[
     BeforeValidator(_empty_if_null),
     Expected("a list of augmentations"),
     _list_schema("augmentation", type=["array", "null"]),
+]
+
+
+Loggers = Annotated[
+    tuple[_Logger, ...], Expected("a list of loggers"), _list_schema("loggers", type="array")
 ]
 
 

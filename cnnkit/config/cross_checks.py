@@ -33,6 +33,7 @@ def mistakes_between(config: Config) -> Iterator[Mistake]:
     yield from _data_mistakes(config)
     yield from _augmentation_mistakes(config)
     yield from _training_mistakes(config.training)
+    yield from _compiling_mistakes(config.training)
     yield from _warmup_mistakes(config.training)
     if config.model.backbone is None:
         yield from _layers_mistakes(config)
@@ -98,6 +99,15 @@ def _training_mistakes(training: TrainingConfig) -> Iterator[Mistake]:
             "class_weights, rare classes would count twice. Remove one of the two."
         )
         yield Mistake(("training", "balanced_sampling"), message)
+
+
+def _compiling_mistakes(training: TrainingConfig) -> Iterator[Mistake]:
+    if training.jit_compile is True and training.deterministic:
+        message = (
+            "XLA compiles nothing while training.deterministic is true. Set "
+            "training.deterministic: false, or remove jit_compile."
+        )
+        yield Mistake(("training", "jit_compile"), message)
 
 
 def _warmup_mistakes(training: TrainingConfig) -> Iterator[Mistake]:

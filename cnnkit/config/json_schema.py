@@ -24,7 +24,7 @@ from cnnkit.config.values import REFERENCE, adapter, renamed
 _NAMED = {"$ref": "#/$defs/named"}
 # The patterns of a JSON Schema are those of JavaScript, which has no \Z.
 _NAMED_SCHEMA = {"type": "string", "pattern": NAME.pattern.replace("\\Z", "$")}
-CALL_FAMILIES = ("layers", "augmentation", "optimizers", "schedules", "losses")
+CALL_FAMILIES = ("layers", "augmentation", "optimizers", "schedules", "losses", "loggers")
 
 
 def json_schema() -> dict[str, Any]:

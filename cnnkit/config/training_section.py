@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from annotated_types import Ge, Le
 from pydantic import Field
 
-from cnnkit.config.calls import Call, Loss, Optimizer, Schedule
+from cnnkit.config.calls import Call, Loggers, Loss, Optimizer, Schedule
 from cnnkit.config.data_section import ShapesConfig, Source
 from cnnkit.config.problems import Errors, read_value
 from cnnkit.config.values import (
@@ -255,7 +255,22 @@ class TrainingConfig(Section):
         description="Whether the same seed gives the same weights, bit for bit, at some cost in "
         "speed.",
     )
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        "auto",
+        description="With which numbers the network computes while it learns; auto is "
+        "mixed_float16 on a GPU with tensor cores, otherwise float32.",
+    )
+    jit_compile: Annotated[Literal["auto"] | Flag, Expected("auto, true or false")] = Field(
+        "auto",
+        description="Whether XLA compiles the training step; auto leaves it to Keras on a GPU, and "
+        "is false on a CPU.",
+    )
     tensorboard: Flag = Field(True, description="Whether to write event files for TensorBoard.")
+    loggers: Loggers = Field(
+        (),
+        description="Programs that get the numbers of each epoch, besides history.csv and "
+        "TensorBoard: mlflow, trackio.",
+    )
     max_minutes: NumberAbove0 | None = Field(
         None,
         description="The training ends before an epoch that would not end within this time; null "

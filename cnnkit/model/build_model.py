@@ -11,6 +11,7 @@ from cnnkit.model.backbones import build_backbone
 from cnnkit.model.layers import apply_layers
 from cnnkit.model.losses import build_loss, build_metrics
 from cnnkit.model.optimizers import build_optimizer
+from cnnkit.model.precision import scaled_for
 
 
 def build_model(config: Config, num_classes: int) -> Any:
@@ -87,14 +88,19 @@ def compile_model(model: Any, config: Config, optimizer: Any = None) -> None:
         config: its `training` section and `model.output` are read.
         optimizer: used instead of `training.optimizer`.
     """
-    on_gpu = bool(tf.config.list_physical_devices("GPU"))
     model.compile(
-        optimizer=optimizer or build_optimizer(config.training.optimizer),
+        optimizer=scaled_for(model, optimizer or build_optimizer(config.training.optimizer)),
         loss=build_loss(config),
         metrics=build_metrics(config),
-        # XLA halves the speed of training on a CPU.
-        jit_compile="auto" if on_gpu else False,
+        jit_compile=_jit_compile(config.training.jit_compile),
+        auto_scale_loss=False,  # that is done above
     )
+
+
+def _jit_compile(wanted: bool | str) -> bool | str:
+    # XLA halves the speed of training on a CPU.
+    has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    return False if wanted == "auto" and not has_gpu else wanted
 
 
 def without_optimizer(model: Any) -> Any:

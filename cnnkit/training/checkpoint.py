@@ -17,6 +17,7 @@ import numpy as np
 from cnnkit.errors import CnnkitError, damage_as_value_error
 from cnnkit.files import atomic_write
 from cnnkit.model.build_model import without_optimizer
+from cnnkit.model.precision import in_float32
 from cnnkit.runs import Run
 from cnnkit.training.history import History
 from cnnkit.training.partial_epoch import PartialEpoch
@@ -259,15 +260,16 @@ class Checkpoint:
         """Write the model with other weights, or as it is if there are none."""
         # The optimizer would triple the size of the files; its state is in the backup.
         model = without_optimizer(self._model)
-        if not weights:
-            model.save(path)
-            return
-        own = model.get_weights()
-        try:
-            model.set_weights(weights)
-            model.save(path)
-        finally:
-            model.set_weights(own)
+        with in_float32(model):
+            if not weights:
+                model.save(path)
+                return
+            own = model.get_weights()
+            try:
+                model.set_weights(weights)
+                model.save(path)
+            finally:
+                model.set_weights(own)
 
 
 def values_of(variables: Sequence[Any]) -> list[np.ndarray]:

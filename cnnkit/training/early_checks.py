@@ -14,6 +14,7 @@ from cnnkit.explore.summarize import summary_of_built, summary_of_layers
 from cnnkit.memory import this_computer_has
 from cnnkit.model.build_model import compile_model
 from cnnkit.model.optimizers import build_optimizer
+from cnnkit.model.precision import in_float32
 from cnnkit.text import size_text
 from cnnkit.training.backbone_features import split_model
 from cnnkit.training.disk_need import DiskNeed, disk_need
@@ -149,4 +150,5 @@ def first_warnings(planned: PlannedPhase, batches: Any, work: PhaseWork, model: 
         return []
     inputs, targets = sample_batch(batches, size)
     # The first step of the training tells the loss, for nothing.
-    return list(look_at_batch(model, tf.constant(inputs), targets).gradient_warnings())
+    with in_float32(model):  # as float16, small gradients would look like none
+        return list(look_at_batch(model, tf.constant(inputs), targets).gradient_warnings())

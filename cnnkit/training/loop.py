@@ -14,6 +14,7 @@ from cnnkit.runs import Run
 from cnnkit.text import count_of
 from cnnkit.training.checkpoint import Backup, Checkpoint, assign
 from cnnkit.training.early_checks import first_warnings
+from cnnkit.training.experiment_loggers import EpochLoggers
 from cnnkit.training.history import History
 from cnnkit.training.interrupts import interrupts_held_back
 from cnnkit.training.learning_rate import LearningRate
@@ -26,6 +27,7 @@ from cnnkit.training.plan import Plan, PlannedPhase
 from cnnkit.training.resuming import facts_of
 from cnnkit.training.step import train_epoch
 from cnnkit.training.stops import Stops
+from cnnkit.training.tensorboard_events import event_writer, write_events
 from cnnkit.training.time_left import PhaseWork
 from cnnkit.training.time_limit import TimeIsUpError, TimeLimit
 from cnnkit.training.timed_report import TimedReport
@@ -36,7 +38,13 @@ _STOPPING_PROBE = "Stopping after this fit of the linear probe ... Finished epoc
 _SAVING = "The weights are being saved ... Ctrl-C again stops without them."
 
 
-def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = None) -> History:
+def train_phases(
+    plan: Plan,
+    run: Run,
+    report: Report,
+    backup: Backup | None = None,
+    loggers: EpochLoggers | None = None,
+) -> History:
     """Train all phases and return the history. Weights and history are saved along the way.
 
     Args:
@@ -44,6 +52,7 @@ def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = N
         run: whose files are written.
         report: shows the progress.
         backup: from which the training is resumed; None to start at the beginning.
+        loggers: get each row of the history.
 
     Raises:
         CnnkitError: the loss became NaN or infinite.
@@ -55,7 +64,17 @@ def train_phases(plan: Plan, run: Run, report: Report, backup: Backup | None = N
     works = phase_works(plan)
     timed = TimedReport(report, works, is_resumed=backup is not None)
     limit = TimeLimit(plan.config.training.max_minutes)
-    loop = _Loop(plan, run, timed, history, checkpoint, works[0], _event_writer(plan, run), limit)
+    loop = _Loop(
+        plan,
+        run,
+        timed,
+        history,
+        checkpoint,
+        works[0],
+        event_writer(plan.config, run),
+        loggers or EpochLoggers(),
+        limit,
+    )
     if backup is not None:
         checkpoint.restore(backup)
     _note_augmentation(plan, report)
@@ -136,6 +155,7 @@ class _Loop:
     checkpoint: Checkpoint
     first_work: PhaseWork
     events: Any  # a writer of TensorBoard events, or None
+    loggers: EpochLoggers
     limit: TimeLimit
 
     def train_phase(self, number: int, planned: PlannedPhase, backup: Backup | None) -> None:
@@ -201,7 +221,8 @@ class _Loop:
         # The row first: the checkpoint reads it, and a kill in between costs one epoch at most.
         is_best = self.history.append(row)
         self.checkpoint.epoch_done(is_best=is_best, save_now=save_now)
-        _write_events(self.events, row)
+        write_events(self.events, row)
+        self.loggers.epoch_done(row)
         self.report.epoch_done(row, is_best=is_best)
 
     def _note_start(self, number: int, phase: Phase, model: Any, description: str) -> None:
@@ -266,20 +287,3 @@ def _note_augmentation(plan: Plan, report: Report) -> None:
             "without augmentation. training.feature_views: 4 caches those of four augmented "
             "versions of each image; training.feature_cache: false computes them in every epoch."
         )
-
-
-def _event_writer(plan: Plan, run: Run) -> Any:
-    if not plan.config.training.tensorboard:
-        return None
-    return tf.summary.create_file_writer(str(run.folder / "tensorboard"))
-
-
-def _write_events(events: Any, row: dict[str, float]) -> None:
-    if events is None:
-        return
-    with events.as_default(step=row["epoch"]):
-        for name, value in row.items():
-            if name != "epoch":
-                tf.summary.scalar(name, value)
-    # Otherwise TensorBoard would show an epoch only when the writer's buffer is full.
-    events.flush()

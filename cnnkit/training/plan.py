@@ -22,9 +22,11 @@ from cnnkit.model.initial_weights import (
     weights_file,
 )
 from cnnkit.model.optimizers import build_optimizer
+from cnnkit.model.precision import FLOAT32, set_precision, with_known_precision
 from cnnkit.progress import Report
 from cnnkit.text import first_few
 from cnnkit.training.backbone_features import split_model
+from cnnkit.training.experiment_loggers import check_loggers
 from cnnkit.training.learning_layers import LearningLayers, learning_layers
 from cnnkit.training.phase_features import (
     CachedFeatureBatches,
@@ -82,6 +84,9 @@ class PlannedPhase:
         """
         # Before compiling, which fixes what is trained.
         self.layers.set_trainable()
+        precision = self.images.config.training.precision
+        # A head on features takes little time, and its features are computed with float32 anyway.
+        set_precision(model, FLOAT32 if self.trains_head_only else precision)
         if not self.trains_head_only:
             return self._compiled(model), self.images
         extractor, head = split_model(model, before_output=self.phase.is_probe)
@@ -106,7 +111,7 @@ class Plan:
     """What a training will do.
 
     Args:
-        config: of the training.
+        config: of the training, with a precision for this computer.
         dataset: its images, all of which can be read.
         model: the untrained `keras.Model`.
         phases: in order.
@@ -136,6 +141,8 @@ def prepare(
     Raises:
         CnnkitError: the data or the model cannot be trained as they are.
     """
+    check_loggers(config)
+    config = with_known_precision(config)
     takes_weights = takes_weights and config.model.weights is not None
     if takes_weights:  # before images are read: a mistake in the path should show at once
         weights_file(config.model.weights)

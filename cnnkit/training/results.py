@@ -15,6 +15,7 @@ from cnnkit.export.formats import write_tflite
 from cnnkit.model.build_model import without_optimizer
 from cnnkit.model.loading import naming_damage
 from cnnkit.model.model_info import ModelInfo
+from cnnkit.model.precision import FLOAT32, set_precision
 from cnnkit.plots.curves import plot_curves
 from cnnkit.runs import Run
 from cnnkit.runtimes import load_predictor
@@ -81,6 +82,7 @@ def write_best_model(run: Run, plan: Plan) -> None:
     # They may be of earlier weights, if we are interrupted.
     for path in (run.tflite, run.calibration, run.calibration.with_suffix(".npz")):
         path.unlink(missing_ok=True)
+    set_precision(plan.model, FLOAT32)
     model = without_optimizer(plan.model)
     with naming_damage(run.best):
         model.load_weights(run.best)  # the file is read back, without the time to build a model

@@ -64,7 +64,7 @@ def changed_settings(before: Sequence[str], now: Sequence[str]) -> list[ChangedS
         before: the lines of a complete config.
         now: those of another one.
     """
-    old, new = (dict(_leaves(yaml.safe_load("\n".join(lines)), ())) for lines in (before, now))
+    old, new = (dict(leaves(yaml.safe_load("\n".join(lines)), ())) for lines in (before, now))
     return [
         ChangedSetting(dotted(key), old.get(key), new.get(key))
         for key in {**new, **old}
@@ -78,7 +78,7 @@ def keys_of(config: str) -> set[str]:
     >>> sorted(keys_of("data: {split: {seed: 0}}"))
     ['data', 'data.split', 'data.split.seed']
     """
-    paths = [path for path, _ in _leaves(yaml.safe_load(config), ())]
+    paths = [path for path, _ in leaves(yaml.safe_load(config), ())]
     return {dotted(path[:depth]) for path in paths for depth in range(1, len(path) + 1)}
 
 
@@ -100,12 +100,13 @@ def allowing(keys: Iterable[str]) -> str:
     return " ".join(f"--allow-changed {quoted(key)}" for key in keys)
 
 
-def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+def leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield the path and the value of every key of a config that is not a section."""
     if isinstance(value, dict) and value:
         for key, part in value.items():
-            yield from _leaves(part, (*path, key))
+            yield from leaves(part, (*path, key))
     elif isinstance(value, list) and any(isinstance(part, dict | list) for part in value):
         for index, part in enumerate(value):
-            yield from _leaves(part, (*path, index))
+            yield from leaves(part, (*path, index))
     else:
         yield path, value

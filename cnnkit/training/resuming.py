@@ -205,7 +205,12 @@ def _config_lines(config: Config) -> list[str]:
         for phase in training.phases
     ]
     # These decide when a training stops and what it leaves, not what it computes.
-    of_no_effect = {"max_minutes": None, "checkpoint_minutes": None, "keep_backup": True}
+    of_no_effect = {
+        "max_minutes": None,
+        "checkpoint_minutes": None,
+        "keep_backup": True,
+        "loggers": (),
+    }
     training = training.model_copy(update={"phases": tuple(phases), **of_no_effect})
     parts = {"data": data, "model": model, "training": training}
     # As text, because the message about a change quotes the lines that differ.

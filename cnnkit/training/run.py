@@ -24,6 +24,7 @@ from cnnkit.runs import Run, check_new_run, create_run
 from cnnkit.runs.in_training import only_training
 from cnnkit.training.checkpoint import Backup
 from cnnkit.training.disk_need import disk_need
+from cnnkit.training.experiment_loggers import EpochLoggers, logging_to
 from cnnkit.training.failures import naming_the_cause, saying_what_is_kept
 from cnnkit.training.history import History
 from cnnkit.training.loop import check_something_is_left, train_phases
@@ -148,8 +149,12 @@ def _run(
                 stopped=None,
             )
         try:
-            with naming_the_cause(plan), explaining_lack_of_memory(lambda: _need(plan)):
-                plan, history = _train_all(plan, run, report, backup)
+            with (
+                naming_the_cause(plan),
+                explaining_lack_of_memory(lambda: _need(plan)),
+                logging_to(plan.config, run, report) as loggers,
+            ):
+                plan, history = _train_all(plan, run, report, backup, loggers)
                 is_trained = True
                 write_results(run, plan, history, evaluate_test=evaluate_test)
         except KeyboardInterrupt as interrupt:
@@ -163,11 +168,13 @@ def _run(
     return run
 
 
-def _train_all(plan: Plan, run: Run, report: Report, backup: Backup | None) -> tuple[Plan, History]:
+def _train_all(
+    plan: Plan, run: Run, report: Report, backup: Backup | None, loggers: EpochLoggers
+) -> tuple[Plan, History]:
     """Train all phases; if memory is short, with batches that are split up to three times."""
     while True:
         try:
-            return plan, train_phases(plan, run, report, backup)
+            return plan, train_phases(plan, run, report, backup, loggers)
         except tf.errors.OpError as error:
             size, parts = plan.config.data.batch_size, 2 * plan.batch_parts
             if not is_halving_useful(error, size, plan.batch_parts):

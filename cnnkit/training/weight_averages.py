@@ -16,7 +16,7 @@ import numpy as np
 
 def keeps_averages(model: Any) -> bool:
     """Return whether the optimizer of a compiled model averages the weights."""
-    return bool(model.optimizer.use_ema)
+    return bool(_optimizer(model).use_ema)
 
 
 def averaged_weights(model: Any, trained: Any) -> list[np.ndarray]:
@@ -29,10 +29,15 @@ def averaged_weights(model: Any, trained: Any) -> list[np.ndarray]:
     """
     if not keeps_averages(trained):
         return model.get_weights()
-    optimizer = trained.optimizer
+    optimizer = _optimizer(trained)
     # Keras has no public names for these; a test notices if they change.
     pairs = zip(
         optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
     )
     averages = {id(variable): average for variable, average in pairs}
     return [averages.get(id(variable), variable).numpy() for variable in model.weights]
+
+
+def _optimizer(model: Any) -> Any:
+    # With float16, another optimizer is around it, which scales the loss.
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)

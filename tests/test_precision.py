@@ -132,19 +132,23 @@ def test_a_hub_module_keeps_float32(hub_folder, start, tmp_path):
     assert run.info()["status"] == "finished"
 
 
+@pytest.mark.slow
 def test_xla_gives_nearly_the_same_weights(start, tmp_path):
-    """In a process of its own: in that of the tests, operations are deterministic for good."""
+    """In a process of its own: in that of the tests, operations are deterministic for good.
+
+    Without dropout, whose random numbers are others with XLA.
+    """
+    sets = ["training.precision=float32", "training.optimizer={sgd: 0.1}"]
+    sets.append("model.layers[5]={dropout: 0.0}")
     words = ["train", str(start / "config.yaml"), "--runs-folder", str(tmp_path), "--name", "xla"]
-    sets = ["precision=float32", "jit_compile=true", "deterministic=false"]
-    words += [word for each in sets for word in ("--set", f"training.{each}")]
+    more = ["training.jit_compile=true", "training.deterministic=false"]
+    words += [word for each in (*sets, *more) for word in ("--set", each)]
     done = subprocess.run([sys.executable, "-m", "cnnkit", *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    plain = cnnkit.train(
-        start / "config.yaml", overrides=["training.precision=float32"], runs_folder=tmp_path
-    )
+    plain = cnnkit.train(start / "config.yaml", overrides=sets, runs_folder=tmp_path)
     compiled = Run(tmp_path / "xla")
     pairs = list(zip(weights_of(plain, "last"), weights_of(compiled, "last"), strict=True))
-    assert all(np.allclose(*pair, atol=1e-3) for pair in pairs)
+    assert all(np.allclose(*pair, atol=1e-4) for pair in pairs)
 
 
 def test_xla_and_deterministic_operations_exclude_each_other(start):

@@ -136,6 +136,14 @@ def test_the_values_as_written_are_found_or_there_are_none():
         "training.epochs": 20,
         "training.label_smoothing": 0.0,
     }
+    short = _space("training.optimizer.adam.learning_rate: {log: [1e-4, 1]}",
+                   "model.layers[2].dropout: {uniform: [0, 0.5]}",
+                   overrides=["model.layers=[{conv: {filters: 2, kernel_size: 2}}, flatten, "
+                              "{dropout: 0.25}]"])  # fmt: skip
+    assert short.values_as_written() == {
+        "training.optimizer.adam.learning_rate": 0.001,
+        "model.layers[2].dropout": 0.25,
+    }
     assert _space("training.epochs: {int: [5, 10]}").values_as_written() is None
     assert _space("training.schedule: [cosine, plateau]").values_as_written() is None
 

@@ -227,6 +227,21 @@ def test_a_password_is_not_kept_and_a_storage_has_one_study_of_a_name(tmp_path):
         create_study(study.runs, settings, other, shared)
 
 
+def test_a_storage_that_cannot_be_used_is_refused_and_nothing_is_written(tmp_path):
+    path = write_config(tmp_path)
+    words = ["tune", path, "--runs-folder", tmp_path, "--name"]
+    new_study(tmp_path)
+    for name, url, message in (
+        ("a", "study.db", "--storage takes the URL of a database"),
+        ("a", "sqlite:////nowhere/study.db", "nowhere/study.db cannot be used: "),
+        ("own", "sqlite:///study.db", "own exists and belongs to something else."),
+    ):
+        done = command(*words, name, "--storage", url)
+        assert done.exit_code == 2
+        assert message in done.stderr
+    assert not (tmp_path / "a").exists()
+
+
 def test_a_damaged_study_file_is_named(tmp_path):
     study = new_study(tmp_path)
     path = study.runs.folder / "study.json"

@@ -252,3 +252,28 @@ def test_random_search_does_not_look_at_the_scores(tmp_path):
         tried.append([trial.params for trial in study.trials])
     assert tried[0] == tried[1]
     assert isinstance(study.optuna_study.sampler, optuna.samplers.RandomSampler)
+
+
+def test_trials_that_differ_in_the_head_share_features_and_pixels(trained_run, own_cache, tmp_path):
+    from cnnkit.config import load_config
+
+    source = load_config(trained_run.config).data.source
+    study = new_study(
+        tmp_path,
+        f"""
+data: {{source: {source}, image_size: 16, split: {{validation: 0.2, test: 0.2}}}}
+model: {{backbone: {{run: {trained_run.folder}}}, head: [dropout: 0.1]}}
+training: {{epochs: 1, tensorboard: false}}
+search:
+  model.head: {{choices: {{small: [dropout: 0.1], large: [dense: {{units: 8}}]}}}}
+  training.label_smoothing: {{uniform: [0, 0.2]}}
+""",
+    )
+    kept = []
+    for head in ("small", "large"):
+        trial = _run(study, {"model.head": head, "training.label_smoothing": 0.1})
+        assert trial.state == TrialState.COMPLETE
+        files = [path for path in own_cache.rglob("*") if path.is_file() and path.name != "used"]
+        assert [path for path in files if path.name == "features.npy"]
+        kept.append({path: path.stat().st_mtime_ns for path in files})
+    assert kept[0] == kept[1]  # the second trial has written nothing

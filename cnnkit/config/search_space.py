@@ -68,15 +68,16 @@ class SearchSpace:
 
     def values_as_written(self) -> dict[str, Any] | None:
         """Return the values that give the config as it is written, None if none do."""
-        plain = config_as_dict(self.config)
+        # A default is not in the file; and `dropout: 0.2` of the file is {rate: 0.2} when written.
+        sources = (self.document.data, config_as_dict(self.config))
         found = {}
         for key, searched in self.keys.items():
             if isinstance(searched, Choices):
                 same = [each for each in searched.labels if self._is_unchanged({key: each})]
                 value = same[0] if same else None
             else:
-                value = _value_at(plain, key_path(key) or ())
-                value = value if searched.has(value) else None
+                values = [_value_at(data, key_path(key) or ()) for data in sources]
+                value = next((each for each in values if searched.has(each)), None)
             if value is None:
                 return None
             found[key] = value

@@ -30,7 +30,8 @@ def plot_study_history(
     axis = figure.subplots()
     known = [(number, score) for number, score in scores if score is not None]
     axis.plot(*zip(*known, strict=True), "o", color=COLOURS[0], label="trial")
-    steps = [(number, so_far) for (number, _), so_far in zip(scores, best, strict=True) if so_far]
+    steps = [(number, so_far) for (number, _), so_far in zip(scores, best, strict=True)]
+    steps = [(number, so_far) for number, so_far in steps if so_far is not None]
     axis.step(*zip(*steps, strict=True), where="post", color=COLOURS[1], label="best so far")
     if others := [number for number, score in scores if score is None]:
         # Below the axis, because they have no score.

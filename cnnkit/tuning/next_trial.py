@@ -36,9 +36,7 @@ def next_trial(study: Study, num_trials: int | None) -> Iterator[Trial | None]:
 
 
 def _killed(study: Study) -> Trial | None:
-    for frozen in study.trials:
-        if not _is_lost(study, frozen):
-            continue
+    for frozen in lost_trials(study):
         study.prepare_to_ask(frozen.number)  # it may have been killed before it had its values
         trial = Trial(study.optuna_study, frozen._trial_id)  # which has no public name
         takeovers = frozen.user_attrs.get("takeovers", 0) + 1
@@ -52,8 +50,13 @@ def _killed(study: Study) -> Trial | None:
     return None
 
 
+def lost_trials(study: Study) -> list[FrozenTrial]:
+    """Return the trials that have not ended and that no process trains."""
+    return [trial for trial in study.trials if _is_lost(study, trial)]
+
+
 def _is_lost(study: Study, trial: FrozenTrial) -> bool:
-    """Return whether a trial is not trained any more. Trials of other machines cannot be judged."""
+    # A lock can only be looked at on the machine of the process that holds it.
     is_here = trial.user_attrs.get("host") == platform.node()
     run = study.runs.trial(trial.number)
     return trial.state == TrialState.RUNNING and is_here and not is_held(study.runs.claim(run))

@@ -14,6 +14,9 @@ from cnnkit.tuning.next_trial import next_trial
 from cnnkit.tuning.one_trial import run_trial, trained_seconds
 from cnnkit.tuning.study import Study
 
+# The gradients of some functions stay registered, and with them the graphs that they are used in:
+# about 10 MB for each training of a small network.
+TRIALS_PER_PROCESS = 25
 MOST_FAILURES = 10  # in a row: then something is wrong that no other values will mend
 
 
@@ -37,8 +40,11 @@ class Limits:
         return time.time() + (median(seconds) if seconds else 0) <= self.end
 
 
-def search(study: Study, limits: Limits, report: Report) -> None:
+def search(study: Study, limits: Limits, report: Report) -> bool:
     """Train trials until a limit is reached, or every combination of values was tried.
+
+    Return False if something is left that another process should do: TensorFlow keeps some memory
+    of every training, so that none of them trains more than some trials.
 
     Args:
         study: in which other processes may train trials at the same time.
@@ -49,13 +55,16 @@ def search(study: Study, limits: Limits, report: Report) -> None:
         CnnkitError: ten trials in a row failed.
         KeyboardInterrupt: Ctrl-C; everything can be continued.
     """
-    while limits.allow(study):
+    for _ in range(TRIALS_PER_PROCESS):
+        if not limits.allow(study):
+            report.note("The time is over: another trial would not end within --minutes.")
+            return True
         with next_trial(study, limits.num_trials) as trial:
             if trial is None:
-                return
+                return True
             run_trial(study, trial, report)
         check_failures(study)
-    report.note("The time is over: another trial would not end within --minutes.")
+    return False
 
 
 def check_failures(study: Study) -> None:

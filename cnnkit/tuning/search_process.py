@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.errors import CnnkitError
-from cnnkit.progress import LineReport
+from cnnkit.progress import LineReport, report_for
 from cnnkit.runs.study_runs import StudyRuns
 
+MORE_CODE = 75  # the exit code if another process shall do the rest
 URL_VARIABLE = "CNNKIT_STUDY_STORAGE"  # not an argument: those of a process can be seen by others
 
 
@@ -47,13 +48,16 @@ def _work(task: dict[str, Any]) -> None:
     settings = StudySettings.read(runs)
     space = settings.space(runs.config.read_text(encoding="utf-8"))
     study = open_study(runs, settings, space, os.environ.get(URL_VARIABLE) or settings.storage)
+    # The bars of several processes would overwrite each other.
+    report = report_for(sys.stderr) if task["is_alone"] else LineReport()
     if task["num_seeds"]:
-        train_finals(study, task["num_seeds"], LineReport())
-    else:
-        search(study, Limits(task["num_trials"], task["end"]), LineReport())
+        train_finals(study, task["num_seeds"], report)
+    elif not search(study, Limits(task["num_trials"], task["end"]), report):
+        sys.exit(MORE_CODE)
 
 
 def _interrupt_when_parent_ends() -> None:
     """Wait for the end of stdin, which the parent never writes to, and do what Ctrl-C does."""
-    sys.stdin.buffer.read()
+    # Not sys.stdin.read: Python aborts if a thread still waits in it when the process ends.
+    os.read(sys.stdin.fileno(), 1)
     _thread.interrupt_main()

@@ -13,13 +13,14 @@ from typing import Any
 from cnnkit.errors import CnnkitError
 from cnnkit.progress import Report
 from cnnkit.runs.study_runs import StudyRuns
-from cnnkit.tuning.search_process import URL_VARIABLE
+from cnnkit.tuning.search_process import MORE_CODE, URL_VARIABLE
 
 _START = (
     "import sys; sys.path[:] = sys.argv[2:]; "
     "from cnnkit.tuning.search_process import main; main(sys.argv[1])"
 )
 _LOOKING_SECONDS = 0.2
+MOST_KILLED = 3  # for each process; after that, none is started in place of one that is killed
 _THREADS_VARIABLE = "TF_NUM_INTRAOP_THREADS"
 
 
@@ -63,21 +64,20 @@ class SearchProcesses:
 
     def _do(self, task: dict[str, Any]) -> None:
         running = [self._started(task) for _ in range(self._num_processes)]
-        replaced = 0
+        num_killed = 0
         try:
             while running:
                 time.sleep(_LOOKING_SECONDS)
                 for process in [each for each in running if each.poll() is not None]:
                     running.remove(process)
+                    _close(process)
                     if process.returncode == 0:
                         continue
-                    self._check(process.returncode)
-                    if replaced < self._num_processes:
+                    if process.returncode != MORE_CODE:
+                        self._check(process.returncode)
+                        num_killed += 1
+                    if num_killed <= MOST_KILLED * self._num_processes:
                         running.append(self._started(task))
-                        replaced += 1
-            if replaced:
-                # One that was killed last may have left a trial that nobody has continued.
-                self._report.note(f"{replaced} of the processes had to be replaced.")
         finally:
             _stop(running)
 
@@ -92,39 +92,42 @@ class SearchProcesses:
             )
         self._report.note(
             f"A process of the study was killed by signal {-code} ({signal.Signals(-code).name}). "
-            "Another one goes on with its trial."
+            "Another one goes on with what it trained."
         )
 
     def _started(self, task: dict[str, Any]) -> subprocess.Popen[bytes]:
-        own = {URL_VARIABLE: self._url or "", _THREADS_VARIABLE: str(self._num_threads)}
+        threads = max(1, (os.cpu_count() or 1) // self._num_processes)
+        environment = {_THREADS_VARIABLE: str(threads), **os.environ}
+        is_alone = self._num_processes == 1
         # In a session of its own it does not get the Ctrl-C that is meant for this process, which
         # closes the pipe instead: see `_stop`.
         return subprocess.Popen(
             [
                 *(sys.executable, "-c", _START),
-                json.dumps({"folder": str(self._runs.folder), **task}),
+                json.dumps({**task, "folder": str(self._runs.folder), "is_alone": is_alone}),
                 *sys.path,
             ],
             stdin=subprocess.PIPE,
-            env={**own, **os.environ} if _THREADS_VARIABLE in os.environ else {**os.environ, **own},
+            env={**environment, URL_VARIABLE: self._url or ""},
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
-
-    @property
-    def _num_threads(self) -> int:
-        return max(1, (os.cpu_count() or 1) // self._num_processes)
 
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
     """Let processes end as after Ctrl-C, and wait for them; a second Ctrl-C kills them."""
     try:
         for process in processes:
-            if process.stdin is not None:
-                process.stdin.close()
+            _close(process)
         for process in processes:
             process.wait()
     except KeyboardInterrupt:
         for process in processes:
             process.kill()
         raise
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """Close the pipe of a process, which lets it end if it has not."""
+    if process.stdin is not None:
+        process.stdin.close()

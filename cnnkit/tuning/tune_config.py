@@ -25,6 +25,7 @@ from cnnkit.text import count_of
 from cnnkit.tuning.study_settings import StudySettings, check_optuna
 
 if TYPE_CHECKING:  # it imports Optuna, whose absence is said in our own words
+    from cnnkit.tuning.final_comparison import FinalComparison
     from cnnkit.tuning.study import Study
     from cnnkit.tuning.study_result import StudyResult
 
@@ -97,16 +98,18 @@ def tune(
         settings = replace(settings, num_trials=StudySettings.num_trials)
     space = settings.space(text)
     check_new_run(name, runs_folder)
-    _check_validation(space, report)
     from cnnkit.tuning.study import absolute_url, create_study, without_password
 
     url = None if storage is None else absolute_url(storage)
-    runs = _folder(runs_folder / name, is_shared=url is not None)
-    settings = replace(
-        settings,
-        study=name if url else runs.folder.name,
-        storage=None if url is None else without_password(url),
-    )
+    if url is not None:
+        settings = replace(settings, storage=without_password(url))
+        _check_same(runs_folder / name, settings)
+    _check_validation(space, report)
+    if url is None:
+        runs = StudyRuns(make_numbered_folder(runs_folder / name))
+        settings = replace(settings, study=runs.folder.name)
+    else:
+        runs = StudyRuns(runs_folder / name)
     study = create_study(runs, settings, space, url)
     write_text(runs.config, text)
     runs.write(settings.as_dict())
@@ -178,14 +181,15 @@ def _check_validation(space: SearchSpace, report: Report) -> None:
         )
 
 
-def _folder(folder: Path, *, is_shared: bool) -> StudyRuns:
-    """Return a new folder; that of a study in a storage of its own may exist."""
-    if not is_shared:
-        return StudyRuns(make_numbered_folder(folder))
-    if folder.exists() and not (folder / STUDY_FILE).is_file():
-        raise UsageError(f"{folder} exists and is not the folder of a study. Give another --name.")
-    folder.mkdir(parents=True, exist_ok=True)
-    return StudyRuns(folder)
+def _check_same(folder: Path, settings: StudySettings) -> None:
+    """Refuse a folder that exists, unless it is that of the same study in the same storage."""
+    if not folder.exists():
+        return
+    if (folder / STUDY_FILE).is_file():
+        found = StudySettings.read(StudyRuns(folder))
+        if (found.study, found.storage) == (settings.study, settings.storage):
+            return
+    raise UsageError(f"{folder} exists and belongs to something else. Give another --name.")
 
 
 def _url_again(settings: StudySettings, storage: str | None) -> str | None:
@@ -230,19 +234,28 @@ def _search(study: Study, effort: Effort, url: str | None, report: Report) -> St
 def _train_trials(
     study: Study, effort: Effort, end: float | None, url: str | None, report: Report
 ) -> None:
+    from cnnkit.tuning.next_trial import lost_trials
     from cnnkit.tuning.search_processes import SearchProcesses
 
     num_trials = study.settings.num_trials
-    if effort.num_processes > 1:
-        SearchProcesses(study.runs, effort.num_processes, url, report).search(num_trials, end)
-        return
-    # Only now: this imports TensorFlow, and the parent of several processes does not need it.
-    from cnnkit.tuning.search_loop import Limits, search
+    if effort.num_processes == 1:
+        # Only now: this imports TensorFlow, and the parent of several processes does not need it.
+        from cnnkit.tuning.search_loop import Limits, search
 
-    search(study, Limits(num_trials, end), report)
+        if search(study, Limits(num_trials, end), report):
+            return
+        report.close()
+    SearchProcesses(study.runs, effort.num_processes, url, report).search(num_trials, end)
+    if lost := lost_trials(study):
+        report.note(
+            f"{count_of(len(lost), 'trial')} could not be finished, because the process was "
+            f"killed. To continue: cnnkit tune --resume {study.runs.argument}"
+        )
 
 
-def _train_finals(study: Study, effort: Effort, url: str | None, report: Report):
+def _train_finals(
+    study: Study, effort: Effort, url: str | None, report: Report
+) -> FinalComparison | None:
     from cnnkit.tuning.final_comparison import compare_finals
     from cnnkit.tuning.final_trainings import final_trainings, train_finals
     from cnnkit.tuning.search_processes import SearchProcesses

@@ -58,6 +58,7 @@ bench: install
 
 wheel: dev
 	$(BIN)/python -m build --wheel
+	$(BIN)/python scripts/build_predict_wheel.py dist
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -13,17 +13,16 @@ from cnnkit.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from cnnkit.api import (
-        TrainedModel,
         calibrate,
         compare,
         diagnose,
         load_config,
-        load_run,
         resume,
         train,
         tune,
         write_report,
     )
+    from cnnkit.trained_model import TrainedModel, load_run
 
 __all__ = [
     "TrainedModel",
@@ -42,6 +41,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a function when it is first used, so that `import cnnkit` takes no time."""
+    if name in ("TrainedModel", "load_run"):  # without what reads configs
+        from cnnkit import trained_model
+
+        return getattr(trained_model, name)
     if name in __all__:
         from cnnkit import api
 

@@ -12,7 +12,6 @@ from cnnkit.config import load_config as load_config  # offered here too
 from cnnkit.default_folders import RUNS_FOLDER
 from cnnkit.errors import UsageError
 from cnnkit.runs import Run, find_run
-from cnnkit.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from cnnkit.calibration.calibrated import Calibrated
@@ -21,21 +20,6 @@ if TYPE_CHECKING:
     from cnnkit.report import WrittenReport
     from cnnkit.training.diagnosis import Diagnosis, FoldDiagnoses
     from cnnkit.tuning.study_result import StudyResult
-
-
-def load_run(
-    run: str | os.PathLike | None = None, runs_folder: str | os.PathLike = RUNS_FOLDER
-) -> TrainedModel:
-    """Return the model of a run, by default of the newest finished one.
-
-    Args:
-        run: the run folder or name.
-        runs_folder: where run names are looked up.
-
-    Raises:
-        UsageError: there is no such run.
-    """
-    return TrainedModel(run, runs_folder)
 
 
 def train(

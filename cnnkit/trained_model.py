@@ -141,6 +141,21 @@ class TrainedModel:
         )
 
 
+def load_run(
+    run: str | os.PathLike | None = None, runs_folder: str | os.PathLike = RUNS_FOLDER
+) -> TrainedModel:
+    """Return the model of a run, by default of the newest finished one.
+
+    Args:
+        run: the run folder or name.
+        runs_folder: where run names are looked up.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    return TrainedModel(run, runs_folder)
+
+
 def _found(named: Iterable[str | bytes]) -> Iterator[Any]:
     ignored = Ignored()
     for each in named:

@@ -49,6 +49,13 @@ def failure_of(error: Exception) -> Failure:
         return Failure(str(error), error.kind, error.exit_code, error.more(), error.is_shown)
     if isinstance(error, click.ClickException):
         return Failure(error.format_message(), "usage", error.exit_code, {})
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "cnnkit").startswith("cnnkit"):
+        package = (error.name or "").partition(".")[0]
+        text = (
+            f"This needs the package {package}, which is not installed here. `pip install cnnkit` "
+            "brings it; `cnnkit-predict` is for `cnnkit predict` alone."
+        )
+        return Failure(text, "usage", click.UsageError.exit_code, {"package": package})
     if isinstance(error, click.Abort):  # Ctrl-C while options were read, or "no" to a question
         is_interrupt = isinstance(error.__cause__, KeyboardInterrupt)
         return failure_of(Interrupted("Interrupted.") if is_interrupt else CnnkitError("Aborted!"))

@@ -12,6 +12,7 @@ import pytest
 from planted_patches import PATCH, SIDE, patched_image, train_on_patches, without
 from randomised_models import randomised
 from scipy.stats import spearmanr, wilcoxon
+from similar_maps import scaled, ssim
 
 from cnnkit.explanation.faithfulness import deletion_and_insertion, resized_map
 from cnnkit.explanation.gradients import ModelGradients
@@ -115,6 +116,30 @@ def test_random_weights_destroy_the_order_of_the_pixels(method, model, images):
     same_image = np.mean([spearmanr(a, b).statistic for a, b in zip(own, random, strict=True)])
     other_image = np.mean([spearmanr(a, b).statistic for a in own for b in own if a is not b])
     assert same_image < min(0.25, other_image)
+
+
+@pytest.mark.parametrize("method", _slow_if_many_passes(METHODS))
+def test_with_random_weights_a_map_looks_no_more_alike_than_that_of_another_image(
+    method, model, images
+):
+    """Rank correlations stay at 0.6 for Grad-CAM++ and LayerCAM, but the structure is gone."""
+    own, random = (
+        [_map(method, network, image.pixels, image.label) for image in images]
+        for network in (model, randomised(model, seed=0))
+    )
+    same_image = np.mean([ssim(a, b) for a, b in zip(own, random, strict=True)])
+    other_image = np.mean([ssim(a, b) for a in own for b in own if a is not b])
+    assert same_image < other_image + 0.1 < 0.6  # 1 for a map that does not look at the weights
+
+
+def test_the_structural_similarity_is_that_of_the_formula():
+    random = np.random.default_rng(0)
+    a, b = scaled(random.random((7, 7))), scaled(random.random((7, 7)))  # one window
+    means = 2 * a.mean() * b.mean() + 1e-4, a.mean() ** 2 + b.mean() ** 2 + 1e-4
+    spreads = 2 * np.cov(a.ravel(), b.ravel(), ddof=0)[0, 1] + 9e-4, a.var() + b.var() + 9e-4
+    assert ssim(a, b) == pytest.approx(means[0] / means[1] * spreads[0] / spreads[1])
+    assert ssim(a, 3 * a + 5) == pytest.approx(1)  # maps have no unit
+    assert ssim(a, -a) < 0
 
 
 @pytest.mark.parametrize("method", _slow_if_many_passes(METHODS))

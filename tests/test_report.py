@@ -228,7 +228,11 @@ def test_exports_and_corruptions_and_calibration_are_shown(tmp_path):
     )
     found = {"temperature": 1.25, "thresholds": [0.5, None, 0.75, 0.0], "largest_distance": 0.3}
     write_json(run.calibration, found)
+    shutil.copytree(run.evaluation("test"), run.evaluation("test-corruptions"))
+    (run.evaluation("test") / "corruptions.csv").unlink()  # `evaluate --corruptions` writes both
     words = read(write_report(run, quick=True).path).words
+    assert "test-corruptions" not in words
+    assert "The accuracy on the test images is 75.0%" in words
     assert "onnx model.onnx 8.9 MB 1.5e-07 100%" in words
     assert "blur 50.0% 25.0% noise 70.0% 10.0%" in words
     assert "temperature 1.250, smallest probability of an answer 0.000 to 0.750" in words

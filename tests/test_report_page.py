@@ -157,6 +157,8 @@ def test_print_is_light_and_unfolded(page_file, open_page, tmp_path):
     assert page.locator(".wide").evaluate_all(
         "nodes => nodes.every(node => getComputedStyle(node).overflowX === 'visible')"
     )
+    page.set_viewport_size({"width": 720, "height": 1000})  # of a sheet without its margins
+    assert page.evaluate("document.documentElement.scrollWidth") == 720
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     page.emulate_media(media="screen")
     assert not page.locator("#request pre").is_visible()

@@ -19,7 +19,7 @@ from cnnkit.text import count_of
 
 _MOST_OF_PAIR = 12  # images of a cell
 _MOST_OF_RIGHT = 4  # of one on the diagonal
-_MOST_PAIRS = 30  # rows of the list, if there are too many classes for a matrix
+_MOST_PAIRS, _MOST_OF_LIST = 10, 30  # rows of the list below the matrix, and without one
 _LEVELS = (0.02, 0.1, 0.3, 0.6)  # shares of a row from which on a cell has the next darker colour
 
 
@@ -83,6 +83,7 @@ def confusion_section(
     totals = np.bincount(predictions.labels, minlength=len(names))
     wrong = [cell for cell in cells if cell.true != cell.predicted]
     is_matrix = len(names) <= MOST_CLASSES_IN_FULL
+    listed = wrong[: _MOST_PAIRS if is_matrix else _MOST_OF_LIST]
     values = {
         "set": judged.name,
         "names": names,
@@ -95,11 +96,11 @@ def confusion_section(
                 "share": percent(cell.images / totals[cell.true]),
                 "key": _key(cell),
             }
-            for cell in wrong[:_MOST_PAIRS]
+            for cell in listed
         ],
-        "more": max(0, len(wrong) - _MOST_PAIRS),
+        "more": len(wrong) - len(listed),
     }
-    linked = cells if is_matrix else wrong[:_MOST_PAIRS]
+    linked = cells if is_matrix else listed
     data = {_key(cell): _cell_data(cell, facts, predictions, images) for cell in linked}
     return Section("confusion", title, values), data
 

@@ -26,6 +26,7 @@ _MEANINGS = {
     "matthews_corrcoef": "correlation of answers and classes",
 }
 _WORD = {"f1": "F1", "roc_auc": "ROC AUC", "pr_auc": "PR AUC"}
+OF_WORSENED = "-corruptions"  # ends the name of an evaluation with worsened copies
 _NO_SCORES = "There is no evaluation yet."
 
 
@@ -33,7 +34,9 @@ def metrics_section(facts: RunFacts) -> Section:
     """Return the section with a column for each set of images."""
     if not facts.scores:
         return Section("metrics", "Metrics", missing=_NO_SCORES, command=evaluate_command(facts))
-    chosen = list(facts.scores.values())[:_MOST_SETS]
+    # Next to its worsened copies, an evaluation has the same images once more as they are.
+    again = {f"{name}{OF_WORSENED}" for name in facts.scores}
+    chosen = [each for name, each in facts.scores.items() if name not in again][:_MOST_SETS]
     names = [name for name in HEADLINE_METRICS if any(name in each.metrics for each in chosen)]
     values = {
         "sets": [(each.name, each.metrics.get("num_images", 0)) for each in chosen],

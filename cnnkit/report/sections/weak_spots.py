@@ -14,7 +14,7 @@ from cnnkit.report.charts import Axis, dot_chart
 from cnnkit.report.number_text import interval_text, percent
 from cnnkit.report.run_facts import RunFacts, read_json
 from cnnkit.report.section import Section
-from cnnkit.report.sections.score_tables import evaluate_command
+from cnnkit.report.sections.score_tables import OF_WORSENED, evaluate_command
 from cnnkit.text import count_of, shown
 
 _MOST_SLICES, _MOST_HARMLESS = 12, 5  # rows, if some are worse, or none
@@ -157,7 +157,7 @@ def robustness_section(facts: RunFacts) -> Section:
     order = sorted(by_kind.items(), key=lambda item: sum(item[1]))
     strengths = max(map(len, by_kind.values()))
     values = {
-        "set": scores.name,
+        "set": scores.name.removesuffix(OF_WORSENED),
         "clean": percent(scores.metrics["accuracy"]),
         "strengths": range(1, strengths + 1),
         "rows": [

@@ -38,11 +38,10 @@ class MlflowLogger:
     def __init__(self, tracking_uri: str | None, experiment: str) -> None:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
-        # It tells of the tables that it creates.
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
         from mlflow.exceptions import MlflowException  # takes seconds, so not before it is needed
 
+        # It tells of the tables that it creates. Its import sets the level, so this comes after.
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
         self.failures = (MlflowException, OSError)
         self._uri, self._experiment = tracking_uri, experiment
         self._client: Any = None

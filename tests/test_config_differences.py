@@ -9,7 +9,7 @@ from cnnkit.comparison.comparison_text import shortened
 from cnnkit.comparison.config_differences import (
     ABSENT,
     config_differences,
-    effective,
+    effective_differences,
     flow_text,
 )
 from cnnkit.config.yaml_reader import read_yaml
@@ -97,7 +97,15 @@ def test_keys_that_every_phase_overrides_are_no_difference():
     one = {"training": {"epochs": 20, "warmup_epochs": 1, "phases": phases}}
     two = {"training": {"epochs": 30, "warmup_epochs": 2, "phases": phases}}
     assert list(_found(one, two)) == ["training.epochs", "training.warmup_epochs"]
-    assert list(_found(effective(one), effective(two))) == ["training.warmup_epochs"]
+    (difference,) = effective_differences([one, two])
+    assert difference.key == "training.warmup_epochs"
+
+
+def test_null_and_absent_are_the_same_if_nothing_else_differs():
+    one, two = {"data": {"labels": None, "cache": "auto"}}, {"data": {"cache": "disk"}}
+    assert [each.key for each in effective_differences([one, two])] == ["data.cache"]
+    two["data"]["labels"] = "fixes.csv"
+    assert len(effective_differences([one, two])) == 2
 
 
 def test_wide_cells_are_cut_where_they_differ():

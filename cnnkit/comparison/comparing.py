@@ -15,8 +15,7 @@ from cnnkit.comparison.comparison_text import differences_table, pair_text, runs
 from cnnkit.comparison.config_differences import (
     ABSENT,
     ConfigDifference,
-    config_differences,
-    effective,
+    effective_differences,
 )
 from cnnkit.comparison.metric_differences import metric_differences
 from cnnkit.comparison.pair import Pair, compare_pair
@@ -141,7 +140,7 @@ def compare(
         corrected = holm([pair.p_value for pair in pairs]).tolist()
         pairs = [pair.corrected(p) for pair, p in zip(pairs, corrected, strict=True)]
     configs = [run.config for run in ranked]
-    differences = config_differences([*map(effective, configs)]) if all(configs) else []
+    differences = effective_differences(configs) if all(configs) else []
     return Comparison(tuple(ranked), tuple(pairs), tuple(differences), evaluation)
 
 

@@ -95,7 +95,7 @@ def shortened(cells: Sequence[str]) -> list[str]:
     """Return cells that are not too wide, with the place where they begin to differ.
 
     >>> shortened(["a: 1, " * 20 + "b: 2", "a: 1, " * 20 + "b: 3"])[1]
-    '... a: 1, a: 1, a: 1, b: 3'
+    '... : 1, a: 1, a: 1, b: 3'
     """
     differ = len(os.path.commonprefix(list(cells)))
     start = differ - _BEFORE if differ > _WIDEST - _BEFORE else 0

@@ -54,6 +54,15 @@ def config_differences(configs: Sequence[Mapping[str, Any]]) -> list[ConfigDiffe
     return list(_differences((), configs))
 
 
+def effective_differences(configs: Sequence[Mapping[str, Any]]) -> list[ConfigDifference]:
+    """Return the keys in which configs ask for something else.
+
+    Keys that every phase overrides are left out, and those that are null or absent in all configs.
+    """
+    found = config_differences([*map(effective, configs)])
+    return [each for each in found if any(value not in (None, ABSENT) for value in each.values)]
+
+
 def effective(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a config without the keys of `training` that every phase overrides.
 

@@ -32,8 +32,9 @@ with quiet_stderr(), hidden_packages(*_HIDDEN), uncollected():
             "Set the environment variable KERAS_BACKEND=tensorflow, or import cnnkit first."
         )
     # By default TensorFlow takes all memory of a GPU at once, also from other processes.
-    for _gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(_gpu, True)
+    if os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH", "").lower() != "false":
+        for _gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(_gpu, True)
 
 # Each phase of a training compiles its own functions. TensorFlow counts them together and warns
 # of a loop that compiles the same function again and again, which is not the case here.

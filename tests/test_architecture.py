@@ -23,7 +23,7 @@ _LEVELS = [
     | {"pages"},
     {"arithmetic", "metrics", "backbone_networks", "learning_rate_schedules"},
     {"config"},
-    {"runs", "backend", "data"},
+    {"runs", "backend", "device_choice", "data"},
     {"augmentation", "model"},
     {"runtimes", "litert", "prediction"},
     {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"}

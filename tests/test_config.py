@@ -115,6 +115,7 @@ training:
   max_minutes: null
   checkpoint_minutes: 10.0
   keep_backup: true
+runtime: {devices: auto, wait_minutes: 10.0}
 """
     )
 

@@ -35,6 +35,7 @@ from cnnkit.config import (
     names_of,
 )
 from cnnkit.config.calls import SHORT_NAMES
+from cnnkit.config.runtime_section import RuntimeConfig
 from cnnkit.config.yaml_reader import read_yaml
 from cnnkit.explore.zoo import Architecture, architectures, config_text
 from configs import SMALL
@@ -55,6 +56,7 @@ _TABLES = {
     "training.phases": PhaseConfig,
     "training.phases.data": PhaseDataConfig,
     "training.early_stopping": EarlyStopping,
+    "runtime": RuntimeConfig,
 }
 
 

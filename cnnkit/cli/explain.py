@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cnnkit.cli.command import Command, say, show
-from cnnkit.cli.options import json_option, model_option, number_option, runs_option
+from cnnkit.cli.options import device_option, json_option, model_option, number_option, runs_option
 from cnnkit.errors import UsageError
 
 # Written out, because the help must not import what needs NumPy.
@@ -98,6 +98,7 @@ _METHODS = (
     type=click.Path(path_type=Path, file_okay=False),
     help="A new or an empty folder for the results. Default: explanation/ of the run.",
 )
+@device_option
 @runs_option
 @json_option
 def explain(

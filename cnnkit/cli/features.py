@@ -9,6 +9,7 @@ import click
 
 from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.options import (
+    device_option,
     json_option,
     keras_model_option,
     layer_option,
@@ -24,6 +25,7 @@ from cnnkit.cli.options import (
 @layer_option
 @pictures_option("features/<image>")
 @overwrite_option
+@device_option
 @runs_option
 @json_option
 def features(

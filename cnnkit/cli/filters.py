@@ -10,6 +10,7 @@ import click
 
 from cnnkit.cli.command import Command, say, show
 from cnnkit.cli.options import (
+    device_option,
     json_option,
     keras_model_option,
     layer_option,
@@ -40,6 +41,7 @@ from cnnkit.cli.options import (
 )
 @pictures_option("filters")
 @overwrite_option
+@device_option
 @runs_option
 @json_option
 def filters(model: str | None, runs_folder: Path, as_json: bool, **options: Any) -> None:

@@ -8,7 +8,13 @@ from pathlib import Path
 import click
 
 from cnnkit.cli.command import Command, say, show
-from cnnkit.cli.options import json_option, output_option, overwrite_option, set_option
+from cnnkit.cli.options import (
+    device_option,
+    json_option,
+    output_option,
+    overwrite_option,
+    set_option,
+)
 
 
 @click.command("lr-find", cls=Command, examples=["cnnkit lr-find photos.yaml -o loss.png"])
@@ -16,6 +22,7 @@ from cnnkit.cli.options import json_option, output_option, overwrite_option, set
 @set_option
 @output_option("Also draw the loss over the learning rate into this .png or .svg file.")
 @overwrite_option
+@device_option
 @json_option
 def lr_find(
     path: Path, overrides: tuple[str, ...], output: Path | None, overwrite: bool, as_json: bool

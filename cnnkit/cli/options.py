@@ -60,6 +60,25 @@ layer_option = click.option(
 )
 
 
+def _use_device(context: click.Context, parameter: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        # Only if it is asked for: this imports TensorFlow, which takes seconds.
+        from cnnkit.device_choice import use_device
+
+        use_device(name)
+
+
+# For commands whose model Keras computes; a .tflite file always computes on the CPU.
+device_option = click.option(
+    "--device",
+    metavar="DEVICE",
+    callback=_use_device,
+    expose_value=False,
+    help="What Keras computes on: cpu, or a GPU such as gpu:1. Default: the first GPU, or the CPU "
+    "if there is none.",
+)
+
+
 def output_option(help: str, default: str | None = None, metavar: str | None = None) -> Decorator:
     """Return `-o/--output` for a file to write."""
     return click.option(

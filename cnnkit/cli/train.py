@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cnnkit.evaluation.pooled_folds import FoldEvaluation
     from cnnkit.runs import Run
     from cnnkit.training.dry_run import DryRun
+    from cnnkit.training.other_machines import TrainedElsewhere
 
 
 @click.command(
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 @click.argument("path", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path))
 @set_option
 @short_options
+@click.option(
+    "--device",
+    metavar="DEVICE",
+    help="Same as --set runtime.devices=DEVICE: cpu, a GPU such as gpu:1, or all.",
+)
 @click.option("--name", help="The name of the run. Default: the name of the config file.")
 @runs_option
 @click.option(
@@ -66,6 +72,7 @@ def train(
     epochs: int | None,
     batch_size: int | None,
     seed: int | None,
+    device: str | None,
     name: str | None,
     runs_folder: Path,
     dry_run: bool,
@@ -82,6 +89,8 @@ def train(
     At the end, report.html in the run folder is a page to hand on; `cnnkit report` adds to it.
     """
     overrides = with_short(overrides, epochs, batch_size, seed)
+    if device is not None:
+        overrides = (*overrides, f"runtime.devices={device}")
     if folds is not None and dry_run:
         raise click.UsageError("--dry-run checks one training. Give it without --folds.")
     again = _command(path, overrides, name, runs_folder, dry_run, resume, allow_changed, folds)
@@ -98,11 +107,18 @@ def train(
             result = _trained(
                 path, overrides, default if name is None else name, runs_folder, dry_run, folds
             )
-    if not dry_run:
-        from cnnkit.report import report_after_training
+    show(result, as_json, [] if dry_run else _after_training(result))
 
-        report_after_training(result, say)
-    show(result, as_json, [] if dry_run else _verdicts(result))
+
+def _after_training(result: Run | TrainedElsewhere | FoldEvaluation) -> list[str]:
+    """Write the report of a run that this machine has, and return the verdicts."""
+    from cnnkit.report import report_after_training
+    from cnnkit.training.other_machines import TrainedElsewhere
+
+    if isinstance(result, TrainedElsewhere):
+        return []
+    report_after_training(result, say)
+    return _verdicts(result)
 
 
 def _verdicts(result: Run | FoldEvaluation) -> list[str]:
@@ -166,7 +182,7 @@ def _resumed(
     given: Sequence[object],
     overrides: Sequence[str],
     allow_changed: Sequence[str],
-) -> Run | FoldEvaluation:
+) -> Run | TrainedElsewhere | FoldEvaluation:
     if any(value is not None for value in given):
         raise click.UsageError(
             "--resume continues a run: it takes no CONFIG, --name, --folds or --dry-run."
@@ -195,7 +211,7 @@ def _trained(
     runs_folder: Path,
     is_dry_run: bool,
     folds: int | None,
-) -> Run | DryRun | FoldEvaluation:
+) -> Run | TrainedElsewhere | DryRun | FoldEvaluation:
     from cnnkit.config import load_config
     from cnnkit.runs import check_new_run
 

@@ -120,9 +120,11 @@ def tune(
     anything.
     """
     from cnnkit.progress import report_for
+    from cnnkit.training.cluster import check_one_machine
     from cnnkit.tuning.tune_config import Effort, resume_tuning
     from cnnkit.tuning.tune_config import tune as tune_config
 
+    check_one_machine("cnnkit tune")
     overrides = with_short(overrides, epochs, batch_size, seed)
     effort = Effort(trials, minutes, workers, seeds)
     common = {"storage": storage, "runs_folder": runs_folder, "report": report_for(sys.stderr)}

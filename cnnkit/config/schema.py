@@ -1,4 +1,4 @@
-"""A whole config: the sections that the five others hold keys for."""
+"""A whole config: the sections that the six others hold keys for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pydantic import Field
 from cnnkit.config.calls import Augmentations
 from cnnkit.config.data_section import DataConfig
 from cnnkit.config.model_section import ModelConfig
+from cnnkit.config.runtime_section import RuntimeConfig
 from cnnkit.config.search_section import Search
 from cnnkit.config.training_section import TrainingConfig
 from cnnkit.config.values import Section
@@ -21,6 +22,7 @@ class Config(Section):
     )
     model: ModelConfig = Field(description="The layers between the pixels and the probabilities.")
     training: TrainingConfig = Field(TrainingConfig(), description="How the weights are trained.")
+    runtime: RuntimeConfig = Field(RuntimeConfig(), description="On what a training computes.")
     search: Search = Field(
         {}, description="Keys of this config with the values that `cnnkit tune` tries for them."
     )

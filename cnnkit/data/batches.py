@@ -34,6 +34,7 @@ def training_batches(
     weights: np.ndarray | None = None,
     sigmoid: bool = False,
     balanced: bool = False,
+    machine: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Return the batches of one epoch; batch s is a function of seed, epoch and s alone.
 
@@ -49,6 +50,8 @@ def training_batches(
             batch. If two images are mixed, their weights are mixed in the same proportion.
         sigmoid: targets for one sigmoid unit instead of one-hot ones.
         balanced: show every class equally often, see `epoch_order`.
+        machine: the number of this machine, and how many share each batch. It gets its part, and
+            reads no other image; unless images of a batch are mixed, which needs the whole batch.
 
     Returns:
         Batches of images uint8 (batch, height, width, channels), targets float32 (batch, classes)
@@ -57,6 +60,8 @@ def training_batches(
     """
     indices = np.asarray(indices, np.int64)
     order = epoch_order(indices, dataset.labels[indices], seed=seed, epoch=epoch, balanced=balanced)
+
+    mixes = augment is not None and augment.mixing is not None
 
     def read(samples: np.ndarray, occurrences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         images = dataset.pixels(samples)
@@ -69,7 +74,8 @@ def training_batches(
 
     @_as_it_is
     def batch(step: tf.Tensor, shown: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
-        samples, occurrences, labels, *of_samples = shown
+        read_here = shown if mixes else _part(shown, machine)
+        samples, occurrences, labels, *of_samples = read_here
         types = (dataset.dtype, tf.uint64)
         # Stateless: what `read` returns depends on its arguments alone.
         images, keys = tf.numpy_function(read, [samples, occurrences], types, stateful=False)
@@ -82,9 +88,9 @@ def training_batches(
         )
         if augment is not None:
             images = augment.in_graph(images, keys)
-            if augment.mixing is not None:
+            if mixes:
                 mix = _mixer(augment.mixing, seed, epoch)
-                images, targets = _same_shapes(mix, images, targets, step)
+                images, targets = _part(_same_shapes(mix, images, targets, step), machine)
         if weights is None:
             return images, targets
         return images, targets[:, :-1], targets[:, -1]
@@ -102,7 +108,12 @@ def training_batches(
 
 
 def evaluation_batches(
-    dataset: ImageDataset, indices: np.ndarray, *, batch_size: int, sigmoid: bool = False
+    dataset: ImageDataset,
+    indices: np.ndarray,
+    *,
+    batch_size: int,
+    sigmoid: bool = False,
+    machine: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Return batches of (images, targets) in the order of `indices`, without augmentation.
 
@@ -111,11 +122,13 @@ def evaluation_batches(
         indices: which samples.
         batch_size: images per batch; the last batch has the rest.
         sigmoid: targets for one sigmoid unit instead of one-hot ones.
+        machine: as for `training_batches`.
     """
     indices = np.asarray(indices, np.int64)
 
     @_as_it_is
-    def batch(samples: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def batch(*shown: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        samples, labels = _part(shown, machine)
         images = tf.numpy_function(dataset.pixels, [samples], dataset.dtype, stateful=False)
         images.set_shape((None, *dataset.shape))
         return images, _targets(labels, len(dataset.class_names), sigmoid)
@@ -124,6 +137,16 @@ def evaluation_batches(
     batches = tf.data.Dataset.from_tensor_slices(shown).batch(batch_size)
     batches = batches.map(batch, num_parallel_calls=_num_threads(), deterministic=True)
     return batches.prefetch(_PREFETCHED_BATCHES).with_options(_options())
+
+
+def _part(whole: tuple[tf.Tensor, ...], machine: tuple[int, int]) -> tuple[tf.Tensor, ...]:
+    """Return this machine's part of the rows of a batch."""
+    number, machines = machine
+    if machines == 1:
+        return whole
+    size = tf.shape(whole[0])[0]
+    start, end = size * number // machines, size * (number + 1) // machines
+    return tuple(rows[start:end] for rows in whole)
 
 
 def _mixer(mixing: Mixing, seed: int, epoch: int) -> Callable[..., Any]:

@@ -99,7 +99,7 @@ def compile_model(model: Any, config: Config, optimizer: Any = None) -> None:
 
 def _jit_compile(wanted: bool | str) -> bool | str:
     # XLA halves the speed of training on a CPU.
-    has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    has_gpu = bool(tf.config.get_visible_devices("GPU"))
     return False if wanted == "auto" and not has_gpu else wanted
 
 

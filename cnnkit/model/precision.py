@@ -30,7 +30,7 @@ def with_known_precision(config: Config) -> Config:
 
 
 def _best_precision() -> str:
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
     # On a CPU, all others are slower.
     is_fast = bool(gpus) and all(

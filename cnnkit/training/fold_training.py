@@ -18,6 +18,7 @@ from cnnkit.runs import Run, check_new_run
 from cnnkit.runs.fold_runs import MOST_FOLDS, FoldRuns
 from cnnkit.runs.in_training import held_for_training
 from cnnkit.text import quoted
+from cnnkit.training.cluster import check_one_machine
 from cnnkit.training.named_training import train_or_resume
 
 
@@ -45,6 +46,7 @@ def train_folds(
         CnnkitError: an expected failure; its text says what to do.
         KeyboardInterrupt: Ctrl-C; what is finished is kept, and the text says how to continue.
     """
+    check_one_machine("A cross-validation")
     if not 2 <= num_folds <= MOST_FOLDS:
         raise UsageError(f"The number of folds must be from 2 to {MOST_FOLDS}, not {num_folds}.")
     report = report or Report()
@@ -74,6 +76,7 @@ def resume_folds(
         CnnkitError: an expected failure; its text says what to do.
         KeyboardInterrupt: Ctrl-C; what is finished is kept, and the text says how to continue.
     """
+    check_one_machine("A cross-validation")
     if is_changed:
         raise UsageError(
             f"{folds.folder} is a cross-validation: its folds are trained alike, so nothing can be "

@@ -191,11 +191,11 @@ class _Loop:
         learning_rate = LearningRate(phase, batches.steps, history)
         stopping = _STOPPING_PROBE if phase.is_probe else _STOPPING
         with interrupts_held_back(lambda: self.report.note(stopping)) as raise_if_interrupted:
-            stops = Stops(raise_if_interrupted, self.limit, self.checkpoint)
+            stops = Stops(raise_if_interrupted, self.limit, self.checkpoint, self.plan.devices)
             while not _is_over(phase, history):
                 # Epochs of this process: one that would never end in time is trained in parts.
                 if len(history.phase_values) > done:
-                    self.limit.check(history.rows[-1]["seconds"])
+                    stops.check(history.rows[-1]["seconds"])
                 self._begin_epoch(batches.num_images)
                 if phase.is_probe:
                     row = probe_epoch(model, batches, history, self.report, stops.check)
@@ -205,7 +205,7 @@ class _Loop:
                     )
                 partial = None
                 self._end_epoch(row, save_now=phase.backbone_learns)
-                raise_if_interrupted()
+                stops.check_interrupt()
             self.checkpoint.save()
         self._note_end(number, phase)
         if isinstance(batches, CachedFeatureBatches):

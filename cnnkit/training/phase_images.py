@@ -43,6 +43,7 @@ class ImageBatches:
         self.augment = build_augmentation(config.augmentation, dataset.settings)
         self.batch_size = config.data.batch_size
         self.part_size = math.ceil(self.batch_size / parts)
+        self.machine = (0, 1)  # the number of this one, and how many share each batch
         self._training = dataset.select("train")
         self._validation = self.validation_dataset.select("validation")
         self.weights = self._weights(config)
@@ -109,9 +110,16 @@ class ImageBatches:
             balanced=self.config.training.balanced_sampling,
             batch_size=self.batch_size,
             sigmoid=self._sigmoid,
+            machine=self.machine,
         )
 
     def in_order(self, source: Any, split: str) -> Any:
         """Return the batches of `train` or `validation` in the order of the images, unchanged."""
         indices = self._validation if split == "validation" else self._training
-        return evaluation_batches(source, indices, batch_size=self.part_size, sigmoid=self._sigmoid)
+        return evaluation_batches(
+            source,
+            indices,
+            batch_size=self.part_size,
+            sigmoid=self._sigmoid,
+            machine=self.machine,
+        )

@@ -35,8 +35,11 @@ from cnnkit.training.phase_features import (
 )
 from cnnkit.training.phase_images import ImageBatches
 from cnnkit.training.phases import Phase, phases_of
+from cnnkit.training.replica_step import divide_clipping
+from cnnkit.training.replicated_model import replicated_model
 from cnnkit.training.sample_weights import weight_facts, weights_text
 from cnnkit.training.split_batches import split_batch_model
+from cnnkit.training.training_devices import ONE_DEVICE, Devices
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class PlannedPhase:
         optimizer: of Keras, not used before.
         images: the batches of images.
         batch_parts: into which each batch is split if memory is short.
+        devices: that learn together.
     """
 
     phase: Phase
@@ -56,6 +60,7 @@ class PlannedPhase:
     optimizer: Any
     images: ImageBatches
     batch_parts: int = 1
+    devices: Devices = ONE_DEVICE
 
     @property
     def trains_head_only(self) -> bool:
@@ -97,6 +102,13 @@ class PlannedPhase:
 
     def _compiled(self, model: Any) -> Any:
         """Return the compiled model, or one with the same weights that splits the batches."""
+        if self.devices.strategy is not None:
+            with self.devices.scope():
+                model = replicated_model(model, self.devices, self.images.batch_size)
+                divide_clipping(self.optimizer, self.devices.number)
+                compile_model(model, self.images.config, self.optimizer)
+                model.optimizer.build(model.trainable_variables)  # not possible outside the scope
+            return model
         is_split = self.batch_parts > 1 and not self.phase.is_probe
         if is_split:
             model = split_batch_model(model, self.images.part_size)
@@ -117,6 +129,7 @@ class Plan:
         phases: in order.
         initial: where the weights of the model come from; None for none of another run.
         batch_parts: into which each batch is split; 1 unless memory is short.
+        devices: that learn together.
     """
 
     config: Config
@@ -125,10 +138,16 @@ class Plan:
     phases: tuple[PlannedPhase, ...]
     initial: InitialWeights | None = None
     batch_parts: int = 1
+    devices: Devices = ONE_DEVICE
 
 
 def prepare(
-    config: Config, report: Report, *, takes_weights: bool = True, batch_parts: int = 1
+    config: Config,
+    report: Report,
+    *,
+    takes_weights: bool = True,
+    batch_parts: int = 1,
+    devices: Devices = ONE_DEVICE,
 ) -> Plan:
     """Check the data, build the model, and plan the phases. Only the pixel cache is written.
 
@@ -137,6 +156,7 @@ def prepare(
         report: shows what happens.
         takes_weights: False if the weights of `model.weights` would be replaced by a backup's.
         batch_parts: into which each batch is split, because memory is short.
+        devices: that learn together.
 
     Raises:
         CnnkitError: the data or the model cannot be trained as they are.
@@ -160,7 +180,7 @@ def prepare(
         tf.config.experimental.enable_op_determinism()
     keras.backend.clear_session()  # layer names count from one again, as in a fresh process
     num_classes = len(dataset.class_names)
-    with explaining_lack_of_memory(lambda: building_need(config, num_classes)):
+    with devices.scope(), explaining_lack_of_memory(lambda: building_need(config, num_classes)):
         model = build_model(config, num_classes)
     initial = _initial_weights(model, config, dataset, report) if takes_weights else None
     # Phases on the same images share their batches, which depend on nothing but the epoch.
@@ -169,12 +189,14 @@ def prepare(
     # All phases now: a mistake in the last one should not show after hours of training.
     for phase in phases_of(config):
         layers = learning_layers(model, phase)
-        optimizer = build_optimizer(phase.optimizer, layers.rate_multiples())
+        with devices.scope():
+            optimizer = build_optimizer(phase.optimizer, layers.rate_multiples())
         if phase.data not in batches:
             batches[phase.data] = _batches(config, phase.data, dataset, batch_parts, report)
-        planned = PlannedPhase(phase, layers, optimizer, batches[phase.data], batch_parts)
+            batches[phase.data].machine = devices.machine, devices.num_machines
+        planned = PlannedPhase(phase, layers, optimizer, batches[phase.data], batch_parts, devices)
         phases.append(planned)
-    return Plan(config, dataset, model, tuple(phases), initial, batch_parts)
+    return Plan(config, dataset, model, tuple(phases), initial, batch_parts, devices)
 
 
 def _initial_weights(
@@ -212,7 +234,7 @@ def _load(
 
 def _memory_check(config: Config, report: Report) -> Callable[[int, int], None] | None:
     """Return the check of the memory, None on a GPU: how much memory it has is not known here."""
-    if tf.config.list_physical_devices("GPU"):
+    if tf.config.get_visible_devices("GPU"):
         return None
     return lambda num_classes, num_images: check_fits(config, num_classes, num_images, report.note)
 

@@ -16,6 +16,7 @@ from cnnkit.text import quoted
 VERSIONS = "versions"  # of packages
 IMAGES = "data.source"  # what is in the files
 WEIGHTS = "data.weight_column"  # what is in that column
+DEVICES = "runtime.devices"  # how many there are
 
 
 @dataclass(frozen=True)

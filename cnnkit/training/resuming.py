@@ -12,8 +12,9 @@ from cnnkit.config.file_paths import BACKBONE_PATHS
 from cnnkit.errors import UsageError, nearest_name
 from cnnkit.runs import Run, find_run, unfinished_runs
 from cnnkit.runs.in_training import is_in_training, trainer_of
-from cnnkit.text import first_few, quoted
+from cnnkit.text import count_of, first_few, quoted
 from cnnkit.training.resumed_changes import (
+    DEVICES,
     VERSIONS,
     ChangedSetting,
     allowing,
@@ -112,6 +113,7 @@ def facts_of(plan: Plan) -> dict[str, Any]:
         "config": _config_lines(plan.config),
         "data": [planned.images.dataset.fingerprint for planned in plan.phases],
         "weights": weights_fingerprint(plan.dataset),
+        "devices": plan.devices.number,
     }
 
 
@@ -137,7 +139,12 @@ def changed_before(
         UsageError: the config or the versions have changed, or a key does not exist.
     """
     _check_keys(config, allowed)
-    changes = changed_settings(backup.facts["config"], _config_lines(config))
+    changes = [
+        change
+        for change in changed_settings(backup.facts["config"], _config_lines(config))
+        # What it names may be another device; `changed_devices` counts them.
+        if not change.key.startswith("runtime")
+    ]
     refused = [one for one in changes if not (one.raises_epochs or is_allowed(one.key, allowed))]
     if refused:
         raise UsageError(
@@ -159,6 +166,28 @@ def _check_keys(config: Config, allowed: Collection[str]) -> None:
                 f"{f' Did you mean {near}?' if near else ''} It takes a key like "
                 f"training.optimizer, a section like training, or {VERSIONS}."
             )
+
+
+def changed_devices(
+    run: Run, plan: Plan, backup: Backup, allowed: Collection[str]
+) -> list[ChangedSetting]:
+    """Return whether the number of devices has changed since a training was started.
+
+    Raises:
+        UsageError: it has, and `runtime.devices` is not allowed to.
+    """
+    before, now = backup.facts.get("devices", 1), plan.devices.number
+    if before == now:
+        return []
+    if not is_allowed(DEVICES, allowed):
+        raise UsageError(
+            f"{run.folder} was trained on {count_of(before, 'device')}; now it would be "
+            f"{count_of(now, 'device')} (runtime.devices, TF_CONFIG), which gives other weights "
+            "than without the interruption: sums are rounded otherwise, dropout draws other "
+            "numbers, and batch normalisation sees other parts of a batch. Take as many devices as "
+            f"before, or go on in spite of it: {allowing([DEVICES])}"
+        )
+    return [ChangedSetting(DEVICES, before, now)]
 
 
 def _changed_versions(

@@ -28,13 +28,24 @@ from cnnkit.training.experiment_loggers import EpochLoggers, logging_to
 from cnnkit.training.failures import naming_the_cause, saying_what_is_kept
 from cnnkit.training.history import History
 from cnnkit.training.loop import check_something_is_left, train_phases
+from cnnkit.training.other_machines import (
+    TrainedElsewhere,
+    check_same_training,
+    train_elsewhere,
+)
 from cnnkit.training.plan import Plan, prepare
 from cnnkit.training.results import interruption_text, write_best_model, write_results
 from cnnkit.training.resumed_changes import ChangedSetting
 from cnnkit.training.resumed_images import changed_images, split_rows
-from cnnkit.training.resuming import changed_before, earlier_seconds, run_to_resume
+from cnnkit.training.resuming import (
+    changed_before,
+    changed_devices,
+    earlier_seconds,
+    run_to_resume,
+)
 from cnnkit.training.sample_weights import weight_facts
 from cnnkit.training.split_batches import is_halving_useful
+from cnnkit.training.training_devices import devices_of
 from cnnkit.version import VERSION
 
 
@@ -45,8 +56,10 @@ def train(
     runs_folder: Path = Path(RUNS_FOLDER),
     report: Report | None = None,
     evaluate_test: bool = True,
-) -> Run:
+) -> Run | TrainedElsewhere:
     """Train a model from a config and return its run.
+
+    If the environment variable TF_CONFIG names several machines, the first one returns the run.
 
     Args:
         config: the config.
@@ -64,12 +77,17 @@ def train(
     if config.search:
         report.note("search is ignored: `cnnkit train` trains the config as it is written.")
         config = config.without_search()
-    plan = prepare(config, report)  # first: what cannot be trained leaves no run folder behind
+    devices = devices_of(config)
+    # First: what cannot be trained leaves no run folder behind.
+    plan = prepare(config, report, devices=devices)
+    check_same_training(plan, None)
+    if not devices.writes_run:
+        return train_elsewhere(plan, report)
     if warning := disk_need(plan, runs_folder).warning():
         report.note(warning)
     run = create_run(name, runs_folder)
     with only_training(run), saying_what_is_kept(run):
-        report.note(f"run: {run.folder}")
+        report.note(f"run: {run.folder}{devices.text}")
         return _run(plan, run, report, None, evaluate_test=evaluate_test)
 
 
@@ -81,7 +99,7 @@ def resume(
     runs_folder: Path = Path(RUNS_FOLDER),
     report: Report | None = None,
     evaluate_test: bool = True,
-) -> Run:
+) -> Run | TrainedElsewhere:
     """Continue a training where it was saved last, and return its run.
 
     On the same machine, with the same versions, it ends with the weights that it would have had
@@ -103,19 +121,27 @@ def resume(
     """
     report = report or Report()
     found = run_to_resume(run, runs_folder, report.note, is_changed=bool(overrides))
-    with only_training(found):  # the lock first: the other process may be writing the backup
+    config = load_config(found.config, overrides)
+    devices = devices_of(config)
+    # The lock first: the other process may be writing the backup.
+    with only_training(found) if devices.writes_run else contextlib.nullcontext():
         backup = Backup.read(found.backup)
-        config = load_config(found.config, overrides)
         changes = []
         if backup is not None:  # before the images are read, which may take minutes
             changes = changed_before(found, config, backup, _versions(), allow_changed)
         # With other parts, batch normalisation and dropout would give other weights.
         parts = found.info().get("batch_parts", 1)
-        plan = prepare(config, report, takes_weights=backup is None, batch_parts=parts)
+        plan = prepare(
+            config, report, takes_weights=backup is None, batch_parts=parts, devices=devices
+        )
         if backup is not None:
+            changes += changed_devices(found, plan, backup, allow_changed)
             changes += changed_images(found, plan, backup, allow_changed)
             check_something_is_left(plan, found, backup)
-        report.note(f"run: {found.folder}, {_where_it_continues(found, backup)}")
+        check_same_training(plan, backup)
+        if not devices.writes_run:
+            return train_elsewhere(plan, report, backup, found)
+        report.note(f"run: {found.folder}{devices.text}, {_where_it_continues(found, backup)}")
         for change in changes:
             report.note(f"changed: {change.text()}")
         with saying_what_is_kept(found):
@@ -151,6 +177,7 @@ def _run(
         try:
             with (
                 naming_the_cause(plan),
+                plan.devices.naming_lost_machines(),
                 explaining_lack_of_memory(lambda: _need(plan)),
                 logging_to(plan.config, run, report) as loggers,
             ):
@@ -177,7 +204,8 @@ def _train_all(
             return plan, train_phases(plan, run, report, backup, loggers)
         except tf.errors.OpError as error:
             size, parts = plan.config.data.batch_size, 2 * plan.batch_parts
-            if not is_halving_useful(error, size, plan.batch_parts):
+            several = plan.devices.number > 1
+            if several or not is_halving_useful(error, size, plan.batch_parts):
                 raise
         report.close()
         report.note(
@@ -234,6 +262,7 @@ def _write_inputs(run: Run, plan: Plan) -> None:
     run.update(
         versions=_versions(),
         seed=plan.config.training.seed,
+        devices={"number": plan.devices.number, "machines": plan.devices.num_machines},
         data={
             "source": plan.config.data.source,
             "fingerprint": dataset.fingerprint,

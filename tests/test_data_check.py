@@ -107,6 +107,8 @@ def test_a_folder_with_nothing_to_check_is_an_error_and_not_sound(tmp_path):
     assert "Nothing was checked" in result.stderr
     document = json.loads(run("data", "check", str(tmp_path), "--json").stdout)
     assert document["counts"]["error"] == 1
+    write_more(tmp_path / "cat")  # a single class cannot be used, but its images are checked
+    assert run("data", "check", str(tmp_path)).exit_code == 0
 
 
 def test_images_inside_a_tfrecord_file_are_checked(tmp_path):

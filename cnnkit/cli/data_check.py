@@ -72,9 +72,9 @@ def check(
 
 def _unusable(checked: Checked) -> DataError | None:
     """Return an error if there was nothing to check."""
-    if all(each.kind != "unusable_source" for each in checked.findings):
+    if checked.num_images:
         return None
-    return DataError("Nothing was checked, because the source cannot be used.")
+    return DataError("Nothing was checked: there is no image.")
 
 
 def _states_size(source: str, overrides: tuple[str, ...]) -> bool:

@@ -31,4 +31,4 @@ main.add_section("Train", ["train", "tune", "schedule", "lr-find", "runs"])
 main.add_section(
     "Judge", "evaluate diagnose calibrate compare report explain features filters".split()
 )
-main.add_section("Use", ["predict", "export", "doctor"])
+main.add_section("Use", ["predict", "watch", "export", "doctor"])

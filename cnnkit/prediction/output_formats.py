@@ -134,11 +134,12 @@ def _row_writer(
         writer.writeheader()
         return lambda prediction: writer.writerow(_csv_row(prediction, topk))
     if format_ == "jsonl":
-        return lambda prediction: file.write(f"{json_text(_facts(prediction, topk), file)}\n")
+        return lambda prediction: file.write(f"{json_text(facts_of(prediction, topk), file)}\n")
     return lambda prediction: file.write(f"{_table_line(prediction, topk)}\n")
 
 
-def _facts(prediction: Prediction, topk: int) -> dict[str, Any]:
+def facts_of(prediction: Prediction, topk: int) -> dict[str, Any]:
+    """Return a line of `jsonl` as plain values."""
     if prediction.error is not None:
         return {"path": prediction.path, "error": prediction.error}
     top = [{"class": name, "probability": round(p, 6)} for name, p in prediction.top(topk)]

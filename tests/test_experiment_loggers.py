@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 
 import pytest
 from conftest import write_tiny_images
@@ -17,6 +22,7 @@ from cnnkit.config import load_config
 from cnnkit.errors import UsageError
 from cnnkit.progress import Report
 from cnnkit.runs import Run
+from cnnkit.training.experiment_loggers import logging_to
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 _CONFIG = """
@@ -56,6 +62,7 @@ def _logged(client, run, name):
 
 
 @_needs("mlflow", "sqlalchemy")
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_mlflow_has_parameters_metrics_by_epoch_scores_and_files_also_after_a_resume(folder):
@@ -106,9 +113,65 @@ def test_a_server_that_does_not_answer_is_named_once_and_the_training_goes_on(fo
     assert "history.csv has all numbers" in note
 
 
-def test_a_server_that_comes_back_gets_all_epochs(folder, monkeypatch):
-    from cnnkit.training.experiment_loggers import logging_to
+class _Server:
+    """A server of MLflow, which needs the whole package, not only mlflow-skinny."""
 
+    def __init__(self, folder):
+        self._folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self._port}"
+
+    def __enter__(self):
+        words = ["server", "--backend-store-uri", "sqlite:///server.db", "--port", str(self._port)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", *words, "--workers", "1"],
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        while self._process.poll() is None:
+            with contextlib.suppress(OSError):
+                return urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
+            time.sleep(0.5)
+        pytest.fail("the server ended")
+
+    def __exit__(self, *_):
+        os.killpg(self._process.pid, signal.SIGTERM)  # the server and its workers
+        self._process.wait()
+
+
+@_needs("mlflow", "flask")
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_server_that_goes_away_and_comes_back_gets_all_epochs(folder, monkeypatch):
+    from mlflow.tracking import MlflowClient
+
+    server = _Server(folder)
+    overrides = [f"training.loggers=[{{mlflow: {{tracking_uri: '{server.uri}'}}}}]"]
+    with server:
+        run = cnnkit.train(folder / "config.yaml", overrides=overrides, runs_folder=folder / "runs")
+    report = _Notes()
+    config = load_config(folder / "config.yaml", overrides)
+    monkeypatch.setattr("cnnkit.training.experiment_loggers.epoch_loggers._RETRY_SECONDS", 0)
+    with pytest.raises(KeyboardInterrupt), logging_to(config, run, report) as loggers:
+        loggers.epoch_done({"epoch": 3, "train_loss": 0.3})  # nobody is there
+        assert len(report.notes) == 1
+        server.__enter__()
+        loggers.epoch_done({"epoch": 4, "train_loss": 0.2})
+        raise KeyboardInterrupt
+    assert len(report.notes) == 1
+    client = MlflowClient(tracking_uri=server.uri)
+    run_id = run.info()["loggers"]["mlflow"]["run_id"]
+    assert [step for step, _ in _logged(client, run, "train_loss")] == [1, 2, 3, 4]
+    assert client.get_run(run_id).info.status == "KILLED"
+    assert "model.tflite" in [each.path for each in client.list_artifacts(run_id)]
+    server.__exit__()
+
+
+def test_rows_wait_until_a_logger_works_and_it_is_not_asked_all_the_time(monkeypatch, folder):
     sent, is_away = [], [True]
 
     class Other:
@@ -127,8 +190,8 @@ def test_a_server_that_comes_back_gets_all_epochs(folder, monkeypatch):
     module = "cnnkit.training.experiment_loggers.epoch_loggers"
     monkeypatch.setattr(f"{module}._KINDS", {"mlflow": lambda **_: Other()})
     config = load_config(folder / "config.yaml", ["training.loggers=[mlflow]"])
-    run, report = Run(folder), _Notes()
-    with pytest.raises(KeyboardInterrupt), logging_to(config, run, report) as loggers:
+    report = _Notes()
+    with logging_to(config, Run(folder), report) as loggers:
         loggers.epoch_done({"epoch": 1})
         is_away[0] = False
         loggers.epoch_done({"epoch": 2})  # not tried again so soon
@@ -136,15 +199,15 @@ def test_a_server_that_comes_back_gets_all_epochs(folder, monkeypatch):
         monkeypatch.setattr(f"{module}._RETRY_SECONDS", 0)
         loggers.epoch_done({"epoch": 3})
         assert sent == [1, 2, 3]
-        raise KeyboardInterrupt
-    assert sent[-1] == "interrupted"
+    assert sent[-1] == "finished"
     assert report.notes == [
-        "other does not work: nobody there The training goes on; history.csv has all numbers. "
+        "other does not work: nobody there. The training goes on, and history.csv has all numbers. "
         "other is tried again now and then."
     ]
 
 
 @_needs("trackio")
+@pytest.mark.slow
 def test_trackio_keeps_the_epochs_in_a_local_file_and_stdout_stays_clean(folder):
     words = ["train", "config.yaml", "--json", "--set", "training.loggers=[{trackio: shapes}]"]
     environment = {"TRACKIO_DIR": str(folder / "trackio"), "HF_HUB_OFFLINE": "1"}
@@ -171,8 +234,6 @@ def test_trackio_keeps_the_epochs_in_a_local_file_and_stdout_stays_clean(folder)
 
 
 def _environment(more):
-    import os
-
     return {**os.environ, **more}
 
 

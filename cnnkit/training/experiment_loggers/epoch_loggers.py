@@ -147,6 +147,6 @@ class _Guarded:
             self._has_warned = True
             reason = str(error).strip().partition("\n")[0][:300] or type(error).__name__
             self._report.note(
-                f"{self._logger.name} does not work: {reason} The training goes on; history.csv "
-                f"has all numbers. {self._logger.name} is tried again now and then."
+                f"{self._logger.name} does not work: {reason.rstrip('.')}. The training goes on, "
+                f"and history.csv has all numbers. {self._logger.name} is tried again now and then."
             )

@@ -39,6 +39,16 @@ def _best_precision() -> str:
     return "mixed_float16" if is_fast else FLOAT32
 
 
+def precision_warning(precision: str) -> str:
+    """Return a sentence if this computer is slow with such numbers, otherwise an empty text."""
+    if precision != "mixed_float16" or tf.config.list_physical_devices("GPU"):
+        return ""
+    return (
+        "training.precision is mixed_float16, but TensorFlow sees no GPU: on a CPU it takes "
+        "several times as long as float32."
+    )
+
+
 def set_precision(model: Any, precision: str) -> None:
     """Let the layers of a model compute with other numbers; compile it afterwards.
 

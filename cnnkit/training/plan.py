@@ -22,7 +22,12 @@ from cnnkit.model.initial_weights import (
     weights_file,
 )
 from cnnkit.model.optimizers import build_optimizer
-from cnnkit.model.precision import FLOAT32, set_precision, with_known_precision
+from cnnkit.model.precision import (
+    FLOAT32,
+    precision_warning,
+    set_precision,
+    with_known_precision,
+)
 from cnnkit.progress import Report
 from cnnkit.text import first_few
 from cnnkit.training.backbone_features import split_model
@@ -163,6 +168,8 @@ def prepare(
     """
     check_loggers(config)
     config = with_known_precision(config)
+    if warning := precision_warning(config.training.precision):
+        report.note(warning)
     takes_weights = takes_weights and config.model.weights is not None
     if takes_weights:  # before images are read: a mistake in the path should show at once
         weights_file(config.model.weights)

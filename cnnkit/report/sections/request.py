@@ -135,6 +135,8 @@ def _about_training(training: TrainingConfig) -> Iterator[str]:
         yield f"Classes count with different weights: {plain(training.class_weights)}."
     if training.balanced_sampling:
         yield "Every class is shown equally often."
+    if training.precision not in ("auto", "float32"):
+        yield f"The training computes with {training.precision}; what is saved has float32."
     yield f"The seed is {training.seed}."
 
 

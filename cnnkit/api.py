@@ -136,7 +136,8 @@ def tune(
         CnnkitError: an expected failure; its text says what to do.
         KeyboardInterrupt: Ctrl-C; its text says how to continue.
     """
-    from cnnkit.tuning.tune_config import Effort, resume_tuning
+    from cnnkit.tuning.study_settings import Effort
+    from cnnkit.tuning.tune_config import resume_tuning
     from cnnkit.tuning.tune_config import tune as tune_config
 
     effort = Effort(trials, minutes, workers, seeds)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import create_trial
+
 import cnnkit
 from cnnkit.progress import Report
 from cnnkit.runs.study_runs import StudyRuns
@@ -51,3 +54,21 @@ class InterruptedTrial(Report):
     def epoch_begins(self, epoch, epochs, num_images):
         if epoch == self._epoch:
             raise KeyboardInterrupt
+
+
+RATE = "training.optimizer.adam.learning_rate"
+
+
+def known_trial(state, rate, value=None, by_epoch=None, **attributes):
+    """Return a trial of `DIGITS` that has ended."""
+    return create_trial(
+        state=state,
+        value=value,
+        params={RATE: rate, "data.batch_size": "256"},
+        distributions={
+            RATE: FloatDistribution(1e-4, 1e-1, log=True),
+            "data.batch_size": CategoricalDistribution(("128", "256")),
+        },
+        user_attrs=attributes,
+        intermediate_values=by_epoch or {},
+    )

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
-import optuna
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution
-from optuna.trial import TrialState, create_trial
-from studies import DIGITS, InterruptedTrial, new_study
+from optuna.trial import TrialState
+from studies import DIGITS, InterruptedTrial, known_trial, new_study
 
-from cnnkit.errors import CnnkitError
 from cnnkit.progress import Report
 from cnnkit.tuning.next_trial import MOST_TAKEOVERS, next_trial
 from cnnkit.tuning.one_trial import run_trial
-from cnnkit.tuning.search_loop import MOST_FAILURES, Limits, check_failures, search
+from cnnkit.tuning.search_loop import Limits, search
 from cnnkit.tuning.study_result import best_trial
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -32,7 +27,6 @@ def _table(study):
 @pytest.fixture(scope="module")
 def in_one_go(made_once):
     """Return what a study of three trials gives without an interruption."""
-    found = []
 
     def fill(folder):
         study = new_study(folder)
@@ -147,39 +141,13 @@ def test_values_that_do_not_fit_together_are_a_failed_trial(tmp_path):
     assert not study.runs.trial(failed.number).folder.exists()
 
 
-def _known(state, rate, value=None, by_epoch=None, **attributes):
-    return create_trial(
-        state=state,
-        value=value,
-        params={_RATE: rate, "data.batch_size": "256"},
-        distributions={
-            _RATE: FloatDistribution(1e-4, 1e-1, log=True),
-            "data.batch_size": CategoricalDistribution(("128", "256")),
-        },
-        user_attrs=attributes,
-        intermediate_values=by_epoch or {},
-    )
-
-
-def test_a_study_ends_after_ten_failures_in_a_row(tmp_path):
-    study = new_study(tmp_path)
-    for number in range(MOST_FAILURES - 1):
-        study.optuna_study.add_trial(_known(TrialState.FAIL, 0.01 + number / 1000))
-    check_failures(study)
-    study.optuna_study.add_trial(_known(TrialState.FAIL, 0.05, reason="the last one."))
-    with pytest.raises(CnnkitError, match="The last 10 trials have all failed.*the last one."):
-        check_failures(study)
-    with pytest.raises(CnnkitError, match="No trial was trained to its end.*the last one"):
-        best_trial(study)
-    study.optuna_study.add_trial(_known(TrialState.COMPLETE, 0.06, 0.9))
-    check_failures(study)
-
-
 def test_a_trial_that_is_worse_than_half_of_the_others_ends_early(tmp_path):
     study = new_study(tmp_path, DIGITS.replace("epochs: 2", "epochs: 6"))
     for number in range(5):
         scores = {epoch: 0.9999 for epoch in range(1, 7)}
-        study.optuna_study.add_trial(_known(TrialState.COMPLETE, 0.01 + number / 1000, 1.0, scores))
+        study.optuna_study.add_trial(
+            known_trial(TrialState.COMPLETE, 0.01 + number / 1000, 1.0, scores)
+        )
     notes = []
 
     class Notes(Report):
@@ -217,41 +185,6 @@ def test_the_same_values_are_not_trained_twice_and_a_small_space_is_exhausted(tm
     assert repeated.user_attrs["repeats"] == first.number
     assert repeated.value == first.value
     assert study.run_of(repeated).folder == study.run_of(first).folder
-
-
-def test_the_best_of_equal_trials_has_the_lowest_log_loss(tmp_path):
-    study = new_study(tmp_path)
-    for rate, loss in ((0.01, 0.3), (0.02, 0.2), (0.03, 0.4)):
-        study.optuna_study.add_trial(_known(TrialState.COMPLETE, rate, 0.9, log_loss=loss))
-    assert study.best().params[_RATE] == 0.02
-    (tmp_path / "low").mkdir()
-    low = new_study(tmp_path / "low", metric="log_loss")
-    for rate, loss in ((0.01, 0.3), (0.02, 0.2)):
-        low.optuna_study.add_trial(_known(TrialState.COMPLETE, rate, loss, log_loss=loss))
-    assert low.best().value == 0.2
-
-
-def test_the_importance_names_the_key_that_matters(tmp_path):
-    study = new_study(tmp_path)
-    for number in range(12):
-        rate = 10 ** (-4 + number / 4)
-        study.optuna_study.add_trial(_known(TrialState.COMPLETE, rate, math.log10(rate)))
-    found = study.importances()
-    assert sum(found.values()) == pytest.approx(1)
-    assert found[_RATE] > 0.9
-
-
-def test_random_search_does_not_look_at_the_scores(tmp_path):
-    tried = []
-    for name, value in (("a", 0.1), ("b", 0.9)):
-        (tmp_path / name).mkdir()
-        study = new_study(tmp_path / name, sampler="random")
-        for _ in range(3):
-            with next_trial(study, None) as trial:
-                study.optuna_study.tell(trial, value)
-        tried.append([trial.params for trial in study.trials])
-    assert tried[0] == tried[1]
-    assert isinstance(study.optuna_study.sampler, optuna.samplers.RandomSampler)
 
 
 def test_trials_that_differ_in_the_head_share_features_and_pixels(trained_run, own_cache, tmp_path):

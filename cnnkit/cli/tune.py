@@ -12,7 +12,7 @@ from cnnkit.cli.command import Command, show
 from cnnkit.cli.options import json_option, runs_option, set_option, short_options, with_short
 
 if TYPE_CHECKING:
-    from cnnkit.tuning.tune_config import Effort
+    from cnnkit.tuning.study_settings import Effort
 
 
 @click.command(
@@ -121,7 +121,8 @@ def tune(
     """
     from cnnkit.progress import report_for
     from cnnkit.training.cluster import check_one_machine
-    from cnnkit.tuning.tune_config import Effort, resume_tuning
+    from cnnkit.tuning.study_settings import Effort
+    from cnnkit.tuning.tune_config import resume_tuning
     from cnnkit.tuning.tune_config import tune as tune_config
 
     check_one_machine("cnnkit tune")

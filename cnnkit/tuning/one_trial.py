@@ -133,7 +133,8 @@ def _train(study: Study, trial: Trial, report: Report) -> None:
         _note_pruned(run)
         study.optuna_study.tell(trial, state=TrialState.PRUNED)
     except _OF_A_TRIAL as error:
-        trial.set_user_attr("reason", reason_of(error))
+        # Further lines say how to continue the run by itself.
+        trial.set_user_attr("reason", reason_of(error).partition("\n")[0])
         study.optuna_study.tell(trial, state=TrialState.FAIL)
     else:
         _tell_result(study, trial, run)

@@ -12,7 +12,7 @@ from cnnkit.errors import CnnkitError
 from cnnkit.progress import Report
 from cnnkit.tuning.next_trial import next_trial
 from cnnkit.tuning.one_trial import run_trial, trained_seconds
-from cnnkit.tuning.study import Study
+from cnnkit.tuning.study import Study, storage_failures
 
 # The gradients of some functions stay registered, and with them the graphs that they are used in:
 # about 10 MB for each training of a small network.
@@ -52,9 +52,14 @@ def search(study: Study, limits: Limits, report: Report) -> bool:
         report: shows the progress.
 
     Raises:
-        CnnkitError: ten trials in a row failed.
+        CnnkitError: ten trials in a row failed, or the storage did.
         KeyboardInterrupt: Ctrl-C; everything can be continued.
     """
+    with storage_failures(study.runs):
+        return _search(study, limits, report)
+
+
+def _search(study: Study, limits: Limits, report: Report) -> bool:
     for _ in range(TRIALS_PER_PROCESS):
         if not limits.allow(study):
             report.note("The time is over: another trial would not end within --minutes.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from cnnkit.config import Choices, Config, Range, SearchSpace
-from cnnkit.errors import UsageError, reason_of
+from cnnkit.errors import CnnkitError, UsageError, reason_of
 from cnnkit.runs import Run
 from cnnkit.runs.study_runs import StudyRuns
 from cnnkit.tuning.study_settings import METRICS, Metric, StudySettings
@@ -178,6 +179,23 @@ def _opened(
         ) from error
     opened.pruner = _pruner(settings, space.config)
     return Study(runs, settings, space, opened)
+
+
+@contextmanager
+def storage_failures(runs: StudyRuns) -> Iterator[None]:
+    """Turn what Optuna raises for a storage that fails into an error for the user.
+
+    Raises:
+        CnnkitError: the storage cannot be read or written any more.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise CnnkitError(
+            f"The storage of the study failed: {reason_of(error.__cause__ or error)}. What was "
+            f"trained is kept in {runs.folder}. When the storage works again: cnnkit tune --resume "
+            f"{runs.argument}"
+        ) from error
 
 
 def _storage(url: str) -> optuna.storages.BaseStorage:

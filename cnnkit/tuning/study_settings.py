@@ -101,6 +101,23 @@ class StudySettings:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How much is done at once; it may differ when a study is continued.
+
+    Args:
+        num_trials: of the whole study; None for as many as before, or as there is time for.
+        minutes: in which the trials of this call are trained; None for no limit.
+        num_processes: that train at the same time.
+        num_seeds: with which the best config is trained at the end; None for as many as before.
+    """
+
+    num_trials: int | None = None
+    minutes: float | None = None
+    num_processes: int = 1
+    num_seeds: int | None = None
+
+
 def check_optuna() -> None:
     """Refuse to search without Optuna.
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,29 +22,12 @@ from cnnkit.progress import Report
 from cnnkit.runs import check_new_run
 from cnnkit.runs.study_runs import STUDY_FILE, StudyRuns, find_study
 from cnnkit.text import count_of
-from cnnkit.tuning.study_settings import StudySettings, check_optuna
+from cnnkit.tuning.study_settings import Effort, StudySettings, check_optuna
 
 if TYPE_CHECKING:  # it imports Optuna, whose absence is said in our own words
     from cnnkit.tuning.final_comparison import FinalComparison
     from cnnkit.tuning.study import Study
     from cnnkit.tuning.study_result import StudyResult
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is done at once; it may differ when a study is continued.
-
-    Args:
-        num_trials: of the whole study; None for as many as before, or as there is time for.
-        minutes: in which the trials of this call are trained; None for no limit.
-        num_processes: that train at the same time.
-        num_seeds: with which the best config is trained at the end; None for as many as before.
-    """
-
-    num_trials: int | None = None
-    minutes: float | None = None
-    num_processes: int = 1
-    num_seeds: int | None = None
 
 
 def tune(
@@ -216,6 +199,7 @@ def _url_again(settings: StudySettings, storage: str | None) -> str | None:
 
 def _search(study: Study, effort: Effort, url: str | None, report: Report) -> StudyResult:
     """Search, write what was found, and train the best config with other seeds."""
+    from cnnkit.tuning.study import storage_failures
     from cnnkit.tuning.study_result import StudyResult, best_trial, write_study_files
 
     end = None if effort.minutes is None else time.time() + 60 * effort.minutes
@@ -224,8 +208,9 @@ def _search(study: Study, effort: Effort, url: str | None, report: Report) -> St
             _train_trials(study, effort, end, url, report)
         finally:
             report.close()
-            importances = study.importances()
-            write_study_files(study, importances)
+            with storage_failures(study.runs):
+                importances = study.importances()
+                write_study_files(study, importances)
         best = best_trial(study)
         finals = _train_finals(study, effort, url, report)
     return StudyResult(study, best, importances, finals)

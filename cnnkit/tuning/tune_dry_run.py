@@ -12,8 +12,7 @@ from cnnkit.progress import Report
 from cnnkit.tables import table_text
 from cnnkit.text import duration_text
 from cnnkit.training.dry_run import DryRun, dry_run
-from cnnkit.tuning.study_settings import StudySettings, check_optuna
-from cnnkit.tuning.tune_config import Effort
+from cnnkit.tuning.study_settings import Effort, StudySettings, check_optuna
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,11 @@ from cnnkit.tuning.study_settings import StudySettings
 DIGITS = """\
 data: {source: digits, image_size: 8, color_mode: grayscale, batch_size: 128, split: {test: 0.2}}
 model: {layers: [flatten, {dense: {units: 16, activation: relu}}]}
-training: {epochs: 2, optimizer: {adam: {learning_rate: 0.01}}, tensorboard: false}
+training:
+  epochs: 2
+  optimizer: {adam: {learning_rate: 0.01}}
+  tensorboard: false
+  precision: float32  # as `auto` is written into a run on a CPU
 search:
   training.optimizer.adam.learning_rate: {log: [1e-4, 1e-1]}
   data.batch_size: [128, 256]

@@ -61,7 +61,7 @@ def training_batches(
     indices = np.asarray(indices, np.int64)
     order = epoch_order(indices, dataset.labels[indices], seed=seed, epoch=epoch, balanced=balanced)
 
-    mixes = augment is not None and augment.mixing is not None
+    mixing = None if augment is None else augment.mixing
 
     def read(samples: np.ndarray, occurrences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         images = dataset.pixels(samples)
@@ -74,7 +74,7 @@ def training_batches(
 
     @_as_it_is
     def batch(step: tf.Tensor, shown: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
-        read_here = shown if mixes else _part(shown, machine)
+        read_here = _part(shown, machine) if mixing is None else shown
         samples, occurrences, labels, *of_samples = read_here
         types = (dataset.dtype, tf.uint64)
         # Stateless: what `read` returns depends on its arguments alone.
@@ -88,8 +88,8 @@ def training_batches(
         )
         if augment is not None:
             images = augment.in_graph(images, keys)
-            if mixes:
-                mix = _mixer(augment.mixing, seed, epoch)
+            if mixing is not None:
+                mix = _mixer(mixing, seed, epoch)
                 images, targets = _part(_same_shapes(mix, images, targets, step), machine)
         if weights is None:
             return images, targets

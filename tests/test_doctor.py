@@ -57,6 +57,7 @@ def test_everything_works_here_and_json_has_the_same_facts():
     done = CliRunner().invoke(main, ["doctor", "--json"])
     assert done.exit_code == 0, done.stdout
     found = json.loads(done.stdout)
+    assert found["facts"]["CUDA packages"]
     assert [check["name"] for check in found["checks"]] == ["training", "conversion", "decoding"]
     assert all(check["is_good"] for check in found["checks"])
     assert found["facts"]["cache"].startswith(os.environ["CNNKIT_CACHE"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from cnnkit.cli.command import Command, show
-from cnnkit.cli.options import json_option
+from cnnkit.cli.options import device_option, json_option
 
 
 @click.command(cls=Command, examples=["cnnkit doctor"])
+@device_option
 @json_option
 def doctor(as_json: bool) -> None:
     """Say what this machine has, and whether training, conversion and decoding work on it.

@@ -7,7 +7,7 @@ import platform
 import re
 import shutil
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 from cnnkit.backbone_networks import NETWORKS
@@ -27,6 +27,7 @@ _VARIABLES = (
     *("CNNKIT_CACHE", "KERAS_HOME", "TFHUB_CACHE_DIR", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH"),
     *("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_XLA_FLAGS"),
     *("XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "TF_DETERMINISTIC_OPS", "TF_GPU_ALLOCATOR"),
+    *("TF_FORCE_GPU_ALLOW_GROWTH", "TF_CONFIG"),
 )
 
 
@@ -36,6 +37,7 @@ def machine_facts() -> Iterator[tuple[str, str]]:
     yield "Python", f"{platform.python_version()} ({platform.python_implementation()})"
     for name in _PACKAGES:
         yield name, _version(name)
+    yield "CUDA packages", ", ".join(_cuda_packages()) or "none installed by pip"
     yield "system", f"{platform.system()} {platform.release()}, {platform.machine()}"
     yield "processor", _processor()
     yield "memory", size_text(memory) if (memory := computer_memory()) else "unknown"
@@ -51,6 +53,12 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
+
+
+def _cuda_packages() -> list[str]:
+    """Return the libraries that `pip install 'tensorflow[and-cuda]'` brings."""
+    found = {one.name: one.version for one in distributions() if one.name.startswith("nvidia-")}
+    return [f"{name} {number}" for name, number in sorted(found.items())]
 
 
 def _processor() -> str:

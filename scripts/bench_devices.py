@@ -26,7 +26,7 @@ data:
   source: shapes
   image_size: [{_SIDE}, {_SIDE}]
   batch_size: {_BATCH}
-augmentation: [random_rotation: 0.05, random_translation: 0.1]
+augmentation: [random_rotation: 0.05]
 model:
   layers:
     - conv: {{filters: 32, kernel_size: 3, activation: relu, padding: same}}

@@ -166,6 +166,20 @@ def test_sigterm_on_one_machine_stops_all_after_the_same_step(whole):
     assert_same_run(stopped, find_run("whole", whole / "runs"))
 
 
+def test_a_machine_that_does_not_answer_is_given_up(whole):
+    machines = _train(whole, "digits.yaml", "--name", "hung", "--set", "runtime.wait_minutes=1")
+    machines.wait_for_epoch(1)
+    os.kill(machines.processes[1].pid, signal.SIGSTOP)
+    code = machines.processes[0].wait(_SECONDS)
+    machines.processes[1].kill()
+    _, errors, _ = machines.ended()
+    assert code == 1
+    # TensorFlow's own heartbeat may notice it first.
+    lost = "did not answer within 1 minutes (runtime.wait_minutes)", "has ended, or cannot be"
+    assert any(text in errors[0] for text in lost), errors[0]
+    assert "To continue: cnnkit train --resume runs/hung" in errors[0]
+
+
 def test_machines_that_would_train_different_things_are_refused(whole):
     code = (
         "import json, os, sys; from cnnkit.cli import main; "

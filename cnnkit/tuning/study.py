@@ -26,7 +26,8 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)  # what happens is said in ou
 
 _WAITING_SECONDS = 60  # for another process that writes into the same SQLite file
 _FIRST_TRIALS = 5  # none of these ends early: there is too little to compare with
-# After this part of the epochs a trial can be judged; the first ones favour large learning rates.
+# After each such part of its epochs a trial is judged: earlier, large learning rates are favoured,
+# and a trial that has to be better than the median after every epoch hardly ever is.
 _TRIED_PART = 0.25
 _FINGERPRINT = "cnnkit"
 
@@ -209,8 +210,8 @@ def _pruner(settings: StudySettings, config: Config) -> optuna.pruners.BasePrune
         return optuna.pruners.NopPruner()
     phases = config.training.phases
     epochs = sum(phase.epochs or config.training.epochs for phase in phases)
-    warm_up = math.ceil(_TRIED_PART * (epochs or config.training.epochs))
-    return optuna.pruners.MedianPruner(n_startup_trials=_FIRST_TRIALS, n_warmup_steps=warm_up)
+    part = math.ceil(_TRIED_PART * (epochs or config.training.epochs))
+    return optuna.pruners.MedianPruner(_FIRST_TRIALS, n_warmup_steps=part, interval_steps=part)
 
 
 def _suggested(trial: Trial, key: str, searched: Range | Choices) -> Any:

@@ -80,7 +80,11 @@ def _history(config: Path, runs: Path, processes: int) -> list[dict[str, float]]
             "TF_CONFIG": json.dumps({"cluster": cluster, "task": task}),
             "TF_NUM_INTRAOP_THREADS": "1",
         }
-        started.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
+        started.append(
+            subprocess.Popen(
+                command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
+        )
     for process in started:
         _, errors = process.communicate()
         if process.returncode:

@@ -3,7 +3,9 @@
 DATA = "data: {source: digits, image_size: 32}\n"
 MODEL = "model: {layers: [flatten]}\n"
 SECTIONS = "source, image_size, color_mode, resize, background, sample_range, split, batch_size, "
-SECTIONS += "on_error, classes, labels, allow_missing_classes, cache, cache_limit_gb, shapes"
+SECTIONS += (
+    "on_error, classes, labels, weight_column, allow_missing_classes, cache, cache_limit_gb, shapes"
+)
 CONV = "filters, kernel_size, strides, padding, dilation_rate, groups, activation, use_bias, "
 CONV += "kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, "
 CONV += "activity_regularizer, kernel_constraint, bias_constraint, pad, name"

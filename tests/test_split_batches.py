@@ -97,7 +97,9 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_training_says_so(limited_ru
 def test_the_curve_is_that_of_whole_batches(limited_run, tmp_path):
     _, run = limited_run
     whole = cnnkit.train(run.folder.parent.parent / "c.yaml", runs_folder=tmp_path)
-    for one, other in zip(history_of(run), history_of(whole), strict=True):
+    parts, all_at_once = history_of(run), history_of(whole)
+    assert [row["epoch"] for row in parts] == [row["epoch"] for row in all_at_once] == ["1", "2"]
+    for one, other in zip(parts, all_at_once, strict=True):
         for column in ("train_loss", "val_loss", "train_accuracy", "val_accuracy"):
             assert float(one[column]) == pytest.approx(float(other[column]), rel=1e-3)
     assert "batch_parts" not in whole.info()

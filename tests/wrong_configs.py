@@ -19,7 +19,7 @@ TABLE = [
         [
             "2:1  model.layers  required, but missing. Add layers: a list of at least one layer.",
             "3:1  trainin  unknown key. Did you mean training? "
-            "Allowed: data, augmentation, model, training, search.",
+            "Allowed: data, augmentation, model, training, runtime, search.",
         ],
     ),
     (

@@ -65,7 +65,9 @@ def _head(stream: BinaryIO, end: bytes) -> bytes:
 
 def _read(stream: BinaryIO) -> bytes:
     """Return what has arrived, without waiting for more."""
-    return stream.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]
+    # Not through the buffer: a thread that waits in it keeps Python from ending after Ctrl-C.
+    raw = getattr(stream, "raw", None)
+    return raw.read(_CHUNK_BYTES) if raw is not None else stream.read1(_CHUNK_BYTES)  # type: ignore[attr-defined]
 
 
 def _encoding_of(head: bytes, *, null: bool) -> str:

@@ -38,6 +38,9 @@ from cnnkit.text import count_of
 )
 @click.option("--once", is_flag=True, help="Answer what is there, and end.")
 @runs_option
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print each answer on stdout, too, as a line of JSON."
+)
 def watch(
     folder: str,
     output: Path | None,
@@ -47,6 +50,7 @@ def watch(
     quiet_seconds: float,
     once: bool,
     runs_folder: Path,
+    as_json: bool,
 ) -> None:
     """Predict the images that appear in a folder, until it is stopped.
 
@@ -73,7 +77,9 @@ def watch(
             while True:
                 versions = {version[0]: version for version in watched.new()}
                 for prediction in predict(predictor, iter(versions)):
-                    add_answer(file, prediction, versions[prediction.path], topk)
+                    line = add_answer(file, prediction, versions[prediction.path], topk)
+                    if as_json:
+                        click.echo(line)
                     if sort_into is not None:
                         copy_sorted(prediction, sort_into)
                     number += 1

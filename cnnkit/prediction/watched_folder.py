@@ -96,11 +96,13 @@ def answered(output: Path) -> set[Version]:
     return versions
 
 
-def add_answer(file: TextIO, prediction: Prediction, version: Version, topk: int) -> None:
-    """Append the answer about a file."""
+def add_answer(file: TextIO, prediction: Prediction, version: Version, topk: int) -> str:
+    """Append the answer about a file, and return its line."""
     facts = {**facts_of(prediction, topk), "size": version[1], "mtime_ns": version[2]}
-    file.write(f"{json.dumps(facts)}\n")
+    line = json.dumps(facts)
+    file.write(f"{line}\n")
     file.flush()
+    return line
 
 
 def copy_sorted(prediction: Prediction, folder: Path) -> None:

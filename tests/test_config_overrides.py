@@ -61,7 +61,7 @@ def test_override_values_follow_the_yaml_rules() -> None:
         ("training.epochs=1e1",
          "training.epochs  expected a whole number of at least 1, received 1e1."),
         ("trainin.epochs=1", "trainin  unknown key. Did you mean training? "
-         "Allowed: data, augmentation, model, training, search."),
+         "Allowed: data, augmentation, model, training, runtime, search."),
         ("model.layers[0].flatten.x=1", "model.layers[0].flatten.x  unknown argument for flatten. "
          "Allowed: name."),
         ("model.layers[0]={dropout: 2}", "model.layers[0].dropout.rate  expected a number of at "

@@ -2,8 +2,9 @@
 
     python scripts/tune_results.py --datasets data/datasets --weights data/weights
 
-Every study has as many trials as the others of its data set, with the same number of minutes to
-spare. A study adds a line to the file of --results; one that has its line there is not repeated.
+Every study has as many trials as the others of its data set; with --minutes, it has as many
+minutes, and both samplers search at the same time, so that what else the machine does slows both.
+A study adds a line to the file of --results; one that has its line there is not repeated.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +60,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True, help="has the .h5 file")
     parser.add_argument("--results", type=Path, default=Path("tune_results.jsonl"))
     parser.add_argument("--trials", type=int, default=20, help="of every study; default: 20")
+    parser.add_argument("--minutes", type=float, help="of every search, in place of --trials")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the searches")
     parser.add_argument("--final-seeds", type=int, default=3, help="of each config; default: 3")
     parser.add_argument("--only", choices=["digits", "sign_digits"])
@@ -65,19 +69,19 @@ def main() -> None:
     rows = [json.loads(line) for line in lines]
     for dataset in [arguments.only] if arguments.only else ["digits", "sign_digits"]:
         for seed in arguments.seeds:
-            for sampler in _SAMPLERS:
-                key = {"dataset": dataset, "sampler": sampler, "seed": seed}
-                if not any(key.items() <= row.items() for row in rows):
-                    rows.append({**key, **one_study(arguments, dataset, sampler, seed)})
+            keys = [{"dataset": dataset, "sampler": each, "seed": seed} for each in _SAMPLERS]
+            missing = [key for key in keys if not any(key.items() <= row.items() for row in rows)]
+            with ThreadPoolExecutor(len(_SAMPLERS) if arguments.minutes else 1) as pool:
+                for row in pool.map(partial(one_study, arguments), missing):
+                    rows.append(row)
                     with arguments.results.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(rows[-1]) + "\n")
+                        file.write(json.dumps(row) + "\n")
     print(table(rows))
 
 
-def one_study(
-    arguments: argparse.Namespace, dataset: str, sampler: str, seed: int
-) -> dict[str, Any]:
+def one_study(arguments: argparse.Namespace, key: dict[str, Any]) -> dict[str, Any]:
     """Run a study and return its best scores by trial, its final scores and its minutes."""
+    dataset, sampler, seed = key["dataset"], key["sampler"], key["seed"]
     config = read_yaml(_DIGITS.read_text(), _DIGITS.name).data
     if dataset == "sign_digits":
         config = json.loads(json.dumps(_SIGNS))
@@ -90,13 +94,17 @@ def one_study(
         command += ["--sampler", sampler, "--seed", str(seed), "--runs-folder", work]
         # Only the search of tpe is followed by final trainings: one is enough to see what it wins.
         seeds = arguments.final_seeds if sampler == "tpe" else 0
-        command += ["--trials", str(arguments.trials), "--seeds", str(seeds)]
+        effort = ["--trials", str(arguments.trials)]
+        if arguments.minutes:  # final trainings would slow the other search
+            effort, seeds = ["--minutes", str(arguments.minutes)], 0
+        command += [*effort, "--seeds", str(seeds)]
         begin = time.time()
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         minutes = (time.time() - begin) / 60
         found = json.loads(done.stdout)
     trials = found["trials"]
     return {
+        **key,
         "best_so_far": found["best_so_far"],
         "values": [trial["value"] for trial in trials],
         "states": [trial["state"] for trial in trials],

@@ -17,6 +17,7 @@ import cnnkit
 from cnnkit.data.sources.ignored import Ignored
 from cnnkit.prediction import archived_images
 from cnnkit.prediction.archived_images import with_archives
+from cnnkit.prediction.find_images import NoImages
 
 
 @pytest.fixture
@@ -70,6 +71,27 @@ def test_a_truncated_archive_ends_with_an_error(photos, tmp_path, cut):
     *whole, last = with_archives([str(archive)], Ignored())
     assert [str(image) for image in whole][:3] == names[:3] and len(whole) in (3, 4)
     assert re.search("after . images: (unexpected end of data|.* header)", last.reason)
+
+
+@pytest.mark.parametrize("ending", ["tar.gz", "tar.bz2", "tar.xz", "zip"])
+def test_a_damaged_byte_of_a_compressed_archive_is_an_error(photos, tmp_path, ending):
+    archive, content = tmp_path / f"packed.{ending}", bytes(range(256)) * 64
+    noise = np.random.default_rng(0).bytes(60_000)  # so that the damage is in the data of an image
+    if ending == "zip":
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_LZMA) as packed:
+            packed.writestr("1.png", noise)
+            packed.writestr("2.png", content)
+    else:
+        with tarfile.open(archive, f"w:{ending.removeprefix('tar.')}") as packed:
+            for name, data in (("1.png", noise), ("2.png", content)):
+                member = tarfile.TarInfo(name)
+                member.size = len(data)
+                packed.addfile(member, io.BytesIO(data))
+    damaged = bytearray(archive.read_bytes())
+    damaged[len(damaged) // 2 : len(damaged) // 2 + 64] = bytes(64)
+    archive.write_bytes(damaged)
+    found = list(with_archives([str(archive)], Ignored()))
+    assert any(isinstance(image, NoImages) for image in found)
 
 
 def test_damaged_encrypted_and_huge_members_are_errors_of_their_own(photos, tmp_path, monkeypatch):

@@ -19,11 +19,17 @@ from cnnkit.data.sources.ignored import NO_EXTENSION, NO_IMAGE, Ignored, why_hid
 from cnnkit.prediction.find_images import NoImages, is_archive
 from cnnkit.text import count_of, size_text
 
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python that was built without it reads no .xz either
+    _LZMA_ERRORS: tuple[type[Exception], ...] = ()
+else:
+    _LZMA_ERRORS = (LZMAError,)
 _MOST_BYTES = 2**29  # of one image file, unpacked
-# What the standard library raises for damage, encryption (RuntimeError) and unknown compression.
+# What the standard library raises for damage, encryption and unknown compression.
 _DAMAGES = (
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, OSError, EOFError),
-    *(ValueError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, *_LZMA_ERRORS),
+    *(OSError, EOFError, ValueError, RuntimeError),
 )
 _Member = tuple[str, int, Callable[[], bytes]]  # name, size in bytes, its content
 
@@ -104,6 +110,8 @@ def _tar_members(path: str) -> Iterator[_Member]:
         archive.fileobj.seek(archive.offset)
         if archive.fileobj.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
             raise EOFError("unexpected end of data")
+        while archive.fileobj.read(2**20):  # gzip compares its checksum at the very end
+            pass
 
 
 def _why_ignored(name: str) -> str | None:

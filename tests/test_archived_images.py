@@ -121,6 +121,20 @@ def test_damaged_encrypted_and_huge_members_are_errors_of_their_own(photos, tmp_
     assert "2.0 MB" in huge.reason
 
 
+def test_a_link_in_an_archive_is_an_error(photos, tmp_path):
+    archive, good = tmp_path / "packed.tar", next(photos.rglob("*.png"))
+    with tarfile.open(archive, "w") as packed:
+        packed.add(good, "1.png")
+        for name, kind in (("2.png", tarfile.LNKTYPE), ("3.png", tarfile.SYMTYPE)):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, "1.png"
+            packed.addfile(link)
+    one, *links = with_archives([str(archive)], Ignored())
+    assert one.read_bytes() == good.read_bytes()
+    assert [str(link) for link in links] == [f"{archive}/2.png", f"{archive}/3.png"]
+    assert all("link" in link.reason for link in links)
+
+
 def test_an_archive_without_images_and_a_false_one_are_errors(trained_run, tmp_path):
     empty, false = tmp_path / "empty.tar", tmp_path / "false.zip"
     with tarfile.open(empty, "w") as packed:

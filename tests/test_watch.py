@@ -10,13 +10,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from predict_command import image_folder
 
 import cnnkit
 from cnnkit.cli import main
-from cnnkit.prediction.watched_folder import WatchedFolder
+from cnnkit.prediction import Prediction
+from cnnkit.prediction.watched_folder import WatchedFolder, copy_sorted
 
 
 @pytest.fixture
@@ -107,6 +109,14 @@ def test_a_changed_file_is_answered_again_and_copies_replace_nothing(trained_run
     copies = sorted(path.relative_to(target) for path in target.rglob("*.png"))
     assert copies == [Path(answer) / "1-2.png", Path(answer) / "1.png"]
     assert (target / copies[1]).read_bytes() == images[0].read_bytes()
+
+
+@pytest.mark.parametrize(("name", "place"), [("a/b", "a_b"), ("..", "_"), ("../../x", "____x")])
+def test_a_copy_never_leaves_its_folder(images, tmp_path, name, place):
+    answer = Prediction(str(images[0]), (name, "b"), np.array([0.75, 0.25]))
+    copy_sorted(answer, tmp_path / "sorted")
+    assert (tmp_path / "sorted" / place / images[0].name).is_file()
+    assert len(list(tmp_path.rglob("*.png"))) == 1
 
 
 def test_places_that_would_feed_on_themselves_and_foreign_files_are_refused(

@@ -102,9 +102,10 @@ def _zip_members(path: str) -> Iterator[_Member]:
 def _tar_members(path: str) -> Iterator[_Member]:
     with tarfile.open(path) as archive:
         for info in archive:  # in their order, because a compressed archive cannot go back
-            file = archive.extractfile(info) if info.isreg() else None
-            if file is not None:
+            if file := archive.extractfile(info) if info.isreg() else None:
                 yield info.name, info.size, file.read
+            elif not info.isdir():
+                yield info.name, 0, _no_file
             archive.members = []  # otherwise it remembers all members
         # tarfile takes half a header for the end; the end is a block of zeros.
         archive.fileobj.seek(archive.offset)
@@ -112,6 +113,10 @@ def _tar_members(path: str) -> Iterator[_Member]:
             raise EOFError("unexpected end of data")
         while archive.fileobj.read(2**20):  # gzip compares its checksum at the very end
             pass
+
+
+def _no_file() -> bytes:
+    raise ValueError("it is a link or a device; pack the file itself")
 
 
 def _why_ignored(name: str) -> str | None:

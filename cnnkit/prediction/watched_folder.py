@@ -109,7 +109,8 @@ def copy_sorted(prediction: Prediction, folder: Path) -> None:
     """Copy an image that was answered into the folder of its class; nothing is replaced."""
     if prediction.answer is None:
         return
-    target = folder / prediction.answer
+    # A class may be called a/b or .., but is never a path.
+    target = folder / prediction.answer.replace("/", "_").replace("\\", "_").replace("..", "_")
     target.mkdir(parents=True, exist_ok=True)
     name = Path(prediction.path)
     number = 1

@@ -132,4 +132,7 @@ def test_places_that_would_feed_on_themselves_and_foreign_files_are_refused(
     notes.write_text('{"mine": 1}\n')
     code, text = once(trained_run, folder, notes)
     assert code == 2 and "line 1" in text and notes.read_text() == '{"mine": 1}\n'
+    notes.write_text('{"mine": 1}')  # not a line of ours that was cut off
+    code, text = once(trained_run, folder, notes)
+    assert code == 2 and "line 1" in text and notes.read_text() == '{"mine": 1}'
     assert once(trained_run, folder, tmp_path / "a.csv")[0] == 2

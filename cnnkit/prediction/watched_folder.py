@@ -22,6 +22,7 @@ from cnnkit.prediction.predict_images import Prediction
 from cnnkit.text import shown
 
 Version = tuple[str, int, int]  # path, size in bytes, time of the last change in ns
+_BEGIN = b'{"path": "'  # of each line of answers
 
 
 class WatchedFolder:
@@ -81,7 +82,7 @@ def answered(output: Path) -> set[Version]:
     with output.open("r+b") as file:
         whole = 0
         for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n") and _BEGIN.startswith(line[: len(_BEGIN)]):
                 break
             try:
                 facts = json.loads(line)

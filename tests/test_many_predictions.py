@@ -122,6 +122,24 @@ def test_a_killed_prediction_is_resumed_to_the_same_bytes(trained_run, photos, t
     assert output.read_text() == "mine"
 
 
+@pytest.mark.parametrize("length", [0, 9, -1, None])  # of the first line that was written
+@pytest.mark.parametrize("options", [(), ("--resume",)])
+def test_a_prediction_that_was_killed_before_its_first_answer_begins_again(
+    trained_run, photos, tmp_path, length, options
+):
+    output, partial = tmp_path / "answers.csv", tmp_path / "answers.csv.partial"
+    names = load_predictor(trained_run.folder, tmp_path).info.class_names
+    arguments = (output, trained_run.tflite, names)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        kept_answers(*arguments, resume=False, overwrite=False),
+    ):
+        raise KeyboardInterrupt
+    partial.write_bytes(partial.read_bytes()[:length])
+    predicted(trained_run, photos, "-o", output, *options)
+    assert len(rows_of(output)) > 3 and not partial.exists()
+
+
 def test_ctrl_c_says_how_to_continue(trained_run, photos, tmp_path):
     output = tmp_path / "answers.jsonl"
     command = [sys.executable, "-m", "cnnkit", "predict", "-", "-o", output]

@@ -105,18 +105,13 @@ def kept_answers(
     """
     path = partial_path(output)
     head = _line({"kept_answers": 1, "model_sha256": _sha256(model), "classes": class_names})
-    if path.exists():
-        with path.open("rb") as file:
-            if not file.readline().startswith(_FIRST):
-                raise UsageError(
-                    f"{shown(str(path))} exists and has no kept answers. Move it away."
-                )
-        if not resume and not overwrite:
-            raise UsageError(
-                f"{shown(str(path))} has the answers of a prediction that was interrupted. "
-                "Continue it with --resume, or begin again with --overwrite."
-            )
-    goes_on = resume and path.exists()
+    has_head, has_answers = _contents(path)
+    if has_answers and not resume and not overwrite:
+        raise UsageError(
+            f"{shown(str(path))} has the answers of a prediction that was interrupted. Continue it "
+            "with --resume, or begin again with --overwrite."
+        )
+    goes_on = resume and has_head
     with path.open("r+b" if goes_on else "w+b") as file:
         if goes_on:
             places = _places(file, path, head)
@@ -130,6 +125,21 @@ def kept_answers(
 def partial_path(output: Path) -> Path:
     """Return the file beside an output that has the kept answers."""
     return output.with_name(f"{output.name}.partial")
+
+
+def _contents(path: Path) -> tuple[bool, bool]:
+    """Tell whether a file has a whole first line, and more: a killed prediction may have neither.
+
+    Raises:
+        UsageError: the file has something else.
+    """
+    if not path.exists():
+        return False, False
+    with path.open("rb") as file:
+        first, second = file.readline(), file.readline()
+    if not _FIRST.startswith(first[: len(_FIRST)]):
+        raise UsageError(f"{shown(str(path))} exists and has no kept answers. Move it away.")
+    return first.endswith(b"\n"), bool(second)
 
 
 def _places(file: BinaryIO, path: Path, head: bytes) -> dict[str, _Place]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 from cnnkit.litert import litert_outputs
-from cnnkit.memory import explaining_lack_of_memory, this_computer_has
+from cnnkit.memory import computer_memory, explaining_lack_of_memory, this_computer_has
 from cnnkit.model.calibrated_layers import DISTANCE, PROBABILITIES, Outputs
 from cnnkit.model.loading import load_keras_model, naming_damage
 from cnnkit.model.model_info import INFO_NAME, ModelInfo, read_appended_info
@@ -140,7 +140,7 @@ def _predictor_of_file(path: Path) -> Predictor:
             read_appended_info(path),
             # One image is answered by one call, so all cores may work on it.
             litert_outputs(path, num_threads=os.cpu_count()),
-            _copies(lambda: litert_outputs(path, num_threads=1)),
+            _copies(lambda: litert_outputs(path, num_threads=1), most=_most_copies(path)),
         )
     if path.suffix == ".onnx":
         return _onnx_predictor(path)
@@ -152,22 +152,32 @@ def _predictor_of_file(path: Path) -> Predictor:
     )
 
 
-def _copies(load: Callable[[], Outputs]) -> Outputs:
+def _copies(load: Callable[[], Outputs], most: int) -> Outputs:
     """Return a function for several threads; each call uses a copy of the model that is free."""
     free: list[Outputs] = []
+    places = threading.Semaphore(most)
     loading = threading.Lock()  # while a model is loaded, stderr is set aside for all threads
 
     def outputs(pixels: NDArray) -> dict[str, NDArray]:
-        try:
-            copy = free.pop()
-        except IndexError:
-            with loading:
-                copy = load()
-        found = copy(pixels)
-        free.append(copy)
+        with places:
+            try:
+                copy = free.pop()
+            except IndexError:
+                with loading:
+                    copy = load()
+            found = copy(pixels)
+            free.append(copy)
         return found
 
     return outputs
+
+
+def _most_copies(path: Path) -> int:
+    """Return how many copies of a model take about half of the memory, at least 1."""
+    memory = computer_memory()
+    # LiteRT arranges the weights anew for each copy; as much again is for the layers' outputs.
+    needed = 2 * path.stat().st_size
+    return max(1, memory // 2 // needed) if memory else os.cpu_count() or 1
 
 
 def lacking(run: Run, files: Sequence[Path], *, instead: str = "another run") -> UsageError:

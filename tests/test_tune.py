@@ -227,6 +227,20 @@ def test_a_password_is_not_kept_and_a_storage_has_one_study_of_a_name(tmp_path):
         create_study(study.runs, settings, other, shared)
 
 
+def test_a_study_that_is_gone_is_named_without_a_password(tmp_path, monkeypatch):
+    import optuna
+
+    from cnnkit.tuning.study import open_study
+
+    empty = optuna.storages.InMemoryStorage()
+    monkeypatch.setattr("cnnkit.tuning.study._storage", lambda url: empty)
+    settings = StudySettings("own", "postgresql://me:***@host/db", "digits.yaml", str(tmp_path))
+    runs, space = StudyRuns(tmp_path), settings.space(DIGITS)
+    with pytest.raises(cnnkit.errors.UsageError, match="cnnkit tune CONFIG") as refused:
+        open_study(runs, settings, space, "postgresql://me:secret@host/db")
+    assert str(refused.value).startswith("postgresql://me:***@host/db has no study own.")
+
+
 def test_a_storage_that_cannot_be_used_is_refused_and_nothing_is_written(tmp_path):
     path = write_config(tmp_path)
     words = ["tune", path, "--runs-folder", tmp_path, "--name"]

@@ -159,6 +159,7 @@ def open_study(
 def _opened(
     runs: StudyRuns, settings: StudySettings, space: SearchSpace, url: str | None, *, is_new: bool
 ) -> Study:
+    place = settings.storage or runs.storage  # unlike the URL, it has no password
     direction = "maximize" if METRICS[settings.metric].larger_is_better else "minimize"
     try:
         storage = _storage(url or f"sqlite:///{runs.storage.resolve()}")
@@ -172,11 +173,13 @@ def _opened(
         else:
             opened = optuna.load_study(storage=storage, study_name=settings.study)
     except KeyError:
-        raise UsageError(f"{url or runs.storage} has no study {settings.study}.") from None
+        raise UsageError(
+            f"{place} has no study {settings.study}. If it was deleted, begin a new one: "
+            "cnnkit tune CONFIG"
+        ) from None
     except (SQLAlchemyError, ImportError, optuna.exceptions.StorageInternalError) as error:
         raise UsageError(
-            f"The storage {without_password(url) if url else runs.storage} cannot be used: "
-            f"{reason_of(error.__cause__ or error)}"
+            f"The storage {place} cannot be used: {reason_of(error.__cause__ or error)}"
         ) from error
     opened.pruner = _pruner(settings, space.config)
     return Study(runs, settings, space, opened)

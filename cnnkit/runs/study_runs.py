@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,6 @@ from cnnkit.runs.run_folder import Run
 from cnnkit.text import quoted
 
 STUDY_FILE = "study.json"
-# The keys of that file; tuning/study_settings.py says what they mean.
-_SETTINGS = frozenset(
-    "study storage config_name config_folder overrides sampler metric prunes num_trials num_seeds"
-    "".split()
-)
 
 
 @dataclass(frozen=True)
@@ -88,8 +83,11 @@ class StudyRuns:
         """Write the file by which the folder is known."""
         write_json(self.folder / STUDY_FILE, settings)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self, keys: Collection[str]) -> dict[str, Any]:
         """Return what `write` wrote.
+
+        Args:
+            keys: that the settings must have.
 
         Raises:
             UsageError: the file cannot be read or is damaged.
@@ -102,7 +100,7 @@ class StudyRuns:
             raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{path} is damaged: {error}.") from error
-        if not isinstance(settings, dict) or (lost := _SETTINGS - set(settings)):
+        if not isinstance(settings, dict) or (lost := set(keys) - set(settings)):
             what = ", ".join(sorted(lost)) if isinstance(settings, dict) else "all of its keys"
             raise UsageError(f"{path} is damaged: it lacks {what}.")
         return settings

@@ -73,8 +73,9 @@ class StudySettings:
         Raises:
             UsageError: its file study.json is damaged.
         """
-        found = runs.settings()
-        return cls(**{field.name: found[field.name] for field in fields(cls)})
+        keys = [field.name for field in fields(cls)]
+        found = runs.settings(keys)
+        return cls(**{key: found[key] for key in keys})
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for study.json."""

@@ -7,7 +7,7 @@ Where to find what:
     one trial                             one_trial
     trials until it is enough             search_loop; in several processes: search_processes
     the trainings with other seeds        final_trainings, final_comparison
-    what is printed and written           study_result, study_files
+    what is printed and written           study_result
 
 Nothing is imported here: Optuna is an extra, and takes a second to import.
 """

@@ -7,6 +7,7 @@ from optuna.trial import TrialState
 from studies import DIGITS, InterruptedTrial, known_trial, new_study
 
 from cnnkit.progress import Report
+from cnnkit.tuning.final_trainings import final_trainings, train_finals
 from cnnkit.tuning.next_trial import MOST_TAKEOVERS, next_trial
 from cnnkit.tuning.one_trial import run_trial
 from cnnkit.tuning.search_loop import Limits, search
@@ -185,6 +186,23 @@ def test_the_same_values_are_not_trained_twice_and_a_small_space_is_exhausted(tm
     assert repeated.user_attrs["repeats"] == first.number
     assert repeated.value == first.value
     assert study.run_of(repeated).folder == study.run_of(first).folder
+
+
+def test_final_trainings_are_told_with_the_score_of_the_study(tmp_path):
+    study = new_study(tmp_path, metric="log_loss")
+    known = known_trial(TrialState.COMPLETE, 0.01, 0.5, as_written=True)
+    study.optuna_study.add_trial(known)
+    notes = []
+
+    class Notes(Report):
+        def note(self, text):
+            notes.append(text)
+
+    train_finals(study, 1, Notes())
+    (final,) = final_trainings(study, 1)
+    metrics = final.run.info()["metrics"]
+    validation, test = (metrics[split]["log_loss"] for split in ("validation", "test"))
+    assert notes == [f"written with seed 1: log_loss validation {validation:.4f}, test {test:.4f}"]
 
 
 def test_trials_that_differ_in_the_head_share_features_and_pixels(trained_run, own_cache, tmp_path):

@@ -86,8 +86,9 @@ def train_finals(study: Study, num_seeds: int, report: Report) -> None:
             shown = TrainingReport(report)
             train_or_resume(final.run, final.config, report=shown, again=again)
         metrics = final.run.info()["metrics"]
-        scores = ", ".join(f"{split} {each['accuracy']:.4f}" for split, each in metrics.items())
-        report.note(f"{final.name} with seed {final.seed}: accuracy {scores}")
+        name = study.metric.name
+        scores = ", ".join(f"{split} {each[name]:.4f}" for split, each in metrics.items())
+        report.note(f"{final.name} with seed {final.seed}: {name} {scores}")
 
 
 def _with_seed(config: Config, seed: int) -> Config:

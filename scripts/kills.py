@@ -195,7 +195,8 @@ def _trial(
     _train(folder, name, last=last, delay=delay)
     state = _state(Run(folder / name / "c"))
     _train(folder, name, resume=True)
-    # A run that was killed before it had a config.yaml cannot be resumed: it is trained anew.
+    # A run that was killed before it had a config.yaml cannot be resumed: it is trained again from
+    # the beginning.
     last_run = sorted(path for path in (folder / name).iterdir() if path.name in ("c", "c-2"))[-1]
     found = results_of(Run(last_run))
     different = [key for key, value in found.items() if value != expected[key]]

@@ -2,7 +2,7 @@
 
 Where to find what:
     a key, its type and its default    data_section, model_section, training_section,
-                                       search_section; all sections together in schema
+                                       runtime_section, search_section; all together in schema
     a layer, augmentation, optimizer   own_calls (ours, and the short names), keras_api.json and
     or schedule, and its arguments     keras_types (Keras's)
     the wording of a mistake           problems (in one value), cross_checks (values that do not fit

@@ -1,4 +1,4 @@
-"""A whole config: the sections that the six others hold keys for."""
+"""A whole config: all sections together."""
 
 from __future__ import annotations
 

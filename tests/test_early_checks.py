@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from notes import Notes
 from training_commands import weights_of
 
 import cnnkit
@@ -36,14 +37,6 @@ training: {epochs: 2, tensorboard: false}
 # The bias keeps the ReLU of `hidden` below 0 for every image.
 _DEAD = "model.layers[5].dense.bias_initializer={constant: {value: -1000}}"
 _LARGE = "model.layers[5].dense.kernel_initializer={random_normal: {stddev: 30}}"
-
-
-class _Notes(Report):
-    def __init__(self):
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +124,7 @@ def test_a_tiny_learning_rate_does_not_learn_one_batch(config_file):
 
 def test_a_run_says_at_once_that_a_layer_is_dead_or_the_first_loss_large(config_file, tmp_path):
     for override, words in ((_DEAD, "ReLU of hidden"), (_LARGE, "The loss of the first batch is")):
-        report = _Notes()
+        report = Notes()
         config = load_config(config_file, [override, "training.epochs=1"])
         from cnnkit.training.run import train
 

@@ -15,12 +15,12 @@ import urllib.request
 
 import pytest
 from conftest import write_tiny_images
+from notes import Notes
 from training_commands import history_of
 
 import cnnkit
 from cnnkit.config import load_config
 from cnnkit.errors import UsageError
-from cnnkit.progress import Report
 from cnnkit.runs import Run
 from cnnkit.training.experiment_loggers import logging_to
 
@@ -44,15 +44,6 @@ def folder(tmp_path, monkeypatch):
     write_tiny_images(tmp_path / "images", images_per_class=6)
     (tmp_path / "config.yaml").write_text(_CONFIG)
     return tmp_path
-
-
-class _Notes(Report):
-    def __init__(self):
-        super().__init__()
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 def _logged(client, run, name):
@@ -104,7 +95,7 @@ def test_a_server_that_does_not_answer_is_named_once_and_the_training_goes_on(fo
         server.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{server.getsockname()[1]}"
     overrides = [f"training.loggers=[{{mlflow: {{tracking_uri: '{uri}'}}}}]"]
-    report = _Notes()
+    report = Notes()
     config = load_config(folder / "config.yaml", overrides)
     run = train(config, name="alone", runs_folder=folder / "runs", report=report)
     assert run.info()["status"] == "finished" and len(history_of(run)) == 2
@@ -153,7 +144,7 @@ def test_a_server_that_goes_away_and_comes_back_gets_all_epochs(folder, monkeypa
     overrides = [f"training.loggers=[{{mlflow: {{tracking_uri: '{server.uri}'}}}}]"]
     with server:
         run = cnnkit.train(folder / "config.yaml", overrides=overrides, runs_folder=folder / "runs")
-    report = _Notes()
+    report = Notes()
     config = load_config(folder / "config.yaml", overrides)
     monkeypatch.setattr("cnnkit.training.experiment_loggers.epoch_loggers._RETRY_SECONDS", 0)
     with pytest.raises(KeyboardInterrupt), logging_to(config, run, report) as loggers:
@@ -190,7 +181,7 @@ def test_rows_wait_until_a_logger_works_and_it_is_not_asked_all_the_time(monkeyp
     module = "cnnkit.training.experiment_loggers.epoch_loggers"
     monkeypatch.setattr(f"{module}._KINDS", {"mlflow": lambda **_: Other()})
     config = load_config(folder / "config.yaml", ["training.loggers=[mlflow]"])
-    report = _Notes()
+    report = Notes()
     with logging_to(config, Run(folder), report) as loggers:
         loggers.epoch_done({"epoch": 1})
         is_away[0] = False

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from images import noise, write_image
+from notes import Notes
 from PIL import Image
 
 from cnnkit.backend import keras
@@ -120,15 +121,11 @@ def test_an_image_that_cannot_be_read_is_named_and_ignored(model, tmp_path):
     records = _records(tmp_path, 3)
     broken = tmp_path / "broken.png"
     broken.write_text("hi")
-    notes = []
-
-    class Notes(Report):
-        def note(self, text):
-            notes.append(text)
-
+    report = Notes()
     wrong = ImageRecord("broken.png", LocalFile(broken), "")
-    found, (first, _) = _patches(model, [*records, wrong], report=Notes())
-    assert len(notes) == 1 and notes[0].startswith("broken.png is ignored: it is not an image")
+    found, (first, _) = _patches(model, [*records, wrong], report=report)
+    (note,) = report.notes
+    assert note.startswith("broken.png is ignored: it is not an image")
     assert {patch.path for patch in found[first][0]} == {record.path for record in records}
     with pytest.raises(DataError, match="None of the 1 images"):
         _patches(model, [wrong])

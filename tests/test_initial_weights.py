@@ -8,12 +8,12 @@ import shutil
 import numpy as np
 import pytest
 from conftest import write_tiny_images
+from notes import Notes
 from training_commands import weights_of
 
 import cnnkit
 from cnnkit.config import load_config
 from cnnkit.errors import UsageError
-from cnnkit.progress import Report
 from cnnkit.runs import Run
 from cnnkit.training.plan import prepare
 
@@ -42,24 +42,13 @@ def start(tmp_path_factory):
     return folder
 
 
-class _Notes(Report):
-    """Keeps what is said."""
-
-    def __init__(self):
-        super().__init__()
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
-
-
 def _plan(start, *overrides, notes=None):
     config = load_config(start / "second.yaml", ["model.weights=runs/first", *overrides])
-    return prepare(config, notes or _Notes())
+    return prepare(config, notes or Notes())
 
 
 def test_the_model_starts_from_the_best_weights_and_the_run_says_so(start, tmp_path):
-    notes = _Notes()
+    notes = Notes()
     plan = _plan(start, notes=notes)
     best = weights_of(Run(start / "runs" / "first"))
     pairs = zip(plan.model.get_weights(), best, strict=True)
@@ -80,7 +69,7 @@ def test_a_file_is_taken_like_its_run_and_one_without_classes_is_said_to_have_no
     plan = _plan(start, f"model.weights={file}")
     assert not plan.initial.classes_unknown
     shutil.copy(file, start / "alone.keras")
-    notes = _Notes()
+    notes = Notes()
     plan = _plan(start, "model.weights=alone.keras", notes=notes)
     assert plan.initial.taken[-1] == "probabilities"
     assert any("does not say which classes" in note for note in notes.notes)
@@ -92,7 +81,7 @@ def _refusal(start, *overrides):
     return str(caught.value)
 
 
-def test_other_classes_are_refused_by_name_and_with_leave_only_the_output_is_new(start):
+def test_other_classes_are_refused_by_name_and_partial_weights_leave_only_the_output_new(start):
     names = sorted(path.name for path in (start / "real").iterdir())
     fewer = f"data.classes=[{', '.join(names[:2])}]"
     text = _refusal(start, fewer)
@@ -121,7 +110,7 @@ def test_layers_that_differ_are_named_with_their_shapes(start):
     assert plan.initial.taken == ("conv_1",)
 
 
-def test_if_nothing_fits_that_is_refused_also_with_leave(start):
+def test_if_nothing_fits_that_is_refused_also_for_partial_weights(start):
     other = "model.layers=[flatten, {dense: {units: 3, name: mine}}]"
     text = _refusal(start, other, "data.classes=null", "model.partial_weights=true")
     assert "no layer of" in text and "mine (there is no layer of this name there)" in text
@@ -144,10 +133,10 @@ def test_what_is_no_run_and_no_model_file_is_refused_before_images_are_read(star
 
 
 def test_images_that_were_learned_from_before_are_named_if_they_judge_now(start):
-    notes = _Notes()
+    notes = Notes()
     _plan(start, "data.source=simulated", "data.split.seed=3", notes=notes)
     assert any("so results on them will be too good" in note for note in notes.notes)
-    notes = _Notes()
+    notes = Notes()
     _plan(start, "data.source=simulated", notes=notes)
     assert not any("too good" in note for note in notes.notes)
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import write_tiny_images
+from notes import Notes
 from training_commands import history_of, weights_of
 
 import cnnkit
 from cnnkit.cli import main
 from cnnkit.errors import CnnkitError, UsageError
-from cnnkit.progress import Report
 from cnnkit.runs import find_run
 from cnnkit.training.history import History
 
@@ -109,16 +109,6 @@ def test_best_weights_are_those_of_the_best_epoch_not_of_the_last(tiny_config, t
     assert history[best]["val_loss"] != pytest.approx(history[-1]["val_loss"], rel=1e-2)
 
 
-class _Notes(Report):
-    """Keeps the sentences for the user."""
-
-    def __init__(self):
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
-
-
 @pytest.mark.parametrize(("epochs", "is_early"), [(4, True), (3, False)])
 def test_early_stopping_waits_its_patience_and_is_reported_if_it_is_early(
     tiny_config, tmp_path, epochs, is_early
@@ -131,7 +121,7 @@ def test_early_stopping_waits_its_patience_and_is_reported_if_it_is_early(
     ]
     from cnnkit.training.run import train
 
-    report = _Notes()
+    report = Notes()
     config = cnnkit.load_config(tiny_config, overrides)
     run = train(config, name="a", runs_folder=tmp_path, report=report)
     assert len(history_of(run)) == 3

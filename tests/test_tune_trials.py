@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from notes import Notes
 from optuna.trial import TrialState
 from studies import DIGITS, InterruptedTrial, known_trial, new_study
 
@@ -149,13 +150,8 @@ def test_a_trial_that_is_worse_than_half_of_the_others_ends_early(tmp_path):
         study.optuna_study.add_trial(
             known_trial(TrialState.COMPLETE, 0.01 + number / 1000, 1.0, scores)
         )
-    notes = []
-
-    class Notes(Report):
-        def note(self, text):
-            notes.append(text)
-
-    pruned = _run(study, {_RATE: 0.001, "data.batch_size": "128"}, Notes())
+    report = Notes()
+    pruned = _run(study, {_RATE: 0.001, "data.batch_size": "128"}, report)
     assert pruned.state == TrialState.PRUNED
     assert list(pruned.intermediate_values) == [1, 2]  # a quarter of six epochs, rounded up
     run = study.runs.trial(pruned.number)
@@ -163,7 +159,7 @@ def test_a_trial_that_is_worse_than_half_of_the_others_ends_early(tmp_path):
     assert (info["status"], info["stopped_by"]) == ("interrupted", "pruning")
     assert "error" not in info
     assert run.best.exists()
-    assert "ended after epoch 2, because half of the others were better then" in notes[0]
+    assert "ended after epoch 2, because half of the others were better then" in report.notes[0]
     # Without pruning the same trial is trained to its end.
     (tmp_path / "all").mkdir()
     patient = new_study(tmp_path / "all", DIGITS.replace("epochs: 2", "epochs: 3"), prunes=False)

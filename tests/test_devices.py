@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from device_trainings import found_in, history_of, train_on_four
+from device_trainings import found_in, train_on_four
 from interrupted_runs import assert_same_run, weights_of
+from training_commands import history_of
 
 from cnnkit.cli import main
 from cnnkit.runs import find_run

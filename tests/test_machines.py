@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from device_trainings import history_of
 from interrupted_runs import assert_same_run
 from test_cluster import free_ports
+from training_commands import history_of
 
 import cnnkit
 from cnnkit.runs import find_run

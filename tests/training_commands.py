@@ -1,4 +1,4 @@
-"""The train command in a process of its own, and what its run holds."""
+"""What a run holds: its weights and its history."""
 
 from __future__ import annotations
 

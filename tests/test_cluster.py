@@ -7,6 +7,7 @@ import socket
 import threading
 
 import pytest
+from free_ports import free_ports
 
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.training.cluster import cluster_of_environment
@@ -59,14 +60,6 @@ def test_a_wrong_tf_config_is_refused(monkeypatch, text, reason):
     with pytest.raises(UsageError, match="TF_CONFIG does not say which machines") as caught:
         cluster_of_environment(10)
     assert reason in str(caught.value) and '{"type": "worker", "index": 0}' in str(caught.value)
-
-
-def free_ports(number):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def test_machines_meet_whoever_comes_first():

@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import urllib.request
 
 import pytest
 from conftest import write_tiny_images
+from free_ports import free_ports
 from notes import Notes
 from training_commands import history_of
 
@@ -91,9 +91,8 @@ def test_mlflow_has_parameters_metrics_by_epoch_scores_and_files_also_after_a_re
 def test_a_server_that_does_not_answer_is_named_once_and_the_training_goes_on(folder):
     from cnnkit.training.run import train
 
-    with socket.socket() as server:  # a free port, on which nothing listens afterwards
-        server.bind(("127.0.0.1", 0))
-        uri = f"http://127.0.0.1:{server.getsockname()[1]}"
+    (port,) = free_ports(1)
+    uri = f"http://127.0.0.1:{port}"
     overrides = [f"training.loggers=[{{mlflow: {{tracking_uri: '{uri}'}}}}]"]
     report = Notes()
     config = load_config(folder / "config.yaml", overrides)
@@ -109,9 +108,7 @@ class _Server:
 
     def __init__(self, folder):
         self._folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        (self._port,) = free_ports(1)
         self.uri = f"http://127.0.0.1:{self._port}"
 
     def __enter__(self):

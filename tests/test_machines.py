@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+from free_ports import free_ports
 from interrupted_runs import assert_same_run
-from test_cluster import free_ports
 from training_commands import history_of
 
 import cnnkit

@@ -7,9 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 from free_ports import free_ports
@@ -53,11 +51,17 @@ else:
 """
 
 
+def _temporary(folder):
+    return folder / "temporary"  # one of its own: other tests and programs use the common one
+
+
 class _Machines:
     """Two processes with the same command."""
 
     def __init__(self, folder, *words):
         self.folder = folder
+        temporary = _temporary(folder)
+        temporary.mkdir(exist_ok=True)
         ports = free_ports(2)
         addresses = [f"127.0.0.1:{port}" for port in ports]
         self.processes = []
@@ -68,6 +72,7 @@ class _Machines:
                 **os.environ,
                 "TF_CONFIG": json.dumps(value),
                 "TF_NUM_INTRAOP_THREADS": "1",
+                "TMPDIR": str(temporary),
             }
             with self._errors(index).open("wb") as errors, self._output(index).open("wb") as output:
                 self.processes.append(
@@ -116,13 +121,12 @@ def whole(tmp_path_factory):
     """Return the folder of a training on two machines."""
     folder = tmp_path_factory.mktemp("machines")
     (folder / "digits.yaml").write_text(_CONFIG)
-    before = set(Path(tempfile.gettempdir()).glob("cnnkit-*"))
     codes, errors, output = _train(folder, "digits.yaml", "--name", "whole").ended()
     assert codes == [0, 0], errors
     assert ", 2 devices of 2 machines share each batch" in errors[0]
     assert "machine 1 (127.0.0.1:" in errors[1] and "helps machine 0" in errors[1]
     assert "has helped to train 9 epochs. Machine 0" in output[1]
-    assert set(Path(tempfile.gettempdir()).glob("cnnkit-*")) <= before
+    assert not list(_temporary(folder).glob("cnnkit-*"))
     return folder
 
 

@@ -132,20 +132,25 @@ def test_halving_ends_after_three_times_and_with_single_images():
 @contextmanager
 def _memory_group(gigabytes):
     """Yield a control group with so much memory, as a container or a job has."""
+    group = _new_group(str(gigabytes * 2**30))
+    try:
+        yield group
+    finally:
+        group.rmdir()
+
+
+def _new_group(num_bytes):
+    """Return a new control group; skip the test if that is not allowed."""
     for root, limit in (("memory", "memory.limit_in_bytes"), ("", "memory.max")):
         group = Path("/sys/fs/cgroup", root, f"cnnkit_test_{os.getpid()}")
         with suppress(OSError):
             group.mkdir()
             try:
-                (group / limit).write_text(str(int(gigabytes * 2**30)))
+                (group / limit).write_text(num_bytes)
             except OSError:
                 group.rmdir()
                 raise
-            try:
-                yield group
-            finally:
-                group.rmdir()
-            return
+            return group
     pytest.skip("a control group needs the rights of the administrator")
 
 

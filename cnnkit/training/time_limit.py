@@ -23,15 +23,3 @@ class TimeLimit:
     def allows(self, seconds: float) -> bool:
         """Return whether something that takes so many seconds would end in time."""
         return self._end is None or time.monotonic() + seconds <= self._end
-
-    def check(self, seconds: float = 0.0) -> None:
-        """Do nothing while there is time.
-
-        Args:
-            seconds: that must be left.
-
-        Raises:
-            TimeIsUpError: they are not.
-        """
-        if not self.allows(seconds):
-            raise TimeIsUpError

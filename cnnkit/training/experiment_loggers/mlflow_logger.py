@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnnkit.runs import Run
+from cnnkit.training.experiment_loggers.final_scores import final_scores
 
 _AT_ONCE = 100  # parameters in one request: MLflow allows no more
 _NOT_ALLOWED = r"[^A-Za-z0-9_\-. :/]"  # in the name of a parameter, which may be a class
@@ -91,12 +92,8 @@ class MlflowLogger:
     def finish(self, run: Run, status: str) -> None:
         """Send the scores and the files of a finished run, and the status."""
         if status == "finished":
-            scores = {
-                f"{split}_{name}": value
-                for split, values in (run.info().get("metrics") or {}).items()
-                for name, value in values.items()
-            }
-            self._client.log_batch(self._id, metrics=_metrics(scores, self._sent_epochs))
+            metrics = _metrics(final_scores(run), self._sent_epochs)
+            self._client.log_batch(self._id, metrics=metrics)
             files = (run.config, run.classes, run.split, run.history, run.best, run.tflite)
             for file in (*files, run.plot("curves")):
                 if file.is_file():

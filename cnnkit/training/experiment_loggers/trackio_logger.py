@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cnnkit.runs import Run
+from cnnkit.training.experiment_loggers.final_scores import final_scores
 
 
 class TrackioLogger:
@@ -51,11 +52,7 @@ class TrackioLogger:
 
     def finish(self, run: Run, status: str) -> None:
         """Send the scores of a finished run, and wait until all is written."""
-        scores = {
-            f"{split}_{name}": value
-            for split, values in (run.info().get("metrics") or {}).items()
-            for name, value in values.items()
-        }
+        scores = final_scores(run)
         with _without_stdout():
             import trackio
 

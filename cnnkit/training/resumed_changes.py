@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,13 +73,13 @@ def changed_settings(before: Sequence[str], now: Sequence[str]) -> list[ChangedS
     ]
 
 
-def keys_of(config: str) -> set[str]:
+def keys_of(config: Mapping[str, Any]) -> set[str]:
     """Return all keys of a complete config, and its sections.
 
-    >>> sorted(keys_of("data: {split: {seed: 0}}"))
+    >>> sorted(keys_of({"data": {"split": {"seed": 0}}}))
     ['data', 'data.split', 'data.split.seed']
     """
-    paths = [path for path, _ in leaves(yaml.safe_load(config), ())]
+    paths = [path for path, _ in leaves(config, ())]
     return {dotted(path[:depth]) for path in paths for depth in range(1, len(path) + 1)}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnkit.config import Config, dump_config
+from cnnkit.config import Config, config_as_dict, dump_config
 from cnnkit.config.file_paths import BACKBONE_PATHS
 from cnnkit.errors import UsageError, nearest_name
 from cnnkit.runs import Run, find_run, unfinished_runs
@@ -157,7 +157,7 @@ def changed_before(
 
 
 def _check_keys(config: Config, allowed: Collection[str]) -> None:
-    known = {VERSIONS, *keys_of(dump_config(config))}
+    known = {VERSIONS, *keys_of(config_as_dict(config))}
     for key in allowed:
         if key not in known:
             near = nearest_name(key, known)

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Protocol
 
-import yaml
-
-from cnnkit.config import Config, dump_config
+from cnnkit.config import Config, config_as_dict
 from cnnkit.errors import UsageError
 from cnnkit.progress import Report
 from cnnkit.runs import Run
@@ -64,8 +62,7 @@ def logging_to(config: Config, run: Run, report: Report) -> Iterator[EpochLogger
     made = [_KINDS[call.name](**call.arguments) for call in config.training.loggers]
     # `model.layers.0.conv.filters`: MLflow refuses brackets.
     parameters = {
-        ".".join(map(str, path)): str(value)
-        for path, value in leaves(yaml.safe_load(dump_config(config)), ())
+        ".".join(map(str, path)): str(value) for path, value in leaves(config_as_dict(config), ())
     }
     loggers = EpochLoggers([_Guarded(each, run, parameters, report) for each in made])
     status = "failed"

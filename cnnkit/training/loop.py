@@ -174,9 +174,8 @@ class _Loop:
             # validation images, so the last weights are passed on.
             self.checkpoint.load_best()
         model, batches = planned.start(self.plan.model, self.report)
-        if (
-            backup is not None and is_resumed
-        ):  # in the middle of the phase; otherwise the optimizer is new
+        # In the middle of the phase; otherwise the optimizer is new.
+        if backup is not None and is_resumed:
             # Before it is built, an optimizer lacks most of its variables.
             model.optimizer.build(model.trainable_variables)
             assign(model.optimizer.variables, backup.optimizer)

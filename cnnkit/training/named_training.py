@@ -12,7 +12,7 @@ from cnnkit.training.run import resume, train
 
 
 def train_or_resume(
-    run: Run, config: Config, *, report: Report, evaluate_test: bool = True, again: str = ""
+    run: Run, config: Config, *, report: Report, again: str, evaluate_test: bool = True
 ) -> None:
     """Train a run, or what is left of its training; do nothing if it is finished.
 
@@ -20,8 +20,8 @@ def train_or_resume(
         run: whose folder need not exist.
         config: of the training, if it is not begun.
         report: shows the progress.
-        evaluate_test: whether the test images are scored at the end.
         again: a command that continues everything, for the error about a damaged run.
+        evaluate_test: whether the test images are scored at the end.
 
     Raises:
         CnnkitError: an expected failure; its text says what to do.

@@ -86,9 +86,8 @@ class PixelStore:
         # Each row of a pack is checked when it is first read. Memory is trusted.
         self._verified = np.full(len(contents), self.pack is None)
         self._note, self._noted = note, False
-        self.failure: DataError | None = (
-            None  # the first one; TensorFlow raises another in its place
-        )
+        # The first one; TensorFlow raises another in its place.
+        self.failure: DataError | None = None
         self._mapped_bytes = 0
 
     @property

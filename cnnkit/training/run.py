@@ -22,6 +22,7 @@ from cnnkit.memory import explaining_lack_of_memory
 from cnnkit.progress import Report
 from cnnkit.runs import Run, check_new_run, create_run
 from cnnkit.runs.in_training import only_training
+from cnnkit.text import count_of
 from cnnkit.training.checkpoint import Backup
 from cnnkit.training.disk_need import disk_need
 from cnnkit.training.experiment_loggers import EpochLoggers, logging_to
@@ -248,7 +249,8 @@ def _where_it_continues(run: Run, backup: Backup | None) -> str:
         return f"continues {backup.partial.place}"
     done = 0 if backup is None else len(backup.rows)
     again = run.num_epochs() - done  # epochs of a head, of which the weights were not saved yet
-    again_text = f"; {again} finished epochs are trained again" if again > 0 else ""
+    epochs = count_of(again, "finished epoch is", "finished epochs are")
+    again_text = f"; {epochs} trained again" if again > 0 else ""
     where = f"continues after epoch {done}" if done else "starts again from the beginning"
     return f"{where}{again_text}"
 

@@ -144,19 +144,19 @@ def test_a_server_that_goes_away_and_comes_back_gets_all_epochs(folder, monkeypa
     report = Notes()
     config = load_config(folder / "config.yaml", overrides)
     monkeypatch.setattr("cnnkit.training.experiment_loggers.epoch_loggers._RETRY_SECONDS", 0)
-    with pytest.raises(KeyboardInterrupt), logging_to(config, run, report) as loggers:
-        loggers.epoch_done({"epoch": 3, "train_loss": 0.3})  # nobody is there
+    with contextlib.ExitStack() as later:
+        with pytest.raises(KeyboardInterrupt), logging_to(config, run, report) as loggers:
+            loggers.epoch_done({"epoch": 3, "train_loss": 0.3})  # nobody is there
+            assert len(report.notes) == 1
+            later.enter_context(server)
+            loggers.epoch_done({"epoch": 4, "train_loss": 0.2})
+            raise KeyboardInterrupt
         assert len(report.notes) == 1
-        server.__enter__()
-        loggers.epoch_done({"epoch": 4, "train_loss": 0.2})
-        raise KeyboardInterrupt
-    assert len(report.notes) == 1
-    client = MlflowClient(tracking_uri=server.uri)
-    run_id = run.info()["loggers"]["mlflow"]["run_id"]
-    assert [step for step, _ in _logged(client, run, "train_loss")] == [1, 2, 3, 4]
-    assert client.get_run(run_id).info.status == "KILLED"
-    assert "model.tflite" in [each.path for each in client.list_artifacts(run_id)]
-    server.__exit__()
+        client = MlflowClient(tracking_uri=server.uri)
+        run_id = run.info()["loggers"]["mlflow"]["run_id"]
+        assert [step for step, _ in _logged(client, run, "train_loss")] == [1, 2, 3, 4]
+        assert client.get_run(run_id).info.status == "KILLED"
+        assert "model.tflite" in [each.path for each in client.list_artifacts(run_id)]
 
 
 def test_rows_wait_until_a_logger_works_and_it_is_not_asked_all_the_time(monkeypatch, folder):

@@ -14,7 +14,7 @@ from cnnkit.backend import keras
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 from cnnkit.export import Golden, check_parity
-from cnnkit.export.formats import write_tflite
+from cnnkit.export.tflite_file import write_tflite
 from cnnkit.model.backbones.named_networks import preprocessed
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runtimes import load_predictor

@@ -22,7 +22,7 @@ from cnnkit.backend import keras
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.export import Golden, check_parity
-from cnnkit.export.formats import write_tflite
+from cnnkit.export.tflite_file import write_tflite
 from cnnkit.model.backbones.named_networks import named_backbone
 from cnnkit.model.backbones.package_weights import package_weights
 from cnnkit.model.backbones.torch_checkpoint import read_checkpoint

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import pytest
 import cnnkit
 from cnnkit.config import config_as_dict, config_from_dict
 from cnnkit.errors import CnnkitError, UsageError
-from cnnkit.export import FILE_NAMES, Golden, check_parity, export_run
+from cnnkit.export import FORMATS, Golden, check_parity, export_run
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runs import Run
 from cnnkit.runtimes import Predictor, load_predictor
@@ -43,7 +44,7 @@ def test_the_text_has_a_row_per_file_and_the_next_command(exported):
     header, *rows, last = export.text().splitlines()
     assert header.split() == ["file", "size", "max_difference", "top1_agreement"]
     assert [row.split()[0] for row in rows] == [
-        str(run.export / FILE_NAMES[name]) for name in _FORMATS
+        str(run.export / FORMATS[name].file) for name in _FORMATS
     ]
     tflite = export.formats["tflite"]
     assert rows[1].split()[1:] == [
@@ -58,13 +59,14 @@ def test_the_text_has_a_row_per_file_and_the_next_command(exported):
 
 
 def test_without_the_extra_onnx_is_left_out_with_the_reason(trained_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnkit.export.exporting._ONNX_EXTRA", ("no_such_package",))
+    without = replace(FORMATS["onnx"], packages=("no_such_package",))
+    monkeypatch.setitem(FORMATS, "onnx", without)
     run = Run(tmp_path / "run")
     shutil.copytree(trained_run.folder, run.folder)
     notes = []
     assert list(export_run(run, note=notes.append).formats) == ["saved_model", "tflite"]
-    assert notes == ['ONNX is left out, because it needs an extra: pip install "cnnkit[onnx]".']
-    with pytest.raises(UsageError, match="ONNX needs an extra"):
+    assert notes == ['onnx is left out: it needs an extra, pip install "cnnkit[onnx]".']
+    with pytest.raises(UsageError, match="onnx needs an extra"):
         export_run(run, ["onnx"])
 
 
@@ -73,8 +75,8 @@ def test_an_export_alone_has_its_classes_and_pixel_settings(exported, tmp_path):
     image = f"{cnnkit.load_config(run.config).data.source}/red/0.png"
     expected = cnnkit.load_run(run.best).predict([image])[0].probabilities
     for name in _FORMATS:
-        moved = tmp_path / FILE_NAMES[name]
-        source = run.export / FILE_NAMES[name]
+        moved = tmp_path / FORMATS[name].file
+        source = run.export / FORMATS[name].file
         shutil.copytree(source, moved) if source.is_dir() else shutil.copy(source, moved)
         answer = cnnkit.load_run(moved).predict([image])[0]
         assert answer.class_names == ("blue", "green", "red")
@@ -162,3 +164,17 @@ def test_every_block_trains_and_exports_to_every_format(tiny_config, tmp_path):
     run = cnnkit.train(config_from_dict(values), runs_folder=tmp_path / "runs")
     parity = export_run(Run(run.folder), _FORMATS).formats
     assert all(parity[name]["max_difference"] < 1e-5 for name in _FORMATS)
+
+
+def test_another_folder_is_written_if_nothing_else_is_in_the_way(trained_run, tmp_path):
+    output = tmp_path / "new" / "exports"
+    export_run(trained_run, ["tflite"], output=output)
+    assert sorted(os.listdir(output)) == ["labels.txt", "model.tflite", "parity.json"]
+    export_run(trained_run, ["tflite"], output=output)  # an earlier export may be replaced
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "labels.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"labels\.txt exists, and it is not of an earlier export"):
+        export_run(trained_run, ["tflite"], output=tmp_path / "own")
+    with pytest.raises(UsageError, match=r"model\.tflite is a file of the run"):
+        export_run(trained_run, ["tflite"], output=trained_run.folder)
+    assert os.listdir(tmp_path / "own") == ["labels.txt"]

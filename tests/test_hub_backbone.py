@@ -20,9 +20,10 @@ from hub_modules import (
 from cnnkit.backend import tf
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
-from cnnkit.export import FILE_NAMES
-from cnnkit.export.formats import WRITERS
+from cnnkit.export import FORMATS, Golden
+from cnnkit.export.original import Original
 from cnnkit.model.backbones.hub.hub_backbone import hub_backbone
+from cnnkit.model.calibrated_layers import feature_model
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runtimes import load_predictor
@@ -110,7 +111,7 @@ def test_regularisation_losses_are_part_of_the_loss(hub_folder):
     assert loss == pytest.approx(cross_entropy + expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", ["saved_model", "tflite", "onnx"])
 def test_it_exports_like_any_other_model(hub_folder, tmp_path, name):
     model = classifier_on(hub_backbone(str(hub_folder), (12, 12), 3, trainable=True))
     fit_model(model)
@@ -122,9 +123,11 @@ def _check_export(model, images, name, tmp_path):
     if name == "onnx":
         pytest.importorskip("tf2onnx")
     info = ModelInfo(("a", "b", "c"), PixelSettings(images.shape[1:3]), "softmax")
-    path = tmp_path / FILE_NAMES[name]
+    path = tmp_path / FORMATS[name].file
     expected = answers_of(model, images)
-    WRITERS[name](model, info, path)
+    golden = Golden(images, expected, np.array(["image"] * len(images)))
+    original = Original(None, model, feature_model(model), info, golden, print)
+    FORMATS[name].write(original, path)
     found = load_predictor(path, tmp_path)(images)
     assert np.ptp(expected, axis=0).max() > 1e-4
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -189,7 +192,7 @@ def test_the_real_mobilenet_is_frozen_and_learns(mobilenet, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", ["saved_model", "tflite", "onnx"])
 def test_the_real_mobilenet_exports(mobilenet, tmp_path, name):
     model = classifier_on(mobilenet)
     _check_export(model, _real_images(4), name, tmp_path)

@@ -84,7 +84,7 @@ def calibrate_run(
     note_unfinished(run, note)
     report = report or Report()
     # Only now: these import TensorFlow, which takes seconds, and mistakes should show at once.
-    from cnnkit.export.formats import write_tflite
+    from cnnkit.export.tflite_file import write_tflite
     from cnnkit.model.calibrated_layers import calibrated_model, feature_model, logits_of
     from cnnkit.model.loading import load_keras_model
 

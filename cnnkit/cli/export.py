@@ -28,6 +28,13 @@ from cnnkit.cli.options import json_option, model_option, one_model, runs_option
     show_default=True,
     help="The largest difference from the Keras model that a probability may have.",
 )
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write into this folder, which is new or an earlier export. Default: export/ of the run.",
+)
 @runs_option
 @json_option
 def export(
@@ -35,6 +42,7 @@ def export(
     model: str | None,
     formats: tuple[str, ...],
     limit: float,
+    output: Path | None,
     runs_folder: Path,
     as_json: bool,
 ) -> None:
@@ -43,4 +51,4 @@ def export(
     from cnnkit.runs import find_run
 
     found = find_run(one_model(run, model), runs_folder, say)
-    show(export_run(found, formats, limit=limit, note=say), as_json)
+    show(export_run(found, formats, output=output, limit=limit, note=say), as_json)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from cnnkit.backend import keras, tf
 from cnnkit.data.pixels import PixelSettings, read_pixels
-from cnnkit.export.formats import write_tflite
+from cnnkit.export.tflite_file import write_tflite
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runtimes import predictor_of
 

@@ -6,79 +6,31 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from cnnkit.errors import CnnkitError, UsageError
-from cnnkit.export.golden import DEFAULT_LIMIT, Golden, check_parity
+from cnnkit.export.export_folder import PARITY_NAME, check_export_folder
+from cnnkit.export.exported import Export
+from cnnkit.export.formats import FORMATS, Format
+from cnnkit.export.golden import DEFAULT_LIMIT, check_parity
 from cnnkit.files import write_json, write_text
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
-from cnnkit.model.calibrated_layers import DISTANCE, calibrated_model, load_references
-from cnnkit.model.loading import load_keras_model
-from cnnkit.model.model_info import INFO_NAME, LABELS_NAME, ModelInfo, read_appended_info
-from cnnkit.new_folders import check_writable
-from cnnkit.output_guard import check_output
+from cnnkit.model.model_info import LABELS_NAME
 from cnnkit.runs import Run, note_unfinished
-from cnnkit.runtimes import lacking, load_predictor
-from cnnkit.tables import table_text
-from cnnkit.text import quoted, size_text
+from cnnkit.runtimes import lacking, predictor_of
+from cnnkit.text import size_text
 from cnnkit.utf8_paths import utf8_alias
 
-# The file or folder of each format in the export folder. What writes them is imported later:
-# it needs TensorFlow, whose import takes seconds, and mistakes should show at once.
-FILE_NAMES = {"saved_model": "saved_model", "tflite": "model.tflite", "onnx": "model.onnx"}
-_ONNX_EXTRA = ("tf2onnx", "onnx", "onnxruntime")
-
-
-@dataclass(frozen=True)
-class Export:
-    """The files of one export.
-
-    Args:
-        folder: where they are.
-        formats: for each format its `file`, its size in `bytes`, and `max_difference` and
-            `top1_agreement` as from `check_parity`.
-        run_status: of the run: finished, interrupted, ...
-    """
-
-    folder: Path
-    formats: dict[str, dict[str, Any]]
-    run_status: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the folder, the status of the run and the formats, ready for JSON."""
-        return {
-            "folder": str(self.folder),
-            "run_status": self.run_status,
-            "formats": self.formats,
-        }
-
-    def text(self) -> str:
-        """Return a table with one row per file, and a command that uses the first of them."""
-        rows = [
-            [
-                str(self.folder / values["file"]),
-                f"{values['bytes'] / 1e6:.2f} MB",
-                f"{values['max_difference']:.1e}",
-                f"{values['top1_agreement']:.2f}",
-            ]
-            for values in self.formats.values()
-        ]
-        numbers = ["size", "max_difference", "top1_agreement"]
-        return (
-            table_text(["file", *numbers], rows, right=numbers)
-            + f"\nnext: cnnkit predict IMAGE --model {quoted(rows[0][0])}"
-        )
+if TYPE_CHECKING:
+    from cnnkit.export.original import Original
 
 
 def export_run(
     run: Run,
     formats: Sequence[str] = (),
     *,
+    output: Path | None = None,
     limit: float = DEFAULT_LIMIT,
     note: Callable[[str], None] = lambda text: None,
 ) -> Export:
@@ -88,7 +40,8 @@ def export_run(
 
     Args:
         run: a finished run, or an interrupted one that has kept its best weights.
-        formats: keys of `FILE_NAMES`; empty for all that this installation can write.
+        formats: keys of `FORMATS`; empty for all that this installation can write.
+        output: another folder to write into, which is new or an earlier export.
         limit: the largest allowed difference of a probability.
         note: called with each sentence for the user.
 
@@ -103,17 +56,12 @@ def export_run(
     if missing:
         raise lacking(run, missing)
     formats = formats or _writable_formats(note)
-    if "onnx" in formats and not _has_onnx():
-        raise UsageError(
-            'ONNX needs an extra: pip install "cnnkit[onnx]". To write the other formats: '
-            "--format saved_model --format tflite."
-        )
-    check_writable(run.export, "Make it writable, or export a copy of the run.")
     for name in formats:
-        _check_target(run.export / FILE_NAMES[name])
+        _check_installed(name, FORMATS[name])
+    folder = check_export_folder(run, output, [FORMATS[name].file for name in formats])
     status = note_unfinished(run, note)
     with explaining_lack_of_memory(lambda: _need(run)):
-        return Export(run.export, _write_formats(run, formats, limit), status)
+        return Export(folder, _write_formats(run, folder, formats, limit, note), status)
 
 
 def _need(run: Run) -> str:
@@ -124,67 +72,46 @@ def _need(run: Run) -> str:
     )
 
 
-def _write_formats(run: Run, formats: Sequence[str], limit: float) -> dict[str, dict[str, Any]]:
-    model = load_keras_model(run.best)
-    info = read_appended_info(run.tflite)
-    golden = Golden.load(run.golden)
-    if info.calibration is not None:
-        references = load_references(run.calibration.with_suffix(".npz"))
-        model = calibrated_model(model, info.calibration.temperature, references)
-        found = model(golden.pixels, training=False)[DISTANCE]
-        golden = replace(golden, distances=np.asarray(found)[:, 0])
-    model(golden.pixels[:1], training=False)  # Keras cannot write ONNX before a first call
-    run.export.mkdir(exist_ok=True)
+def _write_formats(
+    run: Run, folder: Path, formats: Sequence[str], limit: float, note: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    from cnnkit.export.original import load_original
+
+    original = load_original(run, note)
+    folder.mkdir(parents=True, exist_ok=True)
     parity: dict[str, dict[str, Any]] = {}
     for name in formats:
-        target = run.export / FILE_NAMES[name]
-        parity[name] = _export_one(name, target, model, info, golden, limit)
+        parity[name] = _export_one(name, folder, original, limit)
         # After each format, so that the file is also right if a later format fails.
         write_json(
-            run.export / "parity.json",
-            {"limit": limit, "num_images": len(golden.pixels), "formats": parity},
+            folder / PARITY_NAME,
+            {"limit": limit, "num_images": len(original.golden.pixels), "formats": parity},
         )
-    write_text(run.export / LABELS_NAME, info.labels())
+    write_text(folder / LABELS_NAME, original.info.labels())
     return parity
 
 
-def _check_target(target: Path) -> None:
-    """Refuse to replace what is not an earlier export.
-
-    Raises:
-        UsageError: the target is a folder that cnnkit did not write, or a picture.
-    """
-    if not target.is_dir():
-        check_output(target, "--format", (target.suffix,), overwrite=True, in_run=True)
-    elif not (target / INFO_NAME).is_file():
-        raise UsageError(
-            f"{target} is a folder that cnnkit did not write. Move it to another place, or choose "
-            "other formats with --format."
-        )
-
-
-def _export_one(
-    name: str, target: Path, model: Any, info: ModelInfo, golden: Golden, limit: float
-) -> dict[str, Any]:
-    from cnnkit.export.formats import WRITERS
-
+def _export_one(name: str, folder: Path, original: Original, limit: float) -> dict[str, Any]:
+    kind = FORMATS[name]
+    target = folder / kind.file
     # In the same folder as the target, so that the move at the end is a rename.
     with (
-        tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}-") as folder,
-        utf8_alias(Path(folder)) as alias,
+        tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as temporary,
+        utf8_alias(Path(temporary)) as alias,
     ):
         fresh = alias / target.name
-        WRITERS[name](model, info, fresh)
+        facts = kind.write(original, fresh)
         try:
             # The file is compared before it gets its name: a wrong one is never left behind.
-            parity = check_parity(load_predictor(fresh, target.parent), golden, limit=limit)
+            predictor = predictor_of(fresh / kind.model if kind.model else fresh)
+            parity = check_parity(predictor, original.golden, limit=limit)
         except CnnkitError as error:
             raise CnnkitError(f"{name}: {error} Nothing was exported to {target}.") from error
-        parity |= {"file": target.name, "bytes": _size(fresh)}
+        values = {"file": target.name, "bytes": _size(fresh), **parity, **facts}
         if target.is_dir():  # os.replace cannot replace a folder that has files
             shutil.rmtree(target)
         os.replace(fresh, target)
-    return parity
+    return values
 
 
 def _size(path: Path) -> int:
@@ -193,14 +120,17 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
+def _check_installed(name: str, kind: Format) -> None:
+    if not kind.is_installed():
+        raise UsageError(
+            f'{name} needs an extra: pip install "cnnkit[{kind.extra}]". To write other formats: '
+            "--format saved_model --format tflite."
+        )
+
+
 def _writable_formats(note: Callable[[str], None]) -> tuple[str, ...]:
-    """Return the formats that this installation can write, and say why ONNX is not one of them."""
-    if _has_onnx():
-        return tuple(FILE_NAMES)
-    note('ONNX is left out, because it needs an extra: pip install "cnnkit[onnx]".')
-    return tuple(name for name in FILE_NAMES if name != "onnx")
-
-
-def _has_onnx() -> bool:
-    # Looked for but not imported: tf2onnx imports TensorFlow, which takes seconds.
-    return all(find_spec(name) for name in _ONNX_EXTRA)
+    """Return the formats that this installation can write, and name the others."""
+    for name, kind in FORMATS.items():
+        if not kind.is_installed():
+            note(f'{name} is left out: it needs an extra, pip install "cnnkit[{kind.extra}]".')
+    return tuple(name for name, kind in FORMATS.items() if kind.is_installed())

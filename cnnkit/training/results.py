@@ -11,7 +11,7 @@ from cnnkit.data.dataset import ImageDataset
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.evaluation.scores import Evaluation
 from cnnkit.export import check_parity, golden_samples
-from cnnkit.export.formats import write_tflite
+from cnnkit.export.tflite_file import write_tflite
 from cnnkit.model.build_model import without_optimizer
 from cnnkit.model.loading import naming_damage
 from cnnkit.model.model_info import ModelInfo

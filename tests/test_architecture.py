@@ -27,7 +27,7 @@ _LEVELS = [
     {"augmentation", "model"},
     {"runtimes", "litert", "prediction"},
     {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"}
-    | {"explanation", "doctor"},
+    | {"explanation", "doctor", "quiz"},
     {"training", "label_review"},
     {"report", "tuning"},
     {"api", "trained_model"},
@@ -174,7 +174,7 @@ def test_help_imports_nothing_heavy(words):
 
 
 # What the help of all commands may import of the package besides `cnnkit.cli`.
-_OF_HELP = {"errors", "memory", "default_folders", "streams", "text", "version"}
+_OF_HELP = {"errors", "memory", "default_folders", "quiz", "streams", "text", "version"}
 # Modules of Python that take a moment to import, and that no help needs.
 _SLOW = {"csv", "dataclasses", "difflib", "hashlib", "pickle", "socket", "subprocess", "tempfile"}
 

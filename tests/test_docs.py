@@ -272,7 +272,7 @@ def test_the_commands_are_listed_in_the_order_of_work() -> None:
     lines = _help("cnnkit").splitlines()
     headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert headings == [
-        "Options:", "Data:", "Model:", "Train:", "Judge:", "Use:", "Examples:",
+        "Options:", "Data:", "Model:", "Train:", "Judge:", "Use:", "Teach:", "Examples:",
     ]  # fmt: skip
     names = [line.split()[0] for line in lines if re.match(r"  [a-z]", line)]
     order = ["init", "data", "config", "summary", "train", "evaluate", "features", "predict"]

@@ -32,3 +32,4 @@ main.add_section(
     "Judge", "evaluate diagnose calibrate compare report explain features filters".split()
 )
 main.add_section("Use", ["predict", "watch", "export", "doctor"])
+main.add_section("Teach", ["quiz"])

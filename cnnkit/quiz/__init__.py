@@ -1,0 +1,1 @@
+"""Exercises about the arithmetic of networks, with answers that can be checked."""

@@ -29,7 +29,7 @@ _LEVELS = [
     {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"}
     | {"explanation", "doctor", "quiz"},
     {"training", "label_review"},
-    {"report", "tuning"},
+    {"report", "tuning", "serving"},
     {"api", "trained_model"},
     {"cli"},
     {"__main__", "__init__"},

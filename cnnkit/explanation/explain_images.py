@@ -113,6 +113,40 @@ def explain_images(
     return Explanations(path, done, failed)
 
 
+class ImageExplainer:
+    """Explains one image after the other with a model that is loaded once.
+
+    Args:
+        path: a model file; its run, if it is in one, has the layers.
+        methods: that will be asked for.
+
+    Raises:
+        UsageError: the file cannot be loaded, or the methods need gradients and it has none.
+    """
+
+    def __init__(self, path: Path, methods: Sequence[str]) -> None:
+        _check_methods(methods)
+        run = run_around(path)
+        self.predictor = predictor_of(path)
+        opened = _opened(None if run else path, path, run, Question(methods))
+        self._gradients = ModelGradients(opened.steps if opened else ())
+
+    def explain(self, name: str, pixels: NDArray, question: Question) -> Explanation:
+        """Return the explanation of an image.
+
+        Args:
+            name: of the image.
+            pixels: uint8 (height, width, channels), of the model's size.
+            question: what is asked.
+
+        Raises:
+            UsageError: the model has no such class or layer.
+            DataError: a map is not finite.
+        """
+        _check_classes(question, self.predictor.info.class_names)
+        return _explanation(self.predictor, self._gradients, question, None, name, pixels, None)
+
+
 def find_images_or_bytes(images: Iterable[str | bytes]) -> Iterable[str | bytes]:
     """Yield the image files of paths, folders and globs; bytes are yielded as they are."""
     for image in images:

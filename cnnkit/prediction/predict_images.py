@@ -30,6 +30,7 @@ class Prediction:
         class_names: in label order.
         probabilities: (num_classes,); None if the image cannot be read.
         error: why it cannot be read; None if it can.
+        kind: the kind of fault, as `cnnkit data check` reports it; None if it can be read.
         distance: of its features from those of the training images; None if the model was not
             calibrated.
         reason: why the answer is `unknown`; None if it is the most probable class.
@@ -41,6 +42,7 @@ class Prediction:
     error: str | None = None
     distance: float | None = None
     reason: str | None = None
+    kind: str | None = None
 
     @property
     def answer(self) -> str | None:
@@ -102,14 +104,36 @@ def predict(
 
 def _prediction(image: str | ImageFile | bytes, predictor: Predictor) -> Prediction:
     """Read one image and answer it alone: an answer must not depend on others of its batch."""
-    info, name = predictor.info, name_of(image)
+    name = name_of(image)
     try:
-        pixels = pixels_of(image, info.pixels)
+        pixels = pixels_of(image, predictor.info.pixels)
     except ImageError as error:
-        return Prediction(name, info.class_names, error=str(error))
-    probabilities, distances = predictor.answers(pixels[np.newaxis])
-    distance = None if distances is None else float(distances[0])
-    reason = None
-    if info.calibration is not None:
-        reason = info.calibration.refusal(probabilities[0], distance, info.class_names)
-    return Prediction(name, info.class_names, probabilities[0], distance=distance, reason=reason)
+        return unread(name, predictor, error)
+    return predictions_of(predictor, [name], [pixels])[0]
+
+
+def unread(name: str, predictor: Predictor, error: ImageError) -> Prediction:
+    """Return the prediction for an image that cannot be read."""
+    return Prediction(name, predictor.info.class_names, error=str(error), kind=error.kind)
+
+
+def predictions_of(
+    predictor: Predictor, names: Sequence[str], pixels: Sequence[NDArray]
+) -> list[Prediction]:
+    """Return one prediction per image, from pixels.
+
+    Args:
+        predictor: the model.
+        names: of the images.
+        pixels: of each image, as `pixels_of` returns them.
+    """
+    info = predictor.info
+    probabilities, distances = predictor.answers(np.stack(pixels))
+    found = []
+    for position, name in enumerate(names):
+        distance = None if distances is None else float(distances[position])
+        own, reason = probabilities[position], None
+        if info.calibration is not None:
+            reason = info.calibration.refusal(own, distance, info.class_names)
+        found.append(Prediction(name, info.class_names, own, distance=distance, reason=reason))
+    return found

@@ -1,0 +1,1 @@
+"""`cnnkit serve`: models over HTTP. FastAPI and uvicorn are the extra `serve`."""

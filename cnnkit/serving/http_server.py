@@ -1,0 +1,157 @@
+"""Run the application on uvicorn: sockets, slow clients, and an end that loses no request."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from cnnkit.errors import UsageError
+from cnnkit.serving.serving_state import ServingState
+
+_HEADER_SECONDS = 10  # for the first line and the headers of a request
+_HEADER_BYTES = 64 * 1024
+_KEEP_ALIVE_SECONDS = 20
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """HTTP for which a request must begin soon, and with headers of a bounded size."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Begin to count the time."""
+        super().connection_made(transport)
+        self._header_bytes = 0
+        self._timer = self.loop.call_later(_HEADER_SECONDS, self._abort)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sends."""
+        if self._timer is None and self._is_between_requests():
+            self._timer = self.loop.call_later(_HEADER_SECONDS, self._abort)
+        if self._timer is not None:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self._timer is not None and self._header_bytes > _HEADER_BYTES:
+            self._abort()
+
+    def on_headers_complete(self) -> None:
+        """Stop counting."""
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop counting."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that is not used, also if the client does not read its answer."""
+        if self.transport.get_write_buffer_size():
+            self._abort()
+        super().timeout_keep_alive_handler()
+
+    def _is_between_requests(self) -> bool:
+        return self.cycle is not None and self.cycle.response_complete
+
+    def _stop_timer(self) -> None:
+        self._header_bytes = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _abort(self) -> None:
+        self.transport.abort()
+
+
+class DrainingServer(uvicorn.Server):
+    """Answers requests for a while after SIGTERM, and says that connections end.
+
+    A client may send the next request on an open connection at the moment at which the server ends;
+    closing the connection at once would lose it.
+
+    Args:
+        config: of uvicorn.
+        state: of the application.
+        work: what is done beside the requests, until it is cancelled.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        state: ServingState,
+        work: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
+        super().__init__(config)
+        self._state, self._work = state, work
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer requests until a signal comes."""
+        task = asyncio.create_task(self._work())
+        try:
+            await super().serve(sockets)
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End when all requests are answered."""
+        self._state.is_draining = True
+        self._state.log.event("draining", connections=len(self.server_state.connections))
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._state.limits.drain_seconds
+        while loop.time() < end and not self.force_exit:
+            await asyncio.sleep(0.05)
+        await super().shutdown(sockets)
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Return a socket on an address; port 0 is any free one.
+
+    Raises:
+        UsageError: the address cannot be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"Cannot listen on {host} port {port}: {reason}. Choose another --port or --host."
+        ) from error
+
+
+def run_server(
+    app: ASGIApp,
+    state: ServingState,
+    bound: socket.socket,
+    work: Callable[[], Coroutine[Any, Any, None]],
+) -> None:
+    """Answer requests until SIGTERM or Ctrl-C.
+
+    Args:
+        app: the application.
+        state: of the application.
+        bound: the socket.
+        work: what is done beside the requests, until it is cancelled.
+    """
+    config = uvicorn.Config(
+        app,
+        http=LimitedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(2 * state.limits.request_seconds) + 1,
+    )
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has ended
+        DrainingServer(config, state, work).run([bound])

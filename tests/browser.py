@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import pytest
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Chromium otherwise asks hosts of its maker for updates.
-_FLAGS = ("--disable-background-networking", "--disable-component-update", "--disable-sync")
+_FLAGS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera that shows a clock
+    "--use-fake-ui-for-media-stream",  # and that pages may use
+)
 
 
 @pytest.fixture
 def open_page():
-    """A function that opens an HTML file and returns Playwright's page.
+    """A function that opens an HTML file, or an address, and returns Playwright's page.
 
     Keyword arguments are those of Playwright's `new_page`: `viewport`, `color_scheme`, ... The test
     fails if a page's script raises an error, if it writes an error to the console, or if it asks
-    for anything but files and embedded data. It is skipped if there is no Chromium.
+    for anything but files, embedded data and what its own server has. It is skipped if there is no
+    Chromium.
     """
     program = next((found for name in _NAMES if (found := shutil.which(name))), None)
     if program is None:
@@ -26,7 +37,7 @@ def open_page():
 
     faults = []
 
-    def watch(page):
+    def watch(page, own):
         page.on("pageerror", lambda error: faults.append(f"error: {error}"))
         page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
         page.on(
@@ -34,6 +45,7 @@ def open_page():
             lambda asked: (
                 None
                 if asked.url.startswith(("file:", "data:", "blob:"))
+                or urlsplit(asked.url)[1] == own
                 else faults.append(f"request: {asked.url}")
             ),
         )
@@ -41,12 +53,38 @@ def open_page():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_FLAGS)
 
-        def opened(path, **options):
+        def opened(place, **options):
+            url = place if isinstance(place, str) else place.resolve().as_uri()
             page = browser.new_page(**options)
-            watch(page)
-            page.goto(path.resolve().as_uri())
+            watch(page, urlsplit(url)[1])
+            page.goto(url)
             return page
 
         yield opened
         browser.close()
     assert faults == []
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def serve_folder():
+    """A function that serves a folder on this machine, as `python -m http.server` does.
+
+    It returns the address of the folder.
+    """
+    servers = []
+
+    def served(folder):
+        handler = functools.partial(_Quiet, directory=folder)
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}/"
+
+    yield served
+    for server in servers:
+        server.shutdown()
+        server.server_close()

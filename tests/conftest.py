@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import open_page  # noqa: F401 (a fixture)
+from browser import open_page, serve_folder  # noqa: F401 (fixtures)
 from filelock import FileLock
 from hypothesis.configuration import set_hypothesis_home_dir
 from images import write_classes, write_image

@@ -16,9 +16,10 @@ from cnnkit.cli.options import json_option, model_option, one_model, runs_option
 @click.option(
     "--format",
     "formats",
-    type=click.Choice(["saved_model", "tflite", "onnx"]),
+    type=click.Choice(["saved_model", "tflite", "onnx", "browser"]),
     multiple=True,
-    help="Repeatable. Default: every format that this installation can write.",
+    help="Repeatable. Default: every format that this installation can write, but not `browser`, "
+    "a folder with a web page, which downloads its runtime once.",
 )
 @click.option(
     "--limit",

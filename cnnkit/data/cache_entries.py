@@ -27,6 +27,7 @@ from cnnkit.data.cache.folder import (
 from cnnkit.data.cache.pixels.pack import last_used, pack_folders, read_index
 from cnnkit.data.sources.download import lock_of_download
 from cnnkit.data.sources.known_sets import KNOWN_SETS
+from cnnkit.data.sources.litert_js import LITERT_JS_FILES
 from cnnkit.errors import UsageError
 from cnnkit.locks import is_held
 
@@ -197,7 +198,8 @@ def _download(path: Path) -> CacheEntry:
 
 
 def _downloaded() -> list[Path]:
-    names = [file.name for known in KNOWN_SETS.values() for file in known.files]
+    known_files = [file for known in KNOWN_SETS.values() for file in known.files]
+    names = [file.name for file in (*known_files, *LITERT_JS_FILES)]
     paths = [cache_folder() / "downloads" / name for name in names]
     paths += [path.with_name(f"{path.name}.part") for path in paths]
     return [path for path in paths if path.is_file()]

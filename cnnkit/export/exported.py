@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnkit.export.formats import FORMATS
 from cnnkit.tables import table_text
 from cnnkit.text import quoted
 
@@ -45,7 +46,5 @@ class Export:
             for values in self.formats.values()
         ]
         numbers = ["size", "max_difference", "top1_agreement"]
-        return (
-            table_text(["file", *numbers], rows, right=numbers)
-            + f"\nnext: cnnkit predict IMAGE --model {quoted(rows[0][0])}"
-        )
+        use = FORMATS[next(iter(self.formats))].use.format(quoted(rows[0][0]))
+        return table_text(["file", *numbers], rows, right=numbers) + f"\nnext: {use}"

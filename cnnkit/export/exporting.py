@@ -129,8 +129,9 @@ def _check_installed(name: str, kind: Format) -> None:
 
 
 def _writable_formats(note: Callable[[str], None]) -> tuple[str, ...]:
-    """Return the formats that this installation can write, and name the others."""
-    for name, kind in FORMATS.items():
+    """Return the formats of an export that names none, and say which need an extra."""
+    usual = {name: kind for name, kind in FORMATS.items() if kind.by_default}
+    for name, kind in usual.items():
         if not kind.is_installed():
             note(f'{name} is left out: it needs an extra, pip install "cnnkit[{kind.extra}]".')
-    return tuple(name for name, kind in FORMATS.items() if kind.is_installed())
+    return tuple(name for name, kind in usual.items() if kind.is_installed())

@@ -27,6 +27,8 @@ class Format:
         write: writes the model to a path that does not exist yet, and returns facts for
             parity.json, such as what was measured on the way.
         model: the file in the folder that answers images; empty if `file` itself does.
+        use: a command that uses it, with {} for its path.
+        by_default: whether it is written if no format is chosen.
         extra: of the installation that writes it, as in `pip install "cnnkit[onnx]"`.
         packages: that this extra brings.
     """
@@ -34,6 +36,8 @@ class Format:
     file: str
     write: Callable[[Original, Path], Facts]
     model: str = ""
+    use: str = "cnnkit predict IMAGE --model {}"
+    by_default: bool = True
     extra: str = ""
     packages: tuple[str, ...] = ()
 
@@ -64,8 +68,23 @@ def _onnx(original: Original, path: Path) -> Facts:
     return {}
 
 
+def _browser(original: Original, path: Path) -> Facts:
+    from cnnkit.export.browser_folder import write_browser_folder
+
+    write_browser_folder(original.model, original.info, path, original.note)
+    return {}
+
+
 FORMATS: Mapping[str, Format] = {
     "saved_model": Format("saved_model", _saved_model),
     "tflite": Format("model.tflite", _tflite),
     "onnx": Format("model.onnx", _onnx, extra="onnx", packages=("tf2onnx", "onnx", "onnxruntime")),
+    # It downloads LiteRT.js, so it must be asked for.
+    "browser": Format(
+        "browser",
+        _browser,
+        model="model.tflite",
+        use="python -m http.server --bind 127.0.0.1 --directory {}",
+        by_default=False,
+    ),
 }

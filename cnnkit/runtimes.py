@@ -22,10 +22,10 @@ from cnnkit.errors import UsageError
 from cnnkit.litert import litert_outputs
 from cnnkit.memory import computer_memory, explaining_lack_of_memory, this_computer_has
 from cnnkit.model.calibrated_layers import DISTANCE, PROBABILITIES, Outputs
-from cnnkit.model.loading import load_keras_model, naming_damage
+from cnnkit.model.loading import naming_damage
 from cnnkit.model.model_info import INFO_NAME, ModelInfo, read_appended_info
 from cnnkit.quiet import quiet_stderr
-from cnnkit.runs import Run, find_run
+from cnnkit.runs import Run, find_run, run_of_file
 from cnnkit.text import count_of
 from cnnkit.utf8_paths import utf8_alias
 
@@ -105,7 +105,6 @@ def find_model_file(
     if model is not None and (_is_saved_model(Path(model)) or Path(model).is_file()):
         return Path(model)
     run = find_run(model, runs_folder, note)
-    # The .tflite is loaded without TensorFlow, which takes seconds to import.
     return run.tflite if run.tflite.exists() else _best_weights(run, note)
 
 
@@ -176,8 +175,7 @@ def _most_copies(path: Path) -> int:
     """Return how many copies of a model take about half of the memory, at least 1."""
     memory = computer_memory()
     # LiteRT arranges the weights once more for each copy; as much again is for the layers' outputs.
-    needed = 2 * path.stat().st_size
-    return max(1, memory // 2 // needed) if memory else os.cpu_count() or 1
+    return max(1, memory // 2 // (2 * path.stat().st_size)) if memory else os.cpu_count() or 1
 
 
 def lacking(run: Run, files: Sequence[Path], *, instead: str = "another run") -> UsageError:
@@ -240,12 +238,14 @@ def _onnx_predictor(path: Path) -> Predictor:
 
 
 def _keras_predictor(path: Path) -> Predictor:
-    info, model = info_of_keras(path), load_keras_model(path)
+    from cnnkit.model.mirrored_model import load_answering_model
+
+    info, model = info_of_keras(path), load_answering_model(path)
     units = model.output_shape[-1]
     if units != (1 if info.output == "sigmoid" else len(info.class_names)):
-        classes = Run(path.parent.parent).classes
+        classes = count_of(len(info.class_names), "class", "classes")
         raise UsageError(
-            f"{classes} has {count_of(len(info.class_names), 'class', 'classes')}, but {path} has "
+            f"{run_of_file(path).classes} has {classes}, but {path} has "
             f"{count_of(units, 'output')}. Restore the file, or use another run."
         )
     calling = threading.Lock()  # Keras does not promise that a model may be called side by side

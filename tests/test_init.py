@@ -217,6 +217,14 @@ def test_size_and_epochs_follow_the_number_and_kind_of_images(side, grey, number
     assert best_recipe(replace(findings, from_scratch=True)).side is None
 
 
+@pytest.mark.parametrize(("number", "tta"), [(19_999, None), (20_000, "flips")])
+def test_many_photographs_are_answered_with_their_mirror_images(number, tta):
+    findings = found(number)
+    assert config_from_text(propose(findings, "set", Recipe(96, 6))).model.tta == tta
+    letters = replace(findings, class_counts=Counter(a=number, b=number))
+    assert config_from_text(propose(letters, "set", Recipe(96, 6))).model.tta is None
+
+
 @pytest.mark.parametrize(("side", "maps"), [(28, 31), (64, 32), (128, 32)])
 def test_many_images_from_scratch_get_the_network_of_cifar10_fast(side, maps):
     findings = found(50_000, side=side, from_scratch=True)

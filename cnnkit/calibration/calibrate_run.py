@@ -86,9 +86,9 @@ def calibrate_run(
     # Only now: these import TensorFlow, which takes seconds, and mistakes should show at once.
     from cnnkit.export.tflite_file import write_tflite
     from cnnkit.model.calibrated_layers import calibrated_model, feature_model, logits_of
-    from cnnkit.model.loading import load_keras_model
+    from cnnkit.model.mirrored_model import load_answering_model
 
-    model, info = load_keras_model(run.best), info_of_keras(run.best)
+    model, info = load_answering_model(run.best), info_of_keras(run.best)
     extractor = feature_model(model)
     features_of = partial(image_features, extractor=extractor, info=info, report=report)
     references = unit_rows(features_of(_references(run, rows, extractor.output_shape[-1])))

@@ -192,6 +192,11 @@ class ModelConfig(Section):
         "softmax",
         description="One probability per class, or one sigmoid unit for two classes.",
     )
+    tta: Literal["flips"] | None = Field(
+        None,
+        description="flips: the trained model answers with the mean over the image and its mirror "
+        "image, which takes up to twice the time; null: the image alone.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from cnnkit.model.calibrated_layers import (
     feature_model,
     load_references,
 )
-from cnnkit.model.loading import load_keras_model
+from cnnkit.model.mirrored_model import load_answering_model
 from cnnkit.model.model_info import ModelInfo, read_appended_info
 from cnnkit.runs import Run
 
@@ -43,7 +43,7 @@ class Original:
 
 def load_original(run: Run, note: Callable[[str], None]) -> Original:
     """Load the best weights of a run; imports TensorFlow, which takes seconds."""
-    model = load_keras_model(run.best)
+    model = load_answering_model(run.best)
     info = read_appended_info(run.tflite)
     golden = Golden.load(run.golden)
     features = feature_model(model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from cnnkit.proposal.findings import FEW, Choice, Findings
 from cnnkit.proposal.recipes import MANY, Recipe
@@ -15,7 +15,7 @@ _SIDED_WORDS = ("left", "right", "clockwise", "arrow", "letter", "digit", "text"
 
 def augmentation_choices(findings: Findings) -> list[Choice]:
     """Return the lines of `augmentation`: mild changes that rarely change the class of an image."""
-    against = _why_not_to_flip(sorted(findings.class_counts))
+    against = _why_not_to_flip(findings.class_counts)
     rotation = Choice("  - random_rotation: 0.05", against and f"No random_flip: {against}.")
     flip = Choice(
         "  - random_flip: horizontal",
@@ -38,8 +38,9 @@ def augmentation_choices(findings: Findings) -> list[Choice]:
     return choices if findings.is_grey else [*choices, Choice("  - random_contrast: 0.2")]
 
 
-def _why_not_to_flip(class_names: Sequence[str]) -> str:
+def _why_not_to_flip(class_counts: Mapping[str, int]) -> str:
     """Return why images should not be mirrored, judging by the class names; "" if they may be."""
+    class_names = sorted(class_counts)
     if sum(len(name) <= 2 for name in class_names) > len(class_names) / 2:
         return "the class names look like digits or letters, which mirroring may change"
     sided = next((n for n in class_names if any(word in n.lower() for word in _SIDED_WORDS)), "")
@@ -58,7 +59,14 @@ def model_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
         "are installed with cnnkit. docs/transfer.md says which other networks there are; `cnnkit "
         "init --from-scratch` does without."
     )
-    return [Choice("  backbone: {name: EfficientNetLite0}", reason)]
+    backbone = Choice("  backbone: {name: EfficientNetLite0}", reason)
+    if findings.num_images < MANY or _why_not_to_flip(findings.class_counts):
+        return [backbone]
+    twice = (
+        "Answers are the mean over an image and its mirror image. More of them are right, and they "
+        "take up to twice the time."
+    )
+    return [backbone, Choice("  tta: flips", twice)]
 
 
 def block_choices() -> list[Choice]:

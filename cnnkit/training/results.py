@@ -14,6 +14,7 @@ from cnnkit.export import check_parity, golden_samples
 from cnnkit.export.tflite_file import write_tflite
 from cnnkit.model.build_model import without_optimizer
 from cnnkit.model.loading import naming_damage
+from cnnkit.model.mirrored_model import answering_model
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.model.precision import FLOAT32, set_precision
 from cnnkit.plots.curves import plot_curves
@@ -86,6 +87,7 @@ def write_best_model(run: Run, plan: Plan) -> None:
     model = without_optimizer(plan.model)
     with naming_damage(run.best):
         model.load_weights(run.best)  # the file is read back, without the time to build a model
+    model = answering_model(model, plan.config)
     info = ModelInfo(plan.dataset.class_names, plan.dataset.settings, plan.config.model.output)
     golden = golden_samples(
         model, info, plan.dataset, count=_GOLDEN_COUNT, batch_size=plan.config.data.batch_size

@@ -10,10 +10,12 @@ from typing import Any
 
 from cnnkit.arithmetic.keras_file import KerasFileError, read_keras_file
 from cnnkit.arithmetic.stack import StackError
+from cnnkit.config import load_config
 from cnnkit.errors import UsageError, did_you_mean
 from cnnkit.explore.features.model_graph import Step, steps_of
 from cnnkit.explore.features.windows_and_kernels import CONVOLUTIONS, is_convolution
 from cnnkit.model.loading import load_keras_model
+from cnnkit.model.mirrored_model import answering_model
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runs import Run, find_run, note_unfinished, run_of_file
 from cnnkit.runtimes import info_of_keras, lacking
@@ -30,8 +32,8 @@ class Opened:
         path: path of the `.keras` file.
         run: the run it belongs to.
         info: class names, pixel settings, kind of output.
-        steps: its graph.
-        model: the `keras.Model`.
+        steps: its graph as it was trained.
+        model: the `keras.Model` that answers.
     """
 
     path: Path
@@ -79,8 +81,9 @@ class FoundModel:
         Raises:
             UsageError: it cannot be loaded, or its layers cannot be shown.
         """
-        loaded = load_keras_model(self.path)
-        return Opened(self.path, self.run, self.info, steps_of(loaded), loaded)
+        trained = load_keras_model(self.path)
+        model = answering_model(trained, load_config(self.run.config))
+        return Opened(self.path, self.run, self.info, steps_of(trained), model)
 
     def chosen(self, convolutions: Sequence[str], names: Sequence[str]) -> list[str]:
         """Return the layers that the user named, by default all convolutional ones.

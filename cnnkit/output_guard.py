@@ -18,7 +18,7 @@ DRAWING = (".svg", ".png")
 KERAS = (".keras",)
 PAGE = (".html", ".htm")
 LIST = (".txt", ".list", ".lst", "")
-ANSWERS = (".csv", ".jsonl", ".txt", "")
+ANSWERS = (".csv", ".jsonl", ".parquet", ".txt", "")
 
 STDIN = 0  # an input of `check_output`: the file that the shell redirects to standard input
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnnkit.data.sources.ignored import Ignored
 from cnnkit.default_folders import RUNS_FOLDER
-from cnnkit.prediction import Prediction, find_images, is_one_image, predict
-from cnnkit.prediction.archived_images import with_archives
+from cnnkit.prediction import Prediction, is_one_image, predict
+from cnnkit.prediction.image_sources import ImageSources
 from cnnkit.runtimes import Predictor, load_predictor
 
 if TYPE_CHECKING:
@@ -43,18 +43,25 @@ class TrainedModel:
         """The classes in label order."""
         return self.predictor.info.class_names
 
-    def predict(self, images: Iterable[str | Path | bytes]) -> list[Prediction]:
+    def predict(
+        self, images: Iterable[str | Path | bytes], *, allow_private_addresses: bool = False
+    ) -> list[Prediction]:
         """Return one prediction per image.
 
         If a file cannot be read, its prediction has an `error` and no probabilities.
 
         Args:
-            images: paths, folders, globs, zip or tar archives, or the bytes of image files.
+            images: paths, folders, globs, zip or tar archives, addresses (http, https, s3 and
+                others that fsspec reads), or the bytes of image files.
+            allow_private_addresses: whether http and https may lead to this computer or into
+                private networks.
         """
         images = [images] if isinstance(images, str | Path | bytes) else images
         named = [image if isinstance(image, bytes) else str(image) for image in images]
-        sources = named if is_one_image(named) else _found(named)
-        return list(predict(self.predictor, sources))
+        if is_one_image(named):
+            return list(predict(self.predictor, named))
+        sources = ImageSources(allow_private=allow_private_addresses)
+        return list(predict(self.predictor, sources.find(named, Ignored())))
 
     def explain(
         self,
@@ -154,12 +161,3 @@ def load_run(
         UsageError: there is no such run.
     """
     return TrainedModel(run, runs_folder)
-
-
-def _found(named: Iterable[str | bytes]) -> Iterator[Any]:
-    ignored = Ignored()
-    for each in named:
-        if isinstance(each, bytes):
-            yield each
-        else:
-            yield from with_archives(find_images([each], ignored), ignored)

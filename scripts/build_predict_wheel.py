@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Of the dependencies in pyproject.toml.
-NEEDED = ("pillow", "click", "numpy", "opencv-python-headless", "psutil", "ai-edge-litert")
+NEEDED = tuple("pillow click numpy opencv-python-headless psutil ai-edge-litert urllib3".split())
 SOURCES = ("cnnkit", "configs", "pyproject.toml", "README.md", "LICENSE")
 
 

@@ -216,4 +216,4 @@ def test_files_that_do_not_belong_together_are_not_merged(trained_run, photos, t
     assert "answer" in refusal(other) and "cannot be read" in refusal(other)
     other.write_text("a,b\n1,2\n")
     assert "no answers of cnnkit predict" in refusal(other)
-    assert "must end in .csv or in .jsonl" in refusal(first, photos / "broken.png")
+    assert "must end in .csv, in .jsonl, or in .parquet" in refusal(first, photos / "broken.png")

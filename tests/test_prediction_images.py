@@ -52,12 +52,6 @@ def test_brackets_may_be_part_of_a_name(tmp_path, monkeypatch, pattern, found):
     assert list(find_images([pattern])) == found
 
 
-def test_a_web_address_is_named(trained_run):
-    for address in ("https://a.org/1.jpg", "https://a.org/1.jpg?w=400", "gs://bucket/*.jpg"):
-        done = run_predict(address, "--json", "--model", trained_run.folder)
-        assert "it is a web address" in json.loads(done.stdout)["error"]
-
-
 def test_a_folder_or_glob_without_images_is_reported_as_such(trained_run, tmp_path):
     (tmp_path / "empty").mkdir()
     done = run_predict(

@@ -21,6 +21,7 @@ class Web:
         statuses: of the answers, one after another; then 200 and 206.
         redirect: paths that lead elsewhere.
         length: whether it says how much comes.
+        headers: of each answer, besides others.
         slow: seconds after each half of an answer.
         asked: the Range of every request so far.
         sent: bytes of content so far.
@@ -33,6 +34,7 @@ class Web:
     statuses: list[int] = field(default_factory=list)
     redirect: dict[str, str] = field(default_factory=dict)
     length: bool = True
+    headers: dict[str, str] = field(default_factory=dict)
     slow: float = 0.0
     asked: list[str | None] = field(default_factory=list)
     sent: int = 0
@@ -85,6 +87,8 @@ def _answer(handler, web):
     body, total = web.content[begin:], len(web.content)
     if begin:
         handler.send_header("Content-Range", f"bytes {begin}-{total - 1}/{total}")
+    for name, value in web.headers.items():
+        handler.send_header(name, value)
     if web.length:
         handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()

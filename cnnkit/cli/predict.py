@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cnnkit.prediction.kept_answers import KeptAnswers
 
 
-_FORMAT_OF_EXTENSION = {".csv": "csv", ".jsonl": "jsonl"}
+_FORMAT_OF_EXTENSION = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 
 
 @click.command(
@@ -45,9 +45,9 @@ _FORMAT_OF_EXTENSION = {".csv": "csv", ".jsonl": "jsonl"}
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["table", "csv", "jsonl"]),
-    help="How to write predictions. Default: csv or jsonl if the name of --output ends so, else "
-    "table.",
+    type=click.Choice(["table", "csv", "jsonl", "parquet"]),
+    help="How to write predictions. Default: csv, jsonl or parquet if the name of --output ends "
+    "so; table otherwise.",
 )
 @number_option("--topk", default=1, help="How many classes to show per image.")
 @output_option("Write to this file instead of stdout. It appears when all images are predicted.")
@@ -69,6 +69,12 @@ _FORMAT_OF_EXTENSION = {".csv": "csv", ".jsonl": "jsonl"}
 )
 @click.option("--stdin-image", is_flag=True, help="Read the bytes of one image file from stdin.")
 @click.option(
+    "--allow-private-addresses",
+    "allow_private",
+    is_flag=True,
+    help="Also read http and https addresses of this computer and of private networks.",
+)
+@click.option(
     "--allow-errors", is_flag=True, help="Exit with 0 even if some images cannot be read."
 )
 @runs_option
@@ -89,11 +95,15 @@ def predict(
     shard: str | None,
     null: bool,
     stdin_image: bool,
+    allow_private: bool,
     allow_errors: bool,
     runs_folder: Path,
     as_json: bool,
 ) -> None:
-    """Predict the classes of images: files, folders, globs, archives, or - for paths on stdin.
+    """Predict the classes of images: files, folders, globs, archives, addresses, or - for stdin.
+
+    Addresses begin with http:// or https://, or with s3://, gs:// and others that fsspec reads. On
+    stdin, each line is a path or an address.
 
     An image that cannot be read gets a row with its error, the other images are predicted, and the
     exit code is 1. A model that `cnnkit calibrate` has calibrated answers "unknown", with the
@@ -114,6 +124,11 @@ def predict(
     from cnnkit.runs import note_unfinished, run_around
     from cnnkit.runtimes import find_model_file, predictor_of
 
+    format_ = "jsonl" if as_json else format_ or _default_format(output)
+    if format_ == "parquet":
+        from cnnkit.prediction.parquet_output import check_parquet
+
+        check_parquet(output)
     belongs_here = _parts(shard)
     path = find_model_file(model, runs_folder, say)
     files = [*images, STDIN, path, *path.rglob("*")]  # a SavedModel is a folder
@@ -126,7 +141,7 @@ def predict(
     ignored = Ignored()
     sources: Iterable[Any] = [sys.stdin.buffer.read()] if stdin_image else images
     if not is_one_image(sources):
-        sources = _found(images, null, ignored)
+        sources = _found(images, null, ignored, allow_private)
     if belongs_here is not None:
         sources = filter(belongs_here, sources)
     with _kept(output, path, predictor.info.class_names, resume, overwrite) as kept:
@@ -136,7 +151,7 @@ def predict(
         total, failed = write_predictions(
             answers,
             predictor.info.class_names,
-            "jsonl" if as_json else format_ or _default_format(output),
+            format_,
             topk,
             output,
             ignored,
@@ -220,14 +235,16 @@ def _check_images(images: tuple[str, ...], stdin_image: bool) -> None:
         raise UsageError("Standard input is closed, so nothing can be read from it.")
 
 
-def _found(images: tuple[str, ...], null: bool, ignored: Ignored) -> Iterator[Any]:
-    from cnnkit.prediction import find_images
-    from cnnkit.prediction.archived_images import with_archives
+def _found(
+    images: tuple[str, ...], null: bool, ignored: Ignored, allow_private: bool
+) -> Iterator[Any]:
+    from cnnkit.prediction.image_sources import ImageSources
 
+    sources = ImageSources(allow_private=allow_private)
     for image in images:
         if image == "-":
             from cnnkit.cli.path_list import paths_in
 
-            yield from paths_in(sys.stdin.buffer, null=null)
+            yield from map(sources.named, paths_in(sys.stdin.buffer, null=null))
         else:
-            yield from with_archives(find_images([image], ignored), ignored)
+            yield from sources.find([image], ignored)

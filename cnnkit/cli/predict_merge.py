@@ -23,7 +23,9 @@ from cnnkit.errors import UsageError
     required=True,
     type=click.Path(path_type=Path),
 )
-@output_option("The file to write; its name ends in .csv or .jsonl, like those of the files.")
+@output_option(
+    "The file to write; its name ends in .csv, .jsonl or .parquet, like those of the files."
+)
 @overwrite_option
 @json_option
 def merge(files: tuple[Path, ...], output: Path | None, overwrite: bool, as_json: bool) -> None:
@@ -33,9 +35,15 @@ def merge(files: tuple[Path, ...], output: Path | None, overwrite: bool, as_json
     refused.
     """
     from cnnkit.output_guard import ANSWERS, check_output
-    from cnnkit.prediction.merged_answers import merge_answers
 
     if output is None:
         raise UsageError("Name the file to write with --output.")
     check_output(output, "--output", ANSWERS, overwrite=overwrite, inputs=files)
-    show(merge_answers(files, output), as_json)
+    if {path.suffix.lower() for path in (*files, output)} == {".parquet"}:
+        from cnnkit.prediction.merged_parquet import merge_parquet
+
+        show(merge_parquet(files, output), as_json)
+    else:
+        from cnnkit.prediction.merged_answers import merge_answers
+
+        show(merge_answers(files, output), as_json)

@@ -6,7 +6,6 @@ unpacked, or unpacks to more than an image file has, becomes an answer with an e
 
 from __future__ import annotations
 
-import os
 import tarfile
 import zipfile
 import zlib
@@ -14,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cnnkit.data.sources.folder_walk import is_image
-from cnnkit.data.sources.ignored import NO_EXTENSION, NO_IMAGE, Ignored, why_hidden
+from cnnkit.data.sources.folder_walk import why_left_out
+from cnnkit.data.sources.ignored import Ignored
 from cnnkit.prediction.find_images import NoImages, is_archive
 from cnnkit.text import count_of, size_text
 
@@ -69,7 +68,7 @@ def _images(path: str, ignored: Ignored) -> Iterator[ArchivedImage | NoImages]:
     try:
         for name, size, read in members(path):
             whole = f"{path}/{name.removeprefix('./')}"
-            if (reason := _why_ignored(name)) is not None:
+            if (reason := why_left_out(name.split("/"))) is not None:
                 ignored.add(reason, whole)
             else:
                 number += 1
@@ -117,15 +116,6 @@ def _tar_members(path: str) -> Iterator[_Member]:
 
 def _no_file() -> bytes:
     raise ValueError("it is a link or a device; pack the file itself")
-
-
-def _why_ignored(name: str) -> str | None:
-    for part in name.split("/"):
-        if part not in ("", ".", "..") and (reason := why_hidden(part)) is not None:
-            return reason
-    if is_image(name):
-        return None
-    return NO_IMAGE if os.path.splitext(name)[1] else NO_EXTENSION
 
 
 def _reason(error: BaseException) -> str:

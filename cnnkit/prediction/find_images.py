@@ -15,7 +15,7 @@ from cnnkit.data.sources.ignored import SYSTEM, Ignored, is_system
 from cnnkit.errors import ImageError
 from cnnkit.text import is_web_address
 
-_ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
 class NoImages(str):
@@ -75,7 +75,7 @@ def _matches(pattern: str, ignored: Ignored) -> list[str]:
 
 def is_archive(path: str) -> bool:
     """Tell whether a path is a file that is named like a zip or tar archive."""
-    return path.lower().endswith(_ARCHIVES) and os.path.isfile(path)
+    return path.lower().endswith(ARCHIVES) and os.path.isfile(path)
 
 
 def is_one_image(images: Sequence[str | bytes]) -> bool:

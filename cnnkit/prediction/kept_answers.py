@@ -19,11 +19,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cnnkit.errors import UsageError
+from cnnkit.prediction.image_sources import is_address
 from cnnkit.prediction.predict_images import Prediction
 from cnnkit.text import shown
 
 _Place = tuple[int, int]  # offset and length of a line
-_State = tuple[int, int]  # size in bytes and time of the last change in ns
+# Size in bytes and time of the last change in ns; of an image on a network, nothing is known.
+_State = tuple[int | None, int | None]
 _FIRST = b'{"kept_answers"'
 
 
@@ -177,6 +179,8 @@ def _line(facts: dict[str, Any]) -> bytes:
 
 def _state(path: str) -> _State | None:
     """Return the size and the time of a file, None if it is not one."""
+    if is_address(path):
+        return None, None
     try:
         found = os.stat(path)
     except (OSError, ValueError):  # ValueError: a zero byte in the name

@@ -73,7 +73,9 @@ def merge_answers(files: Sequence[Path], output: Path) -> MergedAnswers:
             disagree about an image.
     """
     if {path.suffix.lower() for path in (*files, output)} not in ({".csv"}, {".jsonl"}):
-        raise UsageError("The names of all files, also of --output, must end in .csv or in .jsonl.")
+        raise UsageError(
+            "The names of all files, also of --output, must end in .csv, in .jsonl, or in .parquet."
+        )
     with contextlib.ExitStack() as stack:
         header = _common_header(files)
         readers = [stack.enter_context(path.open("rb")) for path in files]

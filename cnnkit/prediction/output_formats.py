@@ -63,7 +63,7 @@ def write_predictions(
     Args:
         predictions: the stream.
         class_names: ordered by label.
-        format_: `table`, `csv` or `jsonl`.
+        format_: `table`, `csv`, `jsonl` or `parquet`.
         topk: how many classes to name per image.
         output: a file, which appears only when all is written; None for stdout.
         ignored: the files that are not predicted, complete after the last prediction. They become
@@ -72,9 +72,18 @@ def write_predictions(
             the distance.
 
     Raises:
-        UsageError: `output` is None and stdout is closed.
+        UsageError: `output` is None, and stdout is closed or no place for this format.
     """
-    header = _csv_header(class_names, min(topk, len(class_names)), is_calibrated)
+    topk = min(topk, len(class_names))
+    header = _csv_header(class_names, topk, is_calibrated)
+    if format_ == "parquet":
+        from cnnkit.prediction.parquet_output import check_parquet, parquet_rows
+
+        with (
+            atomic_write(check_parquet(output), "wb") as file,
+            parquet_rows(file, header, class_names, topk) as write_row,
+        ):
+            return _count(predictions, write_row)
     if output is None:
         if is_stdout_closed():
             raise UsageError("Standard output is closed. Write into a file: --output FILE.")
@@ -112,17 +121,31 @@ def _write(
     ignored: Ignored | None,
 ) -> tuple[int, int]:
     write_row = _row_writer(header, format_, topk, file)
-    total = failed = 0
-    for prediction in predictions:
+
+    def write_at_once(prediction: Prediction) -> bool:
         write_row(prediction)
         file.flush()  # a program that reads our output through a pipe gets each row at once
-        total += 1
-        failed += prediction.error is not None
-        if file is sys.stdout and is_stdout_lost():
-            break  # nobody reads what would follow, as in `cnnkit predict - | head`
+        # Nobody reads what would follow, as in `cnnkit predict - | head`.
+        return file is sys.stdout and is_stdout_lost()
+
+    total, failed = _count(predictions, write_at_once)
     if format_ == "jsonl" and ignored is not None:
         for path, reason in ignored.rows():
             file.write(f"{json_text({'path': path, 'ignored': reason}, file)}\n")
+    return total, failed
+
+
+def _count(
+    predictions: Iterable[Prediction], write_row: Callable[[Prediction], object]
+) -> tuple[int, int]:
+    """Write all predictions, or until `write_row` returns True; return how many, and errors."""
+    total = failed = 0
+    for prediction in predictions:
+        is_enough = write_row(prediction)
+        total += 1
+        failed += prediction.error is not None
+        if is_enough:
+            break
     return total, failed
 
 
@@ -141,7 +164,8 @@ def _row_writer(
 def facts_of(prediction: Prediction, topk: int) -> dict[str, Any]:
     """Return a line of `jsonl` as plain values."""
     if prediction.error is not None:
-        return {"path": prediction.path, "error": prediction.error}
+        kind = {} if prediction.kind is None else {"kind": prediction.kind}
+        return {"path": prediction.path, "error": prediction.error, **kind}
     top = [{"class": name, "probability": round(p, 6)} for name, p in prediction.top(topk)]
     facts = {"prediction": prediction.answer, "probability": top[0]["probability"]}
     if prediction.reason is not None:

@@ -6,9 +6,11 @@ cannot be read gives a prediction with an error, and the next image follows.
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,8 @@ from cnnkit.prediction.find_images import name_of, pixels_of
 from cnnkit.prediction.read_ahead import read_ahead
 from cnnkit.runtimes import Predictor
 
+_NUM_FETCHES = 16  # images that are fetched from other computers at the same time
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -30,10 +34,11 @@ class Prediction:
         class_names: in label order.
         probabilities: (num_classes,); None if the image cannot be read.
         error: why it cannot be read; None if it can.
-        kind: the kind of fault, as `cnnkit data check` reports it; None if it can be read.
         distance: of its features from those of the training images; None if the model was not
             calibrated.
         reason: why the answer is `unknown`; None if it is the most probable class.
+        kind: of the error, as `cnnkit data check` reports it, or `unreachable`; None if there is
+            no error.
     """
 
     path: str
@@ -73,10 +78,20 @@ class Kept(Protocol):
         """Keep an answer."""
 
 
+@runtime_checkable
+class RemoteImage(Protocol):
+    """An image that takes a while to come, such as `WebImage` and `StoredImage`."""
+
+    def fetch(self, stopped: threading.Event) -> bytes:
+        """Return the encoded image; raises ImageError. It gives up as soon as `stopped` is set."""
+
+
 def predict(
     predictor: Predictor,
     images: Iterable[str | ImageFile | bytes],
     kept: Kept | None = None,
+    *,
+    num_cores: int | None = None,
 ) -> Iterator[Prediction]:
     """Yield one prediction per image, in order.
 
@@ -85,28 +100,43 @@ def predict(
         images: paths, files inside other files, or the bytes of an image file. In a sequence of
             one image, all cores work on it; otherwise each core has an image of its own.
         kept: has answers that are not computed again, and gets the others.
+        num_cores: how many decode and answer images; by default all.
     """
     if isinstance(images, Sequence) and len(images) == 1:
         yield _prediction(images[0], predictor)
         return
     for_threads = predictor.for_threads()
+    num_cores = num_cores or os.cpu_count() or 1
+    computing, stopped = threading.Semaphore(num_cores), threading.Event()
 
     def answer(image: str | ImageFile | bytes) -> Prediction:
-        earlier = None if kept is None else kept.find(name_of(image))
-        return earlier or _prediction(image, for_threads)
+        if kept is not None and (earlier := kept.find(name_of(image))):
+            return earlier
+        try:
+            # Images that take a while to come are waited for while others are computed.
+            content = image.fetch(stopped) if isinstance(image, RemoteImage) else image
+        except ImageError as error:
+            return unread(name_of(image), for_threads, error)
+        with computing:
+            return _prediction(image, for_threads, content)
 
-    for _, future in read_ahead(images, answer):
+    num_threads = max(_NUM_FETCHES, num_cores)
+    for _, future in read_ahead(images, answer, num_threads=num_threads, stopped=stopped):
         prediction = future.result()
         if kept is not None:
             kept.add(prediction)
         yield prediction
 
 
-def _prediction(image: str | ImageFile | bytes, predictor: Predictor) -> Prediction:
+def _prediction(
+    image: str | ImageFile | bytes,
+    predictor: Predictor,
+    content: str | ImageFile | bytes | None = None,
+) -> Prediction:
     """Read one image and answer it alone: an answer must not depend on others of its batch."""
     name = name_of(image)
     try:
-        pixels = pixels_of(image, predictor.info.pixels)
+        pixels = pixels_of(image if content is None else content, predictor.info.pixels)
     except ImageError as error:
         return unread(name, predictor, error)
     return predictions_of(predictor, [name], [pixels])[0]

@@ -18,23 +18,33 @@ _END = object()  # put into the queue after the last image
 
 
 def read_ahead(
-    images: Iterable[Image], read: Callable[[Image], Result]
+    images: Iterable[Image],
+    read: Callable[[Image], Result],
+    *,
+    num_threads: int | None = None,
+    stopped: threading.Event | None = None,
 ) -> Iterator[tuple[str, Future[Result]]]:
     """Yield (name, future of what `read` returns) for each image, in order.
 
     The images come from a thread of their own, because asking for the next one may block: paths on
     stdin may arrive slowly, and the answers so far should not wait for them.
+
+    Args:
+        images: anything that `read` takes.
+        read: called in several threads.
+        num_threads: how many; by default one per core.
+        stopped: set when nobody wants the results any more, so that `read` need not go on.
     """
-    workers = os.cpu_count() or 1
+    workers = num_threads or os.cpu_count() or 1
     # Twice the workers: while one result is used, each worker has a next image to begin with.
     waiting: queue.Queue = queue.Queue(maxsize=2 * workers)
-    stopped = threading.Event()
+    ended = threading.Event() if stopped is None else stopped
 
     def feed(pool: ThreadPoolExecutor) -> None:
         try:
             for image in images:
                 waiting.put((name_of(image), pool.submit(read, image)))
-                if stopped.is_set():
+                if ended.is_set():
                     return
         except BaseException as error:  # passed on: the consumer raises it
             waiting.put(error)
@@ -50,7 +60,7 @@ def read_ahead(
                     raise item
                 yield item
         finally:
-            stopped.set()
+            ended.set()
             # The feeder may wait for a free place in the queue: make room, so that it can stop.
             while not waiting.empty():
                 waiting.get_nowait()

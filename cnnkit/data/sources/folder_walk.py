@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cnnkit.data.decoding.image_formats import image_extensions
-from cnnkit.data.sources.ignored import SEEN, Ignored, why_hidden
+from cnnkit.data.sources.ignored import NO_EXTENSION, NO_IMAGE, SEEN, Ignored, why_hidden
 from cnnkit.errors import DataError
 
 
@@ -75,6 +75,21 @@ def is_image(name: str) -> bool:
     """Tell whether the name of a file ends like that of an image."""
     # Of a name without a dot this takes the last letter, which is no extension.
     return name[name.rfind(".") :].lower() in image_extensions()
+
+
+def why_left_out(parts: Sequence[str], *, only_images: bool = True) -> str | None:
+    """Return why a file is ignored because of its path; else None.
+
+    Args:
+        parts: of the path: the names of folders, and that of the file.
+        only_images: whether it has to be named like an image.
+    """
+    for part in parts:
+        if part not in ("", ".", "..") and (reason := why_hidden(part)) is not None:
+            return reason
+    if not only_images or is_image(parts[-1]):
+        return None
+    return NO_IMAGE if os.path.splitext(parts[-1])[1] else NO_EXTENSION
 
 
 def files_below(folder: str, prefix: str, ignored: Ignored) -> Iterator[tuple[str, str]]:

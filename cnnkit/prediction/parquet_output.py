@@ -65,7 +65,8 @@ def parquet_rows(
                 write_group()
 
         yield write_row
-        write_group()
+        if waiting:
+            write_group()
 
 
 def _schema(header: Sequence[str]) -> pyarrow.Schema:

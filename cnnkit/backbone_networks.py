@@ -10,6 +10,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+_DEVIATIONS = (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue, over [0, 1]
+_MEANS = (0.485, 0.456, 0.406)
+# How networks scale pixels of 0 to 255: (factor, offset), for all channels or for red, green, blue.
+# The modes of `keras.applications.imagenet_utils.preprocess_input`, and that of EfficientNet-Lite.
+# Networks that take `caffe` were ported from Caffe, and take blue, green, red.
+SCALES: dict[str, tuple[Any, Any]] = {
+    "tf": (1 / 127.5, -1.0),
+    "torch": (
+        [1 / 255 / deviation for deviation in _DEVIATIONS],
+        [-mean / deviation for mean, deviation in zip(_MEANS, _DEVIATIONS, strict=True)],
+    ),
+    "caffe": (1.0, [-123.68, -116.779, -103.939]),
+    "lite": (1 / 128, -127 / 128),
+}
+
 _GOOGLE = "https://storage.googleapis.com"
 _KERAS = f"{_GOOGLE}/tensorflow/keras-applications"
 

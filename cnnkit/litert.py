@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnkit.memory import computer_memory
 from cnnkit.model.calibrated_layers import PROBABILITIES, Outputs
 from cnnkit.model.loading import naming_damage
 from cnnkit.quiet import quiet_stderr
 from cnnkit.utf8_paths import utf8_alias
+
+Answer = TypeVar("Answer", bound=Callable[[NDArray], Any])
 
 
 def litert_outputs(path: Path, num_threads: int | None) -> Outputs:
@@ -27,9 +33,7 @@ def litert_outputs(path: Path, num_threads: int | None) -> Outputs:
     Raises:
         UsageError: the file is damaged.
     """
-    with naming_damage(path), quiet_stderr(), utf8_alias(path) as alias:
-        interpreter = _interpreter_class()(model_path=str(alias), num_threads=num_threads)
-        interpreter.allocate_tensors()
+    interpreter = load_interpreter(path, num_threads)
     image = interpreter.get_input_details()[0]["index"]
     places = _output_places(interpreter)
 
@@ -43,6 +47,22 @@ def litert_outputs(path: Path, num_threads: int | None) -> Outputs:
         return {name: np.array(found) for name, found in rows.items()}
 
     return outputs
+
+
+def load_interpreter(path: Path, num_threads: int | None) -> Any:
+    """Return LiteRT's interpreter of a `.tflite` file, ready for one thread at a time.
+
+    Args:
+        path: the file.
+        num_threads: how many cores work on an image; None for one.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    with naming_damage(path), quiet_stderr(), utf8_alias(path) as alias:
+        interpreter = _interpreter_class()(model_path=str(alias), num_threads=num_threads)
+        interpreter.allocate_tensors()
+    return interpreter
 
 
 def _output_places(interpreter: Any) -> dict[str, int]:
@@ -63,3 +83,36 @@ def _interpreter_class() -> type:
 
         Interpreter = tf.lite.Interpreter
     return Interpreter
+
+
+def copies_for_threads(load: Callable[[], Answer], most: int) -> Answer:
+    """Return a function for several threads; each call uses a copy of the model that is free.
+
+    Args:
+        load: loads a copy, which is for one thread at a time.
+        most: how many copies there may be.
+    """
+    free: list[Answer] = []
+    places = threading.Semaphore(most)
+    loading = threading.Lock()  # while a model is loaded, stderr is set aside for all threads
+
+    def outputs(pixels: NDArray) -> Any:
+        with places:
+            try:
+                copy = free.pop()
+            except IndexError:
+                with loading:
+                    copy = load()
+            found = copy(pixels)
+            free.append(copy)
+        return found
+
+    return outputs
+
+
+def most_copies(path: Path) -> int:
+    """Return how many copies of a model take about half of the memory, at least 1."""
+    memory = computer_memory()
+    # LiteRT arranges the weights anew for each copy; as much again is for the layers' outputs.
+    needed = 2 * path.stat().st_size
+    return max(1, memory // 2 // needed) if memory else os.cpu_count() or 1

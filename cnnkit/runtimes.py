@@ -19,11 +19,16 @@ from numpy.typing import NDArray
 
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
-from cnnkit.litert import litert_outputs
-from cnnkit.memory import computer_memory, explaining_lack_of_memory, this_computer_has
+from cnnkit.litert import copies_for_threads, litert_outputs, most_copies
+from cnnkit.memory import explaining_lack_of_memory, this_computer_has
 from cnnkit.model.calibrated_layers import DISTANCE, PROBABILITIES, Outputs
 from cnnkit.model.loading import naming_damage
-from cnnkit.model.model_info import INFO_NAME, ModelInfo, read_appended_info
+from cnnkit.model.model_info import (
+    INFO_NAME,
+    ForeignModelError,
+    ModelInfo,
+    read_appended_info,
+)
 from cnnkit.quiet import quiet_stderr
 from cnnkit.runs import Run, find_run, run_of_file
 from cnnkit.text import count_of
@@ -42,12 +47,15 @@ class Predictor:
         outputs: the model itself, as a function.
         side_by_side: the same function for several threads at a time, one image in each; None if
             `outputs` allows that itself.
+        layers: returns the `keras.Model` from uint8 pixels to the outputs, if the file is not in a
+            run and has layers; None otherwise.
     """
 
     path: Path
     info: ModelInfo
     outputs: Outputs
     side_by_side: Outputs | None = None
+    layers: Callable[[], Any] | None = None
 
     def for_threads(self) -> Predictor:
         """Return the same model for calls from several threads at a time, one image in each.
@@ -102,7 +110,7 @@ def find_model_file(
     Raises:
         UsageError: there is no such model.
     """
-    if model is not None and (_is_saved_model(Path(model)) or Path(model).is_file()):
+    if model is not None and (is_saved_model(Path(model)) or Path(model).is_file()):
         return Path(model)
     run = find_run(model, runs_folder, note)
     return run.tflite if run.tflite.exists() else _best_weights(run, note)
@@ -112,16 +120,17 @@ def predictor_of(path: Path) -> Predictor:
     """Load a model file or a SavedModel folder.
 
     Raises:
-        UsageError: it is not a model that cnnkit wrote, or its runtime is missing.
+        ForeignModelError: cnnkit did not write it; `cnnkit.foreign` reads such a model.
+        UsageError: it cannot be loaded, or its runtime is missing.
     """
-    if _is_saved_model(path):
+    if is_saved_model(path):
         return Predictor(path, _info_in(path / INFO_NAME), _saved_model(path))
     with explaining_lack_of_memory(lambda: _need(path)):
         return _predictor_of_file(path)
 
 
-def _is_saved_model(path: Path) -> bool:
-    # A SavedModel is a folder, as a run is, so it is recognised by the file in it.
+def is_saved_model(path: Path) -> bool:
+    """Tell whether a path is a SavedModel: a folder, as a run is, but with this file in it."""
     return (path / "saved_model.pb").is_file()
 
 
@@ -139,7 +148,7 @@ def _predictor_of_file(path: Path) -> Predictor:
             read_appended_info(path),
             # One image is answered by one call, so all cores may work on it.
             litert_outputs(path, num_threads=os.cpu_count()),
-            _copies(lambda: litert_outputs(path, num_threads=1), most=_most_copies(path)),
+            copies_for_threads(lambda: litert_outputs(path, num_threads=1), most=most_copies(path)),
         )
     if path.suffix == ".onnx":
         return _onnx_predictor(path)
@@ -149,33 +158,6 @@ def _predictor_of_file(path: Path) -> Predictor:
         f"cnnkit cannot read {path} as a model: give a run folder, a .tflite, .onnx or .keras "
         "file, or a SavedModel folder."
     )
-
-
-def _copies(load: Callable[[], Outputs], most: int) -> Outputs:
-    """Return a function for several threads; each call uses a copy of the model that is free."""
-    free: list[Outputs] = []
-    places = threading.Semaphore(most)
-    loading = threading.Lock()  # while a model is loaded, stderr is set aside for all threads
-
-    def outputs(pixels: NDArray) -> dict[str, NDArray]:
-        with places:
-            try:
-                copy = free.pop()
-            except IndexError:
-                with loading:
-                    copy = load()
-            found = copy(pixels)
-            free.append(copy)
-        return found
-
-    return outputs
-
-
-def _most_copies(path: Path) -> int:
-    """Return how many copies of a model take about half of the memory, at least 1."""
-    memory = computer_memory()
-    # LiteRT arranges the weights once more for each copy; as much again is for the layers' outputs.
-    return max(1, memory // 2 // (2 * path.stat().st_size)) if memory else os.cpu_count() or 1
 
 
 def lacking(run: Run, files: Sequence[Path], *, instead: str = "another run") -> UsageError:
@@ -211,7 +193,12 @@ def _best_weights(run: Run, note: Note) -> Path:
     return run.best
 
 
-def _onnx_predictor(path: Path) -> Predictor:
+def onnx_session(path: Path) -> Any:
+    """Return onnxruntime's session for an `.onnx` file.
+
+    Raises:
+        UsageError: the file is damaged, or onnxruntime is not installed.
+    """
     try:
         import onnxruntime
     except ImportError as error:
@@ -223,10 +210,14 @@ def _onnx_predictor(path: Path) -> Predictor:
 
     damages = errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail
     with naming_damage(path, *damages), utf8_alias(path) as alias:
-        session = onnxruntime.InferenceSession(str(alias), providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(alias), providers=["CPUExecutionProvider"])
+
+
+def _onnx_predictor(path: Path) -> Predictor:
+    session = onnx_session(path)
     metadata = session.get_modelmeta().custom_metadata_map
     if "cnnkit" not in metadata:
-        raise UsageError(f"{path} has no class names, so it is not a model that cnnkit wrote.")
+        raise ForeignModelError(path)
     name = session.get_inputs()[0].name
     with naming_damage(path):
         info = ModelInfo.from_json(metadata["cnnkit"])
@@ -282,19 +273,13 @@ def info_of_keras(path: Path) -> ModelInfo:
 
     run = Run(path.parent.parent)
     if not (run.config.exists() and run.classes.exists()):
-        raise UsageError(
-            f"{path} has no class names: they are in the run folder that a .keras file belongs to. "
-            "Give a .keras file inside a run folder (runs/name/weights/best.keras), or the run "
-            "folder itself."
-        )
+        raise ForeignModelError(path)
     config = load_config(run.config)
     return ModelInfo(run.class_names(), PixelSettings.of(config.data), config.model.output)
 
 
 def _info_in(path: Path) -> ModelInfo:
     if not path.is_file():
-        raise UsageError(
-            f"{path.parent} has no {path.name}, so it is not a model that cnnkit wrote."
-        )
+        raise ForeignModelError(path.parent)
     with naming_damage(path):
         return ModelInfo.from_json(path.read_text(encoding="utf-8"))

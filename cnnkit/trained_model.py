@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from cnnkit.data.sources.ignored import Ignored
 from cnnkit.default_folders import RUNS_FOLDER
+from cnnkit.foreign.chosen_model import find_chosen, load_chosen
+from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.prediction import Prediction, is_one_image, predict
 from cnnkit.prediction.image_sources import ImageSources
-from cnnkit.runtimes import Predictor, load_predictor
+from cnnkit.runtimes import Predictor
 
 if TYPE_CHECKING:
     from cnnkit.evaluation.scores import Evaluation
@@ -22,18 +24,25 @@ class TrainedModel:
     """The model of a run, or a model file, ready to predict.
 
     Args:
-        model: a run folder or name, a `.tflite`, `.onnx` or `.keras` file, or a SavedModel folder;
-            None means the newest finished run.
+        model: a run folder or name; a `.tflite`, `.onnx`, `.keras` or `.h5` file or a SavedModel
+            folder; or the name of a network, such as MobileNetV2. None means the newest finished
+            run.
         runs_folder: where run names are looked up.
+        how: what is said about a file that cnnkit did not write.
 
     Raises:
         UsageError: there is no such model.
     """
 
     def __init__(
-        self, model: str | os.PathLike | None = None, runs_folder: str | os.PathLike = RUNS_FOLDER
+        self,
+        model: str | os.PathLike | None = None,
+        runs_folder: str | os.PathLike = RUNS_FOLDER,
+        how: HowToRead | None = None,
     ) -> None:
-        self.predictor: Predictor = load_predictor(model, Path(runs_folder))
+        self._how = how or HowToRead()
+        path = find_chosen(model, Path(runs_folder))
+        self.predictor: Predictor = load_chosen(path, self._how, note=lambda sentence: None)
         self._runs_folder = Path(runs_folder)
         # By its path: another run may be the newest one later.
         self._model = model if model is not None else self.predictor.path.parent
@@ -99,6 +108,7 @@ class TrainedModel:
             self._model,
             self._runs_folder,
             Question(methods, class_name, against, layer, num_neighbours=num_neighbours),
+            how=self._how,
             output=None if output is None else Path(output),
             write=output is not None,
         )
@@ -137,6 +147,7 @@ class TrainedModel:
         return evaluate_model(
             str(self.predictor.path),
             Path(RUNS_FOLDER),  # not used for a path
+            how=self._how,
             split=split,
             data=data,
             name=name,

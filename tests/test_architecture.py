@@ -27,7 +27,7 @@ _LEVELS = [
     {"augmentation", "model"},
     {"runtimes", "litert", "prediction"},
     {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"}
-    | {"explanation", "doctor", "quiz"},
+    | {"explanation", "doctor", "foreign", "quiz"},
     {"training", "label_review"},
     {"report", "tuning", "serving"},
     {"api", "trained_model"},

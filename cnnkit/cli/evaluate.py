@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnnkit.cli.command import Command, say, show
+from cnnkit.cli.model_options import any_model_options
 from cnnkit.cli.older_pages import older_pages
 from cnnkit.cli.options import (
     json_option,
-    model_option,
     one_model,
     overwrite_option,
     runs_option,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cnnkit.evaluation.pooled_folds import FoldEvaluation
     from cnnkit.evaluation.required import Gate
     from cnnkit.evaluation.scores import Evaluation
+    from cnnkit.foreign.how_to_read import HowToRead
 
 # The options that do not need a model.
 _OF_ANSWERS = ("requirements", "no_worse_than", "output", "overwrite")
@@ -33,7 +34,7 @@ _OF_FOLDS = ("requirements", "on_lower", "no_worse_than", "note")
 
 @click.command(cls=Command, examples=['cnnkit evaluate runs/photos --require "accuracy>=0.9"'])
 @click.argument("run", metavar="[RUN]", required=False)
-@model_option
+@any_model_options
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test"]),
@@ -112,6 +113,7 @@ _OF_FOLDS = ("requirements", "on_lower", "no_worse_than", "note")
 def evaluate(
     run: str | None,
     model: str | None,
+    how: HowToRead,
     from_predictions: str | None,
     on: str,
     junit: Path | None,
@@ -125,6 +127,7 @@ def evaluate(
     folds are scored together. Writes metrics.json, predictions.csv and plots into evaluation/ of
     the run. With more than 60 classes, the matrix and the probabilities have files of their own.
     Kinds of images on which the run is worse are listed, and pictures of its errors are drawn.
+    A model that is not in a run is scored on --data, and nothing is written without --output.
     """
     from cnnkit.evaluation.required import Gate, Judged
     from cnnkit.evaluation.scores import NotWrittenError
@@ -133,7 +136,8 @@ def evaluate(
     gate.check_options(overwrite=what["overwrite"])
     not_written = failure = None
     try:
-        evaluation = _evaluation(one_model(run, model), from_predictions, runs_folder, gate, what)
+        name = one_model(run, model)
+        evaluation = _evaluation(name, how, from_predictions, runs_folder, gate, what)
     except NotWrittenError as error:
         evaluation, not_written = error.evaluation, error
     try:
@@ -153,6 +157,7 @@ def evaluate(
 
 def _evaluation(
     name: str | None,
+    how: HowToRead,
     from_predictions: str | None,
     runs_folder: Path,
     gate: Gate,
@@ -174,7 +179,7 @@ def _evaluation(
     from cnnkit.evaluation.evaluate_model import evaluate_model
     from cnnkit.progress import report_for
 
-    return evaluate_model(name, runs_folder, report=report_for(sys.stderr), **given)
+    return evaluate_model(name, runs_folder, how=how, report=report_for(sys.stderr), **given)
 
 
 def _refuse_options(options: Mapping[str, Any], reason: str) -> None:

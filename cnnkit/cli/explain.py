@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cnnkit.cli.command import Command, say, show
-from cnnkit.cli.options import device_option, json_option, model_option, number_option, runs_option
+from cnnkit.cli.model_options import any_model_options
+from cnnkit.cli.options import device_option, json_option, number_option, runs_option
 from cnnkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from cnnkit.foreign.how_to_read import HowToRead
 
 # Written out, because the help must not import what needs NumPy.
 _METHODS = (
@@ -33,7 +38,7 @@ _METHODS = (
     ],
 )
 @click.argument("images", metavar="IMAGE...", nargs=-1, type=click.Path())
-@model_option
+@any_model_options
 @click.option(
     "--method",
     "methods",
@@ -104,6 +109,7 @@ _METHODS = (
 def explain(
     images: tuple[str, ...],
     model: str | None,
+    how: HowToRead,
     methods: tuple[str, ...],
     class_name: str | None,
     against: str | None,
@@ -137,7 +143,7 @@ def explain(
     mistakes = MistakesToExplain(evaluation or "test", num_images or 12) if errors else None
     chosen = _METHODS if "all" in methods else tuple(dict.fromkeys(methods))
     question = Question(chosen, class_name, against, layer, faithfulness, neighbours)
-    options = {"errors": mistakes, "output": output, "report": report_for(sys.stderr)}
+    options = {"how": how, "errors": mistakes, "output": output, "report": report_for(sys.stderr)}
     found = explain_images(images, model, runs_folder, question, **options)
     if mistakes and not found.images and not found.errors:
         say(f"The evaluation {mistakes.evaluation} of the run has no mistake.")

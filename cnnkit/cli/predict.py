@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cnnkit.cli.command import Command, say
-from cnnkit.cli.options import (
-    model_option,
-    number_option,
-    output_option,
-    overwrite_option,
-    runs_option,
-)
+from cnnkit.cli.model_options import any_model_options
+from cnnkit.cli.options import number_option, output_option, overwrite_option, runs_option
 from cnnkit.cli.predict_merge import merge
 from cnnkit.errors import UsageError
 from cnnkit.text import count_of
 
 if TYPE_CHECKING:
     from cnnkit.data.sources.ignored import Ignored
+    from cnnkit.foreign.how_to_read import HowToRead
     from cnnkit.prediction.kept_answers import KeptAnswers
 
 
@@ -35,13 +31,15 @@ _FORMAT_OF_EXTENSION = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
     commands={"merge": merge},
     examples=[
         "cnnkit predict photo.jpg --topk 3",
+        "cnnkit predict photo.jpg --model EfficientNetLite0",
+        "cnnkit predict photo.jpg --model model.tflite --labels labels.txt --scaling tf",
         "cnnkit predict holiday/ -o answers.csv --resume",
         "cnnkit predict holiday/ -o answers-2.csv --shard 2/8",
         "find holiday -name '*.jpg' -print0 | cnnkit predict - -0 --json",
     ],
 )
 @click.argument("images", metavar="IMAGE...", nargs=-1)
-@model_option
+@any_model_options
 @click.option(
     "--format",
     "format_",
@@ -87,6 +85,7 @@ _FORMAT_OF_EXTENSION = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 def predict(
     images: tuple[str, ...],
     model: str | None,
+    how: HowToRead,
     format_: str | None,
     topk: int,
     output: Path | None,
@@ -117,12 +116,12 @@ def predict(
         say(f"{output} is complete.")
         return
     from cnnkit.data.sources.ignored import Ignored
+    from cnnkit.foreign.chosen_model import find_chosen, load_chosen
     from cnnkit.output_guard import ANSWERS, STDIN, check_output
     from cnnkit.prediction import is_one_image
     from cnnkit.prediction import predict as predict_images
     from cnnkit.prediction.output_formats import with_pace, write_predictions
     from cnnkit.runs import note_unfinished, run_around
-    from cnnkit.runtimes import find_model_file, predictor_of
 
     format_ = "jsonl" if as_json else format_ or _default_format(output)
     if format_ == "parquet":
@@ -130,21 +129,22 @@ def predict(
 
         check_parquet(output)
     belongs_here = _parts(shard)
-    path = find_model_file(model, runs_folder, say)
+    path = find_chosen(model, runs_folder, say)
     files = [*images, STDIN, path, *path.rglob("*")]  # a SavedModel is a folder
     check_output(output, "--output", ANSWERS, overwrite=overwrite, inputs=files)
     if model is None:
         say(f"model: {path}")
     if run := run_around(path):
         note_unfinished(run, say)
-    predictor = predictor_of(path)
+    predictor = load_chosen(path, how, say)
     ignored = Ignored()
     sources: Iterable[Any] = [sys.stdin.buffer.read()] if stdin_image else images
     if not is_one_image(sources):
         sources = _found(images, null, ignored, allow_private)
     if belongs_here is not None:
         sources = filter(belongs_here, sources)
-    with _kept(output, path, predictor.info.class_names, resume, overwrite) as kept:
+    facts = (path, predictor.info.class_names, how.options())
+    with _kept(output, *facts, resume, overwrite) as kept:
         answers = predict_images(predictor, sources, kept)
         if output or not sys.stdout.isatty():  # on a screen the answers themselves show the pace
             answers = with_pace(answers, say)
@@ -201,7 +201,12 @@ def _parts(shard: str | None) -> Callable[[object], bool] | None:
 
 @contextlib.contextmanager
 def _kept(
-    output: Path | None, model: Path, class_names: tuple[str, ...], resume: bool, overwrite: bool
+    output: Path | None,
+    model: Path,
+    class_names: tuple[str, ...],
+    how: Mapping[str, Any],
+    resume: bool,
+    overwrite: bool,
 ) -> Iterator[KeptAnswers | None]:
     """Keep answers beside a file until it is complete; a screen, a pipe or a device has none."""
     if output is None or (output.exists() and not output.is_file()):
@@ -210,7 +215,8 @@ def _kept(
     from cnnkit.prediction.kept_answers import kept_answers, partial_path
 
     try:
-        with kept_answers(output, model, class_names, resume=resume, overwrite=overwrite) as kept:
+        options = {"resume": resume, "overwrite": overwrite, "how": how}
+        with kept_answers(output, model, class_names, **options) as kept:
             yield kept
     except KeyboardInterrupt as interrupt:
         are = "is" if kept.num_answers == 1 else "are"

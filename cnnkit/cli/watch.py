@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cnnkit.cli.command import Command, say
-from cnnkit.cli.options import model_option, number_option, output_option, runs_option
+from cnnkit.cli.model_options import any_model_options
+from cnnkit.cli.options import number_option, output_option, runs_option
 from cnnkit.errors import UsageError
 from cnnkit.text import count_of
+
+if TYPE_CHECKING:
+    from cnnkit.foreign.how_to_read import HowToRead
 
 
 @click.command(
@@ -22,7 +27,7 @@ from cnnkit.text import count_of
 )
 @click.argument("folder", type=click.Path(file_okay=False))
 @output_option("The file to which answers are added as JSON lines; its name ends in .jsonl.")
-@model_option
+@any_model_options
 @number_option("--topk", default=1, help="How many classes to name per image.")
 @click.option(
     "--sort-into",
@@ -45,6 +50,7 @@ def watch(
     folder: str,
     output: Path | None,
     model: str | None,
+    how: HowToRead,
     topk: int,
     sort_into: Path | None,
     quiet_seconds: float,
@@ -57,6 +63,7 @@ def watch(
     Each file is answered once, also after a restart: the answers in --output say which were. A file
     that changes is answered again.
     """
+    from cnnkit.foreign.chosen_model import find_chosen, load_chosen
     from cnnkit.prediction import predict
     from cnnkit.prediction.watched_folder import (
         WatchedFolder,
@@ -64,11 +71,10 @@ def watch(
         answered,
         copy_sorted,
     )
-    from cnnkit.runtimes import find_model_file, predictor_of
 
     _check_places(folder, output, sort_into)
-    path = find_model_file(model, runs_folder, say)
-    predictor = predictor_of(path)
+    path = find_chosen(model, runs_folder, say)
+    predictor = load_chosen(path, how, say)
     say(f"model: {path}")
     watched = WatchedFolder(folder, answered(output), 0 if once else quiet_seconds)
     number = 0

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cnnkit.config import DataConfig
+from cnnkit.config import DataConfig, ShapesConfig
 from cnnkit.data.file_bytes import ImageFile, LocalFile
 from cnnkit.data.file_contents import hash_files
 from cnnkit.data.other_spellings import PathSpelling, with_class_names
@@ -68,7 +68,7 @@ def run_images(
 def find_images_for(
     source: str | Path,
     class_names: Sequence[str],
-    data_config: DataConfig,
+    data_config: DataConfig | None,
     *,
     split: str | None = None,
     run_name: str = "The run",
@@ -80,7 +80,7 @@ def find_images_for(
         source: a folder, a file, or the name of a built-in as a `str`; see `read_source`.
         class_names: the run's classes.
         data_config: the run's `data` section; `shapes` is used, and if it has `classes`, images of
-            other classes are ignored.
+            other classes are ignored. None for a model that is not in a run.
         split: only the images of this split of the source; None for all images.
         run_name: what messages call the run.
         allow_missing_classes: accept a source that lacks some of the classes.
@@ -89,10 +89,11 @@ def find_images_for(
         UsageError: the classes differ, or the source has no such split.
         DataError: the source cannot be read or contains no image.
     """
-    found = read_source(source, data_config.shapes, option="--data")
+    shapes = data_config.shapes if data_config else ShapesConfig()
+    found = read_source(source, shapes, option="--data")
     if split is not None:
         found = _only_split(found, split)
-    if data_config.classes is not None:
+    if data_config and data_config.classes is not None:
         found = only_classes(found, data_config.classes)
     if not found.records:
         raise DataError(f"{found.name} contains no image.")

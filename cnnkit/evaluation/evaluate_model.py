@@ -18,10 +18,12 @@ from cnnkit.evaluation.no_worse import read_baseline
 from cnnkit.evaluation.result_folder import check_result_folder
 from cnnkit.evaluation.scores import Evaluation, NotWrittenError
 from cnnkit.evaluation.scoring import Extent, score_images
+from cnnkit.foreign.chosen_model import find_chosen, load_chosen
+from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.output_guard import check_output
 from cnnkit.progress import Report
-from cnnkit.runs import Run, check_folder_name, note_unfinished, run_of_file
-from cnnkit.runtimes import Predictor, find_model_file, predictor_of
+from cnnkit.runs import Run, check_folder_name, note_unfinished, run_around
+from cnnkit.runtimes import Predictor
 from cnnkit.text import first_few
 
 Note = Callable[[str], None]
@@ -31,6 +33,7 @@ def evaluate_model(
     model: str | None,
     runs_folder: Path,
     *,
+    how: HowToRead | None = None,
     split: str | None = None,
     data: str | os.PathLike | None = None,
     name: str | None = None,
@@ -49,9 +52,10 @@ def evaluate_model(
     """Score a model, write the results into evaluation/ of its run, and return them.
 
     Args:
-        model: run folder or name, or a model file in a run folder; None means the newest finished
-            run.
+        model: as for `choose_model`. One that is not in a run folder needs `data`, and its results
+            are written only with `output`.
         runs_folder: where run names are looked up.
+        how: what is said about a model that cnnkit did not write.
         split: which split to score. Defaults to `test`; with `data`, to all of its images.
         data: a folder, a CSV, JSON lines or TFRecord file, or a built-in data set, instead of the
             run's own images. As a `str`, `digits` is the built-in and `./digits` a folder.
@@ -85,11 +89,13 @@ def evaluate_model(
         check_folder_name(name)
         if data is not None and name in SPLITS:
             raise UsageError(f"--name {name} is the run's own split. Give the data another name.")
-    path = find_model_file(model, runs_folder, note)
-    run = run_of_file(path)
-    if model is None:
+    path = find_chosen(model, runs_folder, note)
+    run = run_around(path)
+    if run is None:
+        _check_without_run(path, data, name)
+    elif model is None:
         note(f"run: {run.folder}")
-    status = note_unfinished(run, note)
+    status = note_unfinished(run, note) if run else None
     if data is not None:
         if sentence := namesake_note(data):
             note(sentence)
@@ -100,9 +106,9 @@ def evaluate_model(
         notes.append(sentence)
         note(sentence)
 
-    predictor = predictor_of(path)
+    predictor = load_chosen(path, how or HowToRead(), note)
     check_metric_names(requirements, predictor.info.class_names, on_lower=on_lower)
-    config = load_config(run.config)
+    config = load_config(run.config) if run else None
     if data is None:
         split = split or "test"
         records = _own_images(run, split, config, predictor)
@@ -112,7 +118,7 @@ def evaluate_model(
         )
     kinds = [tta or "", "corruptions" if corruptions else ""]
     result_name = name or _result_name(predictor.path, run, split, data, kinds)
-    folder = output or run.evaluation(result_name)
+    folder = output or (run.evaluation(result_name) if run else None)
     baseline = None
     if no_worse_than is not None:
         # Before the images are scored: it may not be there.
@@ -123,7 +129,7 @@ def evaluate_model(
             class_names=predictor.info.class_names,
             note=note,
         )
-    if data is not None:
+    if data is not None and folder is not None:
         # The CSV that is scored may be in that folder under that name: it must not be replaced.
         written = folder / "predictions.csv"
         option, in_run = ("--output", False) if output else ("--name", True)
@@ -134,17 +140,31 @@ def evaluate_model(
         Path(config.data.source if data is None else data),
         Extent(tta, corruptions),
         skip_errors=skip_errors,
-        name=folder.name,
+        name=folder.name if folder else result_name,
         note=kept_note,
         report=report or Report(),
     )
     contents = contents_of([run], predictions.paths, split) if data is None else None
     evaluation = Evaluation(folder, predictions, status, tuple(notes), details, baseline, contents)
     try:
-        evaluation.write()
+        if folder is not None:
+            evaluation.write()
     except OSError as error:
         raise NotWrittenError(evaluation, error) from error
     return evaluation
+
+
+def _check_without_run(path: Path, data: object, name: str | None) -> None:
+    if data is None:
+        raise UsageError(
+            f"{path} is not in a run folder, so it has no images of its own to be scored on. Name "
+            "images with known classes: --data FOLDER."
+        )
+    if name is not None:
+        raise UsageError(
+            f"{path} is not in a run folder, so there is no place for its results. Use --output "
+            "FOLDER instead of --name."
+        )
 
 
 def _own_images(
@@ -167,18 +187,18 @@ def _own_images(
 def _other_images(
     data: str | os.PathLike,
     split: str | None,
-    run: Run,
+    run: Run | None,
     predictor: Predictor,
-    config: Config,
+    config: Config | None,
     allow_missing_classes: bool,
     note: Note,
 ) -> Sequence[ImageRecord]:
     source = find_images_for(
         data,
         predictor.info.class_names,
-        config.data,
+        config and config.data,
         split=split,
-        run_name=str(run.folder),
+        run_name=str(run.folder if run else predictor.path),
         allow_missing_classes=allow_missing_classes,
     )
     for sentence in source.notes:
@@ -188,7 +208,7 @@ def _other_images(
 
 def _result_name(
     model: Path,
-    run: Run,
+    run: Run | None,
     split: str | None,
     data: str | os.PathLike | None,
     kinds: Sequence[str],
@@ -202,6 +222,6 @@ def _result_name(
         # A folder photos/test becomes photos-test: evaluation/test is the run's own split.
         parent = place.parent.name if stem in SPLITS else None
         parts = [parent, stem or "data", split]
-    if model.resolve() != run.tflite.resolve():
+    if run is None or model.resolve() != run.tflite.resolve():
         parts.append(model.name)
     return "-".join(part for part in [*parts, *kinds] if part)

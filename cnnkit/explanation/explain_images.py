@@ -21,11 +21,13 @@ from cnnkit.explanation.mistakes import Mistake, MistakesToExplain, confident_mi
 from cnnkit.explanation.neighbours import TrainingImages, training_images
 from cnnkit.explanation.target import Target
 from cnnkit.explore.features.opened_model import Opened, find_model
+from cnnkit.foreign.chosen_model import find_chosen, load_chosen
+from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.new_folders import check_writable, make_numbered_folder
 from cnnkit.prediction import find_images, pixels_of, read_ahead
 from cnnkit.progress import Report
 from cnnkit.runs import Run, run_around
-from cnnkit.runtimes import Predictor, find_model_file, predictor_of
+from cnnkit.runtimes import Predictor
 from cnnkit.text import first_few, shown
 
 
@@ -56,6 +58,7 @@ def explain_images(
     runs_folder: Path,
     question: Question = Question(),
     *,
+    how: HowToRead | None = None,
     errors: MistakesToExplain | None = None,
     output: Path | None = None,
     write: bool = True,
@@ -65,9 +68,11 @@ def explain_images(
 
     Args:
         images: files, folders and globs, or the bytes of image files.
-        model: as for `load_predictor`. Methods with gradients need a run or its `.keras` file.
+        model: as for `choose_model`. Methods with gradients need a run, a `.keras` or `.h5` file,
+            or the name of a network.
         runs_folder: where run names are looked up.
         question: what is asked about each of them.
+        how: what is said about a model that cnnkit did not write.
         errors: explain these mistakes of the run instead of `images`: why the wrong class, and not
             the right one.
         output: a new or an empty folder to write to; by default `explanation/` of the run.
@@ -80,16 +85,16 @@ def explain_images(
     """
     report = report or Report()
     _check_methods(question.methods)
-    path = find_model_file(model, runs_folder, report.note)
+    path = find_chosen(model, runs_folder, report.note)
     if model is None:
         report.note(f"model: {path}")
     run = run_around(path)
     folder = _folder(output, run) if write else None
     mistakes = _mistakes(run, path, errors) if errors else None
-    predictor = predictor_of(path)
+    predictor = load_chosen(path, how or HowToRead(), report.note)
     _check_classes(question, predictor.info.class_names)
     # Only now, because loading it imports TensorFlow, which takes seconds.
-    opened = _opened(model, path, run, question)
+    opened = _opened(model, predictor, run, question)
     alike = None
     if question.num_neighbours and opened is not None:
         alike = training_images(opened, report)
@@ -208,11 +213,22 @@ def _folder(output: Path | None, run: Run | None) -> Path:
 
 
 def _opened(
-    model: str | os.PathLike[str] | None, path: Path, run: Run | None, question: Question
+    model: str | os.PathLike[str] | None,
+    predictor: Predictor,
+    run: Run | None,
+    question: Question,
 ) -> Opened | None:
     """Return the Keras model if it is needed, and check the layer before an image is read."""
     if set(question.methods) <= {OCCLUSION} and not question.num_neighbours:
         return None
+    path = predictor.path
+    if predictor.layers is not None:
+        if question.num_neighbours:
+            raise UsageError(
+                f"{path} is not in a run folder, so its training images are not known. Leave out "
+                "--neighbours."
+            )
+        return _with_layer(Opened.of_model(predictor), question)
     is_named = run is None or (model is not None and Path(model) == path)
     if is_named and path.suffix != ".keras":
         raise UsageError(
@@ -220,7 +236,11 @@ def _opened(
             "folder or its weights/best.keras."
         )
     source = path if is_named else run.folder
-    opened = find_model(str(source), path.parent, lambda text: None).load()
+    return _with_layer(find_model(str(source), path.parent, lambda text: None).load(), question)
+
+
+def _with_layer(opened: Opened, question: Question) -> Opened:
+    """Check the layer that is asked for, and return the same model."""
     if any(method in OF_LAYERS for method in question.methods):
         chosen_layer(opened.steps, question.layer)
     return opened

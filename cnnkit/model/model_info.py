@@ -25,6 +25,21 @@ INFO_NAME = "cnnkit.json"
 LABELS_NAME = "labels.txt"
 
 
+class ForeignModelError(UsageError):
+    """A model file has no class names and pixel settings, so cnnkit did not write it.
+
+    Args:
+        path: of the file or the SavedModel folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} has no class names and pixel settings, so it is not a model that cnnkit "
+            "wrote. Give a run folder, or a file that `cnnkit export` has written; or say how to "
+            "read it, in the commands that have the option --labels."
+        )
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """How to prepare an image for a model, and how to read the model's output.
@@ -94,13 +109,10 @@ def read_appended_info(path: Path) -> ModelInfo:
     """Return the info that `append_info` has appended to a `.tflite`.
 
     Raises:
-        UsageError: the file has none.
+        ForeignModelError: the file has none.
     """
     try:
         with damage_as_value_error(), zipfile.ZipFile(path) as archive:
             return ModelInfo.from_json(archive.read(INFO_NAME).decode())
     except ValueError as error:
-        raise UsageError(
-            f"{path} has no class names and pixel settings, so it is not a model that cnnkit "
-            "wrote. Give a run folder, or a file that `cnnkit export` has written."
-        ) from error
+        raise ForeignModelError(path) from error

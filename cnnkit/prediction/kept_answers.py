@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -90,7 +90,13 @@ class KeptAnswers:
 
 @contextlib.contextmanager
 def kept_answers(
-    output: Path, model: Path, class_names: tuple[str, ...], *, resume: bool, overwrite: bool
+    output: Path,
+    model: Path,
+    class_names: tuple[str, ...],
+    *,
+    resume: bool,
+    overwrite: bool,
+    how: Mapping[str, Any] | None = None,
 ) -> Iterator[KeptAnswers]:
     """Open the kept answers of an output; they are removed if the block succeeds.
 
@@ -100,13 +106,15 @@ def kept_answers(
         class_names: of the model, in label order.
         resume: whether to use what is there.
         overwrite: whether to begin again although something is there.
+        how: what was said about a model that cnnkit did not write; empty or None for another one.
 
     Raises:
         UsageError: there are kept answers but neither `resume` nor `overwrite`; or they are of
             another model, or damaged.
     """
     path = partial_path(output)
-    head = _line({"kept_answers": 1, "model_sha256": _sha256(model), "classes": class_names})
+    facts = {"kept_answers": 1, "model_sha256": _sha256(model), "classes": class_names}
+    head = _line({**facts, "how": dict(how)} if how else facts)
     has_head, has_answers = _contents(path)
     if has_answers and not resume and not overwrite:
         raise UsageError(
@@ -149,7 +157,10 @@ def _places(file: BinaryIO, path: Path, head: bytes) -> dict[str, _Place]:
     again = "Begin again with --overwrite."
     first = file.readline()
     if first != head:
-        raise UsageError(f"{shown(str(path))} has answers of another model. {again}")
+        raise UsageError(
+            f"{shown(str(path))} has answers of another model, or of one that was read in another "
+            f"way. {again}"
+        )
     places, offset = {}, len(first)
     for number, line in enumerate(file, 2):
         if not line.endswith(b"\n"):

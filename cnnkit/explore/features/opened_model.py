@@ -18,7 +18,7 @@ from cnnkit.model.loading import load_keras_model
 from cnnkit.model.mirrored_model import answering_model
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runs import Run, find_run, note_unfinished, run_of_file
-from cnnkit.runtimes import info_of_keras, lacking
+from cnnkit.runtimes import Predictor, info_of_keras, lacking
 from cnnkit.text import first_few
 
 Note = Callable[[str], Any]
@@ -30,17 +30,23 @@ class Opened:
 
     Args:
         path: path of the `.keras` file.
-        run: the run it belongs to.
+        run: the run it belongs to; None for a model that is in none.
         info: class names, pixel settings, kind of output.
         steps: its graph as it was trained.
         model: the `keras.Model` that answers.
     """
 
     path: Path
-    run: Run
+    run: Run | None
     info: ModelInfo
     steps: list[Step]
     model: Any
+
+    @classmethod
+    def of_model(cls, predictor: Predictor) -> Opened:
+        """Return the layers of a model that is not in a run, and that has some."""
+        loaded = predictor.layers()
+        return cls(predictor.path, None, predictor.info, steps_of(loaded), loaded)
 
     def convolutions(self) -> dict[str, int]:
         """Return the names of the convolutional layers, with their positions."""

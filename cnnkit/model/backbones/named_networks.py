@@ -11,17 +11,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from cnnkit.backbone_networks import NETWORKS, NetworkRow
+from cnnkit.backbone_networks import NETWORKS, SCALES, NetworkRow
 from cnnkit.backend import keras
 from cnnkit.errors import UsageError, did_you_mean
 from cnnkit.model.backbones.efficientnet_lite import efficientnet_lite
 from cnnkit.model.backbones.package_weights import load_checkpoint, package_weights
 from cnnkit.model.backbones.weights_files import existing_weights, imagenet_weights, load_weights
 from cnnkit.text import shown
-
-_MEANS = (0.485, 0.456, 0.406)  # of ImageNet's red, green and blue, over [0, 1]
-_DEVIATIONS = (0.229, 0.224, 0.225)
-_CAFFE_MEANS = (123.68, 116.779, 103.939)  # red, green, blue, over [0, 255]
 
 
 def named_backbone(
@@ -81,15 +77,7 @@ def preprocessed(image: Any, preprocessing: str) -> Any:
         image = keras.layers.Concatenate(name="three_channels")([image] * 3)
     if preprocessing == "none":
         return image
-    scale, offset = {
-        "tf": (1 / 127.5, -1.0),
-        "torch": (
-            [1 / 255 / deviation for deviation in _DEVIATIONS],
-            [-mean / deviation for mean, deviation in zip(_MEANS, _DEVIATIONS, strict=True)],
-        ),
-        "caffe": (1.0, [-mean for mean in _CAFFE_MEANS]),
-        "lite": (1 / 128, -127 / 128),
-    }[preprocessing]
+    scale, offset = SCALES[preprocessing]
     values = keras.layers.Rescaling(scale, offset, name="preprocessing")(image)
     # The networks that were ported from Caffe take blue, green, red.
     return keras.ops.flip(values, axis=-1) if preprocessing == "caffe" else values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,12 +15,11 @@ from cnnkit.errors import ImageError, UsageError, did_you_mean
 from cnnkit.explanation.explanation import Explanation, Explanations
 from cnnkit.explanation.faithfulness import deletion_and_insertion
 from cnnkit.explanation.gradients import ModelGradients
-from cnnkit.explanation.map_layers import chosen_layer
-from cnnkit.explanation.methods import METHODS, OCCLUSION, OF_LAYERS, HeatMap, heat_map
+from cnnkit.explanation.methods import METHODS, HeatMap, heat_map
 from cnnkit.explanation.mistakes import Mistake, MistakesToExplain, confident_mistakes
+from cnnkit.explanation.model_layers import DEFAULT_QUESTION, Question, layers_for
 from cnnkit.explanation.neighbours import TrainingImages, training_images
 from cnnkit.explanation.target import Target
-from cnnkit.explore.features.opened_model import Opened, find_model
 from cnnkit.foreign.chosen_model import find_chosen, load_chosen
 from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.new_folders import check_writable, make_numbered_folder
@@ -31,32 +30,11 @@ from cnnkit.runtimes import Predictor
 from cnnkit.text import first_few, shown
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked about each image.
-
-    Args:
-        methods: names of METHODS.
-        class_name: the class; None for the predicted one.
-        against: the class that it is compared with; None for none.
-        layer: for the methods that look at a layer; None for the default.
-        faithfulness: whether each map is scored by deletion and insertion.
-        num_neighbours: how many of the most similar training images are found.
-    """
-
-    methods: Sequence[str] = ("grad-cam",)
-    class_name: str | None = None
-    against: str | None = None
-    layer: str | None = None
-    faithfulness: bool = False
-    num_neighbours: int = 0
-
-
 def explain_images(
     images: Iterable[str | bytes],
     model: str | os.PathLike[str] | None,
     runs_folder: Path,
-    question: Question = Question(),
+    question: Question = DEFAULT_QUESTION,
     *,
     how: HowToRead | None = None,
     errors: MistakesToExplain | None = None,
@@ -94,7 +72,7 @@ def explain_images(
     predictor = load_chosen(path, how or HowToRead(), report.note)
     _check_classes(question, predictor.info.class_names)
     # Only now, because loading it imports TensorFlow, which takes seconds.
-    opened = _opened(model, predictor, run, question)
+    opened = layers_for(model, predictor, run, question)
     alike = None
     if question.num_neighbours and opened is not None:
         alike = training_images(opened, report)
@@ -124,16 +102,17 @@ class ImageExplainer:
     Args:
         path: a model file; its run, if it is in one, has the layers.
         methods: that will be asked for.
+        how: what is said about a model that cnnkit did not write.
 
     Raises:
         UsageError: the file cannot be loaded, or the methods need gradients and it has none.
     """
 
-    def __init__(self, path: Path, methods: Sequence[str]) -> None:
+    def __init__(self, path: Path, methods: Sequence[str], how: HowToRead | None = None) -> None:
         _check_methods(methods)
         run = run_around(path)
-        self.predictor = predictor_of(path)
-        opened = _opened(None if run else path, path, run, Question(methods))
+        self.predictor = load_chosen(path, how or HowToRead(), lambda sentence: None)
+        opened = layers_for(None if run else path, self.predictor, run, Question(methods))
         self._gradients = ModelGradients(opened.steps if opened else ())
 
     def explain(self, name: str, pixels: NDArray, question: Question) -> Explanation:
@@ -210,40 +189,6 @@ def _folder(output: Path | None, run: Run | None) -> Path:
             f"--output {shown(str(output))} is not empty. Choose a new or an empty folder."
         )
     return folder
-
-
-def _opened(
-    model: str | os.PathLike[str] | None,
-    predictor: Predictor,
-    run: Run | None,
-    question: Question,
-) -> Opened | None:
-    """Return the Keras model if it is needed, and check the layer before an image is read."""
-    if set(question.methods) <= {OCCLUSION} and not question.num_neighbours:
-        return None
-    path = predictor.path
-    if predictor.layers is not None:
-        if question.num_neighbours:
-            raise UsageError(
-                f"{path} is not in a run folder, so its training images are not known. Leave out "
-                "--neighbours."
-            )
-        return _with_layer(Opened.of_model(predictor), question)
-    is_named = run is None or (model is not None and Path(model) == path)
-    if is_named and path.suffix != ".keras":
-        raise UsageError(
-            f"{path} has no gradients and no layers. Use --method occlusion alone, or give the run "
-            "folder or its weights/best.keras."
-        )
-    source = path if is_named else run.folder
-    return _with_layer(find_model(str(source), path.parent, lambda text: None).load(), question)
-
-
-def _with_layer(opened: Opened, question: Question) -> Opened:
-    """Check the layer that is asked for, and return the same model."""
-    if any(method in OF_LAYERS for method in question.methods):
-        chosen_layer(opened.steps, question.layer)
-    return opened
 
 
 def _explanation(

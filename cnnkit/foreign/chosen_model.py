@@ -19,6 +19,7 @@ from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.foreign.imagenet_networks import KERAS_NAME, is_network_file, network_file
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import ForeignModelError
+from cnnkit.runs import run_around
 from cnnkit.runtimes import Predictor, find_model_file, is_saved_model, predictor_of
 
 Note = Callable[[str], Any]
@@ -94,6 +95,8 @@ def load_chosen(
     try:
         found = _own(path)
     except ForeignModelError:
+        if run_around(path) is not None:  # it is ours, and damaged
+            raise
         from cnnkit.foreign.foreign_model import load_foreign
 
         return load_foreign(path, how, note).predictor()

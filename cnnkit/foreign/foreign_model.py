@@ -15,7 +15,7 @@ from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.foreign.label_files import label_lines, read_labels
-from cnnkit.foreign.network import Network, Run
+from cnnkit.foreign.loaded_network import Network, Run
 from cnnkit.foreign.pixel_values import SCALING_TEXTS, input_maker
 from cnnkit.model.calibrated_layers import PROBABILITIES
 from cnnkit.model.model_info import ModelInfo

@@ -58,8 +58,8 @@ def imagenet_info(name: str) -> ModelInfo:
 
 
 def _write(name: str, folder: Path) -> None:
-    from cnnkit.export.formats import write_tflite
     from cnnkit.export.golden import Golden, check_parity
+    from cnnkit.export.tflite_file import write_tflite
     from cnnkit.model.backbones.imagenet_classifiers import imagenet_classifier
     from cnnkit.runtimes import predictor_of
 

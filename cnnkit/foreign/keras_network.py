@@ -13,7 +13,7 @@ from cnnkit.backend import keras, tf
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
 from cnnkit.foreign.keras2_files import load_h5
-from cnnkit.foreign.network import Network, image_input, rows, the_one, units_of
+from cnnkit.foreign.loaded_network import Network, image_input, rows, the_one, units_of
 from cnnkit.foreign.pixel_values import SCALINGS
 from cnnkit.model.loading import load_keras_model, naming_damage
 from cnnkit.quiet import quiet_stderr

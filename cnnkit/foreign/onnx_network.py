@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.errors import UsageError
-from cnnkit.foreign.network import Network, image_input, rows, the_one, units_of
+from cnnkit.foreign.loaded_network import Network, image_input, rows, the_one, units_of
 from cnnkit.runtimes import onnx_session
 
 _DTYPES = {

@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.errors import UsageError, damage_as_value_error
-from cnnkit.foreign.network import ImageInput, Network, Run, image_input, rows, the_one, units_of
+from cnnkit.foreign.loaded_network import (
+    ImageInput,
+    Network,
+    Run,
+    image_input,
+    rows,
+    the_one,
+    units_of,
+)
 from cnnkit.foreign.pixel_values import Quantization, scaling_of
 from cnnkit.litert import copies_for_threads, load_interpreter, most_copies
 

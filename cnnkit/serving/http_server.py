@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -15,24 +16,36 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from cnnkit.errors import UsageError
 from cnnkit.serving.serving_state import ServingState
 
-_HEADER_SECONDS = 10  # for the first line and the headers of a request
+try:
+    import resource
+except ImportError:  # Windows has no such limit
+    resource = None  # type: ignore[assignment]
+
+_HEADER_SECONDS = 10  # at most, for the first line and the headers of a request
 _HEADER_BYTES = 64 * 1024
 _KEEP_ALIVE_SECONDS = 20
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """HTTP for which a request must begin soon, and with headers of a bounded size."""
+    """HTTP for which a request must begin soon, and with headers of a bounded size.
+
+    Args:
+        header_seconds: for the first line and the headers of a request.
+    """
+
+    def __init__(self, *args: Any, header_seconds: float, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._header_seconds = header_seconds
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Begin to count the time."""
         super().connection_made(transport)
-        self._header_bytes = 0
-        self._timer = self.loop.call_later(_HEADER_SECONDS, self._abort)
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sends."""
         if self._timer is None and self._is_between_requests():
-            self._timer = self.loop.call_later(_HEADER_SECONDS, self._abort)
+            self._start_timer()
         if self._timer is not None:
             self._header_bytes += len(data)
         super().data_received(data)
@@ -58,8 +71,11 @@ class LimitedProtocol(HttpToolsProtocol):
     def _is_between_requests(self) -> bool:
         return self.cycle is not None and self.cycle.response_complete
 
-    def _stop_timer(self) -> None:
+    def _start_timer(self) -> None:
         self._header_bytes = 0
+        self._timer = self.loop.call_later(self._header_seconds, self._abort)
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -77,6 +93,7 @@ class DrainingServer(uvicorn.Server):
     Args:
         config: of uvicorn.
         state: of the application.
+        started: called when signals are heard and requests are answered.
         work: what is done beside the requests, until it is cancelled.
     """
 
@@ -84,10 +101,11 @@ class DrainingServer(uvicorn.Server):
         self,
         config: uvicorn.Config,
         state: ServingState,
+        started: Callable[[], None],
         work: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         super().__init__(config)
-        self._state, self._work = state, work
+        self._state, self._call_started, self._work = state, started, work
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer requests until a signal comes."""
@@ -98,6 +116,11 @@ class DrainingServer(uvicorn.Server):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer requests."""
+        await super().startup(sockets)
+        self._call_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End when all requests are answered."""
@@ -126,10 +149,18 @@ def bound_socket(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def _raise_open_files() -> None:
+    """Let the process have as many connections as the system allows it."""
+    if resource is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def run_server(
     app: ASGIApp,
     state: ServingState,
     bound: socket.socket,
+    started: Callable[[], None],
     work: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
     """Answer requests until SIGTERM or Ctrl-C.
@@ -138,11 +169,14 @@ def run_server(
         app: the application.
         state: of the application.
         bound: the socket.
+        started: called when signals are heard and requests are answered.
         work: what is done beside the requests, until it is cancelled.
     """
+    _raise_open_files()
+    header_seconds = min(_HEADER_SECONDS, state.limits.request_seconds)
     config = uvicorn.Config(
         app,
-        http=LimitedProtocol,
+        http=partial(LimitedProtocol, header_seconds=header_seconds),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -154,4 +188,4 @@ def run_server(
         timeout_graceful_shutdown=int(2 * state.limits.request_seconds) + 1,
     )
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has ended
-        DrainingServer(config, state, work).run([bound])
+        DrainingServer(config, state, started, work).run([bound])

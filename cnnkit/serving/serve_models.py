@@ -74,9 +74,9 @@ def serve_models(settings: ServerSettings, note: Note) -> None:
         app = application(state, api_key=settings.api_key, origins=settings.origins)
         reloading = Reloading(sources, models, limits, state.metrics, state.log)
         host, port = bound.getsockname()[:2]
-        note(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}")
         state.log.event("started", host=host, port=port, models=len(models.all()))
-        run_server(app, state, bound, reloading.run)
+        listening = f"listening on http://{f'[{host}]' if ':' in host else host}:{port}"
+        run_server(app, state, bound, lambda: note(listening), reloading.run)
     state.log.event("ended")
     state.batching.close()
     state.explainer.close()

@@ -74,7 +74,9 @@ def load_served(name: str, version: int, path: Path, workers: int) -> ServedMode
     """
     state = file_state(path)
     own = _copy_of(path)
-    predictor = predictor_of(own).for_threads()
+    predictor = predictor_of(own)
+    if workers > 1:  # otherwise all cores work on one image
+        predictor = predictor.for_threads()
     blank = np.zeros((1, *predictor.info.pixels.shape), np.uint8)
     with ThreadPoolExecutor(workers) as pool:
         for answer in [pool.submit(predictor.answers, blank) for _ in range(workers)]:

@@ -27,8 +27,8 @@ def open_page():
 
     Keyword arguments are those of Playwright's `new_page`: `viewport`, `color_scheme`, ... The test
     fails if a page's script raises an error, if it writes an error to the console, or if it asks
-    for anything but files, embedded data and what its own server has. It is skipped if there is no
-    Chromium.
+    for anything but files, embedded data and what its own server has. `may_log` is part of the one
+    message that it may write. It is skipped if there is no Chromium.
     """
     program = next((found for name in _NAMES if (found := shutil.which(name))), None)
     if program is None:
@@ -37,9 +37,13 @@ def open_page():
 
     faults = []
 
-    def watch(page, own):
+    def watch(page, own, may_log):
+        def read(line):
+            if line.type == "error" and not (may_log and may_log in line.text):
+                faults.append(line.text)
+
         page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-        page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+        page.on("console", read)
         page.on(
             "request",
             lambda asked: (
@@ -53,10 +57,10 @@ def open_page():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_FLAGS)
 
-        def opened(place, **options):
+        def opened(place, *, may_log="", **options):
             url = place if isinstance(place, str) else place.resolve().as_uri()
             page = browser.new_page(**options)
-            watch(page, urlsplit(url)[1])
+            watch(page, urlsplit(url)[1], may_log)
             page.goto(url)
             return page
 
@@ -88,3 +92,18 @@ def serve_folder():
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+def shown_answer(page):
+    """Wait for the next answer on a page that classifies.
+
+    Returns:
+        {class: percentage} of the bars, and (what is said, why).
+    """
+    page.locator("#latency:has-text('ms')").wait_for(state="attached")
+    bars = page.locator("#bars").evaluate(
+        "list => [...list.children].map(each => [...each.children].map(part => part.textContent))"
+    )
+    said = page.locator("#said").inner_text(), page.locator("#why").inner_text()
+    page.evaluate("document.getElementById('latency').textContent = ''")
+    return {name: float(share.rstrip(" %")) for name, share, _ in bars}, said

@@ -8,11 +8,12 @@ import json
 
 import numpy as np
 import pytest
+from browser import shown_answer
 
 import cnnkit
 from cnnkit.data.pixels import PixelSettings, read_pixels
 
-pytest_plugins = ["browser_exports"]
+pytest_plugins = ["browser_fixtures"]
 
 _READY = "Ready for a picture"
 # Puts a file into a DataTransfer, as a mouse that drops it or a keyboard that pastes it does.
@@ -36,16 +37,6 @@ def page(address, open_page):
     return page
 
 
-def _shown(page):
-    """Return {class: percentage} of the bars, and what is said, after the next answer."""
-    page.locator("#latency:has-text('ms')").wait_for()
-    names = page.locator("#bars .name").all_inner_texts()
-    shares = [float(text.rstrip(" %")) for text in page.locator("#bars .share").all_inner_texts()]
-    said = page.locator("#said").inner_text(), page.locator("#why").inner_text()
-    page.evaluate("document.getElementById('latency').textContent = ''")
-    return dict(zip(names, shares, strict=True)), said
-
-
 def _transfer(page, path):
     content = base64.b64encode(path.read_bytes()).decode()
     return page.evaluate_handle(_TRANSFER, [path.name, content])
@@ -56,7 +47,7 @@ def test_photographs_get_the_answers_of_predict(page, browser_run, photographs):
     answered = set()
     for path, prediction in zip(photographs, predictions, strict=True):
         page.locator("#file").set_input_files(path)
-        shares, (said, why) = _shown(page)
+        shares, (said, why) = shown_answer(page)
         # Shown with one digit. For a network of 16 pixels, cnnkit decodes these JPEGs at an eighth
         # of their size, which changes their pixels a little.
         most = 0.6 if path.suffix == ".jpg" else 0.06
@@ -74,25 +65,25 @@ def test_photographs_get_the_answers_of_predict(page, browser_run, photographs):
 def test_a_picture_can_be_dropped_and_pasted(page, photographs):
     path = photographs[0]
     page.locator("#file").set_input_files(path)
-    chosen, _ = _shown(page)
+    chosen, _ = shown_answer(page)
     page.locator("#drop").dispatch_event("drop", {"dataTransfer": _transfer(page, path)})
-    assert _shown(page)[0] == chosen
+    assert shown_answer(page)[0] == chosen
     page.evaluate(
         "data => document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }))",
         _transfer(page, path),
     )
-    assert _shown(page)[0] == chosen
+    assert shown_answer(page)[0] == chosen
     assert page.locator("#shown").evaluate("image => image.naturalWidth") > 0
 
 
 def test_the_camera_is_followed_and_a_frame_can_be_kept(page):
     page.get_by_role("button", name="Use the camera").click()
     page.locator("#camera").wait_for()
-    _shown(page)
+    shown_answer(page)
     assert page.locator("#status").get_attribute("aria-live") == "off"  # not each frame aloud
     page.get_by_role("button", name="Take the picture").click()
     page.locator("#shown").wait_for()
-    _shown(page)
+    shown_answer(page)
     assert page.locator("#status").get_attribute("aria-live") == "polite"
     assert page.locator("#shown").evaluate("image => image.naturalWidth") >= 640
     assert page.locator("#camera").evaluate("video => video.srcObject") is None
@@ -115,7 +106,7 @@ def test_the_keyboard_reaches_everything(page):
 
 def test_a_file_that_is_no_picture_is_refused_in_words(page, photographs, tmp_path):
     page.locator("#file").set_input_files(photographs[0])
-    _shown(page)
+    shown_answer(page)
     (tmp_path / "notes.txt").write_text("not a picture")
     page.locator("#file").set_input_files(tmp_path / "notes.txt")
     page.get_by_role("alert").wait_for()
@@ -124,14 +115,14 @@ def test_a_file_that_is_no_picture_is_refused_in_words(page, photographs, tmp_pa
     )
     assert page.locator("#bars li").count() == 0 and page.locator("#said").inner_text() == ""
     page.locator("#file").set_input_files(photographs[0])
-    _shown(page)
+    shown_answer(page)
     assert not page.get_by_role("alert").is_visible()
 
 
 def test_a_phone_shows_everything_without_scrolling_sideways(address, open_page, photographs):
     page = open_page(address, viewport={"width": 390, "height": 844}, has_touch=True)
     page.locator("#file").set_input_files(photographs[0])
-    _shown(page)
+    shown_answer(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

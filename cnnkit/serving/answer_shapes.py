@@ -93,6 +93,27 @@ class Explanation(BaseModel):
     overlay: str = Field(description="The map on the image: a PNG file in base64.")
 
 
+class LayerMaps(BaseModel):
+    """What one layer, or the activation of one, makes of an image."""
+
+    name: str
+    kind: str
+    shape: tuple[int, int, int] = Field(description="Height, width, channels.")
+    channels: list[int] = Field(description="In the picture: the most active ones.")
+    low: float = Field(description="The number that is black in the picture.")
+    high: float = Field(description="The number that is white in the picture.")
+    maps: str = Field(description="The channels, one below the other: a PNG file in base64.")
+
+
+class FeatureMaps(BaseModel):
+    """What each layer makes of an image."""
+
+    model: str
+    version: int
+    image: str = Field(description="As the network sees it: a PNG file in base64.")
+    layers: list[LayerMaps]
+
+
 class ModelFacts(BaseModel):
     """One version of a model."""
 

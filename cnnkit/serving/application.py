@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from cnnkit.errors import CnnkitError
-from cnnkit.serving import prediction_routes, state_routes, tensorflow_serving
+from cnnkit.serving import page_route, prediction_routes, state_routes, tensorflow_serving
 from cnnkit.serving.answer_shapes import JsonAnswer, refused
 from cnnkit.serving.gate import Gate
 from cnnkit.serving.refusal import Refusal
@@ -33,7 +33,6 @@ def application(
     *,
     api_key: str | None = None,
     origins: Sequence[str] = (),
-    open_routers: Sequence[APIRouter] = (),
 ) -> ASGIApp:
     """Return the application.
 
@@ -41,7 +40,6 @@ def application(
         state: what all requests share.
         api_key: that requests must have; None for none.
         origins: of web pages on other servers that may ask; `*` for all.
-        open_routers: more routes that need no key.
     """
     app = FastAPI(
         title="cnnkit", version=VERSION, description=_DESCRIPTION, docs_url=None, redoc_url=None
@@ -50,7 +48,7 @@ def application(
     keyed = [] if api_key is None else [Depends(_key_check(api_key))]
     for router in (prediction_routes.router, state_routes.router, tensorflow_serving.router):
         app.include_router(router, dependencies=keyed)
-    for router in (state_routes.open_router, *open_routers):
+    for router in (state_routes.open_router, page_route.router):
         app.include_router(router)
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(HTTPException, _http_error)

@@ -68,7 +68,7 @@ def _loaded(path: Path, state: FileState) -> ImageExplainer:
 
 
 def png_base64(picture: Any) -> str:
-    """Return a uint8 picture (height, width, 3) as a PNG file in base64."""
+    """Return a uint8 picture (height, width[, 3]) as a PNG file in base64."""
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "PNG")
     return base64.b64encode(stream.getvalue()).decode()

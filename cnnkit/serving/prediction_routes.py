@@ -1,4 +1,4 @@
-"""`POST /predict` and `POST /explain`."""
+"""`POST /predict`, `POST /explain` and `POST /features`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ from pydantic import BaseModel, Field
 
 from cnnkit.prediction import Prediction
 from cnnkit.prediction.output_formats import facts_of
-from cnnkit.serving.answer_shapes import Explanation, Failure, JsonAnswer, Predictions
+from cnnkit.serving.answer_shapes import (
+    Explanation,
+    Failure,
+    FeatureMaps,
+    JsonAnswer,
+    Predictions,
+)
 from cnnkit.serving.explain_job import ExplainJob
+from cnnkit.serving.features_job import FeaturesJob
 from cnnkit.serving.request_images import RAW_TYPES, RequestImages, images_in
 from cnnkit.serving.served_models import ServedModel
 from cnnkit.serving.serving_state import note, state_of
@@ -56,6 +63,10 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
     429: {"model": Failure, "description": "The queue is full: try again after Retry-After"},
     503: {"model": Failure, "description": "It took too long"},
 }
+_NO_TENSORFLOW: dict[str, Any] = {
+    "model": Failure,
+    "description": "TensorFlow is not installed",
+}
 
 
 @router.post(
@@ -91,7 +102,7 @@ async def predict(
     responses={
         **_FAILURES,
         422: {"model": Failure, "description": "The image or the class cannot be explained"},
-        501: {"model": Failure, "description": "TensorFlow is not installed"},
+        501: _NO_TENSORFLOW,
     },
 )
 async def explain(
@@ -113,6 +124,33 @@ async def explain(
         sent = _sent(request, body, 1)
         pixels = state.limits.image_pixels
         job = ExplainJob(served.path, served.state, sent.images[0], method, class_name, pixels)
+        facts = await state.explainer.do(job)
+    note(request, model=served.name, version=served.version, images=1)
+    return JsonAnswer({"model": served.name, "version": served.version, **facts})
+
+
+@router.post(
+    "/features",
+    response_model=FeatureMaps,
+    openapi_extra=_BODY,
+    responses={
+        **_FAILURES,
+        422: {"model": Failure, "description": "No image, or a model without its layers"},
+        501: _NO_TENSORFLOW,
+    },
+)
+async def features(
+    request: Request, model: ModelName = None, version: ModelVersion = None
+) -> JsonAnswer:
+    """Show what each layer makes of one image: the maps of its most active channels.
+
+    The model must be in a run, which has the layers. Like `/explain`, it needs TensorFlow.
+    """
+    state = state_of(request)
+    served = state.models.find(model, version)
+    async with state.bodies.reading(request) as body:
+        (image,) = _sent(request, body, 1).images
+        job = FeaturesJob(served.path, served.state, image, state.limits.image_pixels)
         facts = await state.explainer.do(job)
     note(request, model=served.name, version=served.version, images=1)
     return JsonAnswer({"model": served.name, "version": served.version, **facts})

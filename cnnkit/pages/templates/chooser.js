@@ -1,24 +1,35 @@
 // A picture that is dropped, pasted, chosen or photographed is given to `answerPicture`, which
-// returns a promise of the answer. Of several pictures, only the newest is answered.
+// returns a promise of the answer for `showAnswer`. One picture is answered at a time; of those
+// that come meanwhile, only the newest.
 
 const byId = (id) => document.getElementById(id);
 
 function startChooser(answerPicture, showAnswer) {
   const camera = byId("camera");
-  let newest = 0;
+  let answering = null;
+  let waiting = null;
+  let round = 0; // increased when earlier answers are not wanted any more
   let stream = null;
 
-  async function answered(source, { aloud }) {
-    const mine = ++newest;
-    byId("status").setAttribute("aria-live", aloud ? "polite" : "off");
-    try {
-      const answer = await answerPicture(source);
-      if (mine !== newest) return;
-      setFault("");
-      showAnswer(answer);
-    } catch (error) {
-      if (mine === newest) {
-        showAnswer(null);
+  function answered(source, aloud) {
+    waiting = { source, aloud, round };
+    answering ??= answerWaiting().finally(() => (answering = null));
+    return answering;
+  }
+
+  async function answerWaiting() {
+    while (waiting) {
+      const mine = waiting;
+      waiting = null;
+      byId("status").setAttribute("aria-live", mine.aloud ? "polite" : "off");
+      try {
+        const answer = await answerPicture(mine.source);
+        if (mine.round !== round) continue;
+        setFault("");
+        await showAnswer(answer);
+      } catch (error) {
+        if (mine.round !== round) continue;
+        await showAnswer(null);
         setFault(error.message);
       }
     }
@@ -26,16 +37,18 @@ function startChooser(answerPicture, showAnswer) {
 
   function show(picture) {
     stopCamera();
+    round++;
     const image = byId("shown");
     if (image.src) URL.revokeObjectURL(image.src);
     image.src = URL.createObjectURL(picture);
     display(image);
-    return answered(picture, { aloud: true });
+    return answered(picture, true);
   }
 
   function display(element) {
-    for (const each of [byId("hint"), byId("shown"), camera]) each.hidden = each !== element;
+    for (const each of byId("drop").children) each.hidden = each !== element;
     byId("drop").classList.toggle("full", element !== byId("hint"));
+    byId("drop").dataset.shows = element.id;
   }
 
   function choose(files) {
@@ -63,7 +76,7 @@ function startChooser(answerPicture, showAnswer) {
   // One frame after the other, as fast as they are answered, and never several at a time.
   async function followCamera() {
     while (stream) {
-      await answered(camera, { aloud: false });
+      await answered(camera, false);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
@@ -72,7 +85,7 @@ function startChooser(answerPicture, showAnswer) {
     if (!stream) return;
     for (const track of stream.getTracks()) track.stop();
     stream = null;
-    newest++; // the answer for its last frame comes too late
+    round++; // the answer for its last frame comes too late
     camera.srcObject = null;
     display(byId("hint"));
     setCameraButtons(false);
@@ -89,6 +102,9 @@ function startChooser(answerPicture, showAnswer) {
     byId("start-camera").focus();
   }
 
+  byId("drop").addEventListener("click", (event) => {
+    if (event.target === byId("drop") || event.target === byId("hint")) byId("file").click();
+  });
   byId("file").addEventListener("change", (event) => {
     choose(event.target.files);
     event.target.value = ""; // so that the same file can be chosen again
@@ -101,7 +117,7 @@ function startChooser(answerPicture, showAnswer) {
   });
   document.addEventListener("paste", (event) => choose(event.clipboardData.files));
   acceptDrops(choose);
-  return show;
+  return { show, answered, display, stopCamera };
 }
 
 function acceptDrops(choose) {

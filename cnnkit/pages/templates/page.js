@@ -1,4 +1,4 @@
-// Shared by both pages: decode numbers, draw them, make elements.
+// Decode numbers, draw them, make elements.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 

@@ -1,4 +1,4 @@
-"""A browser folder of a small calibrated run, and photographs for it."""
+"""A small calibrated run, its browser folder, and photographs for both."""
 
 from __future__ import annotations
 
@@ -34,13 +34,24 @@ def litert_js(made_once):
 
 
 @pytest.fixture(scope="session")
-def browser_run(trained_run, made_once, litert_js):
-    """Return a calibrated run with an exported browser folder; tests must not change it."""
+def calibrated_run(trained_run, made_once):
+    """Return a run that answers `unknown` for foreign pictures; tests must not change it."""
 
-    def export(folder):
+    def calibrate(folder):
         run = Run(folder / "run")
         shutil.copytree(trained_run.folder, run.folder)
         calibrate_run(run, Wanted(accept=0.9))
+
+    return Run(made_once("calibrated", calibrate) / "run")
+
+
+@pytest.fixture(scope="session")
+def browser_run(calibrated_run, made_once, litert_js):
+    """Return the same run with an exported browser folder; tests must not change it."""
+
+    def export(folder):
+        run = Run(folder / "run")
+        shutil.copytree(calibrated_run.folder, run.folder)
         export_run(run, ["browser"])
 
     return Run(made_once("browser", export) / "run")

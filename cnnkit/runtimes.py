@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,17 @@ from cnnkit.errors import UsageError
 from cnnkit.litert import copies_for_threads, litert_outputs, most_copies
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
 from cnnkit.model.calibrated_layers import DISTANCE, PROBABILITIES, Outputs
-from cnnkit.model.loading import naming_damage
+from cnnkit.model.loading import load_keras_model, naming_damage
 from cnnkit.model.model_info import (
-    INFO_NAME,
     ForeignModelError,
     ModelInfo,
+    has_appended_info,
     read_appended_info,
+    read_folder_info,
 )
+from cnnkit.openvino_folder import is_openvino, openvino_outputs
 from cnnkit.quiet import quiet_stderr
-from cnnkit.runs import Run, find_run, run_of_file
+from cnnkit.runs import Run, find_run, lacking, run_of_file
 from cnnkit.text import count_of
 from cnnkit.utf8_paths import utf8_alias
 
@@ -110,7 +112,7 @@ def find_model_file(
     Raises:
         UsageError: there is no such model.
     """
-    if model is not None and (is_saved_model(Path(model)) or Path(model).is_file()):
+    if model is not None and (_is_model(Path(model)) or Path(model).is_file()):
         return Path(model)
     run = find_run(model, runs_folder, note)
     return run.tflite if run.tflite.exists() else _best_weights(run, note)
@@ -124,9 +126,15 @@ def predictor_of(path: Path) -> Predictor:
         UsageError: it cannot be loaded, or its runtime is missing.
     """
     if is_saved_model(path):
-        return Predictor(path, _info_in(path / INFO_NAME), _saved_model(path))
+        return Predictor(path, read_folder_info(path), _saved_model(path))
+    if is_openvino(path):
+        return Predictor(path, read_folder_info(path), *openvino_outputs(path))
     with explaining_lack_of_memory(lambda: _need(path)):
         return _predictor_of_file(path)
+
+
+def _is_model(folder: Path) -> bool:
+    return is_saved_model(folder) or is_openvino(folder)
 
 
 def is_saved_model(path: Path) -> bool:
@@ -157,28 +165,6 @@ def _predictor_of_file(path: Path) -> Predictor:
     raise UsageError(
         f"cnnkit cannot read {path} as a model: give a run folder, a .tflite, .onnx or .keras "
         "file, or a SavedModel folder."
-    )
-
-
-def lacking(run: Run, files: Sequence[Path], *, instead: str = "another run") -> UsageError:
-    """Return the error for a run that lacks some of its files.
-
-    Args:
-        run: the run that cannot be used.
-        files: the missing files.
-        instead: what the user can use in place of the run.
-    """
-    names = ", ".join(file.relative_to(run.folder).as_posix() for file in files)
-    status = run.info()["status"]
-    if status != "finished":
-        finish = "wait until it ends" if status == "running" else "train it to the end"
-        return UsageError(
-            f"{run.folder} has no {names}: its training is {status}. Use {instead}, or {finish}."
-        )
-    removed = "the files were" if len(files) > 1 else "the file was"
-    return UsageError(
-        f"{run.folder} has no {names}: {removed} removed after the training. Restore what is "
-        f"missing, use {instead}, or train again."
     )
 
 
@@ -231,8 +217,11 @@ def _onnx_predictor(path: Path) -> Predictor:
 def _keras_predictor(path: Path) -> Predictor:
     from cnnkit.model.mirrored_model import load_answering_model
 
-    info, model = info_of_keras(path), load_answering_model(path)
-    units = model.output_shape[-1]
+    info = info_of_keras(path)
+    # An export answers as it is; the weights of a run may have to be mirrored.
+    model = load_keras_model(path) if has_appended_info(path) else load_answering_model(path)
+    output = model.output[PROBABILITIES] if isinstance(model.output, dict) else model.output
+    units = output.shape[-1]
     if units != (1 if info.output == "sigmoid" else len(info.class_names)):
         classes = count_of(len(info.class_names), "class", "classes")
         raise UsageError(
@@ -244,7 +233,9 @@ def _keras_predictor(path: Path) -> Predictor:
     def outputs(pixels: NDArray) -> dict[str, NDArray]:
         # A direct call: `model.predict` would first compile a function and build a data pipeline.
         with calling:
-            return {PROBABILITIES: np.asarray(model(pixels, training=False))}
+            found = model(pixels, training=False)
+        found = found if isinstance(found, dict) else {PROBABILITIES: found}
+        return {name: np.asarray(values) for name, values in found.items()}
 
     return Predictor(path, info, outputs)
 
@@ -264,22 +255,17 @@ def _saved_model(path: Path) -> Outputs:
 
 
 def info_of_keras(path: Path) -> ModelInfo:
-    """Return the info of a `.keras` file, read from the run folder that contains it.
+    """Return the info of a `.keras` file: it is in an export, or in the run folder around the file.
 
     Raises:
         UsageError: the file is not in the weights folder of a run.
     """
     from cnnkit.config import load_config
 
+    if has_appended_info(path):
+        return read_appended_info(path)
     run = Run(path.parent.parent)
     if not (run.config.exists() and run.classes.exists()):
         raise ForeignModelError(path)
     config = load_config(run.config)
     return ModelInfo(run.class_names(), PixelSettings.of(config.data), config.model.output)
-
-
-def _info_in(path: Path) -> ModelInfo:
-    if not path.is_file():
-        raise ForeignModelError(path.parent)
-    with naming_damage(path):
-        return ModelInfo.from_json(path.read_text(encoding="utf-8"))

@@ -25,7 +25,7 @@ _LEVELS = [
     {"config"},
     {"runs", "backend", "device_choice", "data"},
     {"augmentation", "model"},
-    {"runtimes", "litert", "prediction"},
+    {"runtimes", "litert", "openvino_folder", "prediction"},
     {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"}
     | {"explanation", "doctor", "foreign", "quiz"},
     {"training", "label_review"},

@@ -19,7 +19,7 @@ from cnnkit.model.model_info import ModelInfo
 from cnnkit.runs import Run
 from cnnkit.runtimes import Predictor, load_predictor
 
-_FORMATS = ("saved_model", "tflite", "onnx")
+_FORMATS = ("saved_model", "keras", "tflite", "onnx", "openvino")
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +41,18 @@ def test_every_format_gives_the_answers_of_the_stored_images(exported):
 
 def test_the_text_has_a_row_per_file_and_the_next_command(exported):
     run, export = exported
-    header, *rows, last = export.text().splitlines()
-    assert header.split() == ["file", "size", "max_difference", "top1_agreement"]
+    header, *lines, last = export.text().splitlines()
+    rows = lines[: len(_FORMATS)]
+    assert header.split() == [
+        "file", "size", "milliseconds", "max_difference", "top1_agreement",
+    ]  # fmt: skip
     assert [row.split()[0] for row in rows] == [
         str(run.export / FORMATS[name].file) for name in _FORMATS
     ]
     tflite = export.formats["tflite"]
-    assert rows[1].split()[1:] == [
-        f"{tflite['bytes'] / 1e6:.2f}", "MB", f"{tflite['max_difference']:.1e}", "1.00",
+    assert rows[2].split()[1:] == [
+        f"{tflite['bytes'] / 1e6:.2f}", "MB", f"{tflite['milliseconds']:.1f}",
+        f"{tflite['max_difference']:.1e}", "1.00",
     ]  # fmt: skip
     assert last == f"next: cnnkit predict IMAGE --model {run.export / 'saved_model'}"
     assert export.as_dict() == {
@@ -64,9 +68,9 @@ def test_without_the_extra_onnx_is_left_out_with_the_reason(trained_run, tmp_pat
     run = Run(tmp_path / "run")
     shutil.copytree(trained_run.folder, run.folder)
     notes = []
-    assert list(export_run(run, note=notes.append).formats) == ["saved_model", "tflite"]
-    assert notes == ['onnx is left out: it needs an extra, pip install "cnnkit[onnx]".']
-    with pytest.raises(UsageError, match="onnx needs an extra"):
+    assert "onnx" not in export_run(run, note=notes.append).formats
+    assert notes == ['onnx is left out, because it needs an extra: pip install "cnnkit[onnx]".']
+    with pytest.raises(UsageError, match="onnx cannot be written: it needs an extra"):
         export_run(run, ["onnx"])
 
 
@@ -107,7 +111,8 @@ def test_each_format_can_be_exported_alone(trained_run, tmp_path):
     for name in _FORMATS:
         assert list(export_run(run, [name]).formats) == [name]
     assert sorted(os.listdir(run.export)) == [
-        "labels.txt", "model.onnx", "model.tflite", "parity.json", "saved_model",
+        "labels.txt", "model.keras", "model.onnx", "model.tflite", "openvino", "parity.json",
+        "saved_model",
     ]  # fmt: skip
 
 

@@ -33,8 +33,8 @@ from cnnkit.model.calibration import Calibration
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.new_folders import check_writable
 from cnnkit.progress import Report
-from cnnkit.runs import Run, note_unfinished
-from cnnkit.runtimes import info_of_keras, lacking, load_predictor
+from cnnkit.runs import Run, lacking, note_unfinished
+from cnnkit.runtimes import info_of_keras, load_predictor
 from cnnkit.text import count_of, first_few
 
 _LEAST_ANSWERS = 10  # on validation, for a threshold of a class's own

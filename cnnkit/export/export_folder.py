@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cnnkit.errors import UsageError
+from cnnkit.files import write_json
 from cnnkit.model.model_info import INFO_NAME, LABELS_NAME
 from cnnkit.new_folders import check_writable
 from cnnkit.output_guard import check_output
@@ -44,3 +47,33 @@ def check_export_folder(run: Run, output: Path | None, names: Sequence[str]) -> 
                 "folder with -o."
             )
     return folder
+
+
+def write_parity(
+    folder: Path, *, limit: float, num_images: int, formats: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Write parity.json; formats of an earlier export whose files are still there stay in it.
+
+    Args:
+        folder: of the exports.
+        limit: of the difference of a probability.
+        num_images: that the exports were compared on.
+        formats: what is known of each new one.
+    """
+    earlier = {
+        name: values
+        for name, values in _earlier_formats(folder / PARITY_NAME).items()
+        if name not in formats and (folder / str(values.get("file"))).exists()
+    }
+    write_json(
+        folder / PARITY_NAME,
+        {"limit": limit, "num_images": num_images, "formats": {**earlier, **formats}},
+    )
+
+
+def _earlier_formats(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        formats = json.loads(path.read_text(encoding="utf-8"))["formats"]
+        return {name: values for name, values in formats.items() if isinstance(values, dict)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}  # there is none, or it is damaged: it is written again

@@ -29,6 +29,8 @@ class Format:
         model: the file in the folder that answers images; empty if `file` itself does.
         use: a command that uses it, with {} for its path.
         by_default: whether it is written if no format is chosen.
+        is_judged: whether its numbers are smaller than float32, so that it is judged by its
+            accuracy on held-out images instead of by the differences of probabilities.
         extra: of the installation that writes it, as in `pip install "cnnkit[onnx]"`.
         packages: that this extra brings.
     """
@@ -38,6 +40,7 @@ class Format:
     model: str = ""
     use: str = "cnnkit predict IMAGE --model {}"
     by_default: bool = True
+    is_judged: bool = False
     extra: str = ""
     packages: tuple[str, ...] = ()
 
@@ -48,23 +51,69 @@ class Format:
 
 
 def _saved_model(original: Original, path: Path) -> Facts:
+    from cnnkit.export.bytes_difference import bytes_difference
     from cnnkit.export.saved_model import write_saved_model
 
-    write_saved_model(original.model, original.info, path)
-    return {}
+    saved = write_saved_model(original.model, original.features, original.info, path)
+    return {"bytes_signature": bytes_difference(saved, original)}
 
 
 def _tflite(original: Original, path: Path) -> Facts:
     from cnnkit.export.tflite_file import write_tflite
 
     write_tflite(original.model, original.info, path)
+    return _with_profile(path)
+
+
+def _float16_tflite(original: Original, path: Path) -> Facts:
+    from cnnkit.export.tflite_file import write_float16_tflite
+
+    write_float16_tflite(original.model, original.info, path)
     return {}
+
+
+def _dynamic_tflite(original: Original, path: Path) -> Facts:
+    from cnnkit.export.tflite_file import write_dynamic_tflite
+
+    write_dynamic_tflite(original.model, original.info, path)
+    return {}
+
+
+def _int8_tflite(original: Original, path: Path) -> Facts:
+    from cnnkit.export.tflite_file import write_int8_tflite
+    from cnnkit.export.training_images import balanced_images
+
+    images, num_classes = balanced_images(original.run, original.info.pixels)
+    write_int8_tflite(original.model, original.info, path, images)
+    counts = {"calibration_images": len(images), "calibration_classes": num_classes}
+    return counts | _with_profile(path)
+
+
+def _with_profile(path: Path) -> Facts:
+    from cnnkit.export.device_profile import device_profile
+
+    return {"device": vars(device_profile(path))}
 
 
 def _onnx(original: Original, path: Path) -> Facts:
     from cnnkit.export.onnx_file import write_onnx
 
     write_onnx(original.model, original.info, path)
+    return {}
+
+
+def _openvino(original: Original, path: Path) -> Facts:
+    from cnnkit.export.openvino_ir import write_openvino
+
+    write_openvino(original.model, original.info, path)
+    return {}
+
+
+def _keras(original: Original, path: Path) -> Facts:
+    from cnnkit.model.model_info import append_info
+
+    original.model.save(path)
+    append_info(path, original.info)  # a .keras file is a ZIP archive
     return {}
 
 
@@ -77,8 +126,17 @@ def _browser(original: Original, path: Path) -> Facts:
 
 FORMATS: Mapping[str, Format] = {
     "saved_model": Format("saved_model", _saved_model),
+    "keras": Format("model.keras", _keras),
     "tflite": Format("model.tflite", _tflite),
+    "tflite-float16": Format(
+        "model_float16.tflite", _float16_tflite, by_default=False, is_judged=True
+    ),
+    "tflite-dynamic": Format(
+        "model_dynamic.tflite", _dynamic_tflite, by_default=False, is_judged=True
+    ),
+    "tflite-int8": Format("model_int8.tflite", _int8_tflite, by_default=False, is_judged=True),
     "onnx": Format("model.onnx", _onnx, extra="onnx", packages=("tf2onnx", "onnx", "onnxruntime")),
+    "openvino": Format("openvino", _openvino, extra="openvino", packages=("openvino",)),
     # It downloads LiteRT.js, so it must be asked for.
     "browser": Format(
         "browser",

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError, damage_as_value_error
 from cnnkit.model.calibration import Calibration
+from cnnkit.model.loading import naming_damage
 
 INFO_NAME = "cnnkit.json"
 LABELS_NAME = "labels.txt"
@@ -105,6 +106,17 @@ def append_info(path: Path, info: ModelInfo) -> None:
             archive.writestr(zipfile.ZipInfo(name), text)
 
 
+def has_appended_info(path: Path) -> bool:
+    """Tell whether a file is a ZIP archive, or ends with one, that has the info."""
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with damage_as_value_error(), zipfile.ZipFile(path) as archive:
+            return INFO_NAME in archive.namelist()
+    except ValueError:
+        return False
+
+
 def read_appended_info(path: Path) -> ModelInfo:
     """Return the info that `append_info` has appended to a `.tflite`.
 
@@ -116,3 +128,17 @@ def read_appended_info(path: Path) -> ModelInfo:
             return ModelInfo.from_json(archive.read(INFO_NAME).decode())
     except ValueError as error:
         raise ForeignModelError(path) from error
+
+
+def read_folder_info(folder: Path) -> ModelInfo:
+    """Return the info in the cnnkit.json of a SavedModel or OpenVINO folder.
+
+    Raises:
+        ForeignModelError: there is none.
+        UsageError: it is damaged.
+    """
+    path = folder / INFO_NAME
+    if not path.is_file():
+        raise ForeignModelError(folder)
+    with naming_damage(path):
+        return ModelInfo.from_json(path.read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cnnkit.runs.lacking_files import lacking
 from cnnkit.runs.lookup import (
     find_run,
     newest_run,
@@ -19,6 +20,7 @@ __all__ = [
     "check_new_run",
     "create_run",
     "find_run",
+    "lacking",
     "newest_run",
     "note_unfinished",
     "run_around",

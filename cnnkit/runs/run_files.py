@@ -26,9 +26,13 @@ _WRITTEN = tuple(
     evaluation/*/most_confused.csv evaluation/*/confident_errors.csv
     evaluation/*/least_certain.csv evaluation/*/corruptions.csv evaluation/*/reliability.svg
     evaluation/*/confusion_matrix.svg evaluation/*/confusion_matrix_normalized.svg
-    export/model.tflite export/model.onnx export/labels.txt export/parity.json
+    export/model*.tflite export/model.onnx export/model.keras export/labels.txt
+    export/parity.json export/model_card.md export/predict_*.py
     export/saved_model/cnnkit.json export/saved_model/labels.txt export/saved_model/*.pb
-    export/saved_model/variables/variables.*
+    export/saved_model/variables/variables.* export/saved_model/assets/labels.txt
+    export/saved_model/assets/cnnkit.json
+    export/openvino/model.xml export/openvino/model.bin export/openvino/labels.txt
+    export/openvino/cnnkit.json
     features/*/features.html filters/filters.html filters-*/filters.html
     explanation/*/explanation.json explanation/*/*.npy
     explanation/*/map.html explanation/*/map.csv explanation/training_features.npz
@@ -41,7 +45,7 @@ _RUN_INSIDE = re.compile(r"fold[1-9][0-9]*|trial[0-9]{3,}")
 # What was being written when the process was killed: a file of `files.atomic_write`, and folders of
 # the checkpoint and of exports. The eight characters are those of Python's `tempfile`.
 _TEMPORARY_FILE = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
-_TEMPORARY_FOLDER = re.compile(r"\.(new|tflite|saved_model|onnx)-[a-z0-9_]{8}")
+_TEMPORARY_FOLDER = re.compile(r"\.(new|keras|onnx|openvino|saved_model|tflite.*)-[a-z0-9_]{8}")
 
 
 @dataclass(frozen=True)

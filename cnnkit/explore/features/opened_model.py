@@ -17,8 +17,8 @@ from cnnkit.explore.features.windows_and_kernels import CONVOLUTIONS, is_convolu
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.mirrored_model import answering_model
 from cnnkit.model.model_info import ModelInfo
-from cnnkit.runs import Run, find_run, note_unfinished, run_of_file
-from cnnkit.runtimes import Predictor, info_of_keras, lacking
+from cnnkit.runs import Run, find_run, lacking, note_unfinished, run_of_file
+from cnnkit.runtimes import Predictor, info_of_keras
 from cnnkit.text import first_few
 
 Note = Callable[[str], Any]

@@ -1,0 +1,61 @@
+"""Measure how the pixels that TensorFlow decodes differ from those of `read_pixels`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cnnkit.backend import tf
+from cnnkit.config import load_config
+from cnnkit.data.file_bytes import read_file
+from cnnkit.data.other_spellings import PathSpelling
+from cnnkit.data.scored_images import image_at, source_folder
+from cnnkit.errors import ImageError
+from cnnkit.export.original import Original
+from cnnkit.model.calibrated_layers import PROBABILITIES
+
+
+def bytes_difference(saved: Any, original: Original) -> dict[str, Any]:
+    """Compare what a SavedModel makes of image files with what cnnkit makes of them.
+
+    Args:
+        saved: the module of a SavedModel; its functions `decode` and `from_pixels` are used.
+        original: whose stored images are read from their files again.
+
+    Returns:
+        `num_images`, the mean and the largest difference of a pixel (of 255 levels), the largest
+        difference of a probability, and `top1_agreement`; empty if no file can be read.
+    """
+    golden = original.golden
+    root, spelling = source_folder(load_config(original.run.config).data), PathSpelling()
+    rows, decoded = [], []
+    for row, path in enumerate(golden.paths.tolist()):
+        try:
+            content = read_file(image_at(root, path, spelling))
+            decoded.append(saved.decode(tf.constant([content])).numpy()[0])
+        except ImageError:  # the file is gone
+            continue
+        except tf.errors.InvalidArgumentError:  # of a kind that TensorFlow cannot decode
+            continue
+        rows.append(row)
+    if len(rows) < len(golden.paths):
+        original.note(
+            f"saved_model: {len(golden.paths) - len(rows)} of the {len(golden.paths)} stored "
+            "images are gone, or of a kind that TensorFlow cannot decode; the signature for files "
+            "was compared on the others."
+        )
+    if not rows:
+        return {}
+    pixels = np.stack(decoded)
+    difference = np.abs(pixels.astype(int) - golden.pixels[rows])
+    found = saved.from_pixels(tf.constant(pixels))[PROBABILITIES].numpy()
+    expected = saved.from_pixels(tf.constant(golden.pixels[rows]))[PROBABILITIES].numpy()
+    same = found.argmax(axis=1) == expected.argmax(axis=1)
+    return {
+        "num_images": len(rows),
+        "mean_pixel_difference": round(float(difference.mean()), 3),
+        "max_pixel_difference": int(difference.max()),
+        "max_difference": float(np.abs(found - expected).max()),
+        "top1_agreement": float(same.mean()),
+    }

@@ -22,6 +22,8 @@ _HIDDEN = _NOT_FOR_COMMANDS if "cnnkit.cli" in sys.modules else ()
 with quiet_stderr(), hidden_packages(*_HIDDEN), uncollected():
     import keras
     import tensorflow as tf
+    from tensorflow.lite.python import schema_py_generated as tflite_schema
+    from tensorflow.lite.tools import flatbuffer_utils as tflite_buffers
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2 as with_constants,  # TensorFlow has no public name for it
     )
@@ -42,4 +44,4 @@ logging.getLogger("tensorflow").addFilter(
     lambda record: "triggered tf.function retracing" not in record.getMessage()
 )
 
-__all__ = ["keras", "tf", "with_constants"]
+__all__ = ["keras", "tf", "tflite_buffers", "tflite_schema", "with_constants"]

@@ -63,7 +63,7 @@ def export(
     runs_folder: Path,
     as_json: bool,
 ) -> None:
-    """Write a run's model as SavedModel, TFLite, ONNX, ..., and compare each with the original.
+    """Write a run's model in other formats, and compare each with the original.
 
     tflite-float16 halves the size. tflite-dynamic and tflite-int8 are a quarter of it; the latter
     computes in int8, for microcontrollers and accelerators, and is calibrated on training images.

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tensorflow.lite.python import schema_py_generated as schema
+from cnnkit.backend import tflite_schema
 
 _ALIGNMENT = 16  # bytes; of TensorFlow Lite Micro
 _BYTES = {
-    **dict.fromkeys((schema.TensorType.FLOAT32, schema.TensorType.INT32), 4),
-    **dict.fromkeys((schema.TensorType.FLOAT16, schema.TensorType.INT16), 2),
-    **dict.fromkeys((schema.TensorType.FLOAT64, schema.TensorType.INT64), 8),
+    **dict.fromkeys((tflite_schema.TensorType.FLOAT32, tflite_schema.TensorType.INT32), 4),
+    **dict.fromkeys((tflite_schema.TensorType.FLOAT16, tflite_schema.TensorType.INT16), 2),
+    **dict.fromkeys((tflite_schema.TensorType.FLOAT64, tflite_schema.TensorType.INT64), 8),
 }
 _WEIGHTED = (
-    schema.BuiltinOperator.CONV_2D,
-    schema.BuiltinOperator.DEPTHWISE_CONV_2D,
-    schema.BuiltinOperator.FULLY_CONNECTED,
+    tflite_schema.BuiltinOperator.CONV_2D,
+    tflite_schema.BuiltinOperator.DEPTHWISE_CONV_2D,
+    tflite_schema.BuiltinOperator.FULLY_CONNECTED,
 )
 
 
@@ -58,7 +58,7 @@ def device_profile(path: Path) -> DeviceProfile:
     The memory is an estimate for TensorFlow Lite Micro, from below: its kernels may need scratch
     memory in addition, and its own structures take some kilobytes.
     """
-    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    model = tflite_schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     arena = arena_size(_lifetimes(model.subgraphs[0], model.buffers))
     return DeviceProfile(arena, path.stat().st_size, _multiply_adds(model))
 
@@ -110,7 +110,11 @@ def _multiply_adds(model: Any) -> int:
         if kind in _WEIGHTED:
             weights, output = graph.tensors[operator.inputs[1]], graph.tensors[operator.outputs[0]]
             # Per number of the output; the last axis of depthwise weights is that of the output.
-            axes = slice(1, 3) if kind == schema.BuiltinOperator.DEPTHWISE_CONV_2D else slice(1, 4)
+            axes = (
+                slice(1, 3)
+                if kind == tflite_schema.BuiltinOperator.DEPTHWISE_CONV_2D
+                else slice(1, 4)
+            )
             total += _count(output) * math.prod(int(side) for side in weights.shape[axes])
     return total
 

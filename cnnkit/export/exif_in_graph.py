@@ -5,7 +5,7 @@ Source: the Exif 2.32 standard, sections 4.5 and 4.6; the TIFF 6.0 specification
 
 from __future__ import annotations
 
-import tensorflow as tf
+from cnnkit.backend import tf
 
 _APP1, _START_OF_SCAN = 0xE1, 0xDA
 _EXIF = (0x45, 0x78, 0x69, 0x66, 0, 0)  # "Exif" and two zeros

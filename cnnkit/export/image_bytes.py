@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import tensorflow as tf
-
+from cnnkit.backend import tf
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.export.exif_in_graph import exif_orientation, upright
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tensorflow.lite.tools import flatbuffer_utils
 
-from cnnkit.backend import tf
+from cnnkit.backend import tf, tflite_buffers
 from cnnkit.errors import CnnkitError
 from cnnkit.export.serving_function import constant_function, float_images
 from cnnkit.export.tflite_metadata import with_metadata
@@ -104,7 +103,7 @@ def write_int8_tflite(model: Any, info: ModelInfo, path: Path, images: NDArray) 
 
 def _check_plain_pixels(path: Path) -> None:
     """Refuse a file whose users would have to scale the pixels."""
-    graph = flatbuffer_utils.read_model(str(path)).subgraphs[0]
+    graph = tflite_buffers.read_model(str(path)).subgraphs[0]
     scaling = graph.tensors[graph.inputs[0]].quantization
     if (scaling.scale[0], scaling.zeroPoint[0]) != (1, 0):
         raise CnnkitError(f"TensorFlow scales the pixels of {path.name} by {scaling.scale[0]:g}.")

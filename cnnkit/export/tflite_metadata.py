@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import flatbuffers
-from tensorflow.lite.python import schema_py_generated as schema
-from tensorflow.lite.tools import flatbuffer_utils
 
+from cnnkit.backend import tflite_buffers, tflite_schema
 from cnnkit.model.calibrated_layers import DISTANCE, PROBABILITIES
 from cnnkit.model.model_info import INFO_NAME, LABELS_NAME, ModelInfo
 
@@ -39,22 +38,22 @@ def with_metadata(content: bytes, info: ModelInfo) -> bytes:
         content: of the file, as the converter returns it.
         info: labels and pixel settings.
     """
-    model = flatbuffer_utils.convert_bytearray_to_object(content)
-    buffer = schema.BufferT()
+    model = tflite_buffers.convert_bytearray_to_object(content)
+    buffer = tflite_schema.BufferT()
     buffer.data = _metadata(info, _names(model))
     model.buffers.append(buffer)
-    entry = schema.MetadataT()
+    entry = tflite_schema.MetadataT()
     entry.name, entry.buffer = _NAME, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    return bytes(tflite_buffers.convert_object_to_bytearray(model))
 
 
 def output_names(path: Path) -> list[str]:
     """Return the names of the outputs of a file, in its order."""
-    return _names(flatbuffer_utils.read_model(str(path)))
+    return _names(tflite_buffers.read_model(str(path)))
 
 
-def _names(model: schema.ModelT) -> list[str]:
+def _names(model: tflite_schema.ModelT) -> list[str]:
     """Return the names of the outputs in the order of the file, which is that of their tensors."""
     outputs = model.subgraphs[0].outputs
     if len(outputs) == 1:

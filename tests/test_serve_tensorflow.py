@@ -29,7 +29,10 @@ def images(trained_run):
 @pytest.fixture(scope="module")
 def wanted(trained_run, images):
     answers = cnnkit.load_run(trained_run.folder).predict(images)
-    return [answer.probabilities.tolist() for answer in answers]
+    return [
+        {"probabilities": answer.probabilities.tolist(), "class_name": answer.answer}
+        for answer in answers
+    ]
 
 
 def ask(server, value, path="/v1/models/tiny:predict"):
@@ -60,9 +63,11 @@ def test_rows_and_columns_of_bytes_and_of_pixels_give_the_probabilities(
         [{"image_bytes": each} for each in encoded],
     ):
         assert ask(server, {"instances": rows}) == (200, {"predictions": wanted})
+    in_columns = {name: [row[name] for row in wanted] for name in wanted[0]}
     for columns in (encoded, pixels, {"image": pixels}, {"image_bytes": encoded}):
-        value = {"inputs": columns, "signature_name": "serving_default"}
-        assert ask(server, value) == (200, {"outputs": wanted})
+        for signature in ("serving_default", "serving_bytes"):
+            value = {"inputs": columns, "signature_name": signature}
+            assert ask(server, value) == (200, {"outputs": in_columns})
 
 
 def test_a_version_is_asked_by_its_number(server, images, wanted):
@@ -108,6 +113,7 @@ def test_status_and_metadata(server, trained_run):
         ({"inputs": {"b64": "eA=="}}, "inputs: expected a list"),
         ({"inputs": {"a": [], "b": []}}, "one input"),
         ({"instances": [{"b64": "eA=="}], "signature_name": "x"}, "no signature"),
+        ({"instances": [{"b64": "eA=="}], "signature_name": ["x"]}, "no signature"),
     ],
 )
 def test_what_is_wrong_is_said(server, value, words):

@@ -10,13 +10,13 @@ import click
 
 _SCALINGS = ("0-255", "0-1", "tf", "torch", "caffe", "lite")  # written out: the help needs no NumPy
 
+_model_option = click.option(
+    "--model",
+    metavar="RUN|FILE|NETWORK",
+    help="A run folder or name, a model file, or the name of a network that knows ImageNet, "
+    "such as EfficientNetLite0. Default: the newest finished run.",
+)
 _OPTIONS = (
-    click.option(
-        "--model",
-        metavar="RUN|FILE|NETWORK",
-        help="A run folder or name, a model file, or the name of a network that knows ImageNet, "
-        "such as EfficientNetLite0. Default: the newest finished run.",
-    ),
     click.option(
         "--labels",
         metavar="FILE|imagenet",
@@ -48,10 +48,12 @@ _OPTIONS = (
 
 
 def any_model_options(command: Callable) -> Callable:
-    """Add --model and the options of a foreign model: the arguments `model` and `how`.
+    """Add --model and the options of a foreign model: the arguments `model` and `how`."""
+    return _model_option(foreign_model_options(command))
 
-    `how` is a `HowToRead`.
-    """
+
+def foreign_model_options(command: Callable) -> Callable:
+    """Add the options of a foreign model: the argument `how`, a `HowToRead`."""
 
     @functools.wraps(command)
     def with_how(

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cnnkit.cli.command import Command, say
+from cnnkit.cli.model_options import foreign_model_options
 from cnnkit.cli.options import number_option, runs_option
 from cnnkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from cnnkit.foreign.how_to_read import HowToRead
 
 
 @click.command(
@@ -23,11 +28,13 @@ from cnnkit.errors import UsageError
     "--model",
     "models",
     multiple=True,
-    metavar="[NAME=]RUN|FILE",
-    help="A run, a model file, or a folder with numbered versions of one (1/, 2/, ...). "
+    metavar="[NAME=]RUN|FILE|NETWORK",
+    help="A run, a model file, a folder with numbered versions of one (1/, 2/, ...), or the name "
+    "of a network that knows ImageNet. "
     "Repeatable: other models have other names, versions of a model the same. Default: the newest "
     "finished run.",
 )
+@foreign_model_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @number_option("--port", default=8000, least=0, most=65535, help="The port; 0 for any free one.")
 @click.option(
@@ -71,6 +78,7 @@ from cnnkit.errors import UsageError
 )
 def serve(
     models: tuple[str, ...],
+    how: HowToRead,
     host: str,
     port: int,
     api_key_file: Path | None,
@@ -117,7 +125,7 @@ def serve(
         drain_seconds=drain,
     )
     settings = ServerSettings(
-        models, runs_folder, host, port, key, origins, limits, log_json=as_json
+        models, runs_folder, host, port, key, how, origins, limits, log_json=as_json
     )
     serve_models(settings, say)
 

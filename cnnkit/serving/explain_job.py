@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from cnnkit.explanation.explain_images import ImageExplainer, Question
+from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.plots.heat_overlay import heat_overlay
 from cnnkit.prediction import pixels_of
 from cnnkit.serving.served_models import FileState
@@ -24,6 +25,7 @@ class ExplainJob:
     Args:
         path: of the model file.
         state: of the file: if it changes, it is loaded again.
+        how: what is said about a model that cnnkit did not write.
         image: an encoded image.
         method: `grad-cam`, `grad-cam++` or `layer-cam`.
         class_name: the class; None for the predicted one.
@@ -32,6 +34,7 @@ class ExplainJob:
 
     path: Path
     state: FileState
+    how: HowToRead
     image: bytes
     method: str
     class_name: str | None
@@ -44,7 +47,7 @@ class ExplainJob:
             CnnkitError: the image cannot be read, or the model cannot be explained like this.
         """
         Image.MAX_IMAGE_PIXELS = self.image_pixels // 2  # decoding accepts twice as many
-        explainer = _loaded(self.path, self.state)
+        explainer = _loaded(self.path, self.state, self.how)
         pixels = pixels_of(self.image, explainer.predictor.info.pixels)
         question = Question((self.method,), self.class_name)
         found = explainer.explain("-", pixels, question)
@@ -63,8 +66,8 @@ class ExplainJob:
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(path: Path, state: FileState) -> ImageExplainer:
-    return ImageExplainer(path, ["grad-cam"])
+def _loaded(path: Path, state: FileState, how: HowToRead) -> ImageExplainer:
+    return ImageExplainer(path, ["grad-cam"], how)
 
 
 def png_base64(picture: Any) -> str:

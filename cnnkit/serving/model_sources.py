@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.errors import UsageError
+from cnnkit.foreign.chosen_model import find_chosen
 from cnnkit.runs import run_around
-from cnnkit.runtimes import find_model_file
+from cnnkit.runtimes import find_model_file, is_saved_model
 from cnnkit.text import quoted, shown
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
@@ -28,7 +29,7 @@ class ModelSource:
     Args:
         name: in addresses.
         version: of the model; None for a folder of versions.
-        place: a run, a model file or a SavedModel folder; or the folder.
+        place: a run, a model file, a SavedModel folder or the name of a network; or the folder.
         runs_folder: where run names are looked up.
     """
 
@@ -44,7 +45,7 @@ class ModelSource:
             UsageError: there is none.
         """
         if self.version is not None:
-            return {self.version: find_model_file(self.place, self.runs_folder, note)}
+            return {self.version: find_chosen(self.place, self.runs_folder, note)}
         return {
             number: own if (own := folder / _FILE).is_file() else _of_version(folder, note)
             for number, folder in _versions(Path(self.place)).items()
@@ -96,11 +97,7 @@ def _name_and_place(word: str) -> tuple[str, str]:
 
 def _versions(folder: Path) -> dict[int, Path]:
     """Return the folders with numbers in a folder that is no run and no model itself."""
-    if (
-        not folder.is_dir()
-        or (folder / "run.json").exists()
-        or (folder / "saved_model.pb").exists()
-    ):
+    if not folder.is_dir() or is_saved_model(folder) or (folder / "run.json").exists():
         return {}
     return {
         int(path.name): path

@@ -122,8 +122,10 @@ async def explain(
     served = state.models.find(model, version)
     async with state.bodies.reading(request) as body:
         sent = _sent(request, body, 1)
-        pixels = state.limits.image_pixels
-        job = ExplainJob(served.path, served.state, sent.images[0], method, class_name, pixels)
+        job = ExplainJob(
+            *(served.path, served.state, state.how, sent.images[0], method, class_name),
+            image_pixels=state.limits.image_pixels,
+        )
         facts = await state.explainer.do(job)
     note(request, model=served.name, version=served.version, images=1)
     return JsonAnswer({"model": served.name, "version": served.version, **facts})

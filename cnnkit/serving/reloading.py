@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from cnnkit.errors import CnnkitError, reason_of
+from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.serving.limits import Limits
 from cnnkit.serving.model_sources import ModelSource
 from cnnkit.serving.request_log import RequestLog
@@ -30,6 +32,7 @@ class Reloading:
         sources: what the user named.
         models: that are loaded.
         limits: how many workers there are.
+        how: what the user says about models that cnnkit did not write.
         metrics: counts.
         log: lines about what was loaded.
     """
@@ -39,11 +42,12 @@ class Reloading:
         sources: list[ModelSource],
         models: ServedModels,
         limits: Limits,
+        how: HowToRead,
         metrics: ServingMetrics,
         log: RequestLog,
     ) -> None:
         self._sources, self._models, self._limits = sources, models, limits
-        self._metrics, self._log = metrics, log
+        self._how, self._metrics, self._log = how, metrics, log
         self._seen: dict[tuple[str, int], FileState] = {}
         self._failed: dict[tuple[str, int], FileState] = {}
 
@@ -57,7 +61,7 @@ class Reloading:
         """Look at the files once, and load what has changed."""
         for source in self._sources:
             try:
-                files = source.files(lambda sentence: None)
+                files = source.files(_say_nothing)
                 states = {version: file_state(path) for version, path in files.items()}
             except (CnnkitError, OSError):  # it is being moved or written; the model goes on
                 continue
@@ -73,9 +77,9 @@ class Reloading:
             if source.version is None:
                 self._forget(loaded, set(files))
 
-    def _load(self, name: str, version: int, path, state: FileState) -> None:
+    def _load(self, name: str, version: int, path: Path, state: FileState) -> None:
         try:
-            model = load_served(name, version, path, self._limits.workers)
+            model = load_served(name, version, path, self._limits.workers, self._how, _say_nothing)
         except (CnnkitError, OSError) as error:
             self._failed[name, version] = state
             self._metrics.reloads.labels(name, "failed").inc()
@@ -92,3 +96,7 @@ class Reloading:
             for version in set(loaded) - there:
                 self._models.remove(loaded[version])
                 self._log.event("removed", model=loaded[version].name, version=version)
+
+
+def _say_nothing(sentence: str) -> None:
+    """Leave out what was said when the server started."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.runs import note_unfinished, run_around
 from cnnkit.serving.application import application
 from cnnkit.serving.batching import Batching
@@ -33,6 +34,7 @@ class ServerSettings:
         host: the address to listen on.
         port: 0 for any free one.
         api_key: that requests must have; None for none.
+        how: what is said about models that cnnkit did not write.
         origins: of web pages elsewhere that may ask.
         limits: of requests.
         log_json: whether the log is JSON lines on stdout.
@@ -43,6 +45,7 @@ class ServerSettings:
     host: str = "127.0.0.1"
     port: int = 8000
     api_key: str | None = None
+    how: HowToRead = field(default_factory=HowToRead)
     origins: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)
     log_json: bool = False
@@ -58,7 +61,7 @@ def serve_models(settings: ServerSettings, note: Note) -> None:
     Raises:
         CnnkitError: a model cannot be loaded, or the address is taken.
     """
-    limits = settings.limits
+    limits, how = settings.limits, settings.how
     Image.MAX_IMAGE_PIXELS = limits.image_pixels // 2  # decoding accepts twice as many
     bound = bound_socket(settings.host, settings.port)  # before models are loaded
     with bound:
@@ -68,11 +71,11 @@ def serve_models(settings: ServerSettings, note: Note) -> None:
             for version, path in source.files(note).items():
                 if run := run_around(path):
                     note_unfinished(run, note)
-                models.put(load_served(source.name, version, path, limits.workers))
+                models.put(load_served(source.name, version, path, limits.workers, how, note))
                 note(f"model {source.name}, version {version}: {path}")
-        state = _state(models, limits, RequestLog(settings.log_json))
+        state = _state(models, settings)
         app = application(state, api_key=settings.api_key, origins=settings.origins)
-        reloading = Reloading(sources, models, limits, state.metrics, state.log)
+        reloading = Reloading(sources, models, limits, how, state.metrics, state.log)
         host, port = bound.getsockname()[:2]
         state.log.event("started", host=host, port=port, models=len(models.all()))
         listening = f"listening on http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -83,10 +86,18 @@ def serve_models(settings: ServerSettings, note: Note) -> None:
     state.log.close()
 
 
-def _state(models: ServedModels, limits: Limits, log: RequestLog) -> ServingState:
-    metrics = ServingMetrics()
+def _state(models: ServedModels, settings: ServerSettings) -> ServingState:
+    limits, how, metrics = settings.limits, settings.how, ServingMetrics()
+    log = RequestLog(settings.log_json)
     for model in models.all():
         metrics.loaded.labels(model.name, model.version).set_to_current_time()
     return ServingState(
-        models, limits, metrics, log, Batching(limits, metrics), BodyReader(limits), Explainer()
+        models,
+        limits,
+        metrics,
+        log,
+        Batching(limits, metrics),
+        BodyReader(limits),
+        Explainer(),
+        how,
     )

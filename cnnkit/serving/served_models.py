@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import tempfile
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -14,11 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.foreign.chosen_model import load_chosen
+from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.model.model_info import ModelInfo
-from cnnkit.runtimes import Predictor, predictor_of
+from cnnkit.runtimes import Predictor
 from cnnkit.serving.refusal import Refusal
 from cnnkit.text import first_few, shown
 
+Note = Callable[[str], Any]
 FileState = tuple[tuple[str, int, int, int], ...]  # name, inode, size, time of each file
 
 
@@ -66,15 +70,25 @@ class ServedModel:
         }
 
 
-def load_served(name: str, version: int, path: Path, workers: int) -> ServedModel:
+def load_served(
+    name: str, version: int, path: Path, workers: int, how: HowToRead, note: Note
+) -> ServedModel:
     """Load a version of a model, and let it answer one image per worker.
+
+    Args:
+        name: in addresses.
+        version: in addresses.
+        path: of its file or SavedModel folder.
+        workers: how many images are answered side by side.
+        how: what the user says about a file that cnnkit did not write.
+        note: called with a sentence that says how such a file is read.
 
     Raises:
         CnnkitError: it cannot be loaded.
     """
     state = file_state(path)
     own = _copy_of(path)
-    predictor = predictor_of(own)
+    predictor = load_chosen(own, how, note)
     if workers > 1:  # otherwise all cores work on one image
         predictor = predictor.for_threads()
     blank = np.zeros((1, *predictor.info.pixels.shape), np.uint8)

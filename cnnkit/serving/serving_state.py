@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.serving.batching import Batching
 from cnnkit.serving.explainer import Explainer
 from cnnkit.serving.limits import Limits
@@ -28,6 +29,7 @@ class ServingState:
         batching: answers images.
         bodies: reads requests.
         explainer: draws explanations in a process of its own.
+        how: what the user says about models that cnnkit did not write.
         is_draining: whether the server is about to end.
     """
 
@@ -38,6 +40,7 @@ class ServingState:
     batching: Batching
     bodies: BodyReader
     explainer: Explainer
+    how: HowToRead
     is_draining: bool = False
 
 

@@ -1,5 +1,7 @@
 """The REST interface of TensorFlow Serving, so that its clients work: predict, status, metadata.
 
+The signatures are those of the SavedModel that `cnnkit export` writes, so that both give the same.
+
 Source: https://www.tensorflow.org/tfx/serving/api_rest
 """
 
@@ -24,8 +26,8 @@ from cnnkit.serving.serving_state import note, state_of
 
 router = APIRouter(prefix="/v1/models/{name}", tags=["TensorFlow Serving"])
 
-_SIGNATURE = "serving_default"
-_INPUT = "image"
+_SIGNATURES = {"serving_default": "image", "serving_bytes": "image_bytes"}  # and their inputs
+_CLASS = "class_name"
 _LONG_BODY = 200_000  # bytes; parsing more takes milliseconds, in which other requests wait
 Name = Annotated[str, Path(description="Of the model.")]
 Version = Annotated[int, Path(ge=1, le=10**18, description="Of the model.")]
@@ -38,7 +40,7 @@ class TensorFlowServingRequest(BaseModel):
     Each is `{"b64": "..."}`, an encoded image, or pixels (height, width, channels) from 0 to 255.
     """
 
-    signature_name: str = _SIGNATURE
+    signature_name: str = "serving_default"
     instances: list[_Row] | None = Field(None, min_length=1)
     inputs: list[_Row] | dict[str, list[_Row]] | None = None
 
@@ -107,7 +109,8 @@ async def _predict(request: Request, served: ServedModel) -> JsonAnswer:
         if prediction.error is not None:
             text = f"{'instances' if in_rows else 'inputs'}[{place}]: {prediction.error}."
             raise Refusal(400, text, kind=prediction.kind or "damaged")
-    return JsonAnswer({"predictions": _rows(found)} if in_rows else {"outputs": _columns(found)})
+    rows = [_outputs(prediction) for prediction in found]
+    return JsonAnswer({"predictions": rows} if in_rows else {"outputs": _columns(rows)})
 
 
 def _images_in(body: bytes, served: ServedModel, most: int) -> tuple[list[Image], bool]:
@@ -115,9 +118,10 @@ def _images_in(body: bytes, served: ServedModel, most: int) -> tuple[list[Image]
     value = parsed_json(body)
     if not isinstance(value, dict) or ("instances" in value) == ("inputs" in value):
         raise Refusal(400, 'Send an object with either "instances" (rows) or "inputs" (columns).')
-    signature = value.get("signature_name") or _SIGNATURE
-    if signature != _SIGNATURE:
-        raise Refusal(400, f"There is no signature {ascii(signature)[:80]}, only {_SIGNATURE}.")
+    signature = value.get("signature_name") or "serving_default"
+    if signature not in list(_SIGNATURES):  # which may be anything, so it is not looked up
+        known = " and ".join(_SIGNATURES)
+        raise Refusal(400, f"There is no signature {ascii(signature)[:80]}, only {known}.")
     in_rows = "instances" in value
     place = "instances" if in_rows else "inputs"
     images = value[place]
@@ -143,7 +147,7 @@ def _image(value: Any, place: str, shape: tuple[int, int, int]) -> Image:
 def _only_value(value: dict[str, Any], place: str) -> Any:
     """Return the value of the one input, whatever its name is."""
     if len(value) != 1:
-        raise Refusal(400, f'{place}: expected one input, such as {{"{_INPUT}": ...}}.')
+        raise Refusal(400, f'{place}: expected one input, such as {{"image": ...}}.')
     return next(iter(value.values()))
 
 
@@ -163,19 +167,13 @@ def _pixels(value: Any, place: str, shape: tuple[int, int, int]) -> NDArray:
     return pixels.astype(np.uint8)
 
 
-def _rows(found: list[Prediction]) -> list[Any]:
-    if found[0].distance is None:  # a single output has no name
-        return [each.probabilities.tolist() for each in found]
-    return [
-        {PROBABILITIES: each.probabilities.tolist(), DISTANCE: [each.distance]} for each in found
-    ]
+def _outputs(found: Prediction) -> dict[str, Any]:
+    outputs = {PROBABILITIES: found.probabilities.tolist(), _CLASS: found.answer}
+    return outputs if found.distance is None else {**outputs, DISTANCE: found.distance}
 
 
-def _columns(found: list[Prediction]) -> Any:
-    rows = _rows(found)
-    if found[0].distance is None:
-        return rows
-    return {name: [row[name] for row in rows] for name in (PROBABILITIES, DISTANCE)}
+def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def _status(versions: list[int]) -> JsonAnswer:
@@ -186,24 +184,35 @@ def _status(versions: list[int]) -> JsonAnswer:
 
 def _metadata(served: ServedModel) -> JsonAnswer:
     info = served.info
-    outputs = {PROBABILITIES: _tensor("DT_FLOAT", PROBABILITIES, len(info.class_names))}
+    outputs = {
+        PROBABILITIES: _tensor("DT_FLOAT", PROBABILITIES, -1, len(info.class_names)),
+        _CLASS: _tensor("DT_STRING", _CLASS, -1),
+    }
     if info.calibration is not None:
-        outputs[DISTANCE] = _tensor("DT_FLOAT", DISTANCE, 1)
-    signature = {
-        "inputs": {_INPUT: _tensor("DT_UINT8", _INPUT, *info.pixels.shape)},
-        "outputs": outputs,
-        "method_name": "tensorflow/serving/predict",
+        outputs[DISTANCE] = _tensor("DT_FLOAT", DISTANCE, -1)
+    of_pixels, of_bytes = _SIGNATURES.items()
+    inputs = {
+        of_pixels: _tensor("DT_UINT8", of_pixels[1], -1, *info.pixels.shape),
+        of_bytes: _tensor("DT_STRING", of_bytes[1], -1),
+    }
+    signatures = {
+        signature: {
+            "inputs": {name: tensor},
+            "outputs": outputs,
+            "method_name": "tensorflow/serving/predict",
+        }
+        for (signature, name), tensor in inputs.items()
     }
     name, version = served.name, str(served.version)
     return JsonAnswer(
         {
             "model_spec": {"name": name, "signature_name": "", "version": version},
-            "metadata": {"signature_def": {"signature_def": {_SIGNATURE: signature}}},
+            "metadata": {"signature_def": {"signature_def": signatures}},
         }
     )
 
 
 def _tensor(dtype: str, name: str, *sizes: int) -> dict[str, Any]:
-    dimensions = [{"size": str(size), "name": ""} for size in (-1, *sizes)]
+    dimensions = [{"size": str(size), "name": ""} for size in sizes]
     shape = {"dim": dimensions, "unknown_rank": False}
     return {"dtype": dtype, "tensor_shape": shape, "name": f"{name}:0"}

@@ -65,6 +65,14 @@ def load_interpreter(path: Path, num_threads: int | None) -> Any:
     return interpreter
 
 
+def interpreter_of(content: bytes, num_threads: int | None) -> Any:
+    """Return LiteRT's interpreter of the content of a `.tflite`, which is known to be right."""
+    with quiet_stderr():
+        interpreter = _interpreter_class()(model_content=content, num_threads=num_threads)
+        interpreter.allocate_tensors()
+    return interpreter
+
+
 def _output_places(interpreter: Any) -> dict[str, int]:
     """Return the index of the tensor of each output, by the name of the output."""
     details = interpreter.get_output_details()

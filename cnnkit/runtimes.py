@@ -51,6 +51,7 @@ class Predictor:
             `outputs` allows that itself.
         layers: returns the `keras.Model` from uint8 pixels to the outputs, if the file is not in a
             run and has layers; None otherwise.
+        prepare: turns uint8 pixels into the input of the file; None if the file takes the pixels.
     """
 
     path: Path
@@ -58,6 +59,7 @@ class Predictor:
     outputs: Outputs
     side_by_side: Outputs | None = None
     layers: Callable[[], Any] | None = None
+    prepare: Callable[[NDArray], NDArray] | None = None
 
     def for_threads(self) -> Predictor:
         """Return the same model for calls from several threads at a time, one image in each.

@@ -7,8 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cnnkit.data.sources.ignored import Ignored
 from cnnkit.default_folders import RUNS_FOLDER
+from cnnkit.errors import DataError, ImageError
 from cnnkit.foreign.chosen_model import find_chosen, load_chosen
 from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.prediction import Prediction, is_one_image, predict
@@ -71,6 +75,31 @@ class TrainedModel:
             return list(predict(self.predictor, named))
         sources = ImageSources(allow_private=allow_private_addresses)
         return list(predict(self.predictor, sources.find(named, Ignored())))
+
+    def embed(self, images: Iterable[str | Path | bytes]) -> NDArray:
+        """Return the features of images, float32 (num_images, num_features), in their order.
+
+        They are the input of the model's last dense layer.
+
+        Args:
+            images: paths, folders, globs, zip or tar archives, or the bytes of image files.
+
+        Raises:
+            DataError: an image cannot be read.
+            UsageError: the model has no dense layer, or does not show its layers.
+        """
+        from cnnkit.embedding.embed_images import features_of
+        from cnnkit.embedding.feature_extractor import feature_extractor
+
+        images = [images] if isinstance(images, str | Path | bytes) else images
+        named = [image if isinstance(image, bytes) else str(image) for image in images]
+        rows = []
+        extractor = feature_extractor(self.predictor)
+        for name, found in features_of(ImageSources().find(named, Ignored()), extractor):
+            if isinstance(found, ImageError):
+                raise DataError(f"{name} cannot be read: {found}", path=name) from found
+            rows.append(found)
+        return np.array(rows, np.float32).reshape(len(rows), extractor.width)
 
     def explain(
         self,

@@ -27,7 +27,7 @@ _LEVELS = [
     {"augmentation", "model"},
     {"runtimes", "litert", "openvino_folder", "prediction"},
     {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"}
-    | {"explanation", "doctor", "foreign", "quiz"},
+    | {"explanation", "doctor", "embedding", "foreign", "quiz"},
     {"training", "label_review"},
     {"report", "tuning", "serving"},
     {"api", "trained_model"},

@@ -74,6 +74,7 @@ class ForeignModel:
             partial(outputs, network.run),
             beside and partial(outputs, beside),
             None if network.keras is None else self._with_pixels,
+            made,
         )
 
     def _with_pixels(self) -> Any:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from cnnkit.errors import UsageError
 from cnnkit.files import PATHS_AS_THEY_ARE, atomic_write
@@ -18,6 +18,7 @@ from cnnkit.text import duration_text, shown
 if TYPE_CHECKING:
     from cnnkit.data.sources.ignored import Ignored
 
+Answer = TypeVar("Answer")
 _SECONDS_BETWEEN_NOTES = 10
 
 
@@ -94,10 +95,8 @@ def write_predictions(
         return _write(predictions, header, format_, topk, file, ignored)
 
 
-def with_pace(
-    predictions: Iterable[Prediction], note: Callable[[str], object]
-) -> Iterator[Prediction]:
-    """Yield predictions, and say every ten seconds how many there were and how fast they came."""
+def with_pace(predictions: Iterable[Answer], note: Callable[[str], object]) -> Iterator[Answer]:
+    """Yield answers, one per image, and say every ten seconds how many came, and how fast."""
     begin = said = time.perf_counter()
     number = 0
     for number, prediction in enumerate(predictions, 1):

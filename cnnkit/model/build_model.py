@@ -43,7 +43,7 @@ def build_model(config: Config, num_classes: int) -> Any:
         tensor = apply_layers(config.model.layers, tensor)
     else:
         tensor = _features(config, image)
-        tensor = apply_layers(_head(config, tensor), tensor, key)
+        tensor = apply_layers(head_layers(config, tensor), tensor, key)
     if len(tensor.shape) != 2:
         raise UsageError(
             f"model.{key} ends with a tensor of shape {tuple(tensor.shape[1:])}, but the output "
@@ -71,7 +71,7 @@ def _features(config: Config, image: Any) -> Any:
     return backbone(image)
 
 
-def _head(config: Config, features: Any) -> tuple[Call, ...]:
+def head_layers(config: Config, features: Any) -> tuple[Call, ...]:
     """Return the layers of `model.head`, or by default those that suit the features."""
     if config.model.head is not None:
         return config.model.head

@@ -12,6 +12,7 @@ from browser import shown_answer
 
 import cnnkit
 from cnnkit.data.pixels import PixelSettings, read_pixels
+from cnnkit.runs.run_files import contents_of
 
 pytest_plugins = ["browser_fixtures"]
 
@@ -90,6 +91,7 @@ def test_the_camera_is_followed_and_a_frame_can_be_kept(page):
 
 
 def test_the_keyboard_reaches_everything(page):
+    page.on("filechooser", lambda chooser: None)  # so that the dialog is caught in time
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "file"
     with page.expect_file_chooser():
@@ -167,6 +169,12 @@ def _pixels(page, path, settings):
         [base64.b64encode(path.read_bytes()).decode(), settings.to_dict()],
     )
     return np.reshape(found, settings.shape)
+
+
+def test_runs_rm_knows_every_file_of_the_folder(browser_run):
+    folder = browser_run.export / "browser"
+    others = contents_of(browser_run.folder).others
+    assert not [path for path in others if path.is_relative_to(folder)]
 
 
 def test_the_folder_has_what_its_readme_lists(browser_run):

@@ -33,6 +33,10 @@ _WRITTEN = tuple(
     export/saved_model/assets/cnnkit.json
     export/openvino/model.xml export/openvino/model.bin export/openvino/labels.txt
     export/openvino/cnnkit.json
+    export/browser/index.html export/browser/README.txt export/browser/model.tflite
+    export/browser/cnnkit.json export/browser/labels.txt export/browser/classifier.js
+    export/browser/pixels.js export/browser/litert/LICENSE export/browser/litert/index.js
+    export/browser/litert/wasm_utils.js export/browser/litert/litert_wasm_*internal.*
     features/*/features.html filters/filters.html filters-*/filters.html
     explanation/*/explanation.json explanation/*/*.npy
     explanation/*/map.html explanation/*/map.csv explanation/training_features.npz
@@ -45,7 +49,9 @@ _RUN_INSIDE = re.compile(r"fold[1-9][0-9]*|trial[0-9]{3,}")
 # What was being written when the process was killed: a file of `files.atomic_write`, and folders of
 # the checkpoint and of exports. The eight characters are those of Python's `tempfile`.
 _TEMPORARY_FILE = re.compile(r"\.(.+)\.[a-z0-9_]{8}")
-_TEMPORARY_FOLDER = re.compile(r"\.(new|keras|onnx|openvino|saved_model|tflite.*)-[a-z0-9_]{8}")
+_TEMPORARY_FOLDER = re.compile(
+    r"\.(new|browser|keras|onnx|openvino|saved_model|tflite.*)-[a-z0-9_]{8}"
+)
 
 
 @dataclass(frozen=True)

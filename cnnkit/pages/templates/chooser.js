@@ -13,26 +13,37 @@ function startChooser(answerPicture, showAnswer) {
 
   function answered(source, aloud) {
     waiting = { source, aloud, round };
-    answering ??= answerWaiting().finally(() => (answering = null));
+    answering ??= answerWaiting();
     return answering;
   }
 
   async function answerWaiting() {
-    while (waiting) {
-      const mine = waiting;
-      waiting = null;
-      byId("status").setAttribute("aria-live", mine.aloud ? "polite" : "off");
-      try {
-        const answer = await answerPicture(mine.source);
-        if (mine.round !== round) continue;
-        setFault("");
-        await showAnswer(answer);
-      } catch (error) {
-        if (mine.round !== round) continue;
-        await showAnswer(null);
-        setFault(error.message);
+    try {
+      while (waiting) {
+        const next = waiting;
+        waiting = null;
+        await answerOne(next);
       }
+    } finally {
+      answering = null;
     }
+  }
+
+  async function answerOne({ source, aloud, round: mine }) {
+    const status = byId("status");
+    status.setAttribute("aria-live", aloud ? "polite" : "off");
+    status.setAttribute("aria-busy", String(aloud)); // frames follow each other without flicker
+    let answer = null;
+    let fault = "";
+    try {
+      answer = await answerPicture(source);
+    } catch (error) {
+      fault = error.message;
+    }
+    status.setAttribute("aria-busy", "false");
+    if (mine !== round) return;
+    setFault(fault);
+    await showAnswer(answer);
   }
 
   function show(picture) {
@@ -102,8 +113,8 @@ function startChooser(answerPicture, showAnswer) {
     byId("start-camera").focus();
   }
 
-  byId("drop").addEventListener("click", (event) => {
-    if (event.target === byId("drop") || event.target === byId("hint")) byId("file").click();
+  byId("drop").addEventListener("click", () => {
+    if (!byId("hint").hidden) byId("file").click(); // while it is empty
   });
   byId("file").addEventListener("change", (event) => {
     choose(event.target.files);
@@ -142,7 +153,7 @@ function frameOf(video) {
   canvas.width = video.videoWidth;
   canvas.height = video.videoHeight;
   canvas.getContext("2d").drawImage(video, 0, 0);
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.95));
 }
 
 function cameraFault(error) {

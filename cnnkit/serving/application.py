@@ -83,7 +83,8 @@ async def _refusal(request: Request, refusal: Refusal) -> Response:
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
-    texts = {404: "There is no such address.", 405: "This address takes another method."}
+    allowed = (error.headers or {}).get("Allow", "another method")
+    texts = {404: "There is no such address.", 405: f"This address takes {allowed}."}
     facts = {"error": texts.get(error.status_code, str(error.detail)), "kind": "usage"}
     return JsonAnswer(facts, error.status_code, error.headers)
 

@@ -1,4 +1,7 @@
-"""The explanation of one image, computed in the process that has TensorFlow."""
+"""The explanation of one image, computed in the process that has TensorFlow.
+
+What only that process needs is imported there.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from cnnkit.explanation.explain_images import ImageExplainer, Question
 from cnnkit.foreign.how_to_read import HowToRead
-from cnnkit.plots.heat_overlay import heat_overlay
 from cnnkit.prediction import pixels_of
 from cnnkit.serving.served_models import FileState
 
@@ -46,6 +47,9 @@ class ExplainJob:
         Raises:
             CnnkitError: the image cannot be read, or the model cannot be explained like this.
         """
+        from cnnkit.explanation.explain_images import Question
+        from cnnkit.plots.heat_overlay import heat_overlay
+
         Image.MAX_IMAGE_PIXELS = self.image_pixels // 2  # decoding accepts twice as many
         explainer = _loaded(self.path, self.state, self.how)
         pixels = pixels_of(self.image, explainer.predictor.info.pixels)
@@ -66,7 +70,9 @@ class ExplainJob:
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(path: Path, state: FileState, how: HowToRead) -> ImageExplainer:
+def _loaded(path: Path, state: FileState, how: HowToRead) -> Any:
+    from cnnkit.explanation.explain_images import ImageExplainer
+
     return ImageExplainer(path, ["grad-cam"], how)
 
 

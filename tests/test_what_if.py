@@ -283,11 +283,11 @@ def _compare(config_path, open_page, folder, trials, seed):
     "name", ["digits_lenet5", "shapes_cnn", "alexnet", "googlenet", "mobilenet", "cifar10_resnet20"]
 )
 def test_random_edits_give_the_numbers_of_summary(name, open_page, tmp_path):
-    _compare(CONFIGS / f"{name}.yaml", open_page, tmp_path, 30, seed=1)
+    _compare(CONFIGS / f"{name}.yaml", open_page, tmp_path, 12, seed=1)
 
 
 def test_random_edits_of_every_kind_of_layer(odd, open_page, tmp_path):
-    _compare(odd, open_page, tmp_path, 150, seed=2)
+    _compare(odd, open_page, tmp_path, 60, seed=2)
 
 
 @pytest.mark.slow

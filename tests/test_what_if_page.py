@@ -12,7 +12,6 @@ from cnnkit.arithmetic import times
 from cnnkit.config import load_config
 from cnnkit.explore.summarize import summarize
 from cnnkit.explore.what_if.what_if_page import page_data, write_what_if
-from configs import SMALL
 
 _LENET = CONFIGS / "digits_lenet5.yaml"
 _WITH_BACKBONE = """
@@ -93,6 +92,10 @@ def test_what_is_no_number_is_refused_and_the_last_one_stays(lenet):
         )
         assert kernel.get_attribute("aria-invalid") == "true"
         assert "28 x 28 x 6" in _row(page, 1).text_content()
+    _field(page, 1, "filters").fill("8")  # another field does not hide what is wrong
+    assert "1 conv, kernel: type" in page.get_by_role("alert").text_content()
+    assert "28 x 28 x 8" in _row(page, 1).text_content()
+    _field(page, 1, "filters").fill("6")
     kernel.fill("3")
     assert page.get_by_role("alert").text_content() == ""
     assert kernel.get_attribute("aria-invalid") == "false"
@@ -238,9 +241,24 @@ def test_what_cannot_be_written_is_refused(words, text, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_folder_is_read_by_its_config(tmp_path, monkeypatch):
+_TINY = """
+data: {source: digits, image_size: 8, color_mode: grayscale}
+model: {layers: [{conv: {filters: 4, kernel_size: 3}}, flatten]}
+"""
+
+
+def test_a_run_is_read_by_its_config_and_as_a_backbone(tmp_path, monkeypatch, open_page):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.yaml").write_text(SMALL)
+    (tmp_path / "tiny.yaml").write_text(_TINY)
     assert run("train", "tiny.yaml", "--epochs", "1", "--name", "tiny").exit_code == 0
-    found = run("what-if", "runs/tiny", "--json")
-    assert json.loads(found.stdout)["file"] == "tiny.what-if.html"
+    assert json.loads(run("what-if", "runs/tiny", "--json").stdout)["num_layers"] == 3
+    assert (tmp_path / "tiny.what-if.html").is_file()
+    use = _TINY.partition("model")[0] + "model: {backbone: {run: runs/tiny}, tta: flips}\n"
+    (tmp_path / "use.yaml").write_text(use)
+    assert run("what-if", "use.yaml").exit_code == 0
+    page = open_page(tmp_path / "use.what-if.html")
+    assert "runs/tiny" in _row(page, 0).text_content()
+    _, totals = _summary_numbers(tmp_path / "use.yaml")
+    # the last map is inside the backbone, which ends with flatten
+    expected = [*totals, "3 x 3 of 8 x 8 pixels"]
+    assert page.locator("#totals dd").all_text_contents() == expected

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnkit.arithmetic import SHORTCUT
 from cnnkit.config import Call, Config
 from cnnkit.explore.summarize import config_and_classes, summary_of_built
 from cnnkit.explore.what_if.editable_layers import LARGEST, editable_nodes, entries
@@ -22,7 +23,7 @@ class WrittenPage:
 
     Args:
         file: the HTML file.
-        num_layers: how many layers can be seen on it, blocks included.
+        num_layers: how many layers are on it, blocks and the output layer included.
     """
 
     file: str
@@ -66,7 +67,8 @@ def write_what_if(
         "cnnkit.explore.what_if", "what_if.html", title=f"What if? {name}", data=data
     )
     write_text(output, page)
-    return WrittenPage(str(output), len(data["nodes"]) + 1)
+    written = [node for node in data["nodes"] if node["kind"] != SHORTCUT]
+    return WrittenPage(str(output), len(written) + 1)
 
 
 def page_data(config: Config, num_classes: int) -> dict[str, Any]:
@@ -109,8 +111,7 @@ def _backbone(config: Config, num_classes: int) -> tuple[Sequence[Call], dict[st
     layer = model.get_layer("backbone")
     row = {
         "name": "backbone",
-        "text": backbone.name or "",
-        "image": list(model.input_shape[1:]),
+        "text": backbone.name or str(backbone.hub or backbone.run or backbone.file),
         "shape": list(layer.output.shape[1:]),
     }
     return head_layers(config, layer.output), {**row, **_costs(model, config)}
@@ -126,14 +127,21 @@ def _costs(model: Any, config: Config) -> dict[str, Any]:
             sum(math.prod(weight.shape) for weight in weights)
             for weights in (layer.trainable_weights, layer.non_trainable_weights)
         )
-        return {"parameters": trained, "fixed": fixed, "multiply_adds": None, "field": None}
+        return {
+            "parameters": trained,
+            "fixed": fixed,
+            "multiply_adds": None,
+            "field": None,
+            "seen": None,
+        }
     rows = [row for row in summary.rows if row.path[0] <= last]
     costs = [row.multiply_adds for row in rows]
-    end = rows[-1]
+    end, maps = rows[-1], [row for row in rows if len(row.output_shape or ()) == 3]
     field = {"size": end.receptive_field, "stride": end.field_stride, "start": end.field_start}
     return {
         "parameters": sum(row.parameters or 0 for row in rows),
         "fixed": sum(row.non_trainable for row in rows),
         "multiply_adds": None if None in costs else sum(costs),
         "field": field if end.receptive_field else None,
+        "seen": maps[-1].receptive_field if maps else None,
     }

@@ -11,6 +11,8 @@ const make = (name, attributes = {}, ...inside) => {
 const WORDS = {kernel_size: "kernel", pool_size: "window", strides: "stride", dilation_rate: "dilation"};
 const COLUMNS = ["output", "parameters", "multiply-adds", "receptive field"];
 
+// `autocomplete: off`: on a reload, Firefox would fill in the numbers that were typed before.
+
 // --- what can be changed: `read` and `write` one value, `start` is the value of the config
 
 function settingsOf(node, index) {
@@ -45,7 +47,7 @@ const entryAt = path => path.reduce((place, part) => place.stacks?.[part] ?? pla
 function fieldOf(setting, place) {
   const {word, most, start} = setting, ariaLabel = `${place}, ${word}`;
   if (setting.name === "padding") {
-    const select = make("select", {ariaLabel}, ...["valid", "same"].map(text => make("option", {textContent: text})));
+    const select = make("select", {ariaLabel, autocomplete: "off"}, ...["valid", "same"].map(text => make("option", {textContent: text})));
     select.value = setting.read();
     select.addEventListener("change", () => { setting.write(select.value); show(); });
     setting.fill = () => { select.value = setting.read(); };
@@ -53,24 +55,23 @@ function fieldOf(setting, place) {
   }
   // Without strides, the windows of a pooling touch.
   const input = make("input", {
-    ariaLabel, type: "number", min: 1, max: most, step: 1, value: setting.read() ?? "", inputMode: "numeric"});
+    ariaLabel, type: "number", autocomplete: "off", min: 1, max: most, step: 1, value: setting.read() ?? "", inputMode: "numeric"});
   if (start === null) input.placeholder = "= size";
   input.addEventListener("input", () => {
     const text = input.value.trim(), value = Number(text), isEmpty = text === "" && !input.validity.badInput;
     const isFine = isEmpty ? start === null : Number.isInteger(value) && value >= 1 && value <= most && !input.validity.badInput;
     input.ariaInvalid = String(!isFine);
-    wrong = isFine ? "" : `${ariaLabel}: type a whole number from 1 to ${counted(most)}. ` +
-      `The page still shows ${setting.read() ?? "the size of the window"}.`;
     if (isFine) setting.write(isEmpty ? null : value);
+    setting.wrong = isFine ? "" : `${ariaLabel}: type a whole number from 1 to ${counted(most)}. ` +
+      `The page still shows ${setting.read() ?? "the size of the window"}.`;
     show();
   });
-  setting.fill = () => { input.value = setting.read() ?? ""; input.ariaInvalid = "false"; };
+  setting.fill = () => { input.value = setting.read() ?? ""; input.ariaInvalid = "false"; setting.wrong = ""; };
   return make("label", {}, word, input);
 }
 
 // --- the rows
 
-let wrong = "";
 const bodies = [];
 
 function addBody({name, text = "", depth = 0, settings = [], path = null}) {
@@ -92,8 +93,9 @@ function addBody({name, text = "", depth = 0, settings = [], path = null}) {
 
 const inputName = data.base ? data.base.name : "image";
 addBody({name: inputName, text: data.base ? data.base.text : "", settings: data.base ? [] : imageSettings()});
+let count = 0;  // without shortcuts, which are not written in the config
 data.nodes.forEach((node, index) => addBody({
-  name: `${index + 1} ${node.name}`, text: node.text, depth: node.depth, settings: settingsOf(node, index), path: node.path,
+  name: node.kind === "Shortcut" ? node.name : `${count += 1} ${node.name}`, text: node.text, depth: node.depth, settings: settingsOf(node, index), path: node.path,
 }));
 addBody({name: "output", text: data.output.text});
 const allSettings = bodies.flatMap(each => each.settings);
@@ -118,15 +120,17 @@ function tableOf({nodes, input_shape, base, output}) {
       row.shape ? times(row.shape) : "?", number(row.parameters === null ? null : row.parameters + row.fixed),
       number(row.multiplyAdds), row.field ? pair(row.field.size) : ""]),
     lines: known.map((row, i) => row && i ? formulasOf(row) : []),
-    totals: totalsOf(known.filter(Boolean), base ? base.image : input_shape, !fault),
+    totals: totalsOf(known.filter(Boolean), base, input_shape, !fault),
   };
 }
 
-function totalsOf(rows, image, isWhole) {
+function totalsOf(rows, base, image, isWhole) {
   const shown = text => isWhole ? text : "–";
   const total = key => rows.some(row => row[key] === null) ? null : sum(rows.map(row => row[key]));
   const trained = total("parameters"), fixed = total("fixed"), costs = total("multiplyAdds");
-  const maps = rows.filter(row => row.shape?.length === 3), seen = maps.at(-1)?.field?.size;
+  const maps = rows.filter(row => row.shape?.length === 3);
+  // A backbone that ends with a row of numbers has its last map inside.
+  const seen = maps.length ? maps.at(-1).field?.size : base?.seen;
   return {
     "parameters": shown(trained === null ? "?" : counted(trained + fixed)),
     "not trained": shown(counted(fixed)),
@@ -158,7 +162,8 @@ function show() {
     each.lines.replaceChildren(...(table.lines[i] ?? []).map(text => make("div", {textContent: text})));
     each.lines.parentNode.hidden = !withLines || !table.lines[i]?.length;
   });
-  byId("fault").textContent = wrong || (table.fault ? table.fault.text : "");
+  const wrong = allSettings.find(setting => setting.wrong);
+  byId("fault").textContent = wrong ? wrong.wrong : table.fault ? table.fault.text : "";
   byId("totals").replaceChildren(...Object.entries(table.totals).map(([name, text]) =>
     make("div", {}, make("dt", {textContent: name}), make("dd", {}, text, ...(text === "–" ? [] : wasText(text, before.totals[name]))))));
   byId("copied").textContent = "";
@@ -206,7 +211,6 @@ byId("copy").addEventListener("click", async () => {
     ? `Copied. It replaces model.${data.key} of the config.` : "Copy the text below with Ctrl-C.";
 });
 byId("reset").addEventListener("click", () => {
-  wrong = "";
   for (const setting of allSettings) {
     if (setting.read() !== setting.start) setting.write(setting.start);
     setting.fill();

@@ -116,6 +116,7 @@ def test_a_file_that_is_no_picture_is_refused_in_words(page, photographs, tmp_pa
         "This browser cannot read that file as a picture."
     )
     assert page.locator("#bars li").count() == 0 and page.locator("#said").inner_text() == ""
+    assert page.locator("#hint").inner_text() == "This browser cannot show that file."
     page.locator("#file").set_input_files(photographs[0])
     shown_answer(page)
     assert not page.get_by_role("alert").is_visible()

@@ -3,6 +3,7 @@
 // that come meanwhile, only the newest.
 
 const byId = (id) => document.getElementById(id);
+const HINT = byId("hint").textContent;
 
 function startChooser(answerPicture, showAnswer) {
   const camera = byId("camera");
@@ -56,6 +57,11 @@ function startChooser(answerPicture, showAnswer) {
     return answered(picture, true);
   }
 
+  function showHint(text) {
+    byId("hint").textContent = text;
+    display(byId("hint"));
+  }
+
   function display(element) {
     for (const each of byId("drop").children) each.hidden = each !== element;
     byId("drop").classList.toggle("full", element !== byId("hint"));
@@ -98,7 +104,7 @@ function startChooser(answerPicture, showAnswer) {
     stream = null;
     round++; // the answer for its last frame comes too late
     camera.srcObject = null;
-    display(byId("hint"));
+    showHint(HINT);
     setCameraButtons(false);
   }
 
@@ -113,6 +119,7 @@ function startChooser(answerPicture, showAnswer) {
     byId("start-camera").focus();
   }
 
+  byId("shown").addEventListener("error", () => showHint("This browser cannot show that file."));
   byId("drop").addEventListener("click", () => {
     if (!byId("hint").hidden) byId("file").click(); // while it is empty
   });

@@ -112,6 +112,8 @@ def test_each_format_can_be_exported_alone(trained_run, tmp_path):
         assert list(export_run(run, [name]).formats) == [name]
     assert sorted(os.listdir(run.export)) == [
         "labels.txt", "model.keras", "model.onnx", "model.tflite", "openvino", "parity.json",
+        "predict_keras.py", "predict_onnx.py", "predict_openvino.py", "predict_saved_model.py",
+        "predict_tflite.py",
         "saved_model",
     ]  # fmt: skip
 
@@ -174,7 +176,12 @@ def test_every_block_trains_and_exports_to_every_format(tiny_config, tmp_path):
 def test_another_folder_is_written_if_nothing_else_is_in_the_way(trained_run, tmp_path):
     output = tmp_path / "new" / "exports"
     export_run(trained_run, ["tflite"], output=output)
-    assert sorted(os.listdir(output)) == ["labels.txt", "model.tflite", "parity.json"]
+    assert sorted(os.listdir(output)) == [
+        "labels.txt",
+        "model.tflite",
+        "parity.json",
+        "predict_tflite.py",
+    ]
     export_run(trained_run, ["tflite"], output=output)  # an earlier export may be replaced
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "labels.txt").write_text("mine")

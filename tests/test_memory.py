@@ -161,8 +161,8 @@ def _raise_oom(*args, **kwargs):
 
 @pytest.mark.parametrize("command", ["predict", "evaluate", "export"])
 def test_a_model_that_does_not_fit_is_one_sentence(command, trained_run, tmp_path, monkeypatch):
-    import cnnkit.export.exporting as exporting
-    import cnnkit.runtimes as runtimes
+    import cnnkit.export.original as original
+    import cnnkit.model.mirrored_model as mirrored_model
     from cnnkit.backend import keras
 
     shutil.copytree(trained_run.folder, tmp_path / "runs" / "tiny")
@@ -170,8 +170,8 @@ def test_a_model_that_does_not_fit_is_one_sentence(command, trained_run, tmp_pat
     model = keras.Sequential([keras.layers.Dense(len(run.class_names())), keras.layers.Softmax()])
     model.build((None, 1))
     monkeypatch.setattr(type(model), "__call__", _raise_oom)
-    monkeypatch.setattr(runtimes, "load_keras_model", lambda path: model)
-    monkeypatch.setattr(exporting, "load_keras_model", _raise_oom)
+    monkeypatch.setattr(mirrored_model, "load_keras_model", lambda path: model)
+    monkeypatch.setattr(original, "load_answering_model", _raise_oom)
     write_tiny_images(tmp_path / "images", images_per_class=1)
     images = [tmp_path / "images" / "red" / "0.png"] if command == "predict" else []
     chosen = [run.folder] if command == "export" else ["--model", run.best]

@@ -70,9 +70,11 @@ def export(
     These three are judged by their accuracy on the test images.
     """
     from cnnkit.export import export_run
+    from cnnkit.report.exported_card import write_exported_card
     from cnnkit.runs import find_run
 
     found = find_run(one_model(run, model), runs_folder, say)
     options = {"output": output, "limit": limit, "allow_drop": allow_drop}
     export = export_run(found, formats, **options, note=say)
+    write_exported_card(found, export, say)
     show(export, as_json, failure=export.failure())

@@ -12,6 +12,12 @@ _EXIF = (0x45, 0x78, 0x69, 0x66, 0, 0)  # "Exif" and two zeros
 _ORIENTATION_TAG = 0x0112
 _MOST_SEGMENTS = 64  # of a JPEG before its picture
 _MOST_ENTRIES = 512  # of a directory of tags
+# For the orientations 1 to 8: whether rows become columns, and which of (down, right) are mirrored
+# then.
+_TURNS = (
+    (False, False, False), (False, False, True), (False, True, True), (False, True, False),
+    (True, False, False), (True, False, True), (True, True, True), (True, True, False),
+)  # fmt: skip
 
 
 def exif_orientation(content: tf.Tensor) -> tf.Tensor:
@@ -33,15 +39,16 @@ def upright(picture: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
         axes = [axis for axis, mirrored in enumerate((down, right)) if mirrored]
         return tf.reverse(result, axes) if axes else result
 
-    # For 1 to 8: whether rows become columns, and which axes are mirrored then.
-    turns = [
-        (False, False, False), (False, False, True), (False, True, True), (False, True, False),
-        (True, False, False), (True, False, True), (True, True, True), (True, True, False),
-    ]  # fmt: skip
-    branches = [lambda turn=turn: turned(*turn) for turn in turns]
+    branches = [lambda turn=turn: turned(*turn) for turn in _TURNS]
     result = tf.switch_case(orientation - 1, branches)
     result.set_shape([None, None, picture.shape[2]])
     return result
+
+
+def mirrored_axes(orientation: tf.Tensor) -> tf.Tensor:
+    """Return for height and width whether `upright` mirrors them, as float32 (2,) of 0 and 1."""
+    mirrored = [[float(down), float(right)] for _, down, right in _TURNS]
+    return tf.gather(tf.constant(mirrored), orientation - 1)
 
 
 def _orientation_of_jpeg(data: tf.Tensor) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,10 +59,14 @@ class Export:
             for values in self.formats.values()
         ]
         lines = [table_text(["file", *_NUMBERS], rows, right=_NUMBERS)]
-        for name, values in self.formats.items():
-            lines += [f"{name}: {sentence}" for sentence in _sentences(values)]
+        lines += self.sentences()
         use = FORMATS[next(iter(self.formats))].use.format(quoted(rows[0][0]))
         return "\n".join([*lines, f"next: {use}"])
+
+    def sentences(self) -> Iterator[str]:
+        """Yield what was measured of each format, besides the numbers of the table."""
+        for name, values in self.formats.items():
+            yield from (f"{name}: {sentence}" for sentence in _sentences(values))
 
     def failure(self) -> GateError | None:
         """Return the error for formats that lose too much accuracy, or None."""
@@ -75,7 +80,7 @@ class Export:
         return GateError(
             "\n".join(lines) + f"\nThe accuracy may fall by {_points(self.allowed_drop)}. Take a "
             f"format with larger numbers (tflite-float16, tflite), or allow it: --allow-drop "
-            f"{-(-worst // 0.1) / 10:g}"
+            f"{math.ceil(10 * worst) / 10:g}"
         )
 
 

@@ -17,6 +17,7 @@ from cnnkit.export.exported import Export
 from cnnkit.export.formats import FORMATS, Format
 from cnnkit.export.golden import DEFAULT_LIMIT, check_parity
 from cnnkit.export.judgement import HeldOut, milliseconds
+from cnnkit.export.stand_alone_scripts import write_script
 from cnnkit.files import write_text
 from cnnkit.memory import explaining_lack_of_memory, this_computer_has
 from cnnkit.model.model_info import LABELS_NAME
@@ -25,6 +26,7 @@ from cnnkit.runtimes import predictor_of
 from cnnkit.text import size_text
 from cnnkit.utf8_paths import utf8_alias
 
+CARD_NAME = "model_card.md"  # `cnnkit.report` writes it
 DEFAULT_DROP = 1.0  # percentage points
 
 
@@ -64,7 +66,9 @@ def export_run(
     if missing:
         raise lacking(run, missing)
     chosen = _chosen(formats, note)
-    folder = check_export_folder(run, output, [kind.file for kind in chosen.values()])
+    kinds = chosen.values()
+    names = [name for kind in kinds for name in (kind.file, kind.script) if name]
+    folder = check_export_folder(run, output, [*names, CARD_NAME])
     status = note_unfinished(run, note)
     with explaining_lack_of_memory(lambda: _need(run)):
         return _Writing(run, folder, limit, allow_drop, note).write(chosen, status)
@@ -116,6 +120,9 @@ class _Writing:
             num_images = len(self.original.golden.pixels)
             write_parity(self.folder, limit=self.limit, num_images=num_images, formats=found)
         write_text(self.folder / LABELS_NAME, self.original.info.labels())
+        alone = [formats[name] for name, values in found.items() if "needs_cnnkit" not in values]
+        for script in {kind.script for kind in alone if kind.script}:
+            write_script(self.folder, script)
         return Export(self.folder, found, status, self.refused, self.allow_drop)
 
     def _export_one(self, name: str, kind: Format) -> tuple[dict[str, Any], bool]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
+_TFLITE_SCRIPT = "predict_tflite.py"
+
 
 @dataclass(frozen=True)
 class Format:
@@ -31,6 +33,7 @@ class Format:
         by_default: whether it is written if no format is chosen.
         is_judged: whether its numbers are smaller than float32, so that it is judged by its
             accuracy on held-out images instead of by the differences of probabilities.
+        script: that predicts with it and does not need cnnkit, such as `predict_onnx.py`.
         extra: of the installation that writes it, as in `pip install "cnnkit[onnx]"`.
         packages: that this extra brings.
     """
@@ -41,6 +44,7 @@ class Format:
     use: str = "cnnkit predict IMAGE --model {}"
     by_default: bool = True
     is_judged: bool = False
+    script: str = ""
     extra: str = ""
     packages: tuple[str, ...] = ()
 
@@ -110,11 +114,14 @@ def _openvino(original: Original, path: Path) -> Facts:
 
 
 def _keras(original: Original, path: Path) -> Facts:
+    from cnnkit.model.backbones.own_models import layers_of
     from cnnkit.model.model_info import append_info
 
     original.model.save(path)
     append_info(path, original.info)  # a .keras file is a ZIP archive
-    return {}
+    # Keras knows the layer of a TF Hub module only if cnnkit is imported.
+    has_hub = any(type(layer).__name__ == "HubModule" for layer in layers_of(original.model))
+    return {"needs_cnnkit": True} if has_hub else {}
 
 
 def _browser(original: Original, path: Path) -> Facts:
@@ -124,19 +131,37 @@ def _browser(original: Original, path: Path) -> Facts:
     return {}
 
 
+_SMALLER: dict[str, Any] = {
+    "by_default": False,
+    "is_judged": True,
+    "script": _TFLITE_SCRIPT,
+}
+
 FORMATS: Mapping[str, Format] = {
-    "saved_model": Format("saved_model", _saved_model),
-    "keras": Format("model.keras", _keras),
-    "tflite": Format("model.tflite", _tflite),
+    "saved_model": Format("saved_model", _saved_model, script="predict_saved_model.py"),
+    "keras": Format("model.keras", _keras, script="predict_keras.py"),
+    "tflite": Format("model.tflite", _tflite, script=_TFLITE_SCRIPT),
     "tflite-float16": Format(
         "model_float16.tflite", _float16_tflite, by_default=False, is_judged=True
     ),
     "tflite-dynamic": Format(
         "model_dynamic.tflite", _dynamic_tflite, by_default=False, is_judged=True
     ),
-    "tflite-int8": Format("model_int8.tflite", _int8_tflite, by_default=False, is_judged=True),
-    "onnx": Format("model.onnx", _onnx, extra="onnx", packages=("tf2onnx", "onnx", "onnxruntime")),
-    "openvino": Format("openvino", _openvino, extra="openvino", packages=("openvino",)),
+    "tflite-int8": Format("model_int8.tflite", _int8_tflite, **_SMALLER),
+    "onnx": Format(
+        "model.onnx",
+        _onnx,
+        script="predict_onnx.py",
+        extra="onnx",
+        packages=("tf2onnx", "onnx", "onnxruntime"),
+    ),
+    "openvino": Format(
+        "openvino",
+        _openvino,
+        script="predict_openvino.py",
+        extra="openvino",
+        packages=("openvino",),
+    ),
     # It downloads LiteRT.js, so it must be asked for.
     "browser": Format(
         "browser",

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from cnnkit.backend import tf
 from cnnkit.data.pixels import PixelSettings
-from cnnkit.export.exif_in_graph import exif_orientation, upright
+from cnnkit.export.exif_in_graph import exif_orientation, mirrored_axes, upright
 
+_RATIOS = (1, 2, 4, 8)  # by which a JPEG can be decoded smaller
 _BITS = 28  # the place of a BMP's bits per pixel
 _GREY = (0.299, 0.587, 0.114)  # of red, green and blue; ITU-R BT.601, as Pillow has it
 
@@ -29,33 +30,57 @@ def pixels_function(settings: PixelSettings) -> Callable[[tf.Tensor], tf.Tensor]
     """
 
     def pixels(content: tf.Tensor) -> tf.Tensor:
-        picture = upright(_decoded(content, settings), exif_orientation(content))
-        return tf.cast(tf.clip_by_value(tf.round(_resized(picture, settings)), 0, 255), tf.uint8)
+        stored, part = _decoded(content, settings)
+        orientation = exif_orientation(content)
+        picture = upright(stored, orientation)
+        part = tf.where(orientation > 4, part[::-1], part)  # these lay on their side
+        size = tf.cast(tf.shape(picture)[:2], tf.float32)
+        # What the last rows and columns have too much is at the beginning of a mirrored picture.
+        begin = mirrored_axes(orientation) * size * (1 - part)
+        resized = _resized(picture, begin, size * part, settings)
+        return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
 
     spec = tf.TensorSpec(settings.shape, tf.uint8)
     return lambda contents: tf.map_fn(pixels, contents, fn_output_signature=spec)
 
 
-def _decoded(content: tf.Tensor, settings: PixelSettings) -> tf.Tensor:
-    """Return the picture (height, width, channels) as float32, without transparency."""
+def _decoded(content: tf.Tensor, settings: PixelSettings) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return a picture as it is stored, and what part of its pixels it has.
 
-    def jpeg() -> tf.Tensor:
-        # This method is that of Pillow; TensorFlow's default is faster and less exact.
-        decoded = tf.io.decode_jpeg(
-            content, channels=settings.channels, dct_method="INTEGER_ACCURATE"
-        )
-        return tf.cast(decoded, tf.float32)
+    Returns:
+        The picture (height, width, channels) as float32, without transparency, and float32 (2,):
+        the exact (height, width) of a JPEG that is decoded at a smaller size, divided by that of
+        the picture, which is rounded up.
+    """
 
-    def other() -> tf.Tensor:
+    def jpeg() -> tuple[tf.Tensor, tf.Tensor]:
+        size = tf.io.extract_jpeg_shape(content)[:2]
+        # As Pillow does for `read_pixels`: at least twice the wanted size is left.
+        most = tf.reduce_min(size // (2 * max(settings.image_size)))
+        choice = tf.reduce_sum(tf.cast(most >= tf.constant(_RATIOS[1:]), tf.int32))
+        branches = [lambda ratio=ratio: _jpeg(content, settings, ratio) for ratio in _RATIOS]
+        decoded = tf.switch_case(choice, branches)
+        exact = tf.cast(size, tf.float32) / tf.cast(tf.gather(_RATIOS, choice), tf.float32)
+        return decoded, exact / tf.cast(tf.shape(decoded)[:2], tf.float32)
+
+    def other() -> tuple[tf.Tensor, tf.Tensor]:
         with tf.control_dependencies([_no_palette(content)]):
             data = tf.identity(content)
         decoded = tf.io.decode_image(data, channels=0, expand_animations=False)
         decoded.set_shape([None, None, None])
-        return _without_transparency(tf.cast(decoded, tf.float32), settings)
+        return _without_transparency(tf.cast(decoded, tf.float32), settings), tf.ones(2)
 
-    picture = tf.cond(tf.io.is_jpeg(content), jpeg, other)
+    picture, part = tf.cond(tf.io.is_jpeg(content), jpeg, other)
     picture.set_shape([None, None, settings.channels])
-    return picture
+    return picture, part
+
+
+def _jpeg(content: tf.Tensor, settings: PixelSettings, ratio: int) -> tf.Tensor:
+    # This method is that of Pillow; TensorFlow's default is faster and less exact.
+    decoded = tf.io.decode_jpeg(
+        content, channels=settings.channels, ratio=ratio, dct_method="INTEGER_ACCURATE"
+    )
+    return tf.cast(decoded, tf.float32)
 
 
 def _no_palette(content: tf.Tensor) -> tf.Operation:
@@ -81,20 +106,29 @@ def _without_transparency(picture: tf.Tensor, settings: PixelSettings) -> tf.Ten
     return tf.floor(tf.reduce_sum(colours * tf.constant(_GREY), axis=-1, keepdims=True) + 0.5)
 
 
-def _resized(picture: tf.Tensor, settings: PixelSettings) -> tf.Tensor:
-    """Return float32 (height, width, channels) by the run's resize policy."""
+def _resized(
+    picture: tf.Tensor, begin: tf.Tensor, shown: tf.Tensor, settings: PixelSettings
+) -> tf.Tensor:
+    """Return float32 (height, width, channels) by the run's resize policy.
+
+    Args:
+        picture: (height, width, channels), upright.
+        begin: (down, right), where the part begins that is shown.
+        shown: (height, width) of that part.
+        settings: size, policy and background.
+    """
     height, width = settings.image_size
     wanted = tf.constant([height, width], tf.float32)
-    shown = tf.cast(tf.shape(picture)[:2], tf.float32)
     scales = wanted / shown
     if settings.resize == "stretch":
-        return _scaled(picture, (height, width), scales, tf.zeros(2))
+        return _scaled(picture, (height, width), scales, -begin * scales)
     if settings.resize == "crop":
         scale = tf.fill([2], tf.reduce_max(scales))
-        return _scaled(picture, (height, width), scale, (wanted - shown * scale) / 2)
+        shift = (wanted - shown * scale) / 2 - begin * scale
+        return _scaled(picture, (height, width), scale, shift)
     inner = tf.clip_by_value(tf.round(shown * tf.reduce_min(scales)), 1, wanted)
-    size = tf.cast(inner, tf.int32)
-    scaled = _scaled(picture, size, inner / shown, tf.zeros(2))
+    size, scale = tf.cast(inner, tf.int32), inner / shown
+    scaled = _scaled(picture, size, scale, -begin * scale)
     before = tf.cast(tf.round((wanted - inner) / 2), tf.int32)
     after = [height, width] - size - before
     paddings = tf.stack([[before[0], after[0]], [before[1], after[1]], [0, 0]])

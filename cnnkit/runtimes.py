@@ -222,8 +222,7 @@ def _keras_predictor(path: Path) -> Predictor:
     info = info_of_keras(path)
     # An export answers as it is; the weights of a run may have to be mirrored.
     model = load_keras_model(path) if has_appended_info(path) else load_answering_model(path)
-    output = model.output[PROBABILITIES] if isinstance(model.output, dict) else model.output
-    units = output.shape[-1]
+    units = model.outputs[-1].shape[-1]  # a distance comes before them
     if units != (1 if info.output == "sigmoid" else len(info.class_names)):
         classes = count_of(len(info.class_names), "class", "classes")
         raise UsageError(

@@ -34,6 +34,7 @@ from cnnkit.openvino_folder import is_openvino, openvino_outputs
 from cnnkit.quiet import quiet_stderr
 from cnnkit.runs import Run, find_run, lacking, run_of_file
 from cnnkit.text import count_of
+from cnnkit.usable_cores import usable_cores
 from cnnkit.utf8_paths import utf8_alias
 
 Note = Callable[[str], Any]
@@ -157,7 +158,7 @@ def _predictor_of_file(path: Path) -> Predictor:
             path,
             read_appended_info(path),
             # One image is answered by one call, so all cores may work on it.
-            litert_outputs(path, num_threads=os.cpu_count()),
+            litert_outputs(path, num_threads=usable_cores()),
             copies_for_threads(lambda: litert_outputs(path, num_threads=1), most=most_copies(path)),
         )
     if path.suffix == ".onnx":
@@ -197,8 +198,11 @@ def onnx_session(path: Path) -> Any:
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     damages = errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail
+    options = onnxruntime.SessionOptions()
+    if usable_cores() < (os.cpu_count() or 1):  # otherwise it knows better which ones are real
+        options.intra_op_num_threads = usable_cores()
     with naming_damage(path, *damages), utf8_alias(path) as alias:
-        return onnxruntime.InferenceSession(str(alias), providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(alias), options, providers=["CPUExecutionProvider"])
 
 
 def _onnx_predictor(path: Path) -> Predictor:

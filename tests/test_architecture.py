@@ -20,6 +20,7 @@ _ROOT = Path(cnnkit.__file__).parent
 _LEVELS = [
     {"errors", "text", "files", "output_guard", "lean_imports", "locks", "memory", "progress"}
     | {"new_folders", "default_folders", "quiet", "streams", "tables", "utf8_paths", "version"}
+    | {"usable_cores"}
     | {"pages"},
     {"arithmetic", "metrics", "backbone_networks", "learning_rate_schedules"},
     {"config"},
@@ -27,7 +28,7 @@ _LEVELS = [
     {"augmentation", "model"},
     {"runtimes", "litert", "openvino_folder", "prediction"},
     {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"}
-    | {"explanation", "doctor", "embedding", "foreign", "quiz"},
+    | {"benchmark", "explanation", "doctor", "embedding", "foreign", "quiz"},
     {"training", "label_review"},
     {"report", "tuning", "serving"},
     {"api", "trained_model"},

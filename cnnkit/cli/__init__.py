@@ -31,5 +31,5 @@ main.add_section("Train", ["train", "tune", "schedule", "lr-find", "runs"])
 main.add_section(
     "Judge", "evaluate diagnose calibrate compare report explain features filters".split()
 )
-main.add_section("Use", ["predict", "serve", "watch", "embed", "export", "doctor"])
+main.add_section("Use", ["predict", "serve", "watch", "embed", "export", "benchmark", "doctor"])
 main.add_section("Teach", ["what-if", "quiz"])

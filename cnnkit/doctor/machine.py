@@ -17,6 +17,7 @@ from cnnkit.errors import CnnkitError
 from cnnkit.memory import computer_memory
 from cnnkit.model.backbones.package_weights import package_weights
 from cnnkit.text import count_of, size_text
+from cnnkit.usable_cores import usable_cores
 from cnnkit.version import VERSION
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert", "tensorflow-hub", "onnx")
@@ -71,8 +72,7 @@ def _processor() -> str:
     flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)", info, re.MULTILINE)
     known = flags[1].split() if flags else []
     instructions = ", ".join(one for one in _INSTRUCTIONS if one in known)
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = count_of(usable or 1, "core")
+    cores = count_of(usable_cores(), "core")
     return f"{name}, {cores}" + (f", {instructions}" if instructions else "")
 
 

@@ -79,7 +79,11 @@ def _exists(path: Path, runs_folder: Path) -> bool:
 
 
 def load_chosen(
-    path: Path, how: HowToRead = _AS_THE_FILE_SAYS, note: Note = warnings.warn
+    path: Path,
+    how: HowToRead = _AS_THE_FILE_SAYS,
+    note: Note = warnings.warn,
+    *,
+    is_one_of_several: bool = False,
 ) -> Predictor:
     """Load what `find_chosen` has found.
 
@@ -87,6 +91,8 @@ def load_chosen(
         path: a model file or a SavedModel folder.
         how: what the user says about a file that cnnkit did not write.
         note: called with a sentence that says how such a file is read.
+        is_one_of_several: whether `how` may be about other models, so that it is not refused for a
+            file that cnnkit wrote.
 
     Raises:
         UsageError: it cannot be loaded, something about it is not known, or options were given
@@ -100,7 +106,7 @@ def load_chosen(
         from cnnkit.foreign.foreign_model import load_foreign
 
         return load_foreign(path, how, note).predictor()
-    if options := how.options():
+    if (options := how.options()) and not is_one_of_several:
         raise UsageError(
             f"{path} was written by cnnkit and knows its class names and pixels. Leave out "
             f"{', '.join(options)}."

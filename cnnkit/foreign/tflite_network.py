@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from cnnkit.foreign.loaded_network import (
 )
 from cnnkit.foreign.pixel_values import Quantization, scaling_of
 from cnnkit.litert import copies_for_threads, load_interpreter, most_copies
+from cnnkit.usable_cores import usable_cores
 
 
 def tflite_network(path: Path) -> Network:
@@ -32,7 +32,7 @@ def tflite_network(path: Path) -> Network:
         UsageError: the file is damaged, or the model is not a classifier of images.
     """
     # One image is answered by one call, so all cores may work on it.
-    interpreter = load_interpreter(path, os.cpu_count())
+    interpreter = load_interpreter(path, usable_cores())
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     image = the_one(path, "input", inputs, [each["name"] for each in inputs])
     output = the_one(path, "output", outputs, [each["name"] for each in outputs])

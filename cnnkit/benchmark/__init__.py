@@ -1,0 +1,1 @@
+"""How large, right and fast the files of a model are."""

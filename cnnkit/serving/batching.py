@@ -52,6 +52,7 @@ class Batching:
         self._pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="predict")
         # One batch more than workers is handed over, so that no worker waits for the event loop.
         self._free = limits.workers + 1
+        self._running: set[asyncio.Future[None]] = set()
 
     async def answers(
         self, model: ServedModel, names: Sequence[str], images: Sequence[Image]
@@ -102,7 +103,9 @@ class Batching:
     def _hand_over(self) -> None:
         while self._free and (batch := self._next_batch()):
             self._free -= 1
-            asyncio.ensure_future(self._answered(batch))
+            task = asyncio.ensure_future(self._answered(batch))
+            self._running.add(task)  # otherwise it may be collected as garbage
+            task.add_done_callback(self._running.discard)
 
     def _next_batch(self) -> list[_Waiting]:
         """Take images of one model from the front of the queue: a fair share for each worker."""
@@ -137,11 +140,13 @@ class Batching:
         model = batch[0].model
         read = [_read(each) for each in batch]
         decoded = time.perf_counter()
-        whole = [place for place, found in enumerate(read) if not isinstance(found, Prediction)]
-        names, pixels = [batch[place].name for place in whole], [read[place] for place in whole]
-        answers = predictions_of(model.predictor, names, pixels) if whole else []
-        by_place = dict(zip(whole, answers, strict=True))
-        found = [by_place.get(place, each) for place, each in enumerate(read)]
+        names, pixels = [], []
+        for each, own in zip(batch, read, strict=True):
+            if not isinstance(own, Prediction):
+                names.append(each.name)
+                pixels.append(own)
+        answers = iter(predictions_of(model.predictor, names, pixels) if pixels else ())
+        found = [own if isinstance(own, Prediction) else next(answers) for own in read]
         self._metrics.answered(
             model,
             found,
@@ -153,6 +158,7 @@ class Batching:
 
 
 def _read(waiting: _Waiting) -> NDArray | Prediction:
+    """Return the pixels of an image, or its answer if it cannot be read."""
     if not isinstance(waiting.image, bytes):
         return waiting.image
     predictor = waiting.model.predictor

@@ -50,7 +50,8 @@ class _Exchange:
         self._begin = time.perf_counter()
         self._is_read = False
         self._status = 499  # the client went away before there was an answer
-        scope.setdefault("state", {})["facts"] = self._facts = {}
+        self._facts: dict[str, Any] = {}
+        scope.setdefault("state", {})["facts"] = self._facts
 
     async def receive(self) -> Message:
         message = await self._receive()

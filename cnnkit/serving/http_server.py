@@ -36,6 +36,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, header_seconds: float, **options: Any) -> None:
         super().__init__(*args, **options)
         self._header_seconds = header_seconds
+        self._header_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Begin to count the time."""

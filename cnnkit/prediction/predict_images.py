@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -19,7 +20,7 @@ from cnnkit.data.file_bytes import ImageFile
 from cnnkit.errors import ImageError
 from cnnkit.model.calibration import UNKNOWN
 from cnnkit.prediction.find_images import name_of, pixels_of
-from cnnkit.prediction.read_ahead import read_ahead
+from cnnkit.prediction.read_ahead import in_order
 from cnnkit.runtimes import Predictor
 
 _NUM_FETCHES = 16  # images that are fetched from other computers at the same time
@@ -105,33 +106,66 @@ def predict(
     if isinstance(images, Sequence) and len(images) == 1:
         yield _prediction(images[0], predictor)
         return
-    for_threads = predictor.for_threads()
-    num_cores = num_cores or os.cpu_count() or 1
-    computing, stopped = threading.Semaphore(num_cores), threading.Event()
+    with _Threads(predictor.for_threads(), kept, num_cores or os.cpu_count() or 1) as threads:
+        for _, future in in_order(
+            images, threads.start, num_ahead=threads.num_ahead, stopped=threads.stopped
+        ):
+            prediction = future.result()
+            if kept is not None:
+                kept.add(prediction)
+            yield prediction
 
-    def answer(image: str | ImageFile | bytes) -> Prediction:
-        if kept is not None and (earlier := kept.find(name_of(image))):
+
+class _Threads:
+    """Those that compute, as many as cores, and those that wait for images from elsewhere."""
+
+    def __init__(self, predictor: Predictor, kept: Kept | None, num_cores: int) -> None:
+        self._predictor, self._kept = predictor, kept
+        self._computing = ThreadPoolExecutor(num_cores)
+        self._fetching = ThreadPoolExecutor(_NUM_FETCHES)
+        # Twice the cores: while one answer is used, each core has a next image to begin with. There
+        # are not more, because an image from an archive is in memory while it waits.
+        self._places = threading.Semaphore(2 * num_cores)
+        self.num_ahead = 2 * max(num_cores, _NUM_FETCHES)
+        self.stopped = threading.Event()
+
+    def __enter__(self) -> _Threads:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stopped.set()
+        self._fetching.shutdown(cancel_futures=True)
+        self._computing.shutdown(cancel_futures=True)
+
+    def start(self, image: str | ImageFile | bytes) -> Future[Prediction]:
+        """Begin to answer an image."""
+        if isinstance(image, RemoteImage):
+            return self._fetching.submit(self._fetch, image)
+        self._places.acquire()
+        future = self._computing.submit(self._answer, image)
+        future.add_done_callback(lambda _: self._places.release())
+        return future
+
+    def _answer(self, image: str | ImageFile | bytes) -> Prediction:
+        return self._earlier(image) or _prediction(image, self._predictor)
+
+    def _fetch(self, image: RemoteImage) -> Prediction:
+        if earlier := self._earlier(image):
             return earlier
         try:
-            # Images that take a while to come are waited for while others are computed.
-            content = image.fetch(stopped) if isinstance(image, RemoteImage) else image
+            content = image.fetch(self.stopped)
         except ImageError as error:
-            return unread(name_of(image), for_threads, error)
-        with computing:
-            return _prediction(image, for_threads, content)
+            return unread(str(image), self._predictor, error)
+        return self._computing.submit(_prediction, image, self._predictor, content).result()
 
-    num_threads = max(_NUM_FETCHES, num_cores)
-    for _, future in read_ahead(images, answer, num_threads=num_threads, stopped=stopped):
-        prediction = future.result()
-        if kept is not None:
-            kept.add(prediction)
-        yield prediction
+    def _earlier(self, image: object) -> Prediction | None:
+        return None if self._kept is None else self._kept.find(name_of(image))
 
 
 def _prediction(
-    image: str | ImageFile | bytes,
+    image: str | ImageFile | bytes | RemoteImage,
     predictor: Predictor,
-    content: str | ImageFile | bytes | None = None,
+    content: bytes | None = None,
 ) -> Prediction:
     """Read one image and answer it alone: an answer must not depend on others of its batch."""
     name = name_of(image)

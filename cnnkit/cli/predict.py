@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from cnnkit.prediction.kept_answers import KeptAnswers
 
 
-_FORMAT_OF_EXTENSION = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
-
-
 @click.command(
     cls=Command,
     commands={"merge": merge},
@@ -120,10 +117,10 @@ def predict(
     from cnnkit.output_guard import ANSWERS, STDIN, check_output
     from cnnkit.prediction import is_one_image
     from cnnkit.prediction import predict as predict_images
-    from cnnkit.prediction.output_formats import with_pace, write_predictions
+    from cnnkit.prediction.output_formats import format_of, with_pace, write_predictions
     from cnnkit.runs import note_unfinished, run_around
 
-    format_ = "jsonl" if as_json else format_ or _default_format(output)
+    format_ = "jsonl" if as_json else format_ or format_of(output)
     if format_ == "parquet":
         from cnnkit.prediction.parquet_output import check_parquet
 
@@ -224,10 +221,6 @@ def _kept(
             f"Interrupted. {count_of(kept.num_answers, 'answer')} {are} kept in "
             f"{partial_path(output)}. To continue, add --resume to the same command."
         ) from interrupt
-
-
-def _default_format(output: Path | None) -> str:
-    return _FORMAT_OF_EXTENSION.get(output.suffix.lower(), "table") if output else "table"
 
 
 def _check_images(images: tuple[str, ...], stdin_image: bool) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 _SECONDS_BETWEEN_NOTES = 10
+_FORMAT_OF_EXTENSION = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 
 
 def _csv_header(class_names: Sequence[str], topk: int, is_calibrated: bool) -> list[str]:
@@ -47,6 +48,11 @@ def _csv_row(prediction: Prediction, topk: int) -> dict[str, object]:
             for name, probability in zip(prediction.class_names, probabilities, strict=True)
         }
     return values
+
+
+def format_of(output: Path | None) -> str:
+    """Return the format that the name of a file chooses; `table` for others and for a screen."""
+    return _FORMAT_OF_EXTENSION.get(output.suffix.lower(), "table") if output else "table"
 
 
 def write_predictions(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -126,10 +128,13 @@ def _write(
     ignored: Ignored | None,
 ) -> tuple[int, int]:
     write_row = _row_writer(header, format_, topk, file)
+    # A program that reads our output through a pipe gets each row at once; nobody sees a file yet.
+    is_seen = file is sys.stdout or not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
     def write_at_once(prediction: Prediction) -> bool:
         write_row(prediction)
-        file.flush()  # a program that reads our output through a pipe gets each row at once
+        if is_seen:
+            file.flush()
         # Nobody reads what would follow, as in `cnnkit predict - | head`.
         return file is sys.stdout and is_stdout_lost()
 

@@ -23,6 +23,7 @@ from cnnkit.prediction.find_images import name_of, pixels_of
 from cnnkit.prediction.read_ahead import in_order
 from cnnkit.runtimes import Predictor
 
+_NUM_WAITING = 8  # images per core
 _NUM_FETCHES = 16  # images that are fetched from other computers at the same time
 
 
@@ -116,6 +117,30 @@ def predict(
             yield prediction
 
 
+class _Places:
+    """Room for images that wait for a core; they may come from an archive and be in memory.
+
+    Whoever waits for room goes on when half of it is free, because each waking costs about as much
+    as a twentieth of an image.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number, self._taken = number, 0
+        self._changed = threading.Condition()
+
+    def take(self) -> None:
+        with self._changed:
+            if self._taken == self._number:
+                self._changed.wait_for(lambda: self._taken <= self._number // 2)
+            self._taken += 1
+
+    def give_back(self, _: object) -> None:
+        with self._changed:
+            self._taken -= 1
+            if self._taken == self._number // 2:
+                self._changed.notify()
+
+
 class _Threads:
     """Those that compute, as many as cores, and those that wait for images from elsewhere."""
 
@@ -123,9 +148,7 @@ class _Threads:
         self._predictor, self._kept = predictor, kept
         self._computing = ThreadPoolExecutor(num_cores)
         self._fetching = ThreadPoolExecutor(_NUM_FETCHES)
-        # Twice the cores: while one answer is used, each core has a next image to begin with. There
-        # are not more, because an image from an archive is in memory while it waits.
-        self._places = threading.Semaphore(2 * num_cores)
+        self._places = _Places(_NUM_WAITING * num_cores)
         self.num_ahead = 2 * max(num_cores, _NUM_FETCHES)
         self.stopped = threading.Event()
 
@@ -141,9 +164,9 @@ class _Threads:
         """Begin to answer an image."""
         if isinstance(image, RemoteImage):
             return self._fetching.submit(self._fetch, image)
-        self._places.acquire()
+        self._places.take()
         future = self._computing.submit(self._answer, image)
-        future.add_done_callback(lambda _: self._places.release())
+        future.add_done_callback(self._places.give_back)
         return future
 
     def _answer(self, image: str | ImageFile | bytes) -> Prediction:

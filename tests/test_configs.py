@@ -13,7 +13,7 @@ import cnnkit
 from cnnkit.cli import main
 from cnnkit.config import check_config
 from cnnkit.explore.summarize import summarize
-from cnnkit.explore.zoo import architectures, config_files
+from cnnkit.explore.zoo import architectures, config_files, model_list
 
 
 def _test_accuracy(run):
@@ -150,3 +150,11 @@ def test_the_config_of_the_readme_learns_real_photographs(shared_data, tmp_path)
         path, runs_folder=tmp_path, overrides=["augmentation=[{random_rotation: 0.05}]"]
     )
     assert _test_accuracy(run) >= 0.9
+
+
+def test_the_list_of_backbones_has_measured_times_that_grow_with_the_network():
+    found = model_list()
+    times = {row["name"]: row["milliseconds"] for row in found.backbones}
+    assert 0 < times["MobileNetV3Small"] < times["MobileNetV2"] < times["EfficientNetLite2"]
+    assert "one core" in found.measured_on and found.measured_on in found.text()
+    assert found.as_dict()["milliseconds_measured_on"] == found.measured_on

@@ -14,6 +14,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from cnnkit.backend import keras
+from cnnkit.data.cache_entries import choose_entries, list_cache, remove_entries
 from cnnkit.data.pixels import read_pixels
 from cnnkit.errors import UsageError
 from cnnkit.foreign.chosen_model import choose_model, find_chosen
@@ -91,6 +92,18 @@ def test_weights_that_cannot_be_loaded_are_explained(tmp_path):
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "The weights of MobileNetV2 for ImageNet could not be loaded" in done.stderr
     assert "use EfficientNetLite0" in done.stderr
+
+
+def test_a_converted_network_is_listed_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNKIT_CACHE", str(tmp_path))
+    (tmp_path / "networks" / "EfficientNetLite0-1").mkdir(parents=True)
+    (tmp_path / "networks" / "my-networks-1").mkdir()
+    (tmp_path / "networks" / "EfficientNetLite0-1" / "model.tflite").write_bytes(bytes(100))
+    (entry,) = list_cache()
+    assert (entry.kind, entry.name, entry.num_bytes) == ("networks", "EfficientNetLite0-1", 100)
+    assert choose_entries([entry], "networks") == [entry]
+    remove_entries([entry])
+    assert [path.name for path in (tmp_path / "networks").iterdir()] == ["my-networks-1"]
 
 
 def test_a_name_that_is_nearly_a_network_is_corrected(tmp_path):

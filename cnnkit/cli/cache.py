@@ -18,7 +18,7 @@ def cache() -> None:
 @click.command("list", cls=Command, examples=["cnnkit cache list --json"])
 @json_option
 def list_entries(as_json: bool) -> None:
-    """List decoded pixels, features, built-in data and downloads, with their sizes."""
+    """List decoded pixels, features, built-in data, downloads and networks, with their sizes."""
     from cnnkit.data.cache_report import CacheReport
 
     show(CacheReport.now(), as_json)
@@ -31,8 +31,8 @@ def list_entries(as_json: bool) -> None:
 def clear(what: str, yes: bool, as_json: bool) -> None:
     """Remove what is kept; it is made or downloaded again when it is needed.
 
-    WHAT is all (the default), pixels, features, builtin, downloads, or the beginning of one name
-    that `cnnkit cache list` shows. If something cannot be removed, the exit code is 1.
+    WHAT is all (the default), pixels, features, builtin, downloads, networks, or the beginning of
+    one name that `cnnkit cache list` shows. If something cannot be removed, the exit code is 1.
     """
     from cnnkit.data.cache_report import CacheReport, remove
 

@@ -15,8 +15,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from cnnkit.backbone_networks import NETWORKS
 from cnnkit.data.cache.feature_rows import FEATURES, FEATURES_NAME, about_features
 from cnnkit.data.cache.folder import (
+    NETWORKS_FOLDER,
     PARTIAL,
     STILL_SECONDS,
     Extent,
@@ -31,8 +33,10 @@ from cnnkit.data.sources.litert_js import LITERT_JS_FILES
 from cnnkit.errors import UsageError
 from cnnkit.locks import is_held
 
+_OF_FOLDERS = ("pixels", FEATURES, "builtin", NETWORKS_FOLDER)
 _BUILTIN_NAME = re.compile(r"[a-z0-9_]+-v\d+(-.+)?")
-KINDS = ("pixels", FEATURES, "builtin", "downloads")
+_NETWORK_NAME = re.compile(r"(.+)-\d+")
+KINDS = ("pixels", FEATURES, "builtin", "downloads", NETWORKS_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -94,12 +98,13 @@ class CacheEntry:
 
 def list_cache() -> list[CacheEntry]:
     """Return what is in the cache, by kind, the most recently used first."""
-    folders = [path for kind in ("pixels", FEATURES, "builtin") for path in _folders(kind)]
+    folders = [path for kind in _OF_FOLDERS for path in _folders(kind)]
     entries = [
         *_entries(pack_folders(), _pack),
         *_entries((path for path in folders if _has_features(path)), _features),
         *_entries((path for path in folders if _is_builtin(path)), _builtin),
         *_entries(_downloaded(), _download),
+        *_entries((path for path in folders if _is_network(path)), _network),
         *_entries((path for path in folders if path.name.startswith(PARTIAL)), _unfinished),
     ]
     return sorted(entries, key=lambda entry: (KINDS.index(entry.kind), -entry.last_used))
@@ -186,6 +191,10 @@ def _builtin(path: Path) -> CacheEntry:
     return CacheEntry("builtin", path, facts.num_bytes, path.stat().st_mtime, facts.num_files)
 
 
+def _network(path: Path) -> CacheEntry:
+    return CacheEntry(NETWORKS_FOLDER, path, Extent(path).num_bytes, path.stat().st_mtime)
+
+
 def _unfinished(path: Path) -> CacheEntry:
     facts = Extent(path)
     kind = path.parent.name
@@ -218,6 +227,11 @@ def _has_features(path: Path) -> bool:
 
 def _is_builtin(path: Path) -> bool:
     return path.parent.name == "builtin" and bool(_BUILTIN_NAME.fullmatch(path.name))
+
+
+def _is_network(path: Path) -> bool:
+    match = _NETWORK_NAME.fullmatch(path.name)
+    return path.parent.name == NETWORKS_FOLDER and match is not None and match[1] in NETWORKS
 
 
 def _is_linked(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -13,6 +14,9 @@ from cnnkit.config import read_yaml
 from cnnkit.errors import UsageError, did_you_mean
 from cnnkit.explore.summarize import WRITTEN_FOR, summarize
 from cnnkit.tables import table_text
+
+# Written by scripts/network_times.py.
+_TIMES = Path(__file__).parents[1] / "network_times.json"
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,26 @@ class Architecture:
 
 @dataclass(frozen=True)
 class ModelList:
-    """What `cnnkit models` lists: shipped configs, and backbones for a config of one's own."""
+    """What `cnnkit models` lists: shipped configs, and backbones for a config of one's own.
+
+    Args:
+        configs: the smallest first.
+        backbones: facts about each; `milliseconds` is None if it was not measured.
+        measured_on: the machine and the way of the milliseconds.
+    """
 
     configs: list[Architecture]
     backbones: list[dict[str, Any]]
+    measured_on: str
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for `--json`."""
-        return {"configs": [asdict(each) for each in self.configs], "backbones": self.backbones}
+        configs = [asdict(each) for each in self.configs]
+        return {
+            "configs": configs,
+            "backbones": self.backbones,
+            "milliseconds_measured_on": self.measured_on,
+        }
 
     def text(self) -> str:
         """Return two tables: the configs and the backbones."""
@@ -69,6 +85,7 @@ class ModelList:
                 str(row["default_size"]),
                 f"{row['parameters'] / 1e6:.1f} M",
                 "" if row["top1"] is None else f"{row['top1']:.3f}",
+                "" if row["milliseconds"] is None else f"{row['milliseconds']:.3g}",
                 row["licence"],
             )
             for row in self.backbones
@@ -81,11 +98,12 @@ class ModelList:
                     right=("input", "classes", "trained parameters", "MFLOPs"),
                 ),
                 table_text(
-                    ("name", "at least", "usual size", "parameters", "top-1", "licence"),
+                    ("name", "at least", "usual size", "parameters", "top-1", "ms", "licence"),
                     backbones,
-                    right=("at least", "usual size", "parameters", "top-1"),
+                    right=("at least", "usual size", "parameters", "top-1", "ms"),
                     title="For model.backbone, with ImageNet weights (docs/backbones.md):",
-                ),
+                )
+                + f"\nms: for an image, measured on {self.measured_on}",
             ]
         )
 
@@ -109,8 +127,13 @@ class ShippedConfig:
 def model_list() -> ModelList:
     """Return all shipped configs and all pretrained backbones."""
     keys = ("name", "minimum_size", "default_size", "parameters", "top1", "licence")
-    backbones = [{key: getattr(row, key) for key in keys} for row in NETWORKS.values()]
-    return ModelList(architectures(), backbones)
+    times = json.loads(_TIMES.read_text(encoding="utf-8"))
+    known = times["milliseconds"]
+    backbones = [
+        {**{key: getattr(row, key) for key in keys}, "milliseconds": known.get(row.name)}
+        for row in NETWORKS.values()
+    ]
+    return ModelList(architectures(), backbones, f"{times['processor']}: {times['how']}")
 
 
 def architectures() -> list[Architecture]:

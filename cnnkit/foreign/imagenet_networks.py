@@ -17,7 +17,6 @@ from cnnkit.model.model_info import ModelInfo
 Note = Callable[[str], Any]
 # Increased when the same network gives another file, so that an older one is not used any more.
 _VERSION = 1
-_FOLDER = "networks"  # in the cache
 _TFLITE_NAME, KERAS_NAME = "model.tflite", "model.keras"
 
 
@@ -35,9 +34,9 @@ def network_file(name: str, note: Note = warnings.warn) -> Path:
         CnnkitError: the weights cannot be downloaded, or the converted network gives other answers.
     """
     # Not imported by those who only read a file: it needs filelock.
-    from cnnkit.data.cache.folder import cache_folder, folder_made_whole
+    from cnnkit.data.cache.folder import NETWORKS_FOLDER, cache_folder, folder_made_whole
 
-    folder = cache_folder() / _FOLDER / f"{name}-{_VERSION}"
+    folder = cache_folder() / NETWORKS_FOLDER / f"{name}-{_VERSION}"
     if not folder.is_dir():
         note(f"{name} is converted once and kept in {folder}.")
         with folder_made_whole(folder) as fresh:
@@ -48,7 +47,7 @@ def network_file(name: str, note: Note = warnings.warn) -> Path:
 def is_network_file(path: Path) -> bool:
     """Tell whether a file is what `network_file` returned."""
     folder = path.absolute().parent
-    return folder.parent.name == _FOLDER and (folder / KERAS_NAME).is_file()
+    return folder.name.rpartition("-")[0] in NETWORKS and (folder / KERAS_NAME).is_file()
 
 
 def imagenet_info(name: str) -> ModelInfo:

@@ -17,6 +17,7 @@ from cnnkit.locks import held, is_held
 from cnnkit.text import size_text
 
 PARTIAL = ".partial-"
+NETWORKS_FOLDER = "networks"  # networks with their classifier, made by `cnnkit.foreign`
 GIGABYTE = 1_000_000_000
 # On file systems without locks: what was last written longer ago was left by a process that ended.
 STILL_SECONDS = 600

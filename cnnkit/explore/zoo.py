@@ -85,7 +85,7 @@ class ModelList:
                 str(row["default_size"]),
                 f"{row['parameters'] / 1e6:.1f} M",
                 "" if row["top1"] is None else f"{row['top1']:.3f}",
-                "" if row["milliseconds"] is None else f"{row['milliseconds']:.3g}",
+                "" if row["milliseconds"] is None else f"{row['milliseconds']:.1f}",
                 row["licence"],
             )
             for row in self.backbones

@@ -30,7 +30,7 @@ _LEVELS = [
     {"plots", "explore", "proposal", "export", "evaluation", "calibration", "comparison"}
     | {"benchmark", "explanation", "doctor", "embedding", "foreign", "quiz"},
     {"training", "label_review"},
-    {"report", "tuning", "serving"},
+    {"report", "tuning", "serving", "keras_script", "grading"},
     {"api", "trained_model"},
     {"cli"},
     {"__main__", "__init__"},

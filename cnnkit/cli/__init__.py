@@ -32,4 +32,4 @@ main.add_section(
     "Judge", "evaluate diagnose calibrate compare report explain features filters".split()
 )
 main.add_section("Use", ["predict", "serve", "watch", "embed", "export", "benchmark", "doctor"])
-main.add_section("Teach", ["what-if", "quiz"])
+main.add_section("Teach", ["what-if", "quiz", "code", "grade"])

@@ -88,6 +88,19 @@ def config_from_dict(
     return _config(Document(plain(data)), overrides, Path(folder))
 
 
+def config_from_document(document: Document, folder: str | Path) -> Config:
+    """Return the config in a YAML document that was read, and perhaps changed, before.
+
+    Args:
+        document: from `read_yaml`.
+        folder: the folder that relative paths in it start from.
+
+    Raises:
+        ConfigError: it has mistakes; all of them, each with its line and column.
+    """
+    return _config(document, (), Path(folder))
+
+
 def search_space_from_text(
     text: str, overrides: Iterable[str] = (), *, filename: str = "config", folder: str | Path = "."
 ) -> SearchSpace:

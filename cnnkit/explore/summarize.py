@@ -89,6 +89,13 @@ def summary_of_layers(config: Config, num_classes: int, batch_size: int) -> Summ
     return Summary(shape, num_classes, tuple(rows), batch_size, slots)
 
 
+def summary_of_config(config: Config, num_classes: int) -> Summary:
+    """Return the layer table of a config; one with a backbone is built with Keras."""
+    if config.model.backbone is not None:
+        return _of_backbone(config, num_classes, None)
+    return summary_of_layers(config, num_classes, config.data.batch_size)
+
+
 def _of_backbone(config: Config, num_classes: int, batch_size: int | None) -> Summary:
     """Build the model with Keras, because only its code knows the layers of a backbone."""
     from cnnkit.model.build_model import build_model

@@ -14,16 +14,15 @@ from cnnkit.arithmetic import (
     borders,
     nodes_of,
     projection,
-    spread,
     squeezed_units,
 )
 from cnnkit.backend import keras, tf
 from cnnkit.config import Call
 from cnnkit.errors import UsageError, dotted
+from cnnkit.model.safe_strides import needs_sampling
 
 PartName = Callable[[str], str]  # "add" -> "residual_1_add"
 
-_SAFE_CHANNELS = 16  # see `_crashes`
 _SHORT_KINDS = {"Add": "add", "Concatenate": "concatenate"}
 
 
@@ -74,26 +73,12 @@ def _apply(node: Node, inputs: list[Any], names: LayerNames) -> Any:
     if node.arguments.get("pad"):
         first = _padded(first, node.arguments["pad"], part)
     given = node.given
-    if _crashes(node, first):
+    if needs_sampling(node.kind, given, first.shape[-1]):
         # Max pooling with a window of 1 keeps every second (third, ...) pixel unchanged.
         strides = given["strides"]
         first = keras.layers.MaxPooling2D(1, strides=strides, name=part("sampled"))(first)
         given = {**given, "strides": 1}
     return getattr(keras.layers, node.kind)(**{"name": name, **given})(first)
-
-
-def _crashes(node: Node, tensor: Any) -> bool:
-    """Tell whether training this layer may crash TensorFlow.
-
-    On a CPU, the gradient of a 1 x 1 convolution with strides writes to memory that it does not
-    own, and crashes the process, if there are fewer than 16 channels and an odd number of images
-    (seen with TensorFlow 2.19 and 2.21, oneDNN). Leaving out pixels first and then convolving
-    without strides gives the same result.
-    """
-    if node.kind != "Conv2D" or tensor.shape[-1] >= _SAFE_CHANNELS:
-        return False
-    window, strides = (spread(node.given.get(key, 1), 2) for key in ("kernel_size", "strides"))
-    return set(window) == {1} and set(strides) != {1}
 
 
 def _merge(node: Node, inputs: list[Any], part: PartName) -> Any:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from places import DOCS
 
 from cnnkit.cli import main
 from cnnkit.config import load_config
@@ -232,6 +234,13 @@ def test_a_mistake_in_a_rubric_has_its_place_and_says_what_is_allowed(old, new, 
     rubric = _write(tmp_path, "rubric.yaml", _RUBRIC.replace(old, new))
     done = _grade(_write(tmp_path, "good.yaml", _GOOD), "--rubric", rubric)
     assert done.exit_code == 2 and message in done.stderr, done.stderr
+
+
+def test_the_rubric_of_the_page_is_right(tmp_path):
+    page = (DOCS / "grade.md").read_text()
+    (text,) = re.findall(r"^```\n(# rubric.yaml\n.*?)^```", page, re.M | re.S)
+    rubric = read_rubric(_write(tmp_path, "rubric.yaml", text))
+    assert (rubric.total, rubric.pass_mark, len(rubric.criteria)) == (10, 6, 6)
 
 
 def test_a_folder_without_submissions_and_a_missing_file_are_refused(tmp_path):

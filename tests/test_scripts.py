@@ -6,10 +6,8 @@ import csv
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -37,18 +35,6 @@ def work(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def photos(tmp_path):
-    """Return a folder of 5 images, one broken and one in a folder, whose names have spaces."""
-    images = write_tiny_images(tmp_path / "drawn", images_per_class=2)
-    (tmp_path / "my photos" / "sub folder").mkdir(parents=True)
-    for number, image in enumerate(sorted(images.glob("*/*.png"))[:4]):
-        image.rename(tmp_path / "my photos" / "sub folder" / f"no {number}.PNG")
-    (tmp_path / "my photos" / "broken one.jpg").write_text("hello")
-    (tmp_path / "my photos" / "notes.txt").write_text("no image")
-    return tmp_path / "my photos"
-
-
 def environment(**more):
     """Return the environment with the commands of the tested interpreter first in PATH."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -68,101 +54,6 @@ def run(folder, *command, **more):
 def rows(path):
     with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def predict_folder(work, photos, *options, **more):
-    script = SCRIPTS / "predict_folder.sh"
-    output = photos.parent / "answers.csv"
-    return run(work, script, photos, output, "--model", "runs/tiny", *options, **more), output
-
-
-def test_a_folder_is_predicted_in_parts_with_a_row_for_every_image(work, photos):
-    done, output = predict_folder(work, photos, CHUNK="2")
-    assert done.returncode == 1  # one image is broken
-    answers = rows(output)
-    assert [Path(row["path"]).name for row in answers] == [
-        "broken one.jpg", "no 0.PNG", "no 1.PNG", "no 2.PNG", "no 3.PNG",
-    ]  # fmt: skip
-    assert "text" in answers[0]["error"] and not answers[0]["prediction"]
-    assert all(row["prediction"] in ("blue", "green", "red") for row in answers[1:])
-    assert "notes.txt" in Path(f"{output}.left_aside").read_text()
-    assert sorted(path.name for path in photos.parent.iterdir()) == [
-        "answers.csv", "answers.csv.left_aside", "drawn", "my photos",
-    ]  # fmt: skip
-
-
-def test_a_folder_without_broken_images_ends_with_exit_code_0(work, photos):
-    (photos / "broken one.jpg").unlink()
-    done, output = predict_folder(work, photos)
-    assert (done.returncode, len(rows(output))) == (0, 4)
-
-
-def test_a_killed_prediction_continues_without_repeating_parts(work, photos):
-    whole, output = predict_folder(work, photos, CHUNK="1")
-    expected = output.read_text()
-    output.unlink()
-    parts = kill_after_the_first_part(work, photos, output)
-    assert not output.exists()
-    before = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.csv")}
-    assert 0 < len(before) < 5
-    marked = parts / "00000001.errors.csv"
-    marked.write_text(marked.read_text().replace("hello", "done before"))
-
-    done, _ = predict_folder(work, photos, CHUNK="1")
-    assert done.returncode == 1
-    assert f"part {len(before) + 1} of 5" in done.stderr and "part 1 of 5" not in done.stderr
-    assert output.read_text() == expected.replace("hello", "done before")
-    assert not parts.exists()
-
-
-def kill_after_the_first_part(work, photos, output, model="runs/tiny"):
-    parts = Path(f"{output}.parts")
-    process = subprocess.Popen(
-        [SCRIPTS / "predict_folder.sh", photos, output, "--model", model],
-        cwd=work, env=environment(CHUNK="1"), start_new_session=True, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not list(parts.glob("*.csv")) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return parts
-
-
-@pytest.mark.parametrize("change", ["one more image", "another model", "another option"])
-def test_an_interrupted_prediction_of_something_else_is_not_continued(work, photos, change):
-    output, model = photos.parent / "answers.csv", photos.parent / "my model.tflite"
-    shutil.copy(work / "runs" / "tiny" / "model.tflite", model)
-    kill_after_the_first_part(work, photos, output, model)
-    options = []
-    if change == "one more image":
-        (photos / "new.png").write_bytes(b"")
-    elif change == "another model":
-        model.write_bytes(model.read_bytes() + b" ")  # still a model, but not the same
-    else:
-        options = ["--topk", "2"]
-    script = SCRIPTS / "predict_folder.sh"
-    done = run(work, script, photos, output, "--model", model, *options, CHUNK="1")
-    assert done.returncode == 2
-    assert "changed" in done.stderr and "to start again" in done.stderr
-    assert not output.exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--format", "jsonl"], "this script always writes CSV"),
-        (["--topk", "0"], "0 is not in the range"),
-        (["--runs-folder", "nowhere", "--model", "nothing"], "nothing is not a run folder"),
-    ],
-)
-def test_options_that_do_not_fit_are_refused_before_anything_is_done(
-    work, photos, options, message
-):
-    done, output = predict_folder(work, photos, *options)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert not Path(f"{output}.parts").exists()
 
 
 def test_runs_are_scored_into_one_csv_and_a_bad_run_does_not_stop_the_others(work, tmp_path):
@@ -196,8 +87,8 @@ def test_a_csv_of_something_else_is_not_overwritten(work, tmp_path):
     assert (tmp_path / "mine.csv").read_text() == "name,number\n"
 
 
-@pytest.mark.parametrize("name", ["predict_folder.sh", "evaluate_runs.sh"])
-def test_shell_scripts_explain_themselves(work, name):
+def test_the_shell_script_explains_itself(work):
+    name = "evaluate_runs.sh"
     helped, empty = run(work, SCRIPTS / name, "-h"), run(work, SCRIPTS / name)
     assert (helped.returncode, empty.returncode) == (0, 2)
     assert helped.stdout.startswith(f"Usage: {name}") and empty.stderr.startswith("Usage:")

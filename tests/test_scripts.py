@@ -144,3 +144,14 @@ def test_what_a_calibration_is_worth_is_measured_on_any_run(work, tmp_path):
     first, second = done.stdout.strip().split("\n\n")
     assert first.split("\n")[1].split()[0] == "runs/tiny"
     assert second.startswith("200 exchanges of validation and test images")
+
+
+@pytest.mark.slow
+def test_the_table_of_exports_has_a_row_per_format(work):
+    script = SCRIPTS / "export_results.py"
+    done = run(work, script, "runs/tiny", "--formats", "tflite", "tflite-int8")
+    assert done.returncode == 0, done.stderr
+    header, _, exact, int8 = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()]
+    assert header[:3] == ["run", "format", "size"]
+    assert [exact[:2], int8[:2]] == [["tiny", "tflite"], ["tiny", "tflite-int8"]]
+    assert exact[6:] == ["+0.0 (+0.0 to +0.0)", "100.0%"]

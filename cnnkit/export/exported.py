@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from cnnkit.tables import table_text
 from cnnkit.text import count_of, quoted, size_text
 
 _NUMBERS = ["size", "milliseconds", "max_difference", "top1_agreement"]
+_JUDGED = ["format", "before", "accuracy", "points", "95% interval", "same answers", "images"]
+_DEVICE = ["on a device", "memory for tensors", "flash", "multiply-adds"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Export:
         }
 
     def text(self) -> str:
-        """Return a table with one row per file, what was measured, and a command to go on with."""
+        """Return tables of the files and what was measured, and a command to go on with."""
         if not self.formats:
             return ""
         rows = [
@@ -58,10 +60,17 @@ class Export:
             ]
             for values in self.formats.values()
         ]
-        lines = [table_text(["file", *_NUMBERS], rows, right=_NUMBERS)]
-        lines += self.sentences()
+        parts = [
+            table_text(["file", *_NUMBERS], rows, right=_NUMBERS),
+            *_table_of("judgement", _JUDGED, _judged_row, self.formats),
+            *_table_of("device", _DEVICE, _device_row, self.formats),
+        ]
+        notes = [
+            f"{name}: {note}" for name, values in self.formats.items() for note in _notes(values)
+        ]
+        parts += [""] * bool(notes or len(parts) > 1) + notes
         use = FORMATS[next(iter(self.formats))].use.format(quoted(rows[0][0]))
-        return "\n".join([*lines, f"next: {use}"])
+        return "\n".join([*parts, f"next: {use}"])
 
     def sentences(self) -> Iterator[str]:
         """Yield what was measured of each format, besides the numbers of the table."""
@@ -84,23 +93,61 @@ class Export:
         )
 
 
+def _table_of(
+    key: str,
+    header: list[str],
+    row: Callable[[Mapping[str, Any]], list[str]],
+    formats: Mapping[str, Mapping[str, Any]],
+) -> Iterator[str]:
+    """Yield a table of the formats that have a kind of facts; nothing if there are none."""
+    rows = [[name, *row(values[key])] for name, values in formats.items() if key in values]
+    if rows:
+        yield f"\n{table_text(header, rows, right=header[1:])}"
+
+
+def _judged_row(judgement: Mapping[str, Any]) -> list[str]:
+    low, high = judgement["interval"]
+    return [
+        f"{judgement['original_accuracy']:.4f}",
+        f"{judgement['accuracy']:.4f}",
+        f"{-judgement['drop_points']:+.1f}",
+        f"{100 * low:+.1f} to {100 * high:+.1f}",
+        f"{judgement['agreement']:.1%}",
+        f"{judgement['num_images']:,} {judgement['split']}",
+    ]
+
+
+def _device_row(device: Mapping[str, Any]) -> list[str]:
+    return [
+        f"about {size_text(device['arena_bytes'])}",
+        size_text(device["flash_bytes"]),
+        f"{device['multiply_adds'] / 1e6:,.1f} M",
+    ]
+
+
 def _sentences(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what was measured of one format, besides the numbers of the table."""
+    """Yield what was measured of one format, besides size, time and differences."""
     if judgement := values.get("judgement"):
         yield _judgement_text(judgement)
-    if number := values.get("calibration_images"):
-        yield (
-            f"the ranges of its numbers are those of {count_of(number, 'training image')} of "
-            f"{count_of(values['calibration_classes'], 'class', 'classes')}"
-        )
     if device := values.get("device"):
         yield (
             f"on a device, about {size_text(device['arena_bytes'])} of memory for tensors (an "
             f"estimate), {size_text(device['flash_bytes'])} of flash, "
             f"{device['multiply_adds'] / 1e6:,.1f} million multiply-adds per image"
         )
+    yield from _notes(values)
+
+
+def _notes(values: Mapping[str, Any]) -> Iterator[str]:
+    if number := values.get("calibration_images"):
+        yield (
+            f"the ranges of its numbers are those of {count_of(number, 'training image')} of "
+            f"{count_of(values['calibration_classes'], 'class', 'classes')}"
+        )
     if signature := values.get("bytes_signature"):
         yield _bytes_text(signature)
+    if values.get("needs_cnnkit"):
+        yield "Keras loads it only if cnnkit is imported, because of the module of TF Hub in it"
 
 
 def _judgement_text(judgement: Mapping[str, Any]) -> str:

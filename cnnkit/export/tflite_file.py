@@ -77,7 +77,7 @@ def write_dynamic_tflite(model: Any, info: ModelInfo, path: Path) -> None:
 
 
 def write_int8_tflite(model: Any, info: ModelInfo, path: Path, images: NDArray) -> None:
-    """Write a `.tflite` that computes in int8, for microcontrollers, DSPs and Edge TPUs.
+    """Write a `.tflite` that computes in int8, as microcontrollers and small accelerators want.
 
     It takes one image, uint8 pixels without scaling, and returns probabilities as float32.
 

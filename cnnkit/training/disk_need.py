@@ -18,7 +18,7 @@ _MODEL_FILES = 5
 # In the backup: the weights, the best ones, and at most two numbers of the optimizer per weight;
 # the new file is written next to the old one.
 _BACKUP_COPIES = 2 * 4
-_EXPORTS = 3  # `cnnkit export` writes a SavedModel, TFLite and ONNX
+_EXPORTS = 5  # `cnnkit export` writes a SavedModel, .keras, TFLite, ONNX and OpenVINO
 
 
 @dataclass(frozen=True)

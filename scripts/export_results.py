@@ -57,7 +57,7 @@ def rows(run: Run, names: list[str]) -> Iterator[list[str]]:
 def cells(values: dict[str, Any], judgement: dict[str, Any]) -> list[str]:
     """Return size, time, difference, accuracy with its interval, and agreement."""
     low, high = (100 * end for end in judgement["interval"])
-    points = -judgement["drop_points"]
+    points = 100 * (judgement["accuracy"] - judgement["original_accuracy"])
     return [
         f"{values['bytes'] / 1e6:.2f} MB",
         f"{judgement['milliseconds']:.1f}",

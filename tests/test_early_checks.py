@@ -145,7 +145,7 @@ def test_a_run_has_the_same_weights_with_and_without_the_look_at_its_first_batch
 def test_the_room_on_disk_is_that_of_weights_and_features(config_file, tmp_path):
     plan = prepare(load_config(config_file), Report())
     need = disk_need(plan, tmp_path / "runs")
-    assert need.run == 16 * 4 * plan.model.count_params()
+    assert need.run == 18 * 4 * plan.model.count_params()
     assert need.features == 0
     assert need.warning() == ""
     free = shutil.disk_usage(tmp_path).free

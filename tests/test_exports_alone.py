@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,10 @@ import cnnkit
 from cnnkit.calibration.calibrate_run import Wanted, calibrate_run
 from cnnkit.data.pixels import read_pixels
 from cnnkit.export import export_run
+from cnnkit.export.tflite_file import write_tflite
+from cnnkit.model.calibrated_layers import calibrated_model, load_references
 from cnnkit.model.calibration import UNKNOWN
+from cnnkit.model.loading import load_keras_model
 from cnnkit.runs import Run
 from cnnkit.runtimes import predictor_of
 
@@ -45,11 +49,22 @@ def exported(trained_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def calibrated(trained_run, tmp_path_factory):
+    """Return a calibrated run, exported, that never answers red."""
     run = Run(tmp_path_factory.mktemp("calibrated") / "run")
     shutil.copytree(trained_run.folder, run.folder)
     calibrate_run(run, Wanted(accept=0.9))
+    _write_with(run, thresholds=(0.0, 0.0, None), largest_distance=2.0)
     export_run(run)
     return run
+
+
+def _write_with(run, **changes):
+    """Write model.tflite with other limits: those that were fitted are too near to the pictures."""
+    info = predictor_of(run.tflite).info
+    limits = replace(info.calibration, **changes)
+    references = load_references(run.calibration.with_suffix(".npz"))
+    model = calibrated_model(load_keras_model(run.best), limits.temperature, references)
+    write_tflite(model, replace(info, calibration=limits), run.tflite)
 
 
 @pytest.fixture(scope="module")
@@ -91,23 +106,23 @@ def test_each_script_of_a_calibrated_run_says_unknown_where_predict_does(
 ):
     rows = _script_answers(calibrated.export, name, pictures)
     _same_answers(rows, calibrated, pictures, name)
-    assert 0 < sum(row[1] == UNKNOWN for row in rows) < len(rows)
+    assert 3 <= sum(row[1] == UNKNOWN for row in rows) <= 4
+
+
+def test_pictures_that_are_too_far_are_unknown_to_scripts_too(calibrated, tmp_path, pictures):
+    run = Run(tmp_path / "run")
+    shutil.copytree(calibrated.folder, run.folder)
+    _write_with(run, largest_distance=-1.0)
+    export_run(run, ["saved_model", "tflite"])
+    for name in ("saved_model", "tflite"):
+        answers = {row[1] for row in _script_answers(run.export, name, pictures)}
+        assert answers == {UNKNOWN}
 
 
 def _same_answers(rows, run, pictures, name):
     expected = cnnkit.load_run(run.folder).predict(list(map(str, pictures)))
     assert [row[0] for row in rows] == [each.path for each in expected]
-    limit = predictor_of(run.tflite).info.calibration
-    clear = [
-        (row[1], each.answer)
-        for row, each in zip(rows, expected, strict=True)
-        # A level of 255 may move a picture over the limit of its distance.
-        if limit is None
-        or name != "saved_model"
-        or abs(each.distance - limit.largest_distance) > 0.001
-    ]
-    assert len(clear) >= len(rows) - 2
-    assert [one for one, _ in clear] == [other for _, other in clear]
+    assert [row[1] for row in rows] == [each.answer for each in expected]
     found = [float(row[2]) for row in rows]
     # TensorFlow decodes within a level of 255; the others have the same pixels.
     limit = 0.01 if name == "saved_model" else 1e-4

@@ -110,7 +110,7 @@ def _judged_row(judgement: Mapping[str, Any]) -> list[str]:
     return [
         f"{judgement['original_accuracy']:.4f}",
         f"{judgement['accuracy']:.4f}",
-        f"{-judgement['drop_points']:+.1f}",
+        f"{_difference(judgement):+.1f}",
         f"{100 * low:+.1f} to {100 * high:+.1f}",
         f"{judgement['agreement']:.1%}",
         f"{judgement['num_images']:,} {judgement['split']}",
@@ -152,15 +152,19 @@ def _notes(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _judgement_text(judgement: Mapping[str, Any]) -> str:
     low, high = judgement["interval"]
-    difference = 100 * (judgement["accuracy"] - judgement["original_accuracy"])
     images = count_of(judgement["num_images"], f"{judgement['split']} image")
     return (
         f"accuracy {judgement['accuracy']:.4f} on {images}, before "
-        f"{judgement['original_accuracy']:.4f} (difference {difference:+.1f} points, 95% interval "
-        f"{100 * low:+.1f} to {100 * high:+.1f}); {judgement['agreement']:.1%} of the answers are "
-        f"the same; {judgement['milliseconds']:.1f} ms per image, before "
+        f"{judgement['original_accuracy']:.4f} (difference {_difference(judgement):+.1f} points, "
+        f"95% interval {100 * low:+.1f} to {100 * high:+.1f}); {judgement['agreement']:.1%} of the "
+        f"answers are the same; {judgement['milliseconds']:.1f} ms per image, before "
         f"{judgement['original_milliseconds']:.1f}"
     )
+
+
+def _difference(judgement: Mapping[str, Any]) -> float:
+    """Return by how many percentage points the accuracy has changed."""
+    return 100 * (judgement["accuracy"] - judgement["original_accuracy"])
 
 
 def _bytes_text(signature: Mapping[str, Any]) -> str:

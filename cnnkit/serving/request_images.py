@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from cnnkit.serving.refusal import Refusal
+
+# It logs what it cannot read, byte by byte.
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 RAW_TYPES = ("application/octet-stream", "application/x-www-form-urlencoded")
 _UNNAMED = "-"
@@ -62,7 +66,7 @@ def images_in(body: bytes, content_type: str) -> RequestImages:
     if kind == "application/json":
         return _of_json(body)
     if not kind or kind.startswith("image/") or kind in RAW_TYPES:
-        return RequestImages([_UNNAMED], [body] if body else [])
+        return RequestImages([_UNNAMED], [body]) if body else RequestImages([], [])
     raise Refusal(
         415,
         f"The content type {ascii(kind[:80])} is not taken. Send multipart/form-data, image/*, "

@@ -3,8 +3,10 @@
     python scripts/bench_serve.py runs/mobilenet photo.jpg --clients 16 --rounds 5
 
 Each client sends one image, waits for its answer and sends it again. The servers run one after the
-other in each round, so that what else the machine does hits all of them alike. `one at a time` has
-one worker, which takes one image and gives it all cores; `batching` is the default.
+other in each round, so that what else the machine does hits all of them alike. `one at a time` is
+the plain script `contestants/serve_plain.py`, which decodes and answers one image after the other.
+The others are `cnnkit serve`: with one worker, which gives each image all cores; with a worker per
+core that takes single images; and with the default, in which workers take batches.
 """
 
 from __future__ import annotations
@@ -22,18 +24,23 @@ from urllib.request import urlopen
 
 import numpy as np
 
+from cnnkit.runs import Run
+
+PLAIN = "one at a time"
 SERVERS = {
-    "one at a time": ["--workers", "1", "--max-batch", "1"],
+    PLAIN: [],
+    "one at a time, all cores": ["--workers", "1", "--max-batch", "1"],
     "side by side, no batches": ["--max-batch", "1"],
     "batching": [],
 }
+CONTESTANT = Path(__file__).resolve().parent / "contestants" / "serve_plain.py"
 WARM_SECONDS = 1.0
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run", metavar="RUN", help="a finished run folder or a model file")
+    parser.add_argument("run", metavar="RUN", help="a finished run folder")
     parser.add_argument("image", type=Path, metavar="IMAGE", help="what every client sends")
     parser.add_argument("--clients", type=int, default=16, help="by default 16")
     parser.add_argument("--rounds", type=int, default=5, help="by default 5")
@@ -43,7 +50,7 @@ def main() -> None:
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in SERVERS}
     for _ in range(arguments.rounds):
         for name, options in SERVERS.items():
-            with server(arguments.run, options) as port:
+            with server(name, arguments.run, options) as port:
                 times = asyncio.run(
                     load(port, image, arguments.clients, arguments.seconds + WARM_SECONDS)
                 )
@@ -53,13 +60,17 @@ def main() -> None:
 
 
 @contextmanager
-def server(run: str, options: list[str]):
+def server(name: str, run: str, options: list[str]):
     """Run a server while the block runs, and give its port."""
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "cnnkit", "serve", "--model", f"model={run}"]
+    if name == PLAIN:
+        command = [str(CONTESTANT), str(Run(Path(run)).tflite), str(port)]
+    else:
+        command = ["-m", "cnnkit", "serve", "--model", f"model={run}", "--port", str(port)]
+        command += [*options, "--json", "--max-queue", "256"]
     process = subprocess.Popen(
-        [*command, "--port", str(port), *options, "--json", "--max-queue", "256"],
+        [sys.executable, *command],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -166,7 +166,7 @@ def _predictor_of_file(path: Path) -> Predictor:
     if path.suffix == ".keras":
         return _keras_predictor(path)
     raise UsageError(
-        f"cnnkit cannot read {path} as a model: give a run folder, a .tflite, .onnx or .keras "
+        f"cnnkit cannot read {path} as a model: give a run folder, a .tflite, .onnx, .keras or .h5 "
         "file, or a SavedModel folder."
     )
 

@@ -68,6 +68,13 @@ def test_predict_without_the_options_asks_for_them(place):
     assert "--labels FILE" in json.loads(done.stdout)["error"]
 
 
+def test_what_is_no_model_is_said(place):
+    done = run("predict", place / "images", "--model", place / "missing.onnx")
+    assert done.exit_code == 2 and "There is no model file" in done.stderr
+    done = run("predict", place / "images", "--model", place / "labels.txt")
+    assert done.exit_code == 2 and ".keras or .h5 file" in done.stderr
+
+
 def test_answers_of_another_scaling_are_not_resumed(place, tmp_path):
     output, model = tmp_path / "answers.csv", place / "model.tflite"
     how = HowToRead(place / "labels.txt", "0-1").options()

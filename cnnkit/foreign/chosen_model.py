@@ -15,7 +15,7 @@ from typing import Any
 
 from cnnkit.backbone_networks import NETWORKS
 from cnnkit.errors import UsageError, did_you_mean
-from cnnkit.foreign.how_to_read import HowToRead
+from cnnkit.foreign.how_to_read import FORMATS, H5, HowToRead
 from cnnkit.foreign.imagenet_networks import KERAS_NAME, is_network_file, network_file
 from cnnkit.model.loading import load_keras_model
 from cnnkit.model.model_info import ForeignModelError
@@ -65,6 +65,8 @@ def find_chosen(
     try:
         return find_model_file(model, runs_folder, note)
     except UsageError as error:
+        if name is not None and Path(name).suffix.lower() in FORMATS and not Path(name).exists():
+            raise UsageError(f"There is no model file {name}.") from error
         if name is None or not (nearest := did_you_mean(name, NETWORKS)):
             raise
         nearest = nearest.replace("you mean", "you mean the network")
@@ -117,6 +119,6 @@ def load_chosen(
 
 
 def _own(path: Path) -> Predictor:
-    if path.suffix.lower() in (".h5", ".hdf5"):  # cnnkit writes none
+    if path.suffix.lower() in H5:  # cnnkit writes none
         raise ForeignModelError(path)
     return predictor_of(path)

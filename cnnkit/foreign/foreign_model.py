@@ -23,7 +23,6 @@ from cnnkit.runtimes import Predictor, is_saved_model
 from cnnkit.text import count_of
 
 Note = Callable[[str], Any]
-FORMATS = (".tflite", ".onnx", ".keras", ".h5", ".hdf5")
 _SLACK = 1e-3  # by so much probabilities may differ from a sum of 1
 
 

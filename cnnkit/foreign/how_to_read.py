@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+H5 = (".h5", ".hdf5")
+FORMATS = (".tflite", ".onnx", ".keras", *H5)
+
 
 @dataclass(frozen=True)
 class HowToRead:

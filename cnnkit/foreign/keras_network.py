@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cnnkit.backend import keras, tf
 from cnnkit.data.pixels import PixelSettings
 from cnnkit.errors import UsageError
+from cnnkit.foreign.how_to_read import H5
 from cnnkit.foreign.keras2_files import load_h5
 from cnnkit.foreign.loaded_network import Network, image_input, rows, the_one, units_of
 from cnnkit.foreign.pixel_values import SCALINGS
@@ -27,7 +28,7 @@ def keras_network(path: Path) -> Network:
     Raises:
         UsageError: it cannot be loaded, or is not a classifier of images.
     """
-    model = load_h5(path) if path.suffix.lower() in (".h5", ".hdf5") else load_keras_model(path)
+    model = load_h5(path) if path.suffix.lower() in H5 else load_keras_model(path)
     image = the_one(path, "input", model.inputs, [each.name for each in model.inputs])
     output = the_one(path, "output", model.outputs, [each.name for each in model.outputs])
     read = image_input(path, tuple(image.shape), image.dtype)

@@ -60,13 +60,14 @@ def open_page():
         def opened(place, *, may_log="", **options):
             url = place if isinstance(place, str) else place.resolve().as_uri()
             page = browser.new_page(**options)
+            page.set_default_timeout(120_000)  # a server that starts TensorFlow on a busy machine
             watch(page, urlsplit(url)[1], may_log)
             page.goto(url)
             return page
 
         yield opened
         browser.close()
-    assert faults == []
+    assert not faults, faults
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import re
 
 import numpy as np
 import pytest
 from browser import shown_answer
+from places import ROOT
 
 import cnnkit
 from cnnkit.data.pixels import PixelSettings, read_pixels
@@ -170,6 +172,28 @@ def _pixels(page, path, settings):
         [base64.b64encode(path.read_bytes()).decode(), settings.to_dict()],
     )
     return np.reshape(found, settings.shape)
+
+
+@pytest.fixture
+def page_of_the_docs(browser_run, serve_folder, tmp_path):
+    """Return the address of the page in docs/browser.md, in a copy of the folder."""
+    for path in (browser_run.export / "browser").iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (text,) = re.findall(r"```html\n(.*?)```", (ROOT / "docs/browser.md").read_text(), re.S)
+    (tmp_path / "own.html").write_text(text)
+    return f"{serve_folder(tmp_path)}own.html"
+
+
+def test_the_page_of_the_docs_classifies(page_of_the_docs, browser_run, photographs, open_page):
+    page = open_page(page_of_the_docs, may_log="status of 404")  # it has no icon
+    page.wait_for_load_state("networkidle")  # then the classifier is loaded
+    with page.expect_console_message(lambda line: line.type == "log") as found:
+        page.locator("input").set_input_files(photographs[0])
+    (prediction,) = cnnkit.load_run(browser_run.folder).predict(photographs[:1])
+    assert found.value.args[0].json_value() == prediction.answer
+    assert [each["class"] for each in found.value.args[2].json_value()] == [
+        name for name, _ in prediction.top(3)
+    ]
 
 
 def test_runs_rm_knows_every_file_of_the_folder(browser_run):

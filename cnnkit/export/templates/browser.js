@@ -20,7 +20,8 @@ async function loaded() {
 }
 
 function latencyText({ milliseconds: { pixels, network } }) {
-  return `${pixels.toFixed(0)} ms to read and resize the picture, ${network.toFixed(0)} ms for the network`;
+  return `${pixels.toFixed(0)} ms to read and resize the picture, ` +
+    `${network.toFixed(0)} ms for the network`;
 }
 
 async function answerPicture(source) {

@@ -17,7 +17,7 @@ export async function loadClassifier(folder = new URL("./", import.meta.url)) {
   const model = new Uint8Array(await (await get(new URL("model.tflite", folder))).arrayBuffer());
   // The runtime reports each step of its start as an error; its loader takes this object.
   globalThis.Module = {
-    printErr: (line) => (/^(INFO|WARNING|VERBOSE):/.test(line) ? console.debug(line) : console.error(line)),
+    printErr: (line) => console[/^(INFO|WARNING|VERBOSE):/.test(line) ? "debug" : "error"](line),
   };
   await loadLiteRt(new URL("litert/", folder).href);
   const compiled = await loadAndCompile(model, { accelerator: "wasm" });
@@ -93,12 +93,13 @@ function refusal(probabilities, distance, { calibration, class_names: names }) {
       `at most ${most.toFixed(3)} is accepted`;
   }
   const label = probabilities.indexOf(Math.max(...probabilities));
+  const name = names[label];
   const threshold = calibration.thresholds[label];
   if (threshold === null) {
-    return `perhaps ${names[label]}, but no answer ${names[label]} was reliable enough on validation`;
+    return `perhaps ${name}, but no answer ${name} was reliable enough on validation`;
   }
   if (probabilities[label] < threshold) {
-    return `not sure enough: ${names[label]} has probability ` +
+    return `not sure enough: ${name} has probability ` +
       `${probabilities[label].toFixed(3)}, at least ${threshold.toFixed(3)} is needed`;
   }
   return null;

@@ -7,7 +7,8 @@ let lastAnswer = null;
 function showAnswer(answer) {
   lastAnswer = answer;
   const reason = answer?.reason ?? "";
-  byId("said").textContent = answer ? `${answer.prediction}${reason ? "" : `, ${percent(answer.probability)}`}` : "";
+  const share = answer && !reason ? `, ${percent(answer.probability)}` : "";
+  byId("said").textContent = (answer?.prediction ?? "") + share;
   byId("why").textContent = reason && `${reason[0].toUpperCase()}${reason.slice(1)}.`;
   byId("latency").textContent = answer ? latencyText(answer) : "";
   showBars(answer?.top ?? [], Boolean(reason));
@@ -25,7 +26,8 @@ function showBars(top, isRefused) {
 
 function barOf(each) {
   const line = document.createElement("li");
-  for (const [kind, text] of [["name", each.class], ["share", percent(each.probability)], ["track", ""]]) {
+  const texts = { name: each.class, share: percent(each.probability), track: "" };
+  for (const [kind, text] of Object.entries(texts)) {
     const part = line.appendChild(document.createElement("span"));
     part.className = kind;
     part.textContent = text;

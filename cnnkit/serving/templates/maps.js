@@ -20,7 +20,8 @@ async function layerSection(layer) {
   const paintOf = (place) => colour(value(place), layer.low, layer.high);
   const maps = element("div", { className: "maps" });
   if (isRow) {
-    const row = paint(element("canvas", { className: "row" }), 1, levels.length, (_, x) => paintOf(x));
+    const row = element("canvas", { className: "row" });
+    paint(row, 1, levels.length, (_, x) => paintOf(x));
     maps.append(labelled(row, `${layer.name}, ${what}`));
   } else {
     maps.style.setProperty("--ratio", `${width} / ${height}`);
@@ -31,7 +32,8 @@ async function layerSection(layer) {
     }
   }
   const kind = element("span", {}, ` ${layer.kind}`);
-  const facts = element("div", { className: "quiet" }, `${what}${some} `, legend(layer.low, layer.high));
+  const scale = legend(layer.low, layer.high);
+  const facts = element("div", { className: "quiet" }, `${what}${some} `, scale);
   return element("section", { className: "layer" },
     element("h3", {}, layer.name, kind), facts, maps);
 }

@@ -94,7 +94,8 @@ async function mapped(mine) {
 
 async function loadModels() {
   ({ models } = await ask("model"));
-  fill(byId("model"), models.map(({ name, version }) => [`${name} ${version}`, `${name}, version ${version}`]));
+  const texts = models.map(({ name, version }) => `${name}, version ${version}`);
+  fill(byId("model"), texts.map((text) => [text, text]));
   byId("model-setting").hidden = models.length < 2;
   byId("key-form").hidden = true;
   setFault("");
@@ -102,9 +103,9 @@ async function loadModels() {
 }
 
 function describeModel() {
-  const { name, classes, image_size: [height, width], color_mode: mode } = models[byId("model").selectedIndex];
+  const { name, classes, image_size: size, color_mode: mode } = models[byId("model").selectedIndex];
   byId("about").textContent =
-    `${name}: ${classes.length} classes, ${width} x ${height} pixels, ${mode}. ` +
+    `${name}: ${classes.length} classes, ${size[1]} x ${size[0]} pixels, ${mode}. ` +
     "Pictures are sent to this server, which answers them and keeps none.";
   byId("draw").hidden = mode !== "grayscale"; // a drawing has no colours
   fill(byId("class"), [["", "the most probable one"], ...classes.map((each) => [each, each])]);

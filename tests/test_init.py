@@ -198,8 +198,8 @@ def test_images_for_a_pretrained_network_keep_their_proportions(tmp_path, sizes,
 @pytest.mark.parametrize(
     ("side", "grey", "number", "expected"),
     [
-        (300, False, 200, Recipe(224, 25)),
-        (300, False, 1_500, Recipe(224, 15)),
+        (300, False, 200, Recipe(224, 25, "EfficientNetLite2")),
+        (300, False, 1_500, Recipe(224, 15, "EfficientNetLite2")),
         (300, False, 9_000, Recipe(224, 8)),
         (300, False, 15_000, Recipe(128, 5)),
         (300, False, 40_000, Recipe(128, 6)),

@@ -44,7 +44,7 @@ def propose(
     Args:
         findings: what `look_at` returned.
         source: `data.source` as the config will have it.
-        recipe: image size and epochs; by default the best one without regard to time.
+        recipe: image size, epochs and network; by default the best one without regard to time.
         seconds: the expected duration of the training, for the comment at the top.
     """
     recipe = recipe or best_recipe(findings)
@@ -57,7 +57,7 @@ def propose(
             "augmentation:",
             *_lines(augmentation_choices(findings)),
             "model:",
-            *_lines(model_choices(findings, size)),
+            *_lines(model_choices(findings, size, recipe.network)),
             "training:",
             *_lines(training_choices(findings, recipe)),
         ]

@@ -18,10 +18,11 @@ from cnnkit.arithmetic.layer_row import TRAINING_PASSES
 from cnnkit.config import Config
 from cnnkit.explore.summarize import summary_of_layers
 from cnnkit.proposal.findings import Findings
+from cnnkit.proposal.recipes import LARGE_NETWORK, SMALL_NETWORK
 
-# Of EfficientNetLite0 without its classifier, for one image of 224 x 224 (`cnnkit summary`).
-_LITE0_MULTIPLY_ADDS = 384_000_000
-_LITE0_FEATURES = 1280
+# Without the classifier, for one image of 224 x 224 (`cnnkit summary`).
+_MULTIPLY_ADDS = {SMALL_NETWORK: 384_000_000, LARGE_NETWORK: 575_000_000}
+_FEATURES = 1280  # of both
 # Of a linear probe: as in training/linear_probe.py, and the iterations that scikit-learn needed
 # for 10,000 images of CIFAR-10 with five strengths together, and for all with the best one.
 _MOST_ROWS_TO_CHOOSE = 10_000
@@ -87,7 +88,7 @@ def training_seconds(findings: Findings, config: Config, speed: float) -> float:
         epochs = sum(phase.epochs or 0 for phase in config.training.phases)
         forward = numbers["train"] + numbers["validation"]  # the features for the linear probe
         height, width = config.data.image_size
-        multiply_adds = _LITE0_MULTIPLY_ADDS * height * width / 224**2
+        multiply_adds = _MULTIPLY_ADDS[config.model.backbone.origin[1]] * height * width / 224**2
         efficiency = _EFFICIENCY_OF_LITE
         if any(isinstance(phase.train, dict) for phase in config.training.phases):
             efficiency, passes = _EFFICIENCY_OF_UPPER_LITE, _PASSES_OF_UPPER_LITE
@@ -97,13 +98,13 @@ def training_seconds(findings: Findings, config: Config, speed: float) -> float:
 
 
 def _probe_seconds(numbers: Mapping[str, float], num_classes: int, speed: float) -> float:
-    """Return the duration of a linear probe on the features of EfficientNetLite0."""
+    """Return the duration of a linear probe on the features of an EfficientNet-Lite."""
     tried = min(numbers["train"], _MOST_ROWS_TO_CHOOSE)
     if not numbers["validation"]:
         tried *= 4  # five folds, each with four fifths of them
     iterations = tried * _ITERATIONS_TO_CHOOSE + numbers["train"] * _ITERATIONS_TO_FIT
     # Each iteration multiplies the features by the weights, and the errors by the features.
-    multiply_adds = 2 * iterations * _LITE0_FEATURES * num_classes
+    multiply_adds = 2 * iterations * _FEATURES * num_classes
     return multiply_adds / (_EFFICIENCY_OF_PROBE * speed)
 
 

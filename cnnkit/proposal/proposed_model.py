@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cnnkit.proposal.findings import FEW, Choice, Findings
-from cnnkit.proposal.recipes import MANY, Recipe
+from cnnkit.proposal.recipes import LARGE_NETWORK, MANY, SMALL_NETWORK, Recipe
 from cnnkit.text import count_of
 
 LEARNS_FROM = "block3b_expand_conv"  # of EfficientNetLite0, with many images
@@ -47,8 +47,14 @@ def _why_not_to_flip(class_counts: Mapping[str, int]) -> str:
     return f"mirroring may change the meaning of the class {sided}" if sided else ""
 
 
-def model_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
-    """Return the lines of `model`: a pretrained network, or layers that learn from scratch."""
+def model_choices(findings: Findings, size: tuple[int, int], network: str) -> list[Choice]:
+    """Return the lines of `model`: a pretrained network, or layers that learn from scratch.
+
+    Args:
+        findings: about the data set.
+        size: height and width of the images.
+        network: the pretrained network, if it is one.
+    """
     if not findings.transfers:
         few = findings.num_images < FEW
         blocks = block_choices() if few else stage_choices()
@@ -59,7 +65,11 @@ def model_choices(findings: Findings, size: tuple[int, int]) -> list[Choice]:
         "are installed with cnnkit. docs/transfer.md says which other networks there are; `cnnkit "
         "init --from-scratch` does without."
     )
-    backbone = Choice("  backbone: {name: EfficientNetLite0}", reason)
+    if network == LARGE_NETWORK:
+        reason += (
+            f" {SMALL_NETWORK} takes two thirds of the time, and is right a little less often."
+        )
+    backbone = Choice(f"  backbone: {{name: {network}}}", reason)
     if findings.num_images < MANY or _why_not_to_flip(findings.class_counts):
         return [backbone]
     twice = (

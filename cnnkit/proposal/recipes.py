@@ -16,6 +16,8 @@ _FROM_SCRATCH_EPOCHS = ((FEW, 60), (MANY, 40), (None, 30))
 # trained with 224.
 TRANSFER_SIDES = (96, 128, 160, 192, 224)
 _LARGEST_TRANSFER_SIDES = ((10_000, 224), (None, 128))  # (fewer images than, pixels)
+SMALL_NETWORK, LARGE_NETWORK = "EfficientNetLite0", "EfficientNetLite2"
+_FEW_FOR_LARGE_NETWORK = 2_000  # of more images, the small one learns enough in less time
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,12 @@ class Recipe:
     Args:
         side: of the square images of a pretrained network, in pixels; None from scratch.
         epochs: in which all layers learn; 0 trains only the output of a pretrained network.
+        network: the pretrained network, if there is one.
     """
 
     side: int | None
     epochs: int
+    network: str = SMALL_NETWORK
 
 
 def best_recipe(findings: Findings) -> Recipe:
@@ -38,7 +42,9 @@ def best_recipe(findings: Findings) -> Recipe:
     # The smallest side that shows the images whole: more would only enlarge them.
     enough = (side for side in TRANSFER_SIDES if side >= findings.own_side)
     side = min(next(enough, TRANSFER_SIDES[-1]), _of_number(_LARGEST_TRANSFER_SIDES, findings))
-    return Recipe(side, _of_number(_FINE_TUNING_EPOCHS, findings))
+    is_large = side == TRANSFER_SIDES[-1] and findings.num_images < _FEW_FOR_LARGE_NETWORK
+    network = LARGE_NETWORK if is_large else SMALL_NETWORK
+    return Recipe(side, _of_number(_FINE_TUNING_EPOCHS, findings), network)
 
 
 def recipe_for(
@@ -56,6 +62,7 @@ def fastest_recipe(findings: Findings) -> Recipe:
 def _recipes(findings: Findings) -> Iterator[Recipe]:
     """Yield recipes in order of preference: fewer epochs before smaller images."""
     best = best_recipe(findings)
+    yield best
     sides = [side for side in reversed(TRANSFER_SIDES) if best.side and side <= best.side]
     for side in sides or [None]:
         for share in (1, 0.67, 0.5):

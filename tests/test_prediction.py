@@ -22,7 +22,8 @@ from cnnkit.runtimes import load_predictor
 # What takes time to import and is only needed for other models, for data sets or for folders.
 _NOT_FOR_ONE_IMAGE = {
     "tensorflow", "keras", "matplotlib", "sklearn", "pydantic", "yaml", "rich", "filelock",
-    "difflib", "hashlib", "http", "multiprocessing", "socket",
+    "difflib", "fsspec", "hashlib", "http", "multiprocessing", "pyarrow", "socket", "ssl",
+    "urllib3",
     "cnnkit.backend", "cnnkit.cli.path_list", "cnnkit.cli.train", "cnnkit.config",
     "cnnkit.data.dataset", "cnnkit.data.file_contents", "cnnkit.data.parallel",
     "cnnkit.data.records", "cnnkit.data.sources.folders", "cnnkit.data.worker_processes",

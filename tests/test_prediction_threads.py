@@ -40,7 +40,8 @@ def test_copies_of_a_large_model_do_not_fill_the_memory(trained_run, monkeypatch
 
     size = trained_run.tflite.stat().st_size
     monkeypatch.setattr("cnnkit.runtimes.litert_outputs", load)
-    monkeypatch.setattr("cnnkit.runtimes.computer_memory", lambda: 9 * size)  # half: two copies
+    monkeypatch.setattr("cnnkit.litert.computer_memory", lambda: 9 * size)  # half: two copies
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: range(8), raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     predictor = load_predictor(trained_run.tflite, trained_run.folder.parent)
     paths = sorted(map(str, Path(image_folder(trained_run)).rglob("*.png"))) * 5

@@ -6,7 +6,6 @@ cannot be read gives a prediction with an error, and the next image follows.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from cnnkit.model.calibration import UNKNOWN
 from cnnkit.prediction.find_images import name_of, pixels_of
 from cnnkit.prediction.read_ahead import in_order
 from cnnkit.runtimes import Predictor
+from cnnkit.usable_cores import usable_cores
 
 _NUM_WAITING = 8  # images per core
 _NUM_FETCHES = 16  # images that are fetched from other computers at the same time
@@ -107,7 +107,7 @@ def predict(
     if isinstance(images, Sequence) and len(images) == 1:
         yield _prediction(images[0], predictor)
         return
-    with _Threads(predictor.for_threads(), kept, num_cores or os.cpu_count() or 1) as threads:
+    with _Threads(predictor.for_threads(), kept, num_cores or usable_cores()) as threads:
         for _, future in in_order(
             images, threads.start, num_ahead=threads.num_ahead, stopped=threads.stopped
         ):

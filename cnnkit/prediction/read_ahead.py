@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from cnnkit.prediction.find_images import name_of
+from cnnkit.usable_cores import usable_cores
 
 Image = TypeVar("Image")
 Result = TypeVar("Result")
@@ -25,7 +25,7 @@ def read_ahead(
 
     As many images are read at a time as there are cores.
     """
-    workers = os.cpu_count() or 1
+    workers = usable_cores()
     with ThreadPoolExecutor(workers) as pool:
         # Twice the workers: while one result is used, each worker has a next image to begin with.
         yield from in_order(images, partial(pool.submit, read), num_ahead=2 * workers)

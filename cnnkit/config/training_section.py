@@ -265,6 +265,11 @@ class TrainingConfig(Section):
         description="Whether XLA compiles the training step; auto leaves it to Keras on a GPU, and "
         "is false on a CPU.",
     )
+    film: Flag = Field(
+        False,
+        description="Whether film.html in the run shows the filters, the feature maps of an image "
+        "and the confusion matrix after each epoch.",
+    )
     tensorboard: Flag = Field(True, description="Whether to write event files for TensorBoard.")
     loggers: Loggers = Field(
         (),

@@ -18,7 +18,7 @@ _WRITTEN = tuple(
     tuple(pattern.split("/"))
     for pattern in """
     run.json config.yaml classes.txt split.csv history.csv model.tflite golden.npz .lock
-    report.html model_card.md
+    report.html model_card.md film.html film.npz
     calibration.json calibration.npz
     weights/best.keras weights/last.keras backup/training.npz
     evaluation/*/metrics.json evaluation/*/predictions.csv evaluation/*/probabilities.npy

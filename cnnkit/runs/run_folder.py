@@ -109,6 +109,11 @@ class Run:
         """The page to hand on."""
         return self.folder / "report.html"
 
+    @property
+    def film(self) -> Path:
+        """What each epoch learned, with `training.film`; the numbers are next to it, as `.npz`."""
+        return self.folder / "film.html"
+
     def plot(self, name: str) -> Path:
         """Return the path of a picture, as in `plot("curves")`."""
         return self.folder / "plots" / f"{name}.png"
@@ -282,10 +287,8 @@ def _alive(info: Mapping[str, Any]) -> bool:
         return True
     try:
         os.kill(info["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
     return True
 
 

@@ -107,7 +107,15 @@ def _train_all(folds: FoldRuns, config: Config, report: Report) -> FoldEvaluatio
 def _train_one(folds: FoldRuns, number: int, run: Run, config: Config, report: Report) -> None:
     source = str(fold_file(folds.manifest, number).resolve())
     changes = {"source": source, "shapes": ShapesConfig()}
-    own = config.model_copy(update={"data": config.data.model_copy(update=changes)})
+    own = config.model_copy(
+        update={
+            "data": config.data.model_copy(update=changes),
+            # One film is enough to look at.
+            "training": config.training.model_copy(
+                update={"film": config.training.film and number == 1}
+            ),
+        }
+    )
     again = f"cnnkit train --resume {quoted(folds.folder)}"
     train_or_resume(run, own, report=report, again=again)
 

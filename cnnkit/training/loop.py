@@ -15,6 +15,7 @@ from cnnkit.text import count_of
 from cnnkit.training.checkpoint import Backup, Checkpoint, assign
 from cnnkit.training.early_checks import first_warnings
 from cnnkit.training.experiment_loggers import EpochLoggers
+from cnnkit.training.film import Film, film_of
 from cnnkit.training.history import History
 from cnnkit.training.interrupts import interrupts_held_back
 from cnnkit.training.learning_rate import LearningRate
@@ -64,6 +65,7 @@ def train_phases(
     works = phase_works(plan)
     timed = TimedReport(report, works, is_resumed=backup is not None)
     limit = TimeLimit(plan.config.training.max_minutes)
+    film = film_of(plan, run, report, len(history.rows))
     loop = _Loop(
         plan,
         run,
@@ -74,6 +76,7 @@ def train_phases(
         event_writer(plan.config, run),
         loggers or EpochLoggers(),
         limit,
+        film,
     )
     if backup is not None:
         checkpoint.restore(backup)
@@ -92,6 +95,9 @@ def train_phases(
         # one waits until everything is saved.
         with tf.init_scope(), interrupts_held_back(lambda: report.note(_SAVING)):
             checkpoint.close()
+            if film is not None:
+                report.close()
+                film.close(history.rows)
     report.close()
     return history
 
@@ -157,6 +163,7 @@ class _Loop:
     events: Any  # a writer of TensorBoard events, or None
     loggers: EpochLoggers
     limit: TimeLimit
+    film: Film | None
 
     def train_phase(self, number: int, planned: PlannedPhase, backup: Backup | None) -> None:
         """Train a phase, or what is left of it.
@@ -203,6 +210,8 @@ class _Loop:
                         model, batches, learning_rate, history, self.report, stops, partial
                     )
                 partial = None
+                if self.film is not None:  # before the row: a kill in between costs no frame
+                    self.film.take(row["epoch"], model, batches)
                 self._end_epoch(row, save_now=phase.backbone_learns)
                 stops.check_interrupt()
             self.checkpoint.save()

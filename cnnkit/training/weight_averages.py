@@ -9,6 +9,8 @@ Source: Polyak & Juditsky 1992, doi:10.1137/0330046, with an exponential average
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,22 @@ import numpy as np
 def keeps_averages(model: Any) -> bool:
     """Return whether the optimizer of a compiled model averages the weights."""
     return bool(_optimizer(model).use_ema)
+
+
+@contextmanager
+def with_averages(model: Any) -> Iterator[None]:
+    """Let a compiled model have the averages as its weights, if its optimizer keeps any."""
+    if not keeps_averages(model):
+        yield
+        return
+    learned = model.trainable_variables
+    weights = [variable.numpy() for variable in learned]
+    model.optimizer.finalize_variable_values(learned)
+    try:
+        yield
+    finally:
+        for variable, value in zip(learned, weights, strict=True):
+            variable.assign(value)
 
 
 def averaged_weights(model: Any, trained: Any) -> list[np.ndarray]:

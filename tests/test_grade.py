@@ -236,6 +236,13 @@ def test_a_mistake_in_a_rubric_has_its_place_and_says_what_is_allowed(old, new, 
     assert done.exit_code == 2 and message in done.stderr, done.stderr
 
 
+def test_a_rubric_without_test_images_cannot_judge_accuracy(tmp_path):
+    text = _WITH_ACCURACY.replace("test: 0.3", "test: 0").replace("epochs: 2", "epochs: 1")
+    rubric = _write(tmp_path, "rubric.yaml", text)
+    done = _grade(_write(tmp_path, "good.yaml", _GOOD), "--rubric", rubric)
+    assert done.exit_code == 2 and "The data of the rubric has no test images" in done.stderr
+
+
 def test_the_rubric_of_the_page_is_right(tmp_path):
     page = (DOCS / "grade.md").read_text()
     (text,) = re.findall(r"^```\n(# rubric.yaml\n.*?)^```", page, re.M | re.S)

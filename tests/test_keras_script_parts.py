@@ -25,6 +25,7 @@ from cnnkit.keras_script.write_script import keras_script
         ("constant", 1.5),
         ("cosine", 0),
         ("{cosine: {final_fraction: 0.1}}", 2),
+        ("cosine", 6),
         ("{cosine_restarts: {first_epochs: 2, m_mul: 0.5}}", 1),
         ("{polynomial: {power: 2}}", 1),
         ("{exponential: {decay_rate: 0.5, every_epochs: 2}}", 0),

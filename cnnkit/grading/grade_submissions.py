@@ -100,4 +100,9 @@ def _trained(
     except CnnkitError as error:
         return Trained(None, None, f"the training failed. {reason_of(error)}")
     minutes = (time.monotonic() - begin) / 60
-    return Trained(run.info()["metrics"]["test"]["accuracy"], minutes)
+    if (scores := run.info()["metrics"].get("test")) is None:
+        raise UsageError(
+            "The data of the rubric has no test images, so there is no accuracy to judge. Set "
+            "data.split.test of the rubric above 0, or add a test folder."
+        )
+    return Trained(scores["accuracy"], minutes)

@@ -23,7 +23,6 @@ class Grade:
         file: the submission.
         judgements: one per criterion; none if it could not be read.
         message: why it could not be read.
-        notes: what the training said.
     """
 
     file: str

@@ -13,7 +13,7 @@ from cnnkit.config.file_paths import fill_in_paths
 from cnnkit.config.load_config import config_text_of
 from cnnkit.config.problems import Mistake, located, mistakes_of, shown
 from cnnkit.config.yaml_reader import read_yaml
-from cnnkit.errors import ConfigError, did_you_mean
+from cnnkit.errors import ConfigError, UsageError, did_you_mean
 from cnnkit.grading.rubric import JUDGES, Criterion, LayersCriterion, Rubric
 
 # A network to check the `data` section with; what a rubric does not set comes from a submission.
@@ -28,6 +28,8 @@ def read_rubric(path: Path) -> Rubric:
         UsageError: the file cannot be read.
         ConfigError: it has mistakes; all of them, each with file:line:column.
     """
+    if not path.exists():
+        raise UsageError(f"There is no rubric {path}.")
     document = read_yaml(config_text_of(path), str(path))
     if not isinstance(document.data, dict):
         message = "expected a rubric with the keys data, pass_mark and criteria."

@@ -25,7 +25,7 @@ def rate_lines(phase: Phase, epochs: str) -> list[str]:
     steps = f"{epochs} * steps"
     if warm:
         lines.append(f"    warmup_steps = round({value_text(phase.warmup_epochs)} * steps)")
-        steps = f"{steps} - warmup_steps"
+        steps = f"max(1, {steps} - warmup_steps)"
     name, arguments = _schedule(phase.schedule, base, steps, warm)
     if name is None:
         constant = arguments[0]

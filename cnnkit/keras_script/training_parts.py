@@ -63,15 +63,17 @@ def _trainable_lines(config: Config, phase: Phase) -> list[str]:
         return [get, "    backbone.trainable = False  # only the layers after it learn"]
     found, first = _first_that_learns(phase)
     keeps_norm = phase.batch_norm == "inference"
-    note = ["    # Batch normalisation keeps the averages that it has."] * keeps_norm
+    note = "    # The layers from there on learn."
+    if keeps_norm:
+        note = "    # The layers from there on learn; batch normalisation keeps its averages."
     norm = ["        is_norm = isinstance(layer, layers.BatchNormalization)"] * keeps_norm
     learns = "position >= first" + " and not is_norm" * keeps_norm
     return [
         get,
         "    backbone.trainable = True",
         f"    found = {found}",
-        f"    first = {first}  # of the layers that learn",
-        *note,
+        f"    first = {first}",
+        note,
         "    for position, layer in enumerate(found):",
         *norm,
         f"        layer.trainable = {learns}",

@@ -137,8 +137,8 @@ def _needs(data: Mapping[str, Any]) -> str:
 
 
 def _left_out(config: Config, run: Run | None) -> str:
-    split = "" if run else "images are divided into splits by other random numbers, and "
-    text = f"What differs from cnnkit: {split}images are ordered and changed by other ones."
+    split = "" if run else "divide the images into splits, "
+    text = f"What differs from cnnkit: other random numbers {split}order and change the images."
     if config.training.max_minutes:
         text += " training.max_minutes is left out."
     if reads_weights_file(config):

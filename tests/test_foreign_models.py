@@ -164,6 +164,30 @@ def test_a_model_without_its_classifier_is_refused(tmp_path):
         answer(path, HowToRead(labels_file(tmp_path), "tf"))
 
 
+def test_an_image_size_that_does_not_fit_is_refused_at_once(tmp_path):
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    kernel = numpy_helper.from_array(np.zeros((192, 3), np.float32), "kernel")
+    nodes = [
+        helper.make_node("Flatten", ["image"], ["values"]),
+        helper.make_node("MatMul", ["values", "kernel"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["answer"]),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "h", "w"])
+    answers = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["n", 3])
+    graph = helper.make_graph(nodes, "dense", [image], [answers], [kernel])
+    opsets = [helper.make_opsetid("", 18)]
+    path = tmp_path / "a.onnx"
+    save(helper.make_model(graph, opset_imports=opsets, ir_version=9), path)
+    labels = labels_file(tmp_path)
+    with pytest.raises(UsageError, match="--image-size N"):
+        answer(path, HowToRead(labels, "tf"))
+    with pytest.raises(UsageError, match="a.onnx cannot be loaded"):
+        answer(path, HowToRead(labels, "tf", image_size=(12, 12)))
+    found = answer(path, HowToRead(labels, "tf", image_size=(8, 8)))
+    np.testing.assert_allclose(found.probabilities, [1 / 3] * 3, rtol=1e-6)
+
+
 def test_an_input_that_is_no_image_is_refused(tmp_path):
     values = keras.Input((49, 10, 2))
     model = keras.Model(values, keras.layers.Dense(3)(keras.layers.Flatten()(values)))

@@ -18,6 +18,7 @@ from cnnkit.foreign.label_files import label_lines, read_labels
 from cnnkit.foreign.loaded_network import Network, Run
 from cnnkit.foreign.pixel_values import SCALING_TEXTS, input_maker
 from cnnkit.model.calibrated_layers import PROBABILITIES
+from cnnkit.model.loading import naming_damage
 from cnnkit.model.model_info import ModelInfo
 from cnnkit.runtimes import Predictor, is_saved_model
 from cnnkit.text import count_of
@@ -55,9 +56,14 @@ class ForeignModel:
         )
 
     def count_units(self) -> int:
-        """Return how many numbers the model gives for an image, by giving it a black one."""
+        """Return how many numbers the model gives for an image, by giving it a black one.
+
+        Raises:
+            UsageError: it cannot answer an image of this size.
+        """
         black = np.zeros((1, *self.info.pixels.shape), np.uint8)
-        return self.network.run(self._input_maker()(black)).shape[1]
+        with naming_damage(self.path):
+            return self.network.run(self._input_maker()(black)).shape[1]
 
     def predictor(self) -> Predictor:
         """Return it as a function from pixels to probabilities."""
@@ -150,7 +156,7 @@ def load_foreign(path: Path, how: HowToRead, note: Note) -> ForeignModel:
     found = ForeignModel(
         path, network, ModelInfo(names, pixels, "softmax"), scaling, logits=how.logits
     )
-    units = network.units or found.count_units()
+    units = found.count_units()
     _check_number(path, units, names)
     if units == 1:
         found = replace(found, info=replace(found.info, output="sigmoid"))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cnnkit.errors import UsageError
 from cnnkit.foreign.loaded_network import Network, image_input, rows, the_one, units_of
+from cnnkit.model.loading import naming_damage
 from cnnkit.runtimes import onnx_session
 
 _DTYPES = {
@@ -32,12 +33,18 @@ def onnx_network(path: Path) -> Network:
     dtype = _DTYPES.get(image.type, image.type)
     read = image_input(path, [_size(size) for size in image.shape], dtype)
     one_at_a_time = isinstance(image.shape[0], int)
+    # onnxruntime has no public names for its exceptions.
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    def answer(pixels: NDArray) -> NDArray:
+        # Such as an image size that the inner layers do not fit.
+        with naming_damage(path, errors.InvalidArgument, errors.Fail, errors.RuntimeException):
+            return session.run(None, {image.name: pixels})[0]
 
     def run(pixels: NDArray) -> NDArray:
         if one_at_a_time:
-            found = [session.run(None, {image.name: one[None]})[0] for one in pixels]
-            return rows(np.concatenate(found)).astype(np.float32)
-        return rows(session.run(None, {image.name: pixels})[0]).astype(np.float32)
+            return rows(np.concatenate([answer(one[None]) for one in pixels])).astype(np.float32)
+        return rows(answer(pixels)).astype(np.float32)
 
     units = units_of(path, [_size(size) for size in output.shape] if output.shape else None)
     if output.type not in ("tensor(float)", "tensor(float16)", "tensor(double)"):

@@ -71,6 +71,11 @@ def refused(*words):
     return result.output
 
 
+def test_a_host_that_does_not_exist(trained_run):
+    text = refused("--model", trained_run.folder, "--port", 0, "--host", "no-such-host.invalid")
+    assert "no-such-host.invalid" in text and "--host" in text and "Unknown error" not in text
+
+
 def test_a_port_that_is_taken(trained_run):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -80,12 +85,15 @@ def test_a_port_that_is_taken(trained_run):
 
 def test_what_is_wrong_with_models_and_options(trained_run, tmp_path):
     (tmp_path / "empty").write_text("")
+    (tmp_path / "empty.tflite").write_text("")
     folder = trained_run.folder
     for words, part in (
         (["--model", "a b=" + str(folder)], "letters, digits"),
         (["--model", "nowhere"], "nowhere"),
         (["--model", "name="], "after the = sign"),
         (["--model", folder, "--max-queue", 3], "--max-queue 3"),
+        (["--model", folder, "--labels", "imagenet"], f"{trained_run.tflite} was written by"),
+        (["--model", tmp_path / "empty.tflite"], f"{tmp_path / 'empty.tflite'} "),
         (["--model", folder, "--api-key-file", tmp_path / "empty"], "is empty"),
     ):
         assert part in refused("--port", 0, *words)

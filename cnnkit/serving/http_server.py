@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -144,8 +145,10 @@ def bound_socket(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
+        is_unknown = isinstance(error, socket.gaierror)
+        # Python adds the address to the reason.
+        reason = error.strerror if is_unknown else os.strerror(error.errno or 0)
         raise UsageError(
             f"Cannot listen on {host} port {port}: {reason}. Choose another --port or --host."
         ) from error

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.errors import CnnkitError
 from cnnkit.foreign.chosen_model import load_chosen
 from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.model.model_info import ModelInfo
@@ -88,7 +89,13 @@ def load_served(
     """
     state = file_state(path)
     own = _copy_of(path)
-    predictor = load_chosen(own, how, note)
+    try:
+        predictor = load_chosen(own, how, note)
+    except CnnkitError as error:
+        if own != path:
+            shutil.rmtree(own.parent)
+        error.args = (str(error).replace(str(own), str(path)),)
+        raise
     if workers > 1:  # otherwise all cores work on one image
         predictor = predictor.for_threads()
     blank = np.zeros((1, *predictor.info.pixels.shape), np.uint8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -146,9 +145,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        is_unknown = isinstance(error, socket.gaierror)
-        # Python adds the address to the reason.
-        reason = error.strerror if is_unknown else os.strerror(error.errno or 0)
+        reason = str(error.strerror).partition(" (while ")[0]  # what follows is the address
         raise UsageError(
             f"Cannot listen on {host} port {port}: {reason}. Choose another --port or --host."
         ) from error

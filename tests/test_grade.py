@@ -236,6 +236,29 @@ def test_a_mistake_in_a_rubric_has_its_place_and_says_what_is_allowed(old, new, 
     assert done.exit_code == 2 and message in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "the file is empty"),
+        ("- 1", "expected a config with the keys data and model"),
+        ("model: 3", "model  expected a section"),
+        ("data: 5\nmodel: {backbone: hello}", "model.backbone  expected a section"),
+        ("data: {image_size: 8}\nmodel: {layers: [flatten], output: sigmoid}", "for two classes"),
+        ("data: {image_size: 8}\nmodel: {layers: [pool]}", "the stack ends here with maps"),
+        ("data: {image_size: 8}\nmodel: !!python/name:os.system {}", "is not allowed"),
+        (
+            "data: {image_size: 8}\nmodel: {layers: [repeat: {times: 999999, layers: [flatten]}]}",
+            "expected a whole number from 1 to",
+        ),
+    ],
+)
+def test_an_odd_submission_gets_no_points_and_a_message(text, message, tmp_path):
+    rubric = _write(tmp_path, "rubric.yaml", _WITH_ACCURACY)
+    done = _grade(_write(tmp_path, "odd.yaml", text), "--rubric", rubric, "--json")
+    (one,) = json.loads(done.stdout)["submissions"]
+    assert done.exit_code == 3 and one["points"] == 0 and message in one["message"]
+
+
 def test_a_rubric_without_test_images_cannot_judge_accuracy(tmp_path):
     text = _WITH_ACCURACY.replace("test: 0.3", "test: 0").replace("epochs: 2", "epochs: 1")
     rubric = _write(tmp_path, "rubric.yaml", text)

@@ -67,6 +67,7 @@ def _grade(
     report.note(f"grading {quoted(file)}")
     try:
         config = read_submission(file, rubric)
+        _check_output(config, num_classes)
         summary = summary_of_config(config, num_classes)
     except CnnkitError as error:
         return Grade(str(file), message=str(error))
@@ -81,6 +82,19 @@ def _grade(
             if index not in found:
                 found[index] = judge_training(criterion, trained)
     return Grade(str(file), tuple(found[index] for index in range(len(rubric.criteria))))
+
+
+def _check_output(config: Config, num_classes: int) -> None:
+    """Refuse one sigmoid unit for more than two classes, as the training would.
+
+    Raises:
+        UsageError: this is the case.
+    """
+    if config.model.output == "sigmoid" and num_classes != 2:
+        raise UsageError(
+            f"model.output: sigmoid is one unit for two classes, but there are {num_classes} "
+            "classes. Set model.output: softmax."
+        )
 
 
 def _trained(

@@ -70,6 +70,8 @@ def keras_script(
             reason.
     """
     config, classes = config_and_classes(source, overrides, num_classes, note)
+    if config.search:
+        note("search is left out: the script trains the config as it is written.")
     run = Run(source) if (source / "run.json").is_file() else None
     if found := refusals(config, is_run=run is not None):
         listed = "\n".join(map(str, found))

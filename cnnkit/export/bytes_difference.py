@@ -40,10 +40,10 @@ def bytes_difference(saved: Any, original: Original) -> dict[str, Any]:
             continue
         rows.append(row)
     if len(rows) < len(golden.paths):
+        of_all = f"{len(golden.paths) - len(rows)} of the {len(golden.paths)} stored images"
         original.note(
-            f"saved_model: {len(golden.paths) - len(rows)} of the {len(golden.paths)} stored "
-            "images are gone, or of a kind that TensorFlow cannot decode; the signature for files "
-            "was compared on the others."
+            f"saved_model: the files of {of_all} are gone, or of a kind that TensorFlow cannot "
+            "decode, so the signature for files was not compared on them."
         )
     if not rows:
         return {}

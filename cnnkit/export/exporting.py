@@ -116,13 +116,12 @@ class _Writing:
         for name, kind in formats.items():
             values, is_kept = self._export_one(name, kind)
             (found if is_kept else self.refused)[name] = values
-            # After each format, so that the file is also right if a later format fails.
+            # After each format, so that all is there also if a later format fails.
             num_images = len(self.original.golden.pixels)
             write_parity(self.folder, limit=self.limit, num_images=num_images, formats=found)
-        write_text(self.folder / LABELS_NAME, self.original.info.labels())
-        alone = [formats[name] for name, values in found.items() if "needs_cnnkit" not in values]
-        for script in {kind.script for kind in alone if kind.script}:
-            write_script(self.folder, script)
+            write_text(self.folder / LABELS_NAME, self.original.info.labels())
+            if is_kept and kind.script and "needs_cnnkit" not in values:
+                write_script(self.folder, kind.script)
         return Export(self.folder, found, status, self.refused, self.allow_drop)
 
     def _export_one(self, name: str, kind: Format) -> tuple[dict[str, Any], bool]:

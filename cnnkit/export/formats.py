@@ -6,6 +6,7 @@ mistakes should show at once.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -66,7 +67,11 @@ def _tflite(original: Original, path: Path) -> Facts:
     from cnnkit.export.tflite_file import write_tflite
 
     write_tflite(original.model, original.info, path)
-    return _with_profile(path)
+    # In a file for any number of images, sizes that depend on it are not known.
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        of_one = Path(folder) / path.name
+        write_tflite(original.model, original.info, of_one, num_images=1)
+        return _with_profile(of_one)
 
 
 def _float16_tflite(original: Original, path: Path) -> Facts:

@@ -35,7 +35,9 @@ def balanced_images(
     rows = [row for row in run.read_split() if row["split"] == "train"]
     chosen = balanced([row["label"] for row in rows], most)
     config = load_config(run.config).data
-    records = run_images([rows[index] for index in chosen], "train", config)
+    records = run_images(
+        [rows[index] for index in chosen], "train", config, option="--format tflite"
+    )
     pixels = np.stack([read_pixels(record.file, settings) for record in records])
     return pixels, len({record.label for record in records})
 

@@ -115,7 +115,6 @@ def serve(
         say(f"Everybody who reaches {host} may ask: set CNNKIT_API_KEY or --api-key-file.")
     limits = Limits(
         body_bytes=max_megabytes * MEGA,
-        held_bytes=max(16 * max_megabytes, 512) * MEGA,
         image_pixels=max_megapixels * MEGA,
         request_images=max_images,
         queue_images=max_queue,
@@ -125,7 +124,7 @@ def serve(
         drain_seconds=drain,
     )
     settings = ServerSettings(
-        models, runs_folder, host, port, key, how, origins, limits, log_json=as_json
+        models, how, runs_folder, host, port, key, origins, limits, log_json=as_json
     )
     serve_models(settings, say)
 

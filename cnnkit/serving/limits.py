@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 MEGA = 1_000_000
@@ -14,7 +13,6 @@ class Limits:
 
     Args:
         body_bytes: of one request.
-        held_bytes: of all requests that are being answered.
         image_pixels: of one image, at the size at which it is decoded.
         request_images: images in one request.
         queue_images: images that wait; with a full queue the answer is 429.
@@ -24,12 +22,16 @@ class Limits:
         drain_seconds: after SIGTERM, how long new requests are still answered.
     """
 
-    body_bytes: int = 32 * MEGA
-    held_bytes: int = 512 * MEGA
-    image_pixels: int = 50 * MEGA
-    request_images: int = 32
-    queue_images: int = 128
-    request_seconds: float = 30.0
-    batch_images: int = 8
-    workers: int = os.cpu_count() or 1
-    drain_seconds: float = 1.0
+    body_bytes: int
+    image_pixels: int
+    request_images: int
+    queue_images: int
+    request_seconds: float
+    batch_images: int
+    workers: int
+    drain_seconds: float
+
+    @property
+    def held_bytes(self) -> int:
+        """Of all requests that are being answered."""
+        return max(16 * self.body_bytes, 512 * MEGA)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -30,25 +30,25 @@ class ServerSettings:
 
     Args:
         models: `NAME=RUN` each; none for the newest finished run.
+        how: what is said about models that cnnkit did not write.
         runs_folder: where run names are looked up.
         host: the address to listen on.
         port: 0 for any free one.
         api_key: that requests must have; None for none.
-        how: what is said about models that cnnkit did not write.
         origins: of web pages elsewhere that may ask.
         limits: of requests.
         log_json: whether the log is JSON lines on stdout.
     """
 
     models: Sequence[str]
+    how: HowToRead
     runs_folder: Path
-    host: str = "127.0.0.1"
-    port: int = 8000
-    api_key: str | None = None
-    how: HowToRead = field(default_factory=HowToRead)
-    origins: Sequence[str] = ()
-    limits: Limits = field(default_factory=Limits)
-    log_json: bool = False
+    host: str
+    port: int
+    api_key: str | None
+    origins: Sequence[str]
+    limits: Limits
+    log_json: bool
 
 
 def serve_models(settings: ServerSettings, note: Note) -> None:

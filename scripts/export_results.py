@@ -1,4 +1,4 @@
-"""Export runs to every format, score each file on the test images, and print a markdown table.
+"""Export runs to every format, score each file on the test images, and print two markdown tables.
 
     cnnkit train sign_digits.yaml && cnnkit train transfer.yaml && cnnkit train hub.yaml
     python scripts/export_results.py runs/sign_digits runs/transfer runs/hub
@@ -6,14 +6,15 @@
 `difference` is the largest difference of a probability from that of the Keras model on the stored
 images. `accuracy` is that of the test images, with the 95% interval of its difference from that of
 the run's own model.tflite; `same` is the share of test images that get the same answer. `ms` is the
-median time for one decoded image. The exports are written into a temporary folder.
+median time for one decoded image. The second table has accuracy, size and time only, a row per run.
+The exports are written into a temporary folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,20 @@ def main() -> None:
     names = [name for name, kind in FORMATS.items() if kind.is_installed()]
     parser.add_argument("--formats", nargs="+", choices=names, default=names, metavar="FORMAT")
     arguments = parser.parse_args()
-    lines = ["| run | format | size | ms | difference | accuracy | points (95%) | same |"]
-    lines.append("|---|---|---|---|---|---|---|---|")
-    for folder in arguments.runs:
-        for cells in rows(Run(folder), arguments.formats):
-            lines.append(f"| {' | '.join(cells)} |")
-    print("\n".join(lines))
+    found = [row for folder in arguments.runs for row in rows(Run(folder), arguments.formats)]
+    columns = ["run", "format", "size", "ms", "difference", "accuracy", "points (95%)", "same"]
+    print_table(columns, found)
+    print()
+    short: dict[str, list[str]] = {}
+    for name, _, size, milliseconds, _, accuracy, *_ in found:
+        short.setdefault(name, [name]).append(f"{accuracy}, {size}, {milliseconds} ms")
+    print_table(["run", *arguments.formats], short.values())
+
+
+def print_table(columns: list[str], table: Iterable[list[str]]) -> None:
+    """Print a markdown table."""
+    for cells in (columns, ["---"] * len(columns), *table):
+        print(f"| {' | '.join(cells)} |")
 
 
 def rows(run: Run, names: list[str]) -> Iterator[list[str]]:

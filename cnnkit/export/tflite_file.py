@@ -67,7 +67,7 @@ def write_float16_tflite(model: Any, info: ModelInfo, path: Path) -> None:
 def write_dynamic_tflite(model: Any, info: ModelInfo, path: Path) -> None:
     """Write a `.tflite` of a quarter of the size: weights as int8.
 
-    The values between layers are scaled to int8 anew for each image.
+    The values between layers are scaled to int8 for each image by itself.
     """
 
     def change(converter: Any) -> None:

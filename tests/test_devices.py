@@ -76,6 +76,12 @@ def test_another_number_of_devices_is_refused_unless_it_is_allowed(on_four):
 
 
 @pytest.mark.slow
+def test_only_a_training_on_one_device_is_filmed(on_four):
+    with np.load(_run(on_four, "few").film.with_suffix(".npz")) as film:
+        assert film["epochs"].tolist() == [2]  # the first epoch was on four devices
+
+
+@pytest.mark.slow
 def test_what_keras_cannot_do_on_several_devices_is_refused(on_four):
     assert found_in(on_four)["texts"][2].startswith(
         "gradient_accumulation_steps cannot be used on several devices. Leave it out, or"

@@ -37,7 +37,7 @@ def film(tmp_path):
             },
         )
     rows = [
-        {"epoch": e, "phase": 1, "train_loss": 1 / e, "val_accuracy": e / 8} for e in range(1, 5)
+        {"epoch": e, "phase": 1, "train_loss": 1 / e, "train_accuracy": e / 8} for e in range(1, 5)
     ]
     pixels = np.zeros((4, 4, 3), np.uint8)
     run = Run(tmp_path)
@@ -63,7 +63,7 @@ def test_keys_slider_and_button_choose_the_frame(film, open_page):
     run, _ = film
     page = open_page(run.film)
     line = page.locator("#epoch")
-    assert "epoch 4 of 4 · training loss 0.2500 · accuracy 0.5000" in line.inner_text()
+    assert "epoch 4 of 4 · training loss 0.2500, accuracy 0.5000" in line.inner_text()
     for key, epoch in (("ArrowLeft", 3), ("Home", 1), ("ArrowLeft", 1), ("ArrowRight", 2)):
         page.keyboard.press(key)
         assert line.inner_text().startswith(f"epoch {epoch} of 4")

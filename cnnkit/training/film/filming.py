@@ -98,6 +98,7 @@ class Film:
         Args:
             rows: of history.csv, for what is said about each epoch.
         """
+        self._frames.drop_after(len(rows))
         if self._frames.epochs:
             write_film_page(self._run, self._frames, rows, self._pixels[0], self._info.class_names)
             self._report.note(f"film: {self._run.film}")

@@ -69,6 +69,10 @@ class Frames:
         with atomic_write(self._path, "wb") as file:
             np.savez(file, epochs=self.epochs, facts=np.array(json.dumps(self.facts)), **parts)
 
+    def drop_after(self, last: int) -> None:
+        """Drop the frames of epochs that did not end: they will be trained again."""
+        self.taken = {epoch: frame for epoch, frame in self.taken.items() if epoch <= last}
+
     def read(self, last: int) -> None:
         """Take the frames of the file up to an epoch; a training that is resumed goes on there.
 
@@ -95,4 +99,5 @@ class Frames:
                 f"{self._path} is damaged, so the film of this training cannot go on. Remove the "
                 "file and resume again: the film then begins with the next epoch."
             ) from error
-        self.taken = {epoch: frame for epoch, frame in taken.items() if epoch <= last}
+        self.taken = taken
+        self.drop_after(last)

@@ -105,8 +105,9 @@ function show(place) {
   const frame = Math.min(Math.max(place, 0), frames.length - 1);
   slider.value = frame;
   const { epoch, phase, train_loss, train_accuracy, val_loss, val_accuracy } = frames[frame];
-  const said = [["training loss", train_loss], ["accuracy", train_accuracy], ["validation loss", val_loss],
-    ["accuracy", val_accuracy]].filter(([, value]) => value !== null).map(([name, value]) => `${name} ${value.toFixed(4)}`);
+  const said = [["training", train_loss, train_accuracy], ["validation", val_loss, val_accuracy]]
+    .filter(([, loss]) => loss !== null)
+    .map(([what, loss, accuracy]) => `${what} loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)}`);
   const where = frames.some((each) => each.phase > 1) && phase ? ` (phase ${phase})` : "";
   epochLine.textContent = [`epoch ${epoch} of ${data.num_epochs}${where}`, ...said].join(" · ");
   slider.setAttribute("aria-valuetext", `epoch ${epoch}`);

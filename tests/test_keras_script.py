@@ -141,7 +141,7 @@ model:
         - []
     - conv: {filters: 4, kernel_size: 3, pad: {size: 1, mode: reflect}, name: last}
     - depthwise_conv: {kernel_size: [3, 1], pad: 1}
-    - pool: average
+    - pool: {type: average, pool_size: 3, strides: 1, padding: same}
     - flatten
 training: {class_weights: auto, loss: {categorical_focal_crossentropy: {gamma: 1.5}}}
 """

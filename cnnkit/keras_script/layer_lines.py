@@ -130,7 +130,9 @@ class _Stack:
 
 
 def _line(kind: str, given: Mapping[str, Any], name: str, entered: str, output: str) -> str:
-    told = {key: value for key, value in given.items() if (key, value) not in _USUAL}
+    # Without strides, pooling would take those of its window.
+    usual = () if "Pooling" in kind else _USUAL
+    told = {key: value for key, value in given.items() if (key, value) not in usual}
     arguments = arguments_of(told, _POSITIONAL.get(kind, ()), name=name)
     return call_text(f"{output} = layers.{kind}", arguments, f"({entered})")
 

@@ -94,6 +94,7 @@ model:
   weights: null
   partial_weights: false
   output: softmax
+  tta: null
 training:
   epochs: 20
   optimizer:
@@ -110,6 +111,7 @@ training:
   deterministic: true
   precision: auto
   jit_compile: auto
+  film: false
   tensorboard: true
   loggers: []
   max_minutes: null

@@ -40,7 +40,7 @@ from cnnkit.config.yaml_reader import read_yaml
 from cnnkit.explore.zoo import Architecture, architectures, config_text
 from configs import SMALL
 
-_PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+_PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("course/*.md"))]
 _CONFIGS = sorted(CONFIGS.glob("*.yaml"))
 _CONFIG_PAGE = DOCS / "config.md"
 

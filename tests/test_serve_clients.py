@@ -133,7 +133,7 @@ def test_a_file_without_layers_and_a_server_without_tensorflow_say_so(
     shutil.copyfile(trained_run.tflite, tmp_path / "alone.tflite")
     with serving("--model", tmp_path / "alone.tflite") as server:
         status, value = explain(server, images[0], timeout=120)
-    assert status == 422 and "gradients" in value["error"]
+    assert status == 422 and "run folder" in value["error"]
 
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['tensorflow'] = None\n")
     paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])

@@ -61,10 +61,19 @@ def test_the_maps_are_those_of_the_layers(server, trained_run, picture):
     [
         (b"no image", "", 422, "not an image"),
         (b"", "", 422, "no image"),
-        (None, "?model=alone", 422, "no longer has its layers"),
+        (None, "?model=alone", 422, "its run folder"),
         (None, "?model=other", 404, "no model other"),
     ],
 )
 def test_what_has_no_maps_is_refused(server, picture, body, query, status, words):
     found, _, value = server.ask(f"/features{query}", picture if body is None else body)
     assert found == status and words in value["error"]
+
+
+def test_the_layers_of_another_program_s_model_are_shown(trained_run, picture, tmp_path):
+    shutil.copy(trained_run.best, tmp_path / "foreign.keras")
+    labels = ["--labels", trained_run.classes]
+    with serving("--model", tmp_path / "foreign.keras", *labels) as server:
+        status, _, value = server.ask("/features", picture)
+    assert status == 200, value
+    assert "cnnkit/conv_1/relu" in [layer["name"] for layer in value["layers"]]

@@ -113,7 +113,8 @@ class ImageExplainer:
         run = run_around(path)
         self.predictor = load_chosen(path, how or HowToRead(), lambda sentence: None)
         opened = layers_for(None if run else path, self.predictor, run, Question(methods))
-        self._gradients = ModelGradients(opened.steps if opened else ())
+        self.steps = opened.steps if opened else []
+        self._gradients = ModelGradients(self.steps)
 
     def explain(self, name: str, pixels: NDArray, question: Question) -> Explanation:
         """Return the explanation of an image.

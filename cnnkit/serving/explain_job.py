@@ -14,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 
+from cnnkit.errors import UsageError
 from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.prediction import pixels_of
 from cnnkit.serving.served_models import FileState
@@ -51,7 +52,7 @@ class ExplainJob:
         from cnnkit.plots.heat_overlay import heat_overlay
 
         Image.MAX_IMAGE_PIXELS = self.image_pixels // 2  # decoding accepts twice as many
-        explainer = _loaded(self.path, self.state, self.how)
+        explainer = loaded_explainer(self.path, self.state, self.how)
         pixels = pixels_of(self.image, explainer.predictor.info.pixels)
         question = Question((self.method,), self.class_name)
         found = explainer.explain("-", pixels, question)
@@ -70,10 +71,21 @@ class ExplainJob:
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(path: Path, state: FileState, how: HowToRead) -> Any:
+def loaded_explainer(path: Path, state: FileState, how: HowToRead) -> Any:
+    """Return the `ImageExplainer` of a model file; it is kept until the file changes.
+
+    Raises:
+        UsageError: the model has no layers to look into.
+    """
     from cnnkit.explanation.explain_images import ImageExplainer
 
-    return ImageExplainer(path, ["grad-cam"], how)
+    try:
+        return ImageExplainer(path, ["grad-cam"], how)
+    except UsageError as error:  # its message is for who started the server, and has paths
+        raise UsageError(
+            "The layers of this model are not known: it is served as an exported file alone. Serve "
+            "its run folder, or a .keras file."
+        ) from error
 
 
 def png_base64(picture: Any) -> str:

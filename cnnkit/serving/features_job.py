@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,10 @@ from PIL import Image
 
 from cnnkit.explore.features.map_strips import map_strips
 from cnnkit.explore.features.model_graph import check_finite
-from cnnkit.explore.features.opened_model import Opened, find_model
 from cnnkit.explore.features.stages import stages_of
+from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.prediction import pixels_of
-from cnnkit.runs import run_around
-from cnnkit.serving.explain_job import png_base64
+from cnnkit.serving.explain_job import loaded_explainer, png_base64
 from cnnkit.serving.served_models import FileState
 
 
@@ -24,14 +22,16 @@ class FeaturesJob:
     """What is asked; calling it computes the answer.
 
     Args:
-        path: of the model file; its run has the layers.
-        state: of the file: if it changes, the model is loaded again.
+        path: of the model file.
+        state: of the file: if it changes, it is loaded again.
+        how: what is said about a model that cnnkit did not write.
         image: an encoded image.
         image_pixels: the most that are decoded.
     """
 
     path: Path
     state: FileState
+    how: HowToRead
     image: bytes
     image_pixels: int
 
@@ -42,9 +42,9 @@ class FeaturesJob:
             CnnkitError: the image cannot be read, or the model has no layers to look into.
         """
         Image.MAX_IMAGE_PIXELS = self.image_pixels // 2  # decoding accepts twice as many
-        opened = _loaded(self.path, self.state)
-        pixels = pixels_of(self.image, opened.info.pixels)
-        stages = stages_of(opened.steps, pixels)
+        explainer = loaded_explainer(self.path, self.state, self.how)
+        pixels = pixels_of(self.image, explainer.predictor.info.pixels)
+        stages = stages_of(explainer.steps, pixels)
         for stage in stages:
             check_finite(stage.values, stage.name)
         layers = []
@@ -53,9 +53,3 @@ class FeaturesJob:
             picture = png_base64(facts.pop("levels"))
             layers.append({**facts, "maps": picture})
         return {"image": png_base64(pixels.squeeze()), "layers": layers}
-
-
-@functools.lru_cache(maxsize=4)
-def _loaded(path: Path, state: FileState) -> Opened:
-    run = run_around(path)
-    return find_model(str(path if run is None else run.folder), path.parent).load()

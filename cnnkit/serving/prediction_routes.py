@@ -146,13 +146,15 @@ async def features(
 ) -> JsonAnswer:
     """Show what each layer makes of one image: the maps of its most active channels.
 
-    The model must be in a run, which has the layers. Like `/explain`, it needs TensorFlow.
+    The model must have layers: a run, a .keras file or a network by name. Like `/explain`, it needs
+    TensorFlow.
     """
     state = state_of(request)
     served = state.models.find(model, version)
     async with state.bodies.reading(request) as body:
         (image,) = _sent(request, body, 1).images
-        job = FeaturesJob(served.path, served.state, image, state.limits.image_pixels)
+        pixels = state.limits.image_pixels
+        job = FeaturesJob(served.path, served.state, state.how, image, pixels)
         facts = await state.explainer.do(job)
     note(request, model=served.name, version=served.version, images=1)
     return JsonAnswer({"model": served.name, "version": served.version, **facts})

@@ -88,7 +88,7 @@ def test_an_image_that_cannot_be_read_has_its_error_in_its_place(server, images)
         (b"--a\r\n\r\nx", {"Content-Type": "multipart/form-data; boundary=a"}, "", 400, "cut off"),
         (_GREY, {}, "?topk=0", 422, "topk"),
         (_GREY, {}, "?model=dogs", 404, "no model dogs"),
-        (_GREY, {}, "?version=7", 404, "no version 7"),
+        (_GREY, {}, "?version=7", 404, "tiny has no version 7. It has 1"),
     ],
 )
 def test_what_is_wrong_is_said(server, body, headers, query, status, words):

@@ -152,7 +152,8 @@ class ServedModels:
         Raises:
             Refusal: there is none, with status 404.
         """
-        versions = self.versions(next(iter(self._models)) if name is None else name)
+        name = next(iter(self._models)) if name is None else name
+        versions = self.versions(name)
         number = max(versions) if version is None else version
         if number not in versions:
             known = ", ".join(map(str, sorted(versions)))

@@ -86,6 +86,7 @@ def test_a_port_that_is_taken(trained_run):
 def test_what_is_wrong_with_models_and_options(trained_run, tmp_path):
     (tmp_path / "empty").write_text("")
     (tmp_path / "empty.tflite").write_text("")
+    (tmp_path / "bytes").write_bytes(b"\xff\x00")
     folder = trained_run.folder
     for words, part in (
         (["--model", "a b=" + str(folder)], "letters, digits"),
@@ -95,6 +96,7 @@ def test_what_is_wrong_with_models_and_options(trained_run, tmp_path):
         (["--model", folder, "--labels", "imagenet"], f"{trained_run.tflite} was written by"),
         (["--model", tmp_path / "empty.tflite"], f"{tmp_path / 'empty.tflite'} "),
         (["--model", folder, "--api-key-file", tmp_path / "empty"], "is empty"),
+        (["--model", folder, "--api-key-file", tmp_path / "bytes"], "is not a UTF-8 text"),
     ):
         assert part in refused("--port", 0, *words)
 

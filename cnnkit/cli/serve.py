@@ -132,7 +132,13 @@ def serve(
 def _api_key(file: Path | None) -> str | None:
     key = os.environ.get("CNNKIT_API_KEY")
     if file is not None:
-        key = file.read_text(encoding="utf-8").strip()
+        try:
+            key = file.read_text(encoding="utf-8").strip()
+        except UnicodeDecodeError as error:
+            raise UsageError(
+                f"--api-key-file {file} is not a UTF-8 text. Write the key into it as letters and "
+                "digits."
+            ) from error
         if not key:
             raise UsageError(f"--api-key-file {file} is empty.")
     return key or None

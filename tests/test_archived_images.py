@@ -121,6 +121,22 @@ def test_damaged_encrypted_and_huge_members_are_errors_of_their_own(photos, tmp_
     assert "2.0 MB" in huge.reason
 
 
+@pytest.mark.parametrize(
+    ("encoding", "says_utf8"), [("utf-8", True), ("utf-8", False), ("cp437", False)]
+)
+def test_names_in_a_zip_are_read_as_they_were_written(photos, tmp_path, encoding, says_utf8):
+    archive, good = tmp_path / "packed.zip", next(photos.rglob("*.png")).read_bytes()
+    name = "süß/1.png"
+    place_holder = "x" * len(name.encode(encoding))
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr(name if says_utf8 else place_holder, good)
+    content = archive.read_bytes().replace(place_holder.encode(), name.encode(encoding))
+    archive.write_bytes(content)
+    (image,) = with_archives([str(archive)], Ignored())
+    assert str(image) == f"{archive}/{name}"
+    assert image.read_bytes() == good
+
+
 def test_a_link_in_an_archive_is_an_error(photos, tmp_path):
     archive, good = tmp_path / "packed.tar", next(photos.rglob("*.png"))
     with tarfile.open(archive, "w") as packed:

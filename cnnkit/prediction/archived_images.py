@@ -25,6 +25,7 @@ except ImportError:  # a Python that was built without it reads no .xz either
 else:
     _LZMA_ERRORS = (LZMAError,)
 _MOST_BYTES = 2**29  # of one image file, unpacked
+_SAYS_UTF8 = 0x800  # a bit of the flags of a zip archive's member
 # What the standard library raises for damage, encryption and unknown compression.
 _DAMAGES = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, *_LZMA_ERRORS),
@@ -95,7 +96,17 @@ def _zip_members(path: str) -> Iterator[_Member]:
         for info in archive.infolist():
             if not info.is_dir():
                 # `read` gives at most the stated size, so a false one cannot fill the memory.
-                yield info.filename, info.file_size, lambda info=info: archive.read(info)
+                yield _zip_name(info), info.file_size, lambda info=info: archive.read(info)
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """Return the name of a member; macOS and some `zip` write UTF-8 without saying so."""
+    if info.flag_bits & _SAYS_UTF8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.filename
 
 
 def _tar_members(path: str) -> Iterator[_Member]:

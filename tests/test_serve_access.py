@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -99,6 +100,17 @@ def test_what_is_wrong_with_models_and_options(trained_run, tmp_path):
         (["--model", folder, "--api-key-file", tmp_path / "bytes"], "is not a UTF-8 text"),
     ):
         assert part in refused("--port", 0, *words)
+
+
+def test_there_are_as_many_workers_as_cores_that_may_be_used(monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(37)), raising=False)
+    monkeypatch.setattr(
+        "cnnkit.serving.serve_models.serve_models", lambda settings, note: asked.append(settings)
+    )
+    result = CliRunner().invoke(main, ["serve"])
+    assert result.exit_code == 0, result.output
+    assert asked[0].limits.workers == 37
 
 
 def test_without_the_extra_the_command_says_what_to_install(trained_run):

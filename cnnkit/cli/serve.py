@@ -99,6 +99,8 @@ def serve(
     The answers are those of `cnnkit predict`. A model is loaded again when its file changes. After
     SIGTERM or Ctrl-C, all requests that have come are answered.
     """
+    from cnnkit.usable_cores import usable_cores
+
     key = _api_key(api_key_file)
     if max_queue < max_images:
         raise UsageError(f"--max-queue {max_queue} is less than --max-images {max_images}.")
@@ -120,7 +122,7 @@ def serve(
         queue_images=max_queue,
         request_seconds=timeout,
         batch_images=max_batch,
-        workers=workers or os.cpu_count() or 1,
+        workers=workers or usable_cores(),
         drain_seconds=drain,
     )
     settings = ServerSettings(

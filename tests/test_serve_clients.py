@@ -119,7 +119,7 @@ def test_explanations_are_those_of_explain(server, trained_run, images):
     other = next(name for name in trained_run.class_names() if name != value["prediction"])
     assert explain(server, images[0], f"?class={other}")[1]["class"] == other
     for query, image, words in (
-        ("?class=dog", images[0], "no class dog"),
+        ("?class=dog", images[0], "The model has no class dog"),
         ("?method=magic", images[0], "method"),
         ("", b"no image", "not an image"),
     ):

@@ -158,10 +158,10 @@ def _check_methods(methods: Sequence[str]) -> None:
 
 
 def _check_classes(question: Question, class_names: Sequence[str]) -> None:
-    for option, name in (("--class", question.class_name), ("--against", question.against)):
+    for name in (question.class_name, question.against):
         if name is not None and name not in class_names:
             raise UsageError(
-                f"{option}: the model has no class {shown(name)}."
+                f"The model has no class {shown(name)}."
                 f"{did_you_mean(name, class_names)} It has {first_few(class_names, 40)}."
             )
     if question.against is not None and question.against == question.class_name:

@@ -10,6 +10,8 @@ import pytest
 from predict_command import image_folder, run_predict
 from servers import form, serving
 
+pytest_plugins = ["browser_fixtures"]
+
 _GREY = bytes.fromhex(  # a GIF of one pixel
     "47494638396101000100800000ffffff00000021f90400000000002c00000000010001000002024401003b"
 )
@@ -37,6 +39,29 @@ def test_answers_are_those_of_predict(server, trained_run, images):
     status, value = server.predict(*images[:5], query="?topk=3")
     assert status == 200 and (value["model"], value["version"]) == ("tiny", 1)
     assert value["predictions"] == expected(trained_run, images[:5], 3)
+
+
+def test_a_calibrated_model_says_unknown_as_predict_does(calibrated_run, photographs):
+    with serving("--model", f"colours={calibrated_run.folder}") as server:
+        status, value = server.predict(*photographs, query="?topk=2")
+        assert status == 200
+        rows = value["predictions"]
+        assert rows == expected(calibrated_run, photographs, 2)
+        unknown = [row for row in rows if row["prediction"] == "unknown"]
+        assert 0 < len(unknown) < len(rows)
+        assert all(row["reason"] and row["distance"] > 0 for row in unknown)
+        assert all("reason" not in row for row in rows if row not in unknown)
+
+        images = [{"b64": base64.b64encode(path.read_bytes()).decode()} for path in photographs]
+        question = json.dumps({"signature_name": "serving_bytes", "instances": images})
+        answers = server.ask("/v1/models/colours:predict", question)[2]["predictions"]
+        assert [each["class_name"] for each in answers] == [row["prediction"] for row in rows]
+        for answer, row in zip(answers, rows, strict=True):
+            assert answer["distance"] == pytest.approx(row["distance"], abs=1e-5)
+
+        assert server.ask("/model")[2]["models"][0]["calibrated"] is True
+        counted = 'cnnkit_images_total{model="colours",outcome="unknown",version="1"} '
+        assert f"{counted}{2 * len(unknown)}.0" in server.ask("/metrics")[2].decode()
 
 
 def test_one_image_comes_as_a_form_as_bytes_or_as_json(server, trained_run, images):

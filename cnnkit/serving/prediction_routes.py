@@ -165,10 +165,7 @@ def _sent(request: Request, body: bytes, most: int) -> RequestImages:
 
 
 def _answer(served: ServedModel, found: list[Prediction], topk: int) -> JsonAnswer:
-    rows = []
-    for prediction in found:
-        row = facts_of(prediction, topk)
-        rows.append(row if prediction.kind is None else {**row, "kind": prediction.kind})
+    rows = [facts_of(prediction, topk) for prediction in found]
     facts = {"model": served.name, "version": served.version, "predictions": rows}
     if any(prediction.error is None for prediction in found):
         return JsonAnswer(facts)

@@ -45,7 +45,7 @@ def rows_of(path):
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_merged_parts_are_the_bytes_of_one_prediction(trained_run, photos, tmp_path, ending):
-    whole = tmp_path / f"whole.{ending}"
+    whole = tmp_path / "new folder" / f"whole.{ending}"
     predicted(trained_run, photos, "-o", whole, "--topk", 2)
     parts = [tmp_path / f"part{number}.{ending}" for number in (1, 2, 3)]
     for number, part in enumerate(parts, 1):

@@ -52,7 +52,7 @@ def once(trained_run, folder, output, *words):
 
 
 def test_files_are_answered_once_also_after_a_kill(trained_run, images, tmp_path):
-    folder, output = tmp_path / "incoming", tmp_path / "answers.jsonl"
+    folder, output = tmp_path / "incoming", tmp_path / "new folder" / "answers.jsonl"
     folder.mkdir()
     shutil.copy(images[0], folder / "first.png")
     command = [sys.executable, "-m", "cnnkit", "watch", str(folder), "-o", str(output)]

@@ -78,6 +78,7 @@ def watch(
     say(f"model: {path}")
     watched = WatchedFolder(folder, answered(output), 0 if once else quiet_seconds)
     number = 0
+    output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("a", encoding="utf-8") as file:
         try:
             while True:

@@ -122,6 +122,7 @@ def kept_answers(
             "with --resume, or begin again with --overwrite."
         )
     goes_on = resume and has_head
+    path.parent.mkdir(parents=True, exist_ok=True)  # as for the output itself
     with path.open("r+b" if goes_on else "w+b") as file:
         if goes_on:
             places = _places(file, path, head)

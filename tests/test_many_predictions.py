@@ -160,6 +160,15 @@ def test_ctrl_c_says_how_to_continue(trained_run, photos, tmp_path):
     assert not output.exists()
 
 
+def test_ctrl_c_before_the_kept_answers_are_read_is_no_fault(trained_run, photos, monkeypatch):
+    def interrupted(model):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cnnkit.prediction.kept_answers._sha256", interrupted)
+    result = predicted(trained_run, photos, "-o", photos.parent / "answers.csv", code=130)
+    assert "Traceback" not in result.output
+
+
 def test_a_changed_image_and_one_that_was_broken_are_predicted_again(trained_run, tmp_path):
     first, second, broken = (tmp_path / name for name in ("1.png", "2.png", "3.png"))
     source = next(Path(image_folder(trained_run)).rglob("0.png"))

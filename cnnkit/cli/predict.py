@@ -211,16 +211,16 @@ def _kept(
         return
     from cnnkit.prediction.kept_answers import kept_answers, partial_path
 
-    try:
-        options = {"resume": resume, "overwrite": overwrite, "how": how}
-        with kept_answers(output, model, class_names, **options) as kept:
+    options = {"resume": resume, "overwrite": overwrite, "how": how}
+    with kept_answers(output, model, class_names, **options) as kept:
+        try:
             yield kept
-    except KeyboardInterrupt as interrupt:
-        are = "is" if kept.num_answers == 1 else "are"
-        raise KeyboardInterrupt(
-            f"Interrupted. {count_of(kept.num_answers, 'answer')} {are} kept in "
-            f"{partial_path(output)}. To continue, add --resume to the same command."
-        ) from interrupt
+        except KeyboardInterrupt as interrupt:
+            are = "is" if kept.num_answers == 1 else "are"
+            raise KeyboardInterrupt(
+                f"Interrupted. {count_of(kept.num_answers, 'answer')} {are} kept in "
+                f"{partial_path(output)}. To continue, add --resume to the same command."
+            ) from interrupt
 
 
 def _check_images(images: tuple[str, ...], stdin_image: bool) -> None:

@@ -119,6 +119,12 @@ def test_a_copy_never_leaves_its_folder(images, tmp_path, name, place):
     assert len(list(tmp_path.rglob("*.png"))) == 1
 
 
+def test_an_image_that_was_moved_away_leaves_no_copy(tmp_path):
+    answer = Prediction(str(tmp_path / "gone.png"), ("a", "b"), np.array([0.75, 0.25]))
+    copy_sorted(answer, tmp_path / "sorted")
+    assert not list(tmp_path.rglob("*.png"))
+
+
 def test_places_that_would_feed_on_themselves_and_foreign_files_are_refused(
     trained_run, images, tmp_path
 ):

@@ -122,5 +122,8 @@ def copy_sorted(prediction: Prediction, folder: Path) -> None:
         except FileExistsError:
             number += 1
             continue
-        shutil.copy2(prediction.path, copy)
+        try:
+            shutil.copy2(prediction.path, copy)
+        except FileNotFoundError:  # it was moved away since; the next one is not held up
+            copy.unlink()
         return

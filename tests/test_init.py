@@ -217,6 +217,15 @@ def test_size_and_epochs_follow_the_number_and_kind_of_images(side, grey, number
     assert best_recipe(replace(findings, from_scratch=True)).side is None
 
 
+@pytest.mark.parametrize(
+    ("number", "epochs", "warmup"),
+    [(1_000, 15, 1), (200, 25, 1), (100, 25, 2), (30, 25, 6), (30, 3, 1)],
+)
+def test_few_images_have_more_epochs_to_warm_up(number, epochs, warmup):
+    config = config_from_text(propose(found(number), "set", Recipe(224, epochs)))
+    assert config.training.phases[-1].warmup_epochs == warmup
+
+
 @pytest.mark.parametrize(("number", "tta"), [(19_999, None), (20_000, "flips")])
 def test_many_photographs_are_answered_with_their_mirror_images(number, tta):
     findings = found(number)

@@ -9,6 +9,7 @@ from cnnkit.proposal.recipes import LARGE_NETWORK, MANY, SMALL_NETWORK, Recipe
 from cnnkit.text import count_of
 
 LEARNS_FROM = "block3b_expand_conv"  # of EfficientNetLite0, with many images
+_WARMUP_IMAGES = 200  # that are seen at least while the learning rate rises
 _LARGE_IMBALANCE = 3  # times as many images in the largest class as in the smallest one
 _SIDED_WORDS = ("left", "right", "clockwise", "arrow", "letter", "digit", "text")
 
@@ -184,7 +185,9 @@ def _transfer(findings: Findings, epochs: int) -> list[Choice]:
         part, learns = "all but its first layers", f"{{backbone_from: {LEARNS_FROM}}}"
         rate, warmup = "4e-4", 0.4
     else:
-        part, learns, rate, warmup = "the whole network", "all", "5e-4", 1
+        part, learns, rate = "the whole network", "all", "5e-4"
+        # Of few images an epoch has few steps: in one or two, the rate would rise at a jump.
+        warmup = max(1, min(epochs // 4, -(-_WARMUP_IMAGES // findings.num_images)))
     return [
         monitor,
         Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
+from PIL import Image
 
 import cnnkit
 from cnnkit.cli import main
@@ -121,6 +123,19 @@ def test_the_images_of_a_predictions_csv_are_found_by_their_paths(run, tmp_path)
     assert images_of_table(tmp_path / "other.csv")("red/here.png").read_bytes()
     absolute = str(tmp_path / "red" / "here.png")
     assert images_of_table(table)(absolute) == absolute
+
+
+def test_the_images_of_a_built_in_are_found_in_the_cache(run):
+    config = yaml.safe_load(run.config.read_text())
+    config["data"] |= {"source": "shapes", "shapes": {"num_images": 8, "image_size": 8}}
+    run.config.write_text(yaml.safe_dump(config))
+    info = json.loads((run.folder / "run.json").read_text())
+    info["data"]["source"] = "shapes"
+    (run.folder / "run.json").write_text(json.dumps(info))
+    find = images_of_table(run.evaluation("test") / "predictions.csv")
+    with Image.open(find("square/000001.png")) as image:
+        assert image.size == (8, 8)
+    assert find("square/000002.png") is None
 
 
 def test_no_file_of_an_earlier_evaluation_is_left(run):

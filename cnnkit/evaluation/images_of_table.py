@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cnnkit.config import load_config
 from cnnkit.data.file_bytes import ImageFile, LocalFile
+from cnnkit.data.scored_images import source_folder
+from cnnkit.data.sources.builtin_names import is_builtin
 from cnnkit.data.sources.tfrecord import record_at
 from cnnkit.evaluation.galleries import FindImage
-from cnnkit.runs import run_around
+from cnnkit.runs import Run, run_around
 
 
 def images_of_table(table: Path) -> FindImage:
@@ -22,14 +25,21 @@ def images_of_table(table: Path) -> FindImage:
     """
     folders = [table.parent, Path()]
     if run := run_around(table):
-        source = Path(run.info().get("data", {}).get("source", ""))
-        folders.insert(0, source if source.is_dir() else source.parent)
+        folders.insert(0, _data_folder(run))
 
     def find(path: str) -> ImageFile | None:
         places = (os.path.join(folder, path) for folder in folders)
         return next((file for place in places if (file := _image_at(place))), None)
 
     return find
+
+
+def _data_folder(run: Run) -> Path:
+    """Return the folder that the paths of the images of a run are relative to."""
+    source = run.info().get("data", {}).get("source", "")
+    if is_builtin(source):
+        return source_folder(load_config(run.config).data)
+    return Path(source) if Path(source).is_dir() else Path(source).parent
 
 
 def _image_at(place: str) -> ImageFile | None:

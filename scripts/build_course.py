@@ -48,6 +48,7 @@ _OPTIONS = re.compile(r"\n(keep|width): *(.*)")
 # What differs from run to run and from computer to computer.
 _TIMES = (
     (re.compile(r" +[\d,]+ images/s"), ""),
+    (re.compile(r" +\d+ (s|min|h)( \d+ (s|min))? left"), ""),
     (re.compile(r"(,| ) ?\d+(\.\d+)? (s|ms|min|h)( \d+ (s|min))?(?=$|  )", re.M), ""),
 )
 _SAME_LEVELS = 2.0  # pictures whose pixels differ by less on average are the same
@@ -178,7 +179,7 @@ class Workshop:
         return "\n".join(line.rstrip() for line in text.splitlines())
 
     def picture(self, block: Block) -> Image.Image:
-        """Return a picture that a command has drawn, with 128 colours, so that it is small."""
+        """Return a picture that a command has drawn, with 256 colours, so that it is small."""
         path = self._folder / block.what
         if not path.is_file():
             raise LessonError(f"{block.what} was not written by a command above it.")
@@ -187,7 +188,7 @@ class Workshop:
         if width < image.width:
             size = (width, round(image.height * width / image.width))
             image = image.resize(size, Image.Resampling.LANCZOS)
-        return image.quantize(128, dither=Image.Dither.NONE)
+        return image.quantize(256, kmeans=2, dither=Image.Dither.NONE)
 
 
 def follow(page: Path, folder: Path) -> tuple[list[tuple[Block, str]], dict[str, Image.Image]]:

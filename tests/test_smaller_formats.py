@@ -91,6 +91,12 @@ def test_smaller_numbers_make_smaller_weights(exported):
     assert weights("tflite-int8") == {"INT8"}
 
 
+@pytest.mark.parametrize("name", ["tflite-float16", "tflite-dynamic"])
+def test_one_alone_has_a_script_beside_it(trained_run, tmp_path, name):
+    folder = export_run(trained_run, [name], output=tmp_path / "export").folder
+    assert (folder / "predict_tflite.py").is_file()
+
+
 def test_standard_tools_find_the_labels_and_the_size_of_the_image(exported):
     """Read by the numbers of the fields in metadata_schema.fbs, as MediaPipe does."""
     path = exported.folder / "model_int8.tflite"

@@ -146,12 +146,8 @@ FORMATS: Mapping[str, Format] = {
     "saved_model": Format("saved_model", _saved_model, script="predict_saved_model.py"),
     "keras": Format("model.keras", _keras, script="predict_keras.py"),
     "tflite": Format("model.tflite", _tflite, script=_TFLITE_SCRIPT),
-    "tflite-float16": Format(
-        "model_float16.tflite", _float16_tflite, by_default=False, is_judged=True
-    ),
-    "tflite-dynamic": Format(
-        "model_dynamic.tflite", _dynamic_tflite, by_default=False, is_judged=True
-    ),
+    "tflite-float16": Format("model_float16.tflite", _float16_tflite, **_SMALLER),
+    "tflite-dynamic": Format("model_dynamic.tflite", _dynamic_tflite, **_SMALLER),
     "tflite-int8": Format("model_int8.tflite", _int8_tflite, **_SMALLER),
     "onnx": Format(
         "model.onnx",

@@ -75,6 +75,16 @@ def test_what_is_no_model_is_said(place):
     assert done.exit_code == 2 and ".keras or .h5 file" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["cut.tflite", "cut.h5"])
+def test_a_damaged_file_is_said_to_be_damaged(place, tmp_path, name):
+    (tmp_path / name).write_bytes((place / "model.tflite").read_bytes()[:300])
+    how = ("--model", tmp_path / name, *options(place)[2:])
+    done = run("predict", place / "images", *how)
+    assert done.exit_code == 2, done.stderr
+    assert f"{name} cannot be loaded, it may be damaged: " in done.stderr
+    assert "class names" not in done.stderr
+
+
 def test_answers_of_another_scaling_are_not_resumed(place, tmp_path):
     output, model = tmp_path / "answers.csv", place / "model.tflite"
     how = HowToRead(place / "labels.txt", "0-1").options()

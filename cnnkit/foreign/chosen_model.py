@@ -100,11 +100,7 @@ def load_chosen(
         UsageError: it cannot be loaded, something about it is not known, or options were given
             for a file that knows everything itself.
     """
-    try:
-        found = _own(path)
-    except ForeignModelError:
-        if run_around(path) is not None:  # it is ours, and damaged
-            raise
+    if (found := _own(path)) is None:
         from cnnkit.foreign.foreign_model import load_foreign
 
         return load_foreign(path, how, note).predictor()
@@ -118,7 +114,13 @@ def load_chosen(
     return found
 
 
-def _own(path: Path) -> Predictor:
-    if path.suffix.lower() in H5:  # cnnkit writes none
-        raise ForeignModelError(path)
-    return predictor_of(path)
+def _own(path: Path) -> Predictor | None:
+    """Return a model that cnnkit wrote; None if it did not."""
+    if path.suffix.lower() in H5:
+        return None
+    try:
+        return predictor_of(path)
+    except ForeignModelError:
+        if run_around(path) is not None:  # it is ours, and damaged
+            raise
+        return None

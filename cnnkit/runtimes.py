@@ -197,7 +197,10 @@ def onnx_session(path: Path) -> Any:
     # onnxruntime has no public names for its exceptions.
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
-    damages = errors.InvalidProtobuf, errors.InvalidGraph, errors.Fail, errors.NotImplemented
+    damages = (
+        *(errors.InvalidArgument, errors.InvalidProtobuf, errors.InvalidGraph),
+        *(errors.Fail, errors.NotImplemented),
+    )
     options = onnxruntime.SessionOptions()
     if usable_cores() < (os.cpu_count() or 1):  # otherwise it knows better which ones are real
         options.intra_op_num_threads = usable_cores()

@@ -75,9 +75,11 @@ def test_what_is_no_model_is_said(place):
     assert done.exit_code == 2 and ".keras or .h5 file" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["cut.tflite", "cut.h5"])
-def test_a_damaged_file_is_said_to_be_damaged(place, tmp_path, name):
-    (tmp_path / name).write_bytes((place / "model.tflite").read_bytes()[:300])
+@pytest.mark.parametrize(
+    ("name", "num_bytes"), [("cut.tflite", 300), ("cut.h5", 300), ("cut.onnx", 0)]
+)
+def test_a_damaged_file_is_said_to_be_damaged(place, tmp_path, name, num_bytes):
+    (tmp_path / name).write_bytes((place / "model.tflite").read_bytes()[:num_bytes])
     how = ("--model", tmp_path / name, *options(place)[2:])
     done = run("predict", place / "images", *how)
     assert done.exit_code == 2, done.stderr

@@ -19,6 +19,7 @@ from cnnkit.cli import main
 from cnnkit.data.pixels import read_pixels
 from cnnkit.embedding.feature_extractor import feature_extractor
 from cnnkit.errors import DataError, UsageError
+from cnnkit.export import export_run
 from cnnkit.foreign.chosen_model import choose_model
 from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.model.calibrated_layers import feature_model
@@ -64,6 +65,15 @@ def test_the_weights_of_a_run_give_the_same_features_as_its_tflite(trained_run, 
         pixels = np.stack([read_pixels(path, extractor.pixels) for path in paths])
         rows.append(extractor.features(pixels))
     np.testing.assert_allclose(*rows, rtol=1e-4, atol=1e-5)
+
+
+def test_an_export_outside_of_its_run_shows_its_layers(trained_run, tmp_path):
+    folder = export_run(trained_run, ["keras"], output=tmp_path / "export").folder
+    extractor = feature_extractor(choose_model(folder / "model.keras", tmp_path))
+    paths = list(find_images([images_of(trained_run)]))[:3]
+    pixels = np.stack([read_pixels(path, extractor.pixels) for path in paths])
+    expected = keras_features(trained_run, paths)
+    np.testing.assert_allclose(extractor.features(pixels), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_parquet_has_the_same_rows(trained_run, tmp_path):

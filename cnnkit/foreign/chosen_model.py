@@ -111,6 +111,8 @@ def load_chosen(
         )
     if is_network_file(path):
         return replace(found, layers=lambda: load_keras_model(path.with_name(KERAS_NAME)))
+    if path.suffix == ".keras" and run_around(path) is None:  # an export that was moved
+        return replace(found, layers=lambda: load_keras_model(path))
     return found
 
 

@@ -18,6 +18,7 @@ from cnnkit.data.file_bytes import LocalFile
 from cnnkit.export import export_run
 from cnnkit.foreign.how_to_read import HowToRead
 from cnnkit.runs import Run
+from cnnkit.text import shown
 from cnnkit.usable_cores import usable_cores
 
 _FAST = ("--seconds", "0.02", "--batch-sizes", "1,4")
@@ -95,7 +96,8 @@ def test_foreign_files_are_compared_with_the_first_of_them(tmp_path):
     assert json.loads(done.stdout)["models"][0]["accuracy"] is None
     (tmp_path / "images" / "red").rename(tmp_path / "images" / "crimson")
     done = run("benchmark", first, *_FAST, *words, "--data", tmp_path / "images")
-    assert done.exit_code == 2 and "images of crimson" in done.stderr
+    assert done.exit_code == 2
+    assert f"images of crimson, and {shown(str(first))} has no such class" in done.stderr
 
 
 def test_a_sample_of_images_is_announced(exported):

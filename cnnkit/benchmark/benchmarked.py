@@ -214,7 +214,7 @@ def benchmark(
             if first:
                 answers = found
                 original.setdefault(each.original, found)
-            scores = images.scores(answers, original[each.original])
+            scores = images.scores(each.name, answers, original[each.original])
             rows.append(Row(each.name, each.num_bytes(), threads, *scores, found))
             advance(done, len(jobs))
     return Benchmark(rows, len(images.files), images.split)
@@ -273,7 +273,7 @@ class _Images:
         return run_images(rows, self.split, load_config(run.config).data)
 
     def scores(
-        self, found: Measurement, original: Measurement
+        self, name: str, found: Measurement, original: Measurement
     ) -> tuple[float | None, float | None]:
         """Return the accuracy, and the share of images with the answer of the original.
 
@@ -284,8 +284,9 @@ class _Images:
             return None, None
         if lacks := sorted(set(self._labels) - set(found.class_names)):
             raise UsageError(
-                f"There are images of {first_few(lacks)}, and a model has no such class. It has "
-                f"{first_few(found.class_names, 10)}."
+                f"There are images of {first_few(lacks)}, and {name} has no such class. It has "
+                f"{first_few(found.class_names, 10)}. Give images of its classes, or leave out "
+                "--data to measure only the speed."
             )
         answers = np.array(found.class_names)[found.predicted]
         accuracy = float(np.mean(answers == np.array(self._labels)))

@@ -187,3 +187,11 @@ def test_backbones_without_a_plain_constructor_are_refused(backbone, reason, tmp
 def test_json_has_the_script_and_nothing_else_is_on_stdout():
     done = CliRunner().invoke(main, ["code", str(CONFIGS / "digits_lenet5.yaml"), "--json"])
     assert json.loads(done.stdout)["code"].startswith('"""digits_lenet5')
+
+
+def test_the_command_that_runs_the_script_can_be_pasted(tmp_path):
+    output = tmp_path / "my script.py"
+    done = CliRunner().invoke(
+        main, ["code", str(CONFIGS / "digits_lenet5.yaml"), "-o", str(output)]
+    )
+    assert f"Run it: python '{output}'" in done.output

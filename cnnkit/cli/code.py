@@ -15,6 +15,7 @@ from cnnkit.cli.options import (
     runs_option,
     set_option,
 )
+from cnnkit.text import quoted
 
 
 @click.command(cls=Command, examples=["cnnkit code configs/digits_lenet5.yaml -o digits.py"])
@@ -47,5 +48,5 @@ def code(
     if not source.exists() and (runs_folder / source / "run.json").is_file():
         source = runs_folder / source
     result = write_script(source, output, overrides, num_classes)
-    hints = [f"The script is in {output}. Run it: python {output}"] if output else []
+    hints = [f"The script is in {output}. Run it: python {quoted(output)}"] if output else []
     show(result, as_json, hints, notes=result.notes)

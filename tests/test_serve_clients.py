@@ -20,6 +20,8 @@ from servers import form, serving
 
 import cnnkit
 
+pytest_plugins = ["browser_fixtures"]
+
 _EXAMPLES = DOCS / "examples"
 _KEY = "k3y"
 
@@ -76,6 +78,19 @@ def test_the_client_in_javascript(server, images, wanted, tmp_path):
     lines = done.stdout.splitlines()
     assert [tuple(line.split()[1:]) for line in lines[:3]] == wanted, done.stderr
     assert "ERROR" in lines[3] and done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "client"), [(sys.executable, "classify.py"), ("node", "classify.mjs")]
+)
+def test_a_client_says_why_an_answer_is_unknown(calibrated_run, photographs, language, client):
+    predictions = cnnkit.load_run(calibrated_run.folder).predict(photographs)
+    with serving("--model", calibrated_run.folder) as server:
+        done = run(server, program(language), _EXAMPLES / client, *photographs)
+    lines = done.stdout.splitlines()
+    for line, prediction in zip(lines, predictions, strict=True):
+        assert line.endswith(f"  unknown  ({prediction.reason})") == (prediction.reason is not None)
+    assert "unknown" in done.stdout
 
 
 def test_the_client_with_curl(server, images, wanted, tmp_path):

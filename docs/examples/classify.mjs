@@ -39,6 +39,9 @@ for (const row of await classify(server, images, { apiKey: process.env.CNNKIT_AP
   if (row.error) {
     console.log(`${row.path}  ERROR  ${row.error}`);
     process.exitCode = 1;
+  } else if (row.reason) {
+    // A calibrated model does not know.
+    console.log(`${row.path}  ${row.prediction}  (${row.reason})`);
   } else {
     console.log(`${row.path}  ${row.prediction} ${row.probability.toFixed(4)}`);
   }

@@ -42,6 +42,8 @@ def main() -> int:
         if "error" in answer:
             print(f"{path}  ERROR  {answer['error']}")
             failed = 1
+        elif "reason" in answer:  # a calibrated model does not know
+            print(f"{path}  {answer['prediction']}  ({answer['reason']})")
         else:
             print(f"{path}  {answer['prediction']} {answer['probability']:.4f}")
     return failed

@@ -19,6 +19,7 @@ from cnnkit.export import FORMATS, export_run
 from cnnkit.export.judgement import HeldOut, answers_of
 from cnnkit.export.tflite_file import write_tflite
 from cnnkit.export.training_images import balanced_images
+from cnnkit.report.exported_card import write_exported_card
 from cnnkit.runs import Run
 from cnnkit.runtimes import predictor_of
 
@@ -92,9 +93,14 @@ def test_smaller_numbers_make_smaller_weights(exported):
 
 
 @pytest.mark.parametrize("name", ["tflite-float16", "tflite-dynamic"])
-def test_one_alone_has_a_script_beside_it(trained_run, tmp_path, name):
-    folder = export_run(trained_run, [name], output=tmp_path / "export").folder
-    assert (folder / "predict_tflite.py").is_file()
+def test_one_alone_has_a_script_and_a_card_that_names_it(trained_run, tmp_path, name):
+    export = export_run(trained_run, [name], output=tmp_path / "export")
+    assert (export.folder / "predict_tflite.py").is_file()
+    write_exported_card(trained_run, export, print)
+    card = (export.folder / "model_card.md").read_text(encoding="utf-8")
+    file = export.formats[name]["file"]
+    assert f"cnnkit predict IMAGE --model {file}\n" in card
+    assert f'cnnkit.load_run("{file}")' in card
 
 
 def test_standard_tools_find_the_labels_and_the_size_of_the_image(exported):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from cnnkit.errors import CnnkitError
 from cnnkit.export import Export
+from cnnkit.export.formats import FORMATS
 from cnnkit.files import write_text
 from cnnkit.report.card_text import code, markdown_table
 from cnnkit.report.model_card import FILE_NAME, card_text
@@ -25,11 +27,17 @@ def write_exported_card(run: Run, export: Export, note: Callable[[str], None]) -
     if export.run_status != "finished" or not export.formats:
         return
     try:
-        lines = [card_text(run_facts(run)).rstrip("\n"), "", *_section(export)]
+        lines = [card_text(run_facts(run), _model(export)).rstrip("\n"), "", *_section(export)]
     except CnnkitError as error:
         note(f"The files are exported, but not {FILE_NAME}: {error}")
         return
     write_text(export.folder / FILE_NAME, "\n".join(lines) + "\n")
+
+
+def _model(export: Export) -> str:
+    """Return the model that the examples of the card use: model.tflite, if there is one."""
+    name = "tflite" if "tflite" in export.formats else next(iter(export.formats))
+    return (Path(export.formats[name]["file"]) / FORMATS[name].model).as_posix()
 
 
 def _section(export: Export) -> Iterator[str]:

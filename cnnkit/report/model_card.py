@@ -70,14 +70,19 @@ def with_model_card(written: WrittenReport, of: Run | FoldRuns) -> WrittenReport
     return replace(written, model_card=write_model_card(of))
 
 
-def card_text(facts: RunFacts) -> str:
-    """Return the card: the front matter, which programs read, and the sections."""
+def card_text(facts: RunFacts, model: str = "model.tflite") -> str:
+    """Return the card: the front matter, which programs read, and the sections.
+
+    Args:
+        facts: about the run.
+        model: the file beside the card that is used in its examples.
+    """
     sections = (
         _summary(facts),
         _details(facts),
         _uses(facts),
         _limits(facts),
-        _start(facts),
+        _start(facts, model),
         _training(facts),
         _evaluation(facts),
         _environment(facts),
@@ -191,15 +196,15 @@ def _limits(facts: RunFacts) -> Iterator[str]:
         yield f"- {limits_of_folds()}"
 
 
-def _start(facts: RunFacts) -> Iterator[str]:
+def _start(facts: RunFacts, model: str) -> Iterator[str]:
     yield from ("## How to get started with the model", "")
     if facts.folds:
         yield from how_to_start(facts)
         return
-    yield from ("```", "pip install cnnkit", "cnnkit predict IMAGE --model model.tflite", "```", "")
+    yield from ("```", "pip install cnnkit", f"cnnkit predict IMAGE --model {model}", "```", "")
     yield "Or in Python, with any image that Pillow reads:"
     yield from ("", "```python", "import cnnkit", "")
-    yield from ('model = cnnkit.load_run("model.tflite")', 'print(model.predict(["image.jpg"]))')
+    yield from (f'model = cnnkit.load_run("{model}")', 'print(model.predict(["image.jpg"]))')
     yield "```"
 
 

@@ -149,6 +149,10 @@ def own_photos(tmp_path, monkeypatch):
     (tmp_path / "a.yaml").write_text(
         "data: {source: photos, image_size: 16}\nmodel: {layers: [flatten]}\n"
     )
+    (tmp_path / "rubric.yaml").write_text(
+        "data: {source: photos}\npass_mark: 1\n"
+        "criteria: [{parameters: {at_most: 20000}, points: 1}]\n"
+    )
     return tmp_path / "photos"
 
 

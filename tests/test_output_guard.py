@@ -45,10 +45,22 @@ WRITERS = {
     "schedule -o": ("schedule a.yaml -o", "rates.png"),
     "report -o": ("report RUN -o", "page.html"),
     "predict -o": ("predict photos/cat/00.png --model RUN -o", "answers.csv"),
+    "embed -o": ("embed photos/cat/00.png --model RUN -o", "features.npy"),
+    "benchmark -o": (
+        "benchmark RUN/model.tflite --threads 1 --batch-sizes 1 --seconds 0.1 -o",
+        "times.png",
+    ),
+    "code -o": ("code a.yaml -o", "net.py"),
+    "what-if -o": ("what-if a.yaml -o", "page.html"),
+    "grade -o": ("grade a.yaml --rubric rubric.yaml -o", "marks.csv"),
+    "grade --junit": ("grade a.yaml --rubric rubric.yaml --junit", "marks.xml"),
 }
 # Options with a path that is read, and folders, in which each file is checked.
-READERS = {"--runs-folder", "--data", "--images", "--from-predictions"}
-FOLDERS = {"features -o", "filters -o", "evaluate -o", "compare -o", "explain -o"}
+READERS = {
+    *("--runs-folder", "--data", "--images", "--from-predictions"),
+    *("--rubric", "--api-key-file"),
+}
+FOLDERS = {"features -o", "filters -o", "evaluate -o", "compare -o", "explain -o", "export -o"}
 # It adds to a file of its own answers, and copies under new names: see test_watch.py.
 ADDING = {"watch -o", "watch --sort-into"}
 # These train; test_label_review.py and test_lr_find.py have their own tests of this.
@@ -110,7 +122,7 @@ def test_other_files_are_replaced_only_with_overwrite(own_photos, trained_run, w
     assert done.exit_code == 0, done.output
     # A proposal has the measured speed of the computer in its first lines.
     start = first.index(b"data:") if writer == "init -o" else 0
-    if writer != "build -o":  # a .keras file has the time in it
+    if writer not in ("build -o", "benchmark -o"):  # their files have times in them
         assert Path(name).read_bytes()[start:] == first[start:]
 
 
@@ -122,7 +134,7 @@ def test_a_pattern_that_the_shell_expands_after_o_destroys_nothing(own_photos, t
     before = contents_of(own_photos.parent)
     done = run("predict", "--model", trained_run.folder, "-o", *expanded)
     assert done.exit_code == 2
-    allowed = ".csv, .jsonl or .txt, or have no extension"
+    allowed = ".csv, .jsonl, .parquet or .txt, or have no extension"
     assert f"--output {expanded[0]}: the name must end in {allowed}." in done.stderr
     assert contents_of(own_photos.parent) == before
 

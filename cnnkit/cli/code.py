@@ -44,7 +44,7 @@ def code(
     from cnnkit.keras_script.write_script import write_script
     from cnnkit.output_guard import check_output
 
-    check_output(output, "-o", (".py",), overwrite=overwrite, inputs=[source])
+    check_output(output, "--output", (".py",), overwrite=overwrite, inputs=[source])
     if not source.exists() and (runs_folder / source / "run.json").is_file():
         source = runs_folder / source
     result = write_script(source, output, overrides, num_classes)

@@ -58,7 +58,7 @@ def grade(
     from cnnkit.progress import report_for
 
     inputs = [rubric, *submissions]
-    check_output(output, "-o", (".csv",), overwrite=overwrite, inputs=inputs)
+    check_output(output, "--output", (".csv",), overwrite=overwrite, inputs=inputs)
     check_output(junit, "--junit", (".xml",), overwrite=overwrite, inputs=inputs)
     grades = grade_submissions(submissions, rubric, runs_folder, report_for(sys.stderr))
     if output:

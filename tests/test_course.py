@@ -82,6 +82,14 @@ def test_every_block_of_a_lesson_is_filled(page: Path) -> None:
                 assert image.width <= int(block.options["width"])
 
 
+@pytest.mark.parametrize("page", LESSONS)
+def test_no_output_has_times_or_folders_of_one_computer(page: Path) -> None:
+    for block in blocks(page):
+        assert not re.search(
+            r"\d images/s\b|\d (s|min)( left)?$|/tmp/|/home/|/root/", block.text, re.M
+        )
+
+
 @pytest.mark.parametrize("path", sorted(COURSE.glob("configs/*.yaml")), ids=lambda path: path.stem)
 def test_every_config_of_the_course_is_right_and_used(path: Path) -> None:
     assert check_config(path) == ()

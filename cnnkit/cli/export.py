@@ -49,7 +49,8 @@ from cnnkit.cli.options import json_option, model_option, one_model, runs_option
     "--output",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Write into this folder, which is new or an earlier export. Default: export/ of the run.",
+    help="Write into this folder; only earlier exports in it are replaced. Default: export/ of the "
+    "run.",
 )
 @runs_option
 @json_option

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cnnkit.config import load_config
 from cnnkit.data.file_bytes import ImageFile, LocalFile
 from cnnkit.data.scored_images import source_folder
 from cnnkit.data.sources.builtin_names import is_builtin
@@ -38,6 +37,8 @@ def _data_folder(run: Run) -> Path:
     """Return the folder that the paths of the images of a run are relative to."""
     source = run.info().get("data", {}).get("source", "")
     if is_builtin(source):
+        from cnnkit.config import load_config  # pydantic, which no other table needs
+
         return source_folder(load_config(run.config).data)
     return Path(source) if Path(source).is_dir() else Path(source).parent
 

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 
 from cnnkit.data.file_bytes import ImageFile, LocalFile
-from cnnkit.data.scored_images import source_folder
-from cnnkit.data.sources.builtin_names import is_builtin
 from cnnkit.data.sources.tfrecord import record_at
 from cnnkit.evaluation.galleries import FindImage
 from cnnkit.runs import Run, run_around
@@ -35,12 +33,14 @@ def images_of_table(table: Path) -> FindImage:
 
 def _data_folder(run: Run) -> Path:
     """Return the folder that the paths of the images of a run are relative to."""
-    source = run.info().get("data", {}).get("source", "")
-    if is_builtin(source):
-        from cnnkit.config import load_config  # pydantic, which no other table needs
+    source = Path(run.info().get("data", {}).get("source", ""))
+    if source.is_absolute() or source == Path():
+        return source if source.is_dir() else source.parent
+    # A built-in data set. What reads configs takes longer to import than this whole command.
+    from cnnkit.config import load_config
+    from cnnkit.data.scored_images import source_folder
 
-        return source_folder(load_config(run.config).data)
-    return Path(source) if Path(source).is_dir() else Path(source).parent
+    return source_folder(load_config(run.config).data)
 
 
 def _image_at(place: str) -> ImageFile | None:

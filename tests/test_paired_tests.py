@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import partial
 
 import numpy as np
@@ -42,10 +43,23 @@ def test_mcnemar_by_hand(only_first, only_second, expected):
     assert mcnemar(only_first, only_second) == pytest.approx(expected)
 
 
-@settings(deadline=None, max_examples=30)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+@pytest.fixture(scope="module")
+def _few_objects():
+    """statsmodels collects garbage in each call, which takes seconds after many other tests."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("_few_objects")
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_holm_equals_statsmodels(p_values):
     assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]))
+
+
+def test_holm_of_nothing():
+    assert holm([]).size == 0
 
 
 def _answers(seed, num_images, *, first, second):

@@ -1,4 +1,4 @@
-"""Slices: the exact test and its correction against SciPy and statsmodels, and what is found."""
+"""Slices: the exact test against SciPy, and what is found."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, fisher_exact
-from statsmodels.stats.multitest import multipletests
 
-from cnnkit.comparison.paired_tests import holm
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.evaluation.slices import find_slices, property_of, worse_p_values
 
@@ -38,16 +36,6 @@ def test_p_values_are_those_of_fishers_exact_test(sizes):
         others = [total_right - hits, total - size - (total_right - hits)]
         expected = fisher_exact([[hits, size - hits], others], alternative="less").pvalue
         assert p_value == pytest.approx(expected, rel=1e-6)
-
-
-@settings(deadline=None)
-@given(st.lists(st.floats(0, 1), max_size=30))
-def test_the_correction_is_that_of_statsmodels(p_values):
-    if not p_values:
-        assert holm(p_values).size == 0
-        return
-    expected = multipletests(p_values, method="holm")[1]
-    assert holm(p_values) == pytest.approx(expected)
 
 
 def test_a_slice_that_is_worse_comes_first_with_its_numbers():

@@ -48,6 +48,12 @@ def _no_garbage_in_imports():
 
 
 @pytest.fixture(autouse=True)
+def _pillow_keeps_its_limit(monkeypatch):
+    """`cnnkit serve` changes the most pixels of a picture, for the whole process."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+
+
+@pytest.fixture(autouse=True)
 def _current_folder(_session_folder):
     """Run each test in an empty folder, so that no file in the current folder helps or harms it.
 

@@ -47,8 +47,6 @@ def test_mcnemar_by_hand(only_first, only_second, expected):
 def _few_objects():
     """statsmodels collects garbage in each call, which takes seconds after many other tests."""
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("_few_objects")

@@ -121,6 +121,6 @@ def copies_for_threads(load: Callable[[], Answer], most: int) -> Answer:
 def most_copies(path: Path) -> int:
     """Return how many copies of a model take about half of the memory, at least 1."""
     memory = computer_memory()
-    # LiteRT arranges the weights anew for each copy; as much again is for the layers' outputs.
+    # LiteRT arranges the weights once more for each copy; as much again is for the layers' outputs.
     needed = 2 * path.stat().st_size
     return max(1, memory // 2 // needed) if memory else os.cpu_count() or 1

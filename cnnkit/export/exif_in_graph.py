@@ -21,7 +21,7 @@ _TURNS = (
 
 
 def exif_orientation(content: tf.Tensor) -> tf.Tensor:
-    """Return the orientation, 1 to 8; 1 (upright) for other files and where there is none.
+    """Return the orientation, 1 to 8; 1 (upright) for other files, and if there is none.
 
     Args:
         content: the bytes of a file, a string.

@@ -1,7 +1,7 @@
 """Turn what a command got as --model into a model: a run, a file of any kind, or a network's name.
 
-This is the one place where that is decided. A run or a file that cnnkit wrote knows everything
-itself; about another file the user says how to read it.
+Nothing else decides that. A run or a file that cnnkit wrote knows everything itself; about another
+file the user says how to read it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-// A training as a film: a slider over epochs; every section is drawn anew for the chosen frame.
+// A training as a film: a slider over epochs; every section is drawn again for the chosen frame.
 
 const FRAME_MS = 400;
 const frames = data.frames;

@@ -10,7 +10,6 @@ from cnnkit.keras_script.python_text import arguments_of, call_text, value_text
 from cnnkit.training.phases import Phase
 
 _SCHEDULES = "keras.optimizers.schedules."
-WARMUP = "warmup"  # the name of the class in the template
 
 
 def rate_lines(phase: Phase, epochs: str) -> list[str]:

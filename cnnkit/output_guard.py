@@ -28,19 +28,19 @@ SVG_DRAWN_BY = {"Creator": "cnnkit"}
 # What they look like in a file: a text chunk of 15 bytes in a PNG, an element in an SVG.
 _DRAWN = rb"(?s)\x89PNG.*\0\0\0\x0ftEXtSoftware\0cnnkit|<\?xml.*<dc:title>cnnkit</dc:title>"
 
-# What Pillow reads, what cameras and phones write, and drawings.
+# What Pillow reads, what cameras and phones write, drawings, and sounds.
 _PICTURE_EXTENSIONS = frozenset(
     """
     .apng .avif .avifs .blp .bmp .bw .cur .dcx .dds .dib .emf .eps .fit .fits .flc .fli .ftc .ftu
     .gbr .gif .icb .icns .ico .iim .im .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .mpo .msp
     .pcd .pcx .pfm .pgm .png .pnm .ppm .ps .psd .pxr .qoi .ras .rgb .rgba .sgi .tga .tif .tiff .vda
     .pbm .vst .webp .wmf .xbm .xpm
-    .arw .cr2 .cr3 .dng .heic .heif .hif .nef .orf .raf .raw .rw2 .svg
+    .arw .cr2 .cr3 .dng .heic .heif .hif .nef .orf .raf .raw .rw2 .svg .wav
     """.split()
 )
 # The first bytes of common pictures, for files whose names do not say what they are.
 _PICTURE_BYTES = (
-    rb"(?s)\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II\*\0|MM\0\*|RIFF.{4}WEBP"
+    rb"(?s)\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|BM.{4}\0{4}|II\*\0|MM\0\*|RIFF.{4}(WEBP|WAVE)"
     rb"|.{4}ftyp(avif|hei)"
 )
 

@@ -16,6 +16,7 @@ from PIL import Image
 import cnnkit
 from cnnkit.cli import main
 from cnnkit.config import config_from_text, load_config
+from cnnkit.data.image_facts import ImageFacts
 from cnnkit.data.records import Source
 from cnnkit.explore.summarize import summary_of_layers
 from cnnkit.explore.zoo import config_files
@@ -154,7 +155,7 @@ def test_photographs_start_from_a_pretrained_network(tmp_path, monkeypatch):
 
 def found(number, *splits, side=300, grey=False, from_scratch=False):
     """Return findings about two classes with `number` images together."""
-    fact = SimpleNamespace(error=None, size=(side, side), is_grey=grey, samples=None)
+    fact = ImageFacts(size=(side, side), is_grey=grey)
     counts = Counter(cat=number // 2, owl=number - number // 2)
     records = tuple(SimpleNamespace(split=split) for split in splits)
     return Findings(Source("set", records), "set", [fact], counts, from_scratch)

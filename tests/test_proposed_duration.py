@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +11,7 @@ from images import write_pictures
 
 from cnnkit.cli import main
 from cnnkit.config import config_from_text, load_config
+from cnnkit.data.image_facts import ImageFacts
 from cnnkit.data.records import Source
 from cnnkit.proposal import propose
 from cnnkit.proposal.duration import training_seconds
@@ -20,7 +20,7 @@ from cnnkit.proposal.recipes import Recipe, recipe_for
 
 
 def test_minutes_choose_the_most_accurate_recipe_that_fits():
-    fact = SimpleNamespace(error=None, size=(300, 300), is_grey=False, samples=None)
+    fact = ImageFacts(size=(300, 300))
     findings = Findings(Source("set", ()), "set", [fact], Counter(cat=500, owl=500))
 
     def seconds_of(recipe):
@@ -36,7 +36,7 @@ def test_minutes_choose_the_most_accurate_recipe_that_fits():
 
 
 def test_the_expected_time_is_the_work_divided_by_the_speed():
-    fact = SimpleNamespace(error=None, size=(224, 224), is_grey=False, samples=None)
+    fact = ImageFacts(size=(224, 224))
     counts = Counter(cat=500, owl=500)
     findings = Findings(Source("set", ()), "set", [fact], counts, seconds_per_image=0.01)
     text = propose(findings, "set", Recipe(224, 10))
@@ -55,7 +55,7 @@ def test_the_expected_time_is_the_work_divided_by_the_speed():
 
 
 def test_large_batches_use_more_of_the_speed():
-    fact = SimpleNamespace(error=None, size=(32, 32), is_grey=False, samples=None)
+    fact = ImageFacts(size=(32, 32))
     counts = Counter(cat=25_000, owl=25_000)
     findings = Findings(Source("set", ()), "set", [fact], counts, from_scratch=True)
     text = propose(findings, "set", Recipe(None, 3))

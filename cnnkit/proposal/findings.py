@@ -11,6 +11,7 @@ from statistics import median
 import numpy as np
 
 from cnnkit.config import DataConfig
+from cnnkit.data.decoding.wav_sounds import WavSound
 from cnnkit.data.file_contents import Progress
 from cnnkit.data.image_facts import ImageFacts, image_facts
 from cnnkit.data.pixels import PixelSettings
@@ -79,12 +80,18 @@ class Findings:
         """Whether to start from a pretrained network.
 
         That is best for photographs, however many there are, and for few pictures of other kinds
-        that are not tiny. A network learns thousands of drawings or digits as well from scratch.
+        that are not tiny. A network learns thousands of drawings or digits as well from scratch,
+        and even few sounds better.
         """
-        if self.from_scratch or not self.good:
+        if self.from_scratch or not self.good or self.are_sounds:
             return False
         is_photograph = self.own_side >= PHOTOGRAPH_SIDE and not self.is_grey
         return is_photograph or (self.num_images < FEW and self.own_side >= RECOGNIZABLE_SIDE)
+
+    @property
+    def are_sounds(self) -> bool:
+        """Whether the images are spectrograms of WAV files."""
+        return bool(self.good) and all(fact.format == WavSound.format for fact in self.good)
 
     @property
     def keeps_no_validation(self) -> bool:

@@ -7,6 +7,7 @@ from statistics import median
 import yaml
 
 from cnnkit.data.decoding.bit_depths import proposed_range
+from cnnkit.data.decoding.spectrograms import BANDS, COLUMNS_PER_SECOND
 from cnnkit.proposal.findings import Choice, Findings
 from cnnkit.proposal.recipes import MANY, TRANSFER_SIDES, Recipe
 from cnnkit.text import first_few
@@ -32,6 +33,8 @@ def image_size(findings: Findings, recipe: Recipe) -> tuple[int, int]:
     if not findings.good:
         return largest, largest
     height, width = (median(fact.size[axis] for fact in findings.good) for axis in (0, 1))
+    if findings.are_sounds:  # all bands, and half a column or more
+        return BANDS, _side(width, 2 * largest)
     if max(width / height, height / width) < _LONG_ASPECT or not findings.is_even:
         side = _side(min(height, width), largest)
         return side, side
@@ -58,7 +61,8 @@ def data_choices(findings: Findings, source: str, size: tuple[int, int]) -> list
         Choice(f"  image_size: [{size[0]}, {size[1]}]", _size_reason(findings, size)),
     ]
     if findings.is_grey:
-        choices.append(Choice("  color_mode: grayscale", "All opened images are grey."))
+        reason = "" if findings.are_sounds else "All opened images are grey."
+        choices.append(Choice("  color_mode: grayscale", reason))
     choices += _sample_range(findings)
     choices.append(_resize(findings, size))
     choices += _split(findings)
@@ -76,6 +80,9 @@ def _batch_size(findings: Findings) -> int:
 
 
 def _resize(findings: Findings, size: tuple[int, int]) -> Choice:
+    if findings.are_sounds:
+        reason = "Each sound fills the width, however long it is. pad would shrink the long ones."
+        return Choice("  resize: stretch", reason)
     if findings.aspect_spread > _PAD_FROM:
         reason = "The images have very different proportions. pad keeps them and cuts nothing off."
         return Choice("  resize: pad", reason)
@@ -141,6 +148,13 @@ def _tolerance(findings: Findings) -> list[Choice]:
 def _size_reason(findings: Findings, size: tuple[int, int]) -> str:
     if not findings.good:
         return "Height, width. None of the opened images can be decoded."
+    if findings.are_sounds:
+        seconds = median(fact.size[1] for fact in findings.good) / COLUMNS_PER_SECOND
+        return (
+            f"Height, width. A sound becomes a picture of it, its spectrogram: {BANDS} rows of "
+            f"frequencies, low to high, and {COLUMNS_PER_SECOND} columns per second. The median "
+            f"sound takes {seconds:.1f} s. See docs/sound.md."
+        )
     heights, widths = ([fact.size[axis] for fact in findings.good] for axis in (0, 1))
     own = min(median(heights), median(widths))
     if findings.transfers:

@@ -11,11 +11,17 @@ from cnnkit.text import count_of
 LEARNS_FROM = "block3b_expand_conv"  # of EfficientNetLite0, with many images
 _WARMUP_IMAGES = 200  # that are seen at least while the learning rate rises
 _LARGE_IMBALANCE = 3  # times as many images in the largest class as in the smallest one
+_SOUND_SHIFT = Choice(
+    "  - random_translation: {height_factor: 0.05, width_factor: 0.1, fill_mode: constant}",
+    "A little earlier or later, higher or lower. Flips and rotations make other sounds of them.",
+)
 _SIDED_WORDS = ("left", "right", "clockwise", "arrow", "letter", "digit", "text")
 
 
 def augmentation_choices(findings: Findings) -> list[Choice]:
     """Return the lines of `augmentation`: mild changes that rarely change the class of an image."""
+    if findings.are_sounds:
+        return [_SOUND_SHIFT]
     against = _why_not_to_flip(findings.class_counts)
     rotation = Choice("  - random_rotation: 0.05", against and f"No random_flip: {against}.")
     flip = Choice(
@@ -217,5 +223,5 @@ def _from_scratch(findings: Findings, epochs: int) -> list[Choice]:
         Choice(f"  optimizer: {{muon: {{learning_rate: {rate}, weight_decay: 0.1}}}}"),
         Choice("  schedule: cosine"),
         Choice(f"  warmup_epochs: {warmup:g}"),
-        Choice("  label_smoothing: 0.1", "Labels of photographs are sometimes wrong or unclear."),
+        Choice("  label_smoothing: 0.1", "Labels are sometimes wrong or unclear."),
     ]

@@ -49,7 +49,7 @@ _BODY = {
         "content": {
             "multipart/form-data": {"schema": _FORM},
             "application/json": {"schema": _Images.model_json_schema()},
-            **{kind: {"schema": _FILE} for kind in ("image/*", *RAW_TYPES)},
+            **{kind: {"schema": _FILE} for kind in ("image/*", "audio/*", *RAW_TYPES)},
         },
     }
 }

@@ -54,8 +54,8 @@ def images_in(body: bytes, content_type: str) -> RequestImages:
     Args:
         body: of the request.
         content_type: `multipart/form-data`, whose parts are images; `application/json`, an object
-            with a list of `images` in base64; or `image/...`, or anything that does not say what
-            it is: the body is the image.
+            with a list of `images` in base64; or `image/...`, `audio/...`, or anything that does
+            not say what it is: the body is the image, or a sound.
 
     Raises:
         Refusal: the body is not what its type says (400), or of another type (415).
@@ -65,12 +65,12 @@ def images_in(body: bytes, content_type: str) -> RequestImages:
         return _of_form(body, content_type)
     if kind == "application/json":
         return _of_json(body)
-    if not kind or kind.startswith("image/") or kind in RAW_TYPES:
+    if not kind or kind.startswith(("image/", "audio/")) or kind in RAW_TYPES:
         return RequestImages([_UNNAMED], [body]) if body else RequestImages([], [])
     raise Refusal(
         415,
         f"The content type {ascii(kind[:80])} is not taken. Send multipart/form-data, image/*, "
-        "application/octet-stream or application/json.",
+        "audio/*, application/octet-stream or application/json.",
     )
 
 

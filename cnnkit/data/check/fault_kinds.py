@@ -40,8 +40,8 @@ KINDS = {
     "damaged": Kind("error", "The image cannot be decoded.", _REPAIR),
     "too_large": Kind(
         "error",
-        "The header claims more pixels than are ever decoded.",
-        "Make the image smaller, or remove it.",
+        "The header claims more pixels, or minutes of sound, than are ever decoded.",
+        "Make it smaller, or remove it.",
     ),
     "unsupported_pixels": Kind(
         "error",
@@ -210,6 +210,7 @@ KINDS = {
     "palette": Kind("info", "Colours from a palette."),
     "sixteen_bit": Kind("info", "More than 8 bits per channel, reduced to 8."),
     "transparent": Kind("info", "Transparent, shown on data.background."),
+    "sound": Kind("info", "A sound, read as its spectrogram; only exact copies of it are found."),
     "animated": Kind("info", "An animation; the first frame is used."),
     "multi_picture": Kind("info", "Several pictures in one file; the first is used."),
     "enlarged": Kind("info", "Smaller than data.image_size, so it is enlarged."),

@@ -29,6 +29,7 @@ from cnnkit.data.decoding.image_formats import (
     open_image,
 )
 from cnnkit.data.decoding.jpeg_gaps import ends_early
+from cnnkit.data.decoding.wav_sounds import is_wav
 from cnnkit.data.file_bytes import ImageFile, read_file
 from cnnkit.data.pixels import PixelSettings, exif_orientation, read_pixels
 from cnnkit.data.records import ImageRecord
@@ -54,7 +55,8 @@ class Facts:
         faults: (kind, detail) of the faults and properties of this file alone.
         sha256: of the content; None if the file cannot be opened.
         size: (height, width) in pixels of the upright picture; None if it cannot be decoded.
-        look: None if the picture cannot be decoded, or has too little contrast to be compared.
+        look: None if the picture cannot be decoded, or has too little contrast to be compared, and
+            for sounds.
         dark_samples: the lowest and highest sample of a picture that is nearly black, because its
             samples have more than 8 bits and no setting says which of them is white.
     """
@@ -96,7 +98,9 @@ def facts_of(file: ImageFile, sample_range: SampleRange | None = None) -> Facts:
         return Facts(((error.kind, str(error)),), digest)
     # With a setting, the user has decided which samples are black and white.
     unscaled = extremes if sample_range is None else None
-    return Facts(tuple(faults), digest, size, look_of(picture), unscaled)
+    # The spectrograms of two sounds of a class may be as alike as two copies of a picture.
+    look = None if is_wav(data) else look_of(picture)
+    return Facts(tuple(faults), digest, size, look, unscaled)
 
 
 def _has_flat_edge(picture: Image.Image) -> bool:
@@ -116,7 +120,8 @@ def _header_faults(name: str, data: bytes) -> tuple[list[tuple[str, str]], tuple
     if orientation >= 5:
         width, height = height, width
     has_wide_samples = is_wide(image)  # not known any more once Pillow loads the image for EXIF
-    is_strip = max(width, height) > _LARGEST_ASPECT * min(width, height)
+    is_sound = is_wav(data)
+    is_strip = not is_sound and max(width, height) > _LARGEST_ASPECT * min(width, height)
     found = {
         "wrong_extension": _wrong_extension(name, image.format or ""),
         "exif_rotated": f"orientation {orientation}" if orientation > 1 else None,
@@ -125,6 +130,7 @@ def _header_faults(name: str, data: bytes) -> tuple[list[tuple[str, str]], tuple
         "sixteen_bit": "" if has_wide_samples else None,
         "transparent": "" if _is_transparent(image) else None,
         **_frames(image),
+        "sound": "" if is_sound else None,
         "extreme_aspect": f"{width} x {height} pixels" if is_strip else None,
     }
     faults = [(kind, detail) for kind, detail in found.items() if detail is not None]

@@ -1,4 +1,4 @@
-"""Recognize pictures and documents that cannot be read by their first bytes, and say what to do."""
+"""Recognize files that cannot be read by their first bytes, and say what to do with them."""
 
 from __future__ import annotations
 
@@ -122,6 +122,13 @@ _FORMATS = (
         rb".{4}ftyp(isom|iso[2-9]|mp4|M4V|avc1|qt  |3gp|dash)|\x1a\x45\xdf\xa3|RIFF.{4}AVI "
         rb"|\0\0\x01[\xb3\xba]|.{4}(moov|mdat|wide)",
         ".3gp .avi .m4v .mkv .mov .mp4 .mpeg .mpg .webm .wmv",
+    ),
+    _format(
+        "a compressed sound",
+        "compressed sounds",
+        "convert {it} to WAV, for example with `ffmpeg -i sound.mp3 sound.wav`",
+        rb"ID3|fLaC|OggS|\xff[\xfb\xf3\xf2]|.{4}ftypM4A |FORM.{4}AIF[FC]|RF64",
+        ".aac .aif .aiff .flac .m4a .mp3 .oga .ogg .opus .wma",
     ),
     _format(
         "a file of a microscope (CZI, LIF or ND2)",

@@ -34,6 +34,7 @@ from cnnkit.data.decoding.unusual_tiffs import (
     why_unread,
     with_photometric,
 )
+from cnnkit.data.decoding.wav_sounds import WavSound
 from cnnkit.errors import ImageError
 
 # The formats that Pillow reads without starting another program, in the order in which it tries
@@ -44,6 +45,7 @@ FORMATS = (
     "BMP", "DIB", "GIF", "JPEG", "PPM", "PNG", "AVIF", "BLP", "CUR", "PCX", "DCX", "DDS", "FITS",
     "FLI", "FTEX", "GBR", "JPEG2000", "ICNS", "ICO", "IM", "IMT", "MCIDAS", "TIFF", "MSP", "PCD",
     "PIXAR", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA", "WEBP", "XBM", "XPM", "XVTHUMB",
+    WavSound.format,
 )  # fmt: skip
 
 # The first bytes of files that are images but cannot be opened: their header is broken.
@@ -231,16 +233,9 @@ def _silence_pillow_warnings() -> None:
     `warnings.catch_warnings` cannot be used here, because it is not safe in threads.
     """
     silence_libtiff()
-    _silence_pillow_log()
     with _lock:
         if not any(_is_pillow_filter(entry) for entry in warnings.filters):
             warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-@functools.cache
-def _silence_pillow_log() -> None:
-    """Keep Pillow's log messages, which name no file, off stderr if no log is set up."""
-    logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def _is_pillow_filter(entry: tuple[Any, ...]) -> bool:

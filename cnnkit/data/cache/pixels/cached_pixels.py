@@ -16,7 +16,7 @@ from cnnkit.data.cache.pixels.pack import Pack, last_used, open_packs, pack_fold
 from cnnkit.data.cache.pixels.read_once import ReadFile, read_files
 from cnnkit.data.cache.pixels.storage_choice import Place, choose_place
 from cnnkit.data.cache.pixels.store import Originals, PixelStore
-from cnnkit.data.decoding.sample_depths import range_note
+from cnnkit.data.decoding.sample_kinds import range_note, sound_note
 from cnnkit.data.file_bytes import ImageFile
 from cnnkit.data.file_contents import Progress
 from cnnkit.data.pixels import PixelSettings
@@ -80,8 +80,10 @@ def open_pixels(
             for pack in packs:
                 _copy(pack, contents, originals, rows, note)
             store = PixelStore(originals, *rows.finish(), note)
-    if about_range := range_note(listing.depths(), settings.sample_range):
-        note(about_range)
+    kinds = listing.kinds()
+    for sentence in (sound_note(kinds), range_note(kinds, settings.sample_range)):
+        if sentence:
+            note(sentence)
     # Only then is the place news to the user.
     if cache == "auto":
         note(_choice(store, len(contents), place))
@@ -98,7 +100,7 @@ class _Listing:
         self.hashes: list[str | None] = []
         self.reasons: dict[int, str] = {}
         self._errors: dict[str, str] = {}
-        self._depths: list[str] = []
+        self._kinds: list[str] = []
 
     def add(self, found: ReadFile) -> None:
         """Add the next file."""
@@ -108,7 +110,7 @@ class _Listing:
         elif found.reason:
             self._errors[digest] = found.reason
         self.hashes.append(digest)
-        self._depths.append(found.depth)
+        self._kinds.append(found.kind)
 
     def decodable(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the contents that can be decoded, and for each the place of a file with it.
@@ -128,10 +130,10 @@ class _Listing:
         contents, first = np.unique(from_hex(list(found.values())), return_index=True)
         return contents, np.array(list(found), np.int64)[first]
 
-    def depths(self) -> Counter[str]:
-        """Return the number of files by their sample depth; to be called after `decodable`."""
+    def kinds(self) -> Counter[str]:
+        """Return the number of files by their sample kind; to be called after `decodable`."""
         return Counter(
-            depth for place, depth in enumerate(self._depths) if depth and place not in self.reasons
+            kind for place, kind in enumerate(self._kinds) if kind and place not in self.reasons
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnkit.data.decoding.sample_depths import sample_depth
+from cnnkit.data.decoding.sample_kinds import sample_kind
 from cnnkit.data.file_bytes import ImageFile, read_file
 from cnnkit.data.parallel import in_threads
 from cnnkit.data.pixels import PixelSettings, read_pixels
@@ -28,14 +28,14 @@ class ReadFile:
         pixels: uint8 (height, width, channels).
         crc32: of the pixels.
         reason: why it cannot be read or decoded; empty if it can.
-        depth: see `sample_depth`.
+        kind: see `sample_kind`.
     """
 
     content: bytes | None
     pixels: np.ndarray | None = None
     crc32: int = 0
     reason: str = ""
-    depth: str = ""
+    kind: str = ""
 
 
 def read_files(
@@ -59,12 +59,12 @@ def read_files(
         content = hashlib.sha256(data).digest()
         # setdefault is atomic among threads: the first file of a content is the one to decode.
         if is_known(content) or decoder_of.setdefault(content, position) != position:
-            return ReadFile(content, depth=sample_depth(data))
+            return ReadFile(content, kind=sample_kind(data))
         try:
             pixels = read_pixels(data, settings)
         except ImageError as error:
             return ReadFile(content, reason=str(error))
-        return ReadFile(content, pixels, zlib.crc32(pixels.data), depth=sample_depth(data))
+        return ReadFile(content, pixels, zlib.crc32(pixels.data), kind=sample_kind(data))
 
     room = _BATCH_BYTES // int(np.prod(settings.shape))
     return in_threads(read, files, min(_BATCH_FILES, room))

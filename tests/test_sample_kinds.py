@@ -14,7 +14,7 @@ from tiffs import TWELVE, ramp, tiff
 from cnnkit.data.cache.pixels import open_pixels
 from cnnkit.data.check.image_faults import facts_of
 from cnnkit.data.decoding.bit_depths import read_samples
-from cnnkit.data.decoding.sample_depths import sample_depth
+from cnnkit.data.decoding.sample_kinds import sample_kind
 from cnnkit.data.file_bytes import LocalFile
 from cnnkit.data.image_facts import image_facts
 from cnnkit.data.pixels import PixelSettings, read_pixels
@@ -45,7 +45,7 @@ def grey(height, width, **changes):
     ],
 )
 def test_the_header_shows_the_depth_of_the_samples(data, expected):
-    assert sample_depth(data) == expected
+    assert sample_kind(data) == expected
 
 
 def test_the_range_that_applies_is_said_once_also_for_cached_pixels(tmp_path, monkeypatch):

@@ -11,9 +11,16 @@ from cnnkit.text import count_of
 LEARNS_FROM = "block3b_expand_conv"  # of EfficientNetLite0, with many images
 _WARMUP_IMAGES = 200  # that are seen at least while the learning rate rises
 _LARGE_IMBALANCE = 3  # times as many images in the largest class as in the smallest one
-_SOUND_SHIFT = Choice(
-    "  - random_translation: {height_factor: 0.05, width_factor: 0.1, fill_mode: constant}",
-    "A little earlier or later, higher or lower. Flips and rotations make other sounds of them.",
+_OF_SOUNDS = (
+    Choice(
+        "  - random_translation: {height_factor: 0.05, width_factor: 0.1, fill_mode: constant}",
+        "A little higher or lower, earlier or later. A flip or a rotation would be another sound.",
+    ),
+    Choice(
+        "  - random_contrast: {factor: [0.2, 0.2]}",
+        "As if recorded with more or less noise in a quiet or a loud place.",
+    ),
+    Choice("  - random_brightness: 0.1"),
 )
 _SIDED_WORDS = ("left", "right", "clockwise", "arrow", "letter", "digit", "text")
 
@@ -21,7 +28,7 @@ _SIDED_WORDS = ("left", "right", "clockwise", "arrow", "letter", "digit", "text"
 def augmentation_choices(findings: Findings) -> list[Choice]:
     """Return the lines of `augmentation`: mild changes that rarely change the class of an image."""
     if findings.are_sounds:
-        return [_SOUND_SHIFT]
+        return list(_OF_SOUNDS)
     against = _why_not_to_flip(findings.class_counts)
     rotation = Choice("  - random_rotation: 0.05", against and f"No random_flip: {against}.")
     flip = Choice(

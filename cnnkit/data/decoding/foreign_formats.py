@@ -124,10 +124,10 @@ _FORMATS = (
         ".3gp .avi .m4v .mkv .mov .mp4 .mpeg .mpg .webm .wmv",
     ),
     _format(
-        "a compressed sound",
-        "compressed sounds",
-        "convert {it} to WAV, for example with `ffmpeg -i sound.mp3 sound.wav`",
-        rb"ID3|fLaC|OggS|\xff[\xfb\xf3\xf2]|.{4}ftypM4A |FORM.{4}AIF[FC]|RF64",
+        "a sound of another format than WAV",
+        "sounds of another format than WAV",
+        "convert {it}, for example with `ffmpeg -i sound.mp3 sound.wav`",
+        rb"ID3|fLaC|OggS|\xff[\xfb\xf3\xf2]|.{4}ftypM4A |FORM.{4}AIF[FC]|RIFX.{4}WAVE|RF64",
         ".aac .aif .aiff .flac .m4a .mp3 .oga .ogg .opus .wma",
     ),
     _format(

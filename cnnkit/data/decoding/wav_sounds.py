@@ -121,7 +121,11 @@ def _checked_header(chunk: bytes, start: int, size: int, end: int) -> _Header:
     sample_type = _TYPES.get((tag, int(sample_bytes)))
     if sample_type is None or sample_bytes % 1:
         text = f"{count_of(frame_bytes, 'byte')} for {count_of(num_channels, 'channel')}"
-        raise ImageError(f"it is a WAV file with {text}, which cannot be read", kind="damaged")
+        raise ImageError(
+            f"it is a WAV file with {text}, which cannot be read; expected 1 to 4 bytes each for "
+            "whole numbers, 4 or 8 for decimal ones",
+            kind="unread_format",
+        )
     lowest, highest = SAMPLE_RATES
     if not lowest <= sample_rate <= highest:
         raise ImageError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import types
 
 
@@ -22,3 +24,15 @@ def written(text, folder, overrides=()):
     file.write_text(text)
     config, _ = config_and_classes(file, overrides, 10)
     return keras_script(file, overrides, 10, folder=folder), config
+
+
+def run_alone(file, folder):
+    """Run a script in a new process, in which cnnkit cannot be imported."""
+    (folder / "cnnkit.py").write_text("raise ImportError('cnnkit is not for scripts')")
+    return subprocess.run(
+        [sys.executable, file],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={"PYTHONPATH": str(folder), "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )

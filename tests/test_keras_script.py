@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from keras_scripts import module_of, written
 from places import CONFIGS
+from sounds import write_tones
 
 from cnnkit.errors import UsageError
 from cnnkit.explore.summarize import config_and_classes
@@ -151,6 +152,22 @@ def test_blocks_borders_and_names_are_those_of_the_config(tmp_path):
     code, config = written(_STACKS, tmp_path)
     _compare(code, config, 10, tmp_path)
     assert "shortcut_in = x" in code and "branch_2_in" in code and 'name="last"' in code
+
+
+_TONES = """
+data: {source: SOURCE, image_size: [32, 40], color_mode: grayscale, split: {validation: 0.2}}
+augmentation: [random_translation: {height_factor: 0.05, width_factor: 0.1}]
+model: {layers: [conv: {filters: 4, kernel_size: 3}, batch_norm, pool: 2, flatten]}
+training: {epochs: 2, label_smoothing: 0.1}
+"""
+
+
+def test_a_config_of_sounds_and_its_script_are_the_same_network(tmp_path):
+    folder = write_tones(tmp_path / "tones", {"low": 200, "middle": 800, "high": 3_200})
+    file = tmp_path / "tones.yaml"
+    file.write_text(_TONES.replace("SOURCE", str(folder)))
+    config, classes = config_and_classes(file, (), None)
+    _compare(keras_script(file), config, classes, tmp_path)
 
 
 _TRANSFER = """

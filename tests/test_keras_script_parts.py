@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from keras_scripts import module_of, written
+from keras_scripts import module_of, run_alone, written
 from places import CONFIGS
 
 from cnnkit.cli import main
@@ -116,24 +114,12 @@ training:
 """
 
 
-def _run_alone(file, folder):
-    """Run a script in a new process, in which cnnkit cannot be imported."""
-    (folder / "cnnkit.py").write_text("raise ImportError('cnnkit is not for scripts')")
-    return subprocess.run(
-        [sys.executable, file],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={"PYTHONPATH": str(folder), "PATH": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-
-
 def test_a_script_of_a_folder_trains_in_a_process_without_cnnkit(tiny_images, tmp_path):
     config = tmp_path / "tiny.yaml"
     config.write_text(_TINY.replace("SOURCE", str(tiny_images)))
     done = CliRunner().invoke(main, ["code", str(config), "-o", str(tmp_path / "tiny.py")])
     assert done.exit_code == 0, done.output
-    finished = _run_alone(tmp_path / "tiny.py", tmp_path)
+    finished = run_alone(tmp_path / "tiny.py", tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert re.search(r"accuracy: [01]\.\d{3} of \d+ images", finished.stdout)
 

@@ -16,6 +16,7 @@ from cnnkit.data.sources.builtin_names import (
     is_builtin,
 )
 from cnnkit.data.sources.class_names import class_names
+from cnnkit.data.sources.listing import find_images
 from cnnkit.data.split_words import split_from_folder
 from cnnkit.errors import DataError, UsageError
 from cnnkit.keras_script.python_text import WIDTH, value_text
@@ -27,7 +28,12 @@ _KERAS_SIZES = {"mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1)}
 
 
 def data_values(
-    config: Config, run: Run | None, folder: Path, note: Callable[[str], object]
+    config: Config,
+    run: Run | None,
+    folder: Path,
+    *,
+    are_sounds: bool,
+    note: Callable[[str], object],
 ) -> dict[str, Any]:
     """Return the values of the template `data.py.jinja`.
 
@@ -35,6 +41,7 @@ def data_values(
         config: the config.
         run: the run that it belongs to, if there is one.
         folder: where the script is written.
+        are_sounds: whether the images are WAV files.
         note: called with a sentence about what was assumed.
 
     Raises:
@@ -49,6 +56,8 @@ def data_values(
         "is_resized": True,
         **found,
         "items": "paths" if reads_files else "images",
+        "things": "sounds" if are_sounds else "images",
+        "are_sounds": are_sounds,
         "reads_files": reads_files,
         "has_pixels": reads_files or found.get("is_resized", True),
         "source": config.data.source,
@@ -58,6 +67,18 @@ def data_values(
         "batch_size": config.data.batch_size,
         "target": "0 or 1" if sigmoid else "1 at the place of the class",
     }
+
+
+def listed_paths(config: Config, run: Run | None) -> list[str]:
+    """Return the paths of the images of a run or a config; none of what cannot be listed here."""
+    if run is not None:
+        return [row["path"] for row in run.read_split()]
+    if is_builtin(config.data.source):
+        return []
+    try:
+        return [record.path for record in find_images(config.data).records]
+    except DataError:
+        return []
 
 
 def _of_run(run: Run, config: Config, folder: Path) -> dict[str, Any]:
@@ -143,7 +164,7 @@ def _listed(config: Config, place: Path, note: Callable[[str], object]) -> str:
     except DataError:
         note(
             f"{place} cannot be read on this computer. The script expects one folder per class in "
-            "it."
+            "it, with pictures. If they are WAV files, write it where they are."
         )
         return _names_text(config.data.classes or (), "DATA")
 

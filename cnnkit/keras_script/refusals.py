@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +10,10 @@ from cnnkit.arithmetic import StackError, nodes_of, walk_stack
 from cnnkit.backbone_networks import NETWORKS
 from cnnkit.config import Config
 from cnnkit.config.own_calls import MIXING
+from cnnkit.data.sound_names import num_sounds
 from cnnkit.data.sources.builtin_names import is_builtin
 from cnnkit.data.sources.known_sets import KNOWN_SETS, is_unpacked
+from cnnkit.text import count_of
 from cnnkit.training.phases import phases_of
 
 KERAS_SETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")  # of keras.datasets
@@ -28,14 +30,15 @@ class Refusal(NamedTuple):
         return f"  {self.key}: {self.reason}"
 
 
-def refusals(config: Config, is_run: bool) -> list[Refusal]:
+def refusals(config: Config, is_run: bool, paths: Sequence[str] = ()) -> list[Refusal]:
     """Return all that cannot be written.
 
     Args:
         config: the config.
         is_run: whether it is that of a run, whose split.csv says which images it used.
+        paths: of the images; none if they cannot be listed here.
     """
-    found = [*_of_data(config), *_of_model(config), *_of_training(config)]
+    found = [*_of_data(config), *_of_files(paths), *_of_model(config), *_of_training(config)]
     return found if is_run else [*_of_source(config), *found]
 
 
@@ -73,6 +76,13 @@ def _of_data(config: Config) -> Iterator[Refusal]:
                 "Remove it for the script."
             )
             yield Refusal(f"augmentation[{index}] ({call.name})", reason)
+
+
+def _of_files(paths: Sequence[str]) -> Iterator[Refusal]:
+    if 0 < (sounds := num_sounds(paths)) < len(paths):
+        counts = f"{sounds:,} of {count_of(len(paths), 'file')}"
+        reason = f"{counts} are sounds (WAV). The script reads either pictures or sounds."
+        yield Refusal("data.source", reason)
 
 
 def _of_model(config: Config) -> Iterator[Refusal]:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from cnnkit.config import Config
+from cnnkit.data.sound_names import num_sounds
 from cnnkit.errors import UsageError
 from cnnkit.explore.summarize import config_and_classes
+from cnnkit.export.spectrogram_text import spectrogram_values
 from cnnkit.files import write_text
 from cnnkit.keras_script.augmentation_lines import crop_limits, layer_calls
-from cnnkit.keras_script.data_parts import data_values
+from cnnkit.keras_script.data_parts import data_values, listed_paths
 from cnnkit.keras_script.model_lines import model_lines, reads_weights_file
 from cnnkit.keras_script.python_text import WIDTH, python_name
 from cnnkit.keras_script.refusals import refusals
@@ -73,19 +75,21 @@ def keras_script(
     if config.search:
         note("search is left out: the script trains the config as it is written.")
     run = Run(source) if (source / "run.json").is_file() else None
-    if found := refusals(config, is_run=run is not None):
+    paths = listed_paths(config, run)
+    if found := refusals(config, is_run=run is not None, paths=paths):
         listed = "\n".join(map(str, found))
         things = count_of(len(found), "thing")
         raise UsageError(f"{source} says {things} that plain Keras cannot say:\n{listed}")
-    values = _values(config, classes, run, source, folder or Path(), note)
+    data = data_values(config, run, folder or Path(), are_sounds=num_sounds(paths) > 0, note=note)
     environment = Environment(
-        loader=PackageLoader("cnnkit.keras_script"),
+        loader=ChoiceLoader([PackageLoader("cnnkit.keras_script"), PackageLoader("cnnkit.export")]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # this is Python, not HTML
     )
+    values = _values(config, classes, run, source, data)
     return environment.get_template("script.py.jinja").render(values)
 
 
@@ -94,15 +98,14 @@ def _values(
     classes: int,
     run: Run | None,
     source: Path,
-    folder: Path,
-    note: Callable[[str], object],
+    data: Mapping[str, Any],
 ) -> dict[str, Any]:
-    data = data_values(config, run, folder, note)
     title = source.name if run else source.stem
     sigmoid = config.model.output == "sigmoid"
     height, width = config.data.image_size
     return {
         **data,
+        **spectrogram_values(),
         **training_values(config),
         "title": title,
         "name": python_name(title),
@@ -134,8 +137,11 @@ def _final_split(config: Config, data: Mapping[str, Any]) -> str:
 
 def _needs(data: Mapping[str, Any]) -> str:
     packages = ["tensorflow"] + ["pillow"] * bool(data["has_pixels"])
-    uses_split = bool(data["fractions"]) or data["kind"] == "digits"
-    return f"It needs: pip install {' '.join([*packages, *(['scikit-learn'] * uses_split)])}"
+    if data["fractions"] or data["kind"] == "digits":
+        packages.append("scikit-learn")
+    if data["are_sounds"]:
+        packages.append("scipy")
+    return f"It needs: pip install {' '.join(packages)}"
 
 
 def _left_out(config: Config, run: Run | None) -> str:
@@ -154,6 +160,9 @@ def _wrapped(text: str) -> str:
 
 def _imports(data: Mapping[str, Any]) -> list[str]:
     pillow = "from PIL import Image, ImageOps"
+    if data["are_sounds"] and data["resize"] != "crop":
+        pillow = "from PIL import Image"
+    scipy = ["from scipy.io import wavfile"] if data["are_sounds"] else []
     sklearn = []
     if data["kind"] == "digits":
         sklearn.append("from sklearn.datasets import load_digits")
@@ -168,6 +177,7 @@ def _imports(data: Mapping[str, Any]) -> list[str]:
         "import tensorflow as tf",
         "from keras import layers",
         *([pillow] if data["has_pixels"] else []),
+        *scipy,
         *sklearn,
     ]
 

@@ -1,0 +1,133 @@
+"""`cnnkit code` of WAV files: the script makes the pixels of cnnkit of them, and trains on them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import wave
+
+import numpy as np
+import pytest
+from images import file_bytes, noise
+from keras_scripts import module_of, run_alone
+from sounds import sine, wav_bytes, whole_numbers, write_tones
+
+import cnnkit
+from cnnkit.data.pixels import PixelSettings, read_pixels
+from cnnkit.errors import UsageError
+from cnnkit.keras_script.write_script import keras_script
+from cnnkit.runs import find_run
+
+_TONES = """
+data:
+  source: SOURCE
+  image_size: [32, 40]
+  color_mode: COLOUR
+  resize: RESIZE
+  background: 90
+  batch_size: 4
+  split: {test: 0.25, validation: 0.25}
+augmentation:
+  - random_translation: {height_factor: 0.05, width_factor: 0.1, fill_mode: constant}
+model: {layers: [conv: {filters: 4, kernel_size: 3, activation: relu}, global_pool]}
+training: {epochs: 1, optimizer: {adam: {learning_rate: 0.01}}}
+"""
+
+
+@pytest.fixture
+def config_of(tmp_path):
+    """Return a function that writes a config of two tones; its words are those of `data`."""
+    write_tones(tmp_path / "tones", {"low": 300, "high": 2_000})
+
+    def write(colour="grayscale", resize="stretch"):
+        text = _TONES.replace("SOURCE", str(tmp_path / "tones"))
+        file = tmp_path / "tones.yaml"
+        file.write_text(text.replace("COLOUR", colour).replace("RESIZE", resize))
+        return file
+
+    return write
+
+
+def _sounds(rate):
+    """Yield the kinds of samples that WAV files have, by name."""
+    random = np.random.default_rng(rate)
+    for seconds in (0.01, 0.3, 2.7):
+        tone = 0.6 * sine(300, rate, seconds)
+        tone += random.uniform(-0.2, 0.2, len(tone))
+        both = np.stack([tone, tone[::-1]], axis=1)
+        yield f"8 bits, {seconds} s", whole_numbers(tone, np.uint8)
+        yield f"16 bits, {seconds} s", whole_numbers(tone)
+        yield f"16 bits, stereo, {seconds} s", whole_numbers(both)
+        yield f"32 bits, stereo, {seconds} s", whole_numbers(both, np.int32)
+        yield f"float of 32 bits, {seconds} s", tone.astype(np.float32)
+        yield f"float of 64 bits, stereo, {seconds} s", both
+    yield "silence", np.zeros(rate, np.int16)
+
+
+@pytest.mark.parametrize("rate", [1_000, 8_000, 11_025, 22_050, 44_100, 96_000])
+@pytest.mark.parametrize(
+    "colour, resize", [("grayscale", "stretch"), ("rgb", "crop"), ("grayscale", "pad")]
+)
+def test_pixels_are_those_of_cnnkit(rate, colour, resize, config_of, tmp_path):
+    script = module_of(keras_script(config_of(colour, resize)), tmp_path)
+    settings = PixelSettings((32, 40), colour, resize, 90)
+    for name, samples in _sounds(rate):
+        (tmp_path / "sound.wav").write_bytes(wav_bytes(samples, rate))
+        expected = read_pixels(str(tmp_path / "sound.wav"), settings)
+        found = script.sound_pixels(str(tmp_path / "sound.wav"))
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+@pytest.mark.parametrize("num_channels", [1, 2])
+def test_pixels_of_24_bits_are_those_of_cnnkit(num_channels, config_of, tmp_path):
+    file = str(tmp_path / "sound.wav")
+    samples = whole_numbers(0.7 * sine(440), np.int32)
+    with wave.open(file, "wb") as opened:
+        opened.setnchannels(num_channels)
+        opened.setsampwidth(3)
+        opened.setframerate(16_000)
+        opened.writeframes(samples.view(np.uint8).reshape(-1, 4)[:, 1:].tobytes())
+    script = module_of(keras_script(config_of()), tmp_path)
+    expected = read_pixels(file, PixelSettings((32, 40), "grayscale"))
+    np.testing.assert_array_equal(script.sound_pixels(file), expected)
+
+
+def test_a_script_of_sounds_is_formatted(config_of, tmp_path):
+    file = tmp_path / "tones.py"
+    for colour, resize in (("grayscale", "stretch"), ("rgb", "crop"), ("rgb", "pad")):
+        file.write_text(keras_script(config_of(colour, resize)))
+        for command in (
+            ["format", "--check", "--isolated"],
+            ["check", "--isolated", "--select", "E,F,B,D1", "--line-length", "88"],
+        ):
+            words = [sys.executable, "-m", "ruff", *command, file]
+            done = subprocess.run(words, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout
+
+
+def test_a_script_of_sounds_trains_in_a_process_without_cnnkit(config_of, tmp_path):
+    code = keras_script(config_of(), folder=tmp_path)
+    assert "It needs: pip install tensorflow pillow scikit-learn scipy" in code
+    (tmp_path / "tones.py").write_text(code)
+    finished = run_alone(tmp_path / "tones.py", tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert re.search(r"accuracy: [01]\.\d{3} of 2 sounds", finished.stdout)
+
+
+def test_a_script_of_a_run_reads_the_sounds_of_its_split(config_of, tmp_path):
+    cnnkit.train(config_of(), runs_folder=tmp_path / "runs")
+    run = find_run("tones", tmp_path / "runs")
+    script = module_of(keras_script(run.folder, folder=tmp_path), tmp_path)
+    files, labels = script.load_data()["test"]
+    pixels, _ = next(iter(script.batches(files, labels)))
+    settings = PixelSettings((32, 40), "grayscale")
+    np.testing.assert_array_equal(pixels, [read_pixels(file, settings) for file in files])
+
+
+def test_pictures_and_sounds_together_are_refused(config_of, tmp_path):
+    file = config_of()
+    (tmp_path / "tones" / "low" / "more.png").write_bytes(file_bytes(noise(40, 32)))
+    reason = "data.source: 8 of 9 files are sounds (WAV). The script reads either"
+    with pytest.raises(UsageError, match=re.escape(reason)):
+        keras_script(file)

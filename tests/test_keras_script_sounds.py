@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 from images import file_bytes, noise
 from keras_scripts import module_of, run_alone
-from sounds import sine, wav_bytes, whole_numbers, write_tones
+from kinds_of_sounds import kinds_of_sounds
+from sounds import write_tones
 
 import cnnkit
 from cnnkit.data.pixels import PixelSettings, read_pixels
@@ -50,22 +50,6 @@ def config_of(tmp_path):
     return write
 
 
-def _sounds(rate):
-    """Yield the kinds of samples that WAV files have, by name."""
-    random = np.random.default_rng(rate)
-    for seconds in (0.01, 0.3, 2.7):
-        tone = 0.6 * sine(300, rate, seconds)
-        tone += random.uniform(-0.2, 0.2, len(tone))
-        both = np.stack([tone, tone[::-1]], axis=1)
-        yield f"8 bits, {seconds} s", whole_numbers(tone, np.uint8)
-        yield f"16 bits, {seconds} s", whole_numbers(tone)
-        yield f"16 bits, stereo, {seconds} s", whole_numbers(both)
-        yield f"32 bits, stereo, {seconds} s", whole_numbers(both, np.int32)
-        yield f"float of 32 bits, {seconds} s", tone.astype(np.float32)
-        yield f"float of 64 bits, stereo, {seconds} s", both
-    yield "silence", np.zeros(rate, np.int16)
-
-
 @pytest.mark.parametrize("rate", [1_000, 8_000, 11_025, 22_050, 44_100, 96_000])
 @pytest.mark.parametrize(
     "colour, resize", [("grayscale", "stretch"), ("rgb", "crop"), ("grayscale", "pad")]
@@ -73,25 +57,11 @@ def _sounds(rate):
 def test_pixels_are_those_of_cnnkit(rate, colour, resize, config_of, tmp_path):
     script = module_of(keras_script(config_of(colour, resize)), tmp_path)
     settings = PixelSettings((32, 40), colour, resize, 90)
-    for name, samples in _sounds(rate):
-        (tmp_path / "sound.wav").write_bytes(wav_bytes(samples, rate))
-        expected = read_pixels(str(tmp_path / "sound.wav"), settings)
+    for name, content in kinds_of_sounds(rate).items():
+        (tmp_path / "sound.wav").write_bytes(content)
+        expected = read_pixels(content, settings)
         found = script.sound_pixels(str(tmp_path / "sound.wav"))
         np.testing.assert_array_equal(found, expected, err_msg=name)
-
-
-@pytest.mark.parametrize("num_channels", [1, 2])
-def test_pixels_of_24_bits_are_those_of_cnnkit(num_channels, config_of, tmp_path):
-    file = str(tmp_path / "sound.wav")
-    samples = whole_numbers(0.7 * sine(440), np.int32)
-    with wave.open(file, "wb") as opened:
-        opened.setnchannels(num_channels)
-        opened.setsampwidth(3)
-        opened.setframerate(16_000)
-        opened.writeframes(samples.view(np.uint8).reshape(-1, 4)[:, 1:].tobytes())
-    script = module_of(keras_script(config_of()), tmp_path)
-    expected = read_pixels(file, PixelSettings((32, 40), "grayscale"))
-    np.testing.assert_array_equal(script.sound_pixels(file), expected)
 
 
 def test_a_script_of_sounds_is_formatted(config_of, tmp_path, monkeypatch):

@@ -64,7 +64,7 @@ def _decoded(content: tf.Tensor, settings: PixelSettings) -> tuple[tf.Tensor, tf
         return decoded, exact / tf.cast(tf.shape(decoded)[:2], tf.float32)
 
     def other() -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.control_dependencies([_no_palette(content)]):
+        with tf.control_dependencies([_no_palette(content), _no_sound(content)]):
             data = tf.identity(content)
         decoded = tf.io.decode_image(data, channels=0, expand_animations=False)
         decoded.set_shape([None, None, None])
@@ -90,6 +90,13 @@ def _no_palette(content: tf.Tensor) -> tf.Operation:
     has_palette = is_bmp & tf.reduce_any(bits == tf.constant([b"\x01", b"\x04", b"\x08"]))
     message = "A BMP with a palette cannot be read here. Send it as PNG or JPEG."
     return tf.debugging.Assert(~has_palette, [message])
+
+
+def _no_sound(content: tf.Tensor) -> tf.Operation:
+    is_riff = tf.strings.substr(content, 0, 4) == b"RIFF"
+    is_wav = is_riff & (tf.strings.substr(content + b"\0" * 12, 8, 4) == b"WAVE")
+    message = "A WAV file cannot be read here. Give its pixels to the signature serving_default."
+    return tf.debugging.Assert(~is_wav, [message])
 
 
 def _without_transparency(picture: tf.Tensor, settings: PixelSettings) -> tf.Tensor:

@@ -33,7 +33,7 @@ _TYPES = {
 }
 _MIDDLE_OF_BYTES = 128  # samples of 8 bits are the only ones without a sign
 # Programs that write into a pipe do not know the size and state one that is close to the largest.
-_UNKNOWN_SIZE = 0x7FFF0000
+UNKNOWN_SIZE = 0x7FFF0000
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _read_header(file: IO[bytes]) -> _Header:
         name, size = struct.unpack("<4sI", file.read(8))
         position += 8
         if name == b"data":
-            if size >= _UNKNOWN_SIZE:
+            if size >= UNKNOWN_SIZE:
                 size = min(size, end - position)
             return _checked_header(format_chunk, position, size, end)
         if name == b"fmt ":

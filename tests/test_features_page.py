@@ -185,3 +185,11 @@ def test_the_page_is_one_file_with_its_title(stages, tmp_path):
     assert text.count("</script>") == 2
     assert "@@" not in text
     assert not re.search(r"(src|href)=", text.split('id="data">')[0])
+
+
+def test_on_a_phone_nothing_leaves_its_box(stages, open_page, tmp_path):
+    page = open_page(_write(stages, tmp_path), viewport={"width": 390, "height": 800})
+    wider = page.evaluate("""[...document.querySelectorAll("#page, .controls, .controls label")]
+        .filter((node) => node.scrollWidth > node.clientWidth && node.clientWidth > 0)
+        .map((node) => node.className || node.textContent)""")
+    assert wider == []

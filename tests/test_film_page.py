@@ -107,3 +107,15 @@ def test_nothing_is_wider_than_a_phone(film, open_page, scheme):
     page = open_page(run.film, viewport={"width": 390, "height": 800}, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator("#play").bounding_box()["height"] >= 24
+
+
+def test_paper_is_light_and_keeps_the_colours_of_the_matrix(film, open_page):
+    run, _ = film
+    page = open_page(run.film, color_scheme="dark")
+    page.emulate_media(media="print")
+    style = "node => { const { backgroundColor, printColorAdjust } = getComputedStyle(node);"
+    style += " return [backgroundColor, printColorAdjust]; }"
+    assert page.locator("body").evaluate(style) == ["rgb(255, 255, 255)", "exact"]
+    assert page.locator("tbody td").first.evaluate(style)[1] == "exact"
+    assert page.locator("#epoch").is_visible()
+    assert not page.locator("#slider").is_visible()

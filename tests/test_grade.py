@@ -278,4 +278,4 @@ def test_a_folder_without_submissions_and_a_missing_file_are_refused(tmp_path):
     done = _grade(tmp_path, "--rubric", rubric)
     assert done.exit_code == 2 and "has no submissions" in done.stderr
     done = _grade(tmp_path / "nobody.yaml", "--rubric", rubric)
-    assert done.exit_code == 2 and "There is no file" in done.stderr
+    assert done.exit_code == 2 and "There is no file or folder" in done.stderr

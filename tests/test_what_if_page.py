@@ -138,6 +138,9 @@ def test_the_page_fits_narrow_and_wide_windows(lenet, width, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(21, 24, 29)")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.locator("#copy").is_visible()
 
 
 def test_the_copied_yaml_is_a_config_that_trains(lenet, tmp_path):

@@ -57,7 +57,7 @@ def _files(paths: Sequence[Path], rubric_file: Path) -> list[Path]:
                 raise UsageError(f"{path} has no submissions: files that end in .yaml or .yml.")
         files += inside
     if missing := [str(file) for file in files if not file.is_file()]:
-        raise UsageError(f"There is no file {first_few(missing)}.")
+        raise UsageError(f"There is no file or folder {first_few(missing)}.")
     return files
 
 

@@ -204,7 +204,7 @@ function build() {
   const controls = element("div", { className: "controls" },
     element("label", {}, "Layer ", layerSelect), element("label", {}, "Channel ", channelSelect),
     element("span", { className: "quiet" },
-      "Point at a number of the map, or click the map and use the arrow keys."));
+      "Point at a number of the map, or go to the map with Tab and use the arrow keys."));
   const windowLabel = element("label", { id: "below-choice" }, "channel ", belowSelect);
   page.replaceChildren(answer, ...notes, controls,
     element("div", { className: "panels" }, panel("image", "Image: the receptive field of this value"),

@@ -85,7 +85,7 @@ function confusion() {
     })));
   const table = element("table", {}, element("thead", {}, corner), element("tbody", {}, ...rows));
   section("Confusion matrix of the validation images",
-    quiet("Rows are true classes, columns answers. The colour is the share of the row, from ", legend(0, 1)),
+    quiet("Rows are true classes, columns answers. The colour is the share of the row: ", legend(0, 1)),
     element("div", { className: "wide", tabIndex: 0, role: "region", "aria-label": "Confusion matrix" }, table));
   draw.push((frame) => names.forEach((_, row) => {
     const start = (frame * names.length + row) * names.length;

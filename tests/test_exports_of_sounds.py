@@ -11,31 +11,17 @@ import pytest
 from images import file_bytes, noise
 from keras_scripts import module_of
 from kinds_of_sounds import kinds_of_sounds
-from sounds import wav_tone, write_tones
+from sounds import wav_tone
 
 import cnnkit
 from cnnkit.data.pixels import PixelSettings, read_pixels
 from cnnkit.export import export_run
 from cnnkit.export.image_bytes import pixels_function
 from cnnkit.export.stand_alone_scripts import write_script
-from cnnkit.runs import find_run
+
+pytest_plugins = ["sound_runs"]
 
 _SCRIPTS = ("keras", "onnx", "openvino", "saved_model", "tflite")
-_TONES = """
-data: {source: SOURCE, image_size: [32, 40], color_mode: grayscale}
-model: {layers: [conv: {filters: 4, kernel_size: 3, strides: 2, activation: relu}, flatten]}
-training: {epochs: 3, optimizer: {adam: {learning_rate: 0.01}}}
-"""
-
-
-@pytest.fixture(scope="module")
-def tones_run(made_once):
-    def train(folder):
-        source = write_tones(folder / "sounds", {"low": 200, "middle": 800, "high": 3_200}, 12)
-        (folder / "tones.yaml").write_text(_TONES.replace("SOURCE", str(source)))
-        cnnkit.train(folder / "tones.yaml", runs_folder=folder)
-
-    return find_run("tones", made_once("tones-runs", train))
 
 
 @pytest.fixture(scope="module")

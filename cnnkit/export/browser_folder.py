@@ -18,6 +18,7 @@ from cnnkit.text import count_of
 
 MODEL_NAME = "model.tflite"
 _TITLE = "Classify a picture"
+_ON_SOUNDS = " The network was trained on sounds, which this page cannot read."
 _SCRIPTS = ("classifier.js", "pixels.js")
 _RUNTIME = "litert"
 # Of each archive, what the page loads: file in the archive -> file in the folder. Browsers without
@@ -36,7 +37,7 @@ _CHANGED = "// cnnkit has changed this file: it imports wasm_utils.js from this 
 
 
 def write_browser_folder(
-    model: Any, info: ModelInfo, folder: Path, note: Callable[[str], None]
+    model: Any, info: ModelInfo, folder: Path, note: Callable[[str], None], *, has_sounds: bool
 ) -> None:
     """Write the model, its labels and settings, LiteRT.js, and the page that uses them.
 
@@ -47,12 +48,17 @@ def write_browser_folder(
         info: of the model.
         folder: is made.
         note: called with one sentence on each thing the user should know.
+        has_sounds: whether the model was trained on WAV files, which the page cannot read.
 
     Raises:
         DataError: LiteRT.js cannot be downloaded; the text says where to put it by hand.
     """
     if info.pixels.sample_range is not None:
         note("Browsers read pictures with more than 8 bits per sample without data.sample_range.")
+    if has_sounds:
+        note(
+            "browser: its page reads pictures but not the WAV files that the model was trained on."
+        )
     (folder / _RUNTIME).mkdir(parents=True)
     _write_runtime(folder / _RUNTIME, note)
     # LiteRT.js refuses a file with an open number of images.
@@ -61,20 +67,20 @@ def write_browser_folder(
     texts = {INFO_NAME: info.to_json(), LABELS_NAME: info.labels()}
     texts |= {name: (templates / name).read_text("utf-8") for name in _SCRIPTS}
     texts[f"{_RUNTIME}/LICENSE"] = (templates / "LICENSE").read_text("utf-8")
-    texts["index.html"] = _page("browser.html", info)
-    texts["README.txt"] = _page("browser_readme.txt", info)
+    for name, template in (("index.html", "browser.html"), ("README.txt", "browser_readme.txt")):
+        texts[name] = _page(template, info, _ON_SOUNDS * has_sounds)
     for name, text in texts.items():
         # Jinja removes the last line break.
         (folder / name).write_text(text.rstrip() + "\n", encoding="utf-8", newline="\n")
 
 
-def _page(template: str, info: ModelInfo) -> str:
+def _page(template: str, info: ModelInfo, more: str) -> str:
     height, width = info.pixels.image_size
     size = f"{width} x {height} pixels, {info.pixels.color_mode}, {info.pixels.resize}"
     classes = count_of(len(info.class_names), "class", "classes")
     values = {
         "title": _TITLE,
-        "about": f"{classes}, {size}.",
+        "about": f"{classes}, {size}.{more}",
         "version": LITERT_JS_VERSION,
         "data": {},
     }

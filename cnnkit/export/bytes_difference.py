@@ -31,7 +31,7 @@ def bytes_difference(saved: Any, original: Original) -> dict[str, Any]:
     golden = original.golden
     root, spelling = source_folder(load_config(original.run.config).data), PathSpelling()
     paths = golden.paths.tolist()
-    if num_sounds(paths):
+    if original.has_sounds:
         original.note(
             "saved_model: its signature serving_bytes reads pictures but not WAV files. "
             "predict_saved_model.py makes the pixels of a sound, for serving_default."

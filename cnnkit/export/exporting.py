@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cnnkit.data.sound_names import num_sounds
 from cnnkit.errors import CnnkitError, UsageError
 from cnnkit.export.export_folder import check_export_folder, write_parity
 from cnnkit.export.exported import Export
@@ -122,8 +121,7 @@ class _Writing:
             write_parity(self.folder, limit=self.limit, num_images=num_images, formats=found)
             write_text(self.folder / LABELS_NAME, self.original.info.labels())
             if is_kept and kind.script and "needs_cnnkit" not in values:
-                has_sounds = num_sounds(self.original.golden.paths.tolist()) > 0
-                write_script(self.folder, kind.script, has_sounds=has_sounds)
+                write_script(self.folder, kind.script, has_sounds=self.original.has_sounds)
         return Export(self.folder, found, status, self.refused, self.allow_drop)
 
     def _export_one(self, name: str, kind: Format) -> tuple[dict[str, Any], bool]:

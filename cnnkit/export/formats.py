@@ -132,7 +132,9 @@ def _keras(original: Original, path: Path) -> Facts:
 def _browser(original: Original, path: Path) -> Facts:
     from cnnkit.export.browser_folder import write_browser_folder
 
-    write_browser_folder(original.model, original.info, path, original.note)
+    write_browser_folder(
+        original.model, original.info, path, original.note, has_sounds=original.has_sounds
+    )
     return {}
 
 

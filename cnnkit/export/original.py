@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnkit.data.sound_names import num_sounds
 from cnnkit.export.golden import Golden
 from cnnkit.model.calibrated_layers import (
     DISTANCE,
@@ -39,6 +40,11 @@ class Original:
     info: ModelInfo
     golden: Golden
     note: Callable[[str], None]
+
+    @property
+    def has_sounds(self) -> bool:
+        """Whether WAV files are among the images that the run stored."""
+        return num_sounds(self.golden.paths.tolist()) > 0
 
 
 def load_original(run: Run, note: Callable[[str], None]) -> Original:

@@ -5,6 +5,7 @@
 
 const WEIGHT_BITS = 22; // of a weight as a whole number, as in Pillow
 const STRIP_ROWS = 128; // read from the canvas at once: the whole picture may be very large
+const NO_SOUNDS = "Sounds cannot be read here. “cnnkit predict” and “cnnkit serve” read WAV files.";
 
 /**
  * Return the Uint8Array (height, width, channels) of a picture.
@@ -13,6 +14,7 @@ const STRIP_ROWS = 128; // read from the canvas at once: the whole picture may b
  * @param settings `pixels` of cnnkit.json: image_size, color_mode, resize and background.
  */
 export async function readPixels(source, settings) {
+  if (source instanceof Blob && (await isSound(source))) throw new Error(NO_SOUNDS);
   // Colour profiles are not applied, as in training. The browser turns the picture upright.
   const bitmap = await createImageBitmap(source, { colorSpaceConversion: "none" });
   try {
@@ -20,6 +22,11 @@ export async function readPixels(source, settings) {
   } finally {
     bitmap.close();
   }
+}
+
+async function isSound(blob) {
+  const head = new TextDecoder("latin1").decode(await blob.slice(0, 12).arrayBuffer());
+  return head.startsWith("RIFF") && head.endsWith("WAVE");
 }
 
 function resized(bitmap, settings) {

@@ -11,6 +11,7 @@ function startChooser(answerPicture, showAnswer) {
   let waiting = null;
   let round = 0; // increased when earlier answers are not wanted any more
   let stream = null;
+  let address = ""; // of the file that is shown
 
   function answered(source, aloud) {
     waiting = { source, aloud, round };
@@ -47,14 +48,20 @@ function startChooser(answerPicture, showAnswer) {
     await showAnswer(answer);
   }
 
-  function show(picture) {
+  function show(file) {
     stopCamera();
     round++;
-    const image = byId("shown");
-    if (image.src) URL.revokeObjectURL(image.src);
-    image.src = URL.createObjectURL(picture);
-    display(image);
-    return answered(picture, true);
+    URL.revokeObjectURL(address);
+    address = URL.createObjectURL(file);
+    if (isSound(file) && byId("sound")) {
+      byId("sound-name").textContent = file.name;
+      byId("player").src = address;
+      display(byId("sound"));
+    } else {
+      byId("shown").src = address;
+      display(byId("shown"));
+    }
+    return answered(file, true);
   }
 
   function showHint(text) {
@@ -63,13 +70,15 @@ function startChooser(answerPicture, showAnswer) {
   }
 
   function display(element) {
+    byId("player")?.pause();
     for (const each of byId("drop").children) each.hidden = each !== element;
     byId("drop").classList.toggle("full", element !== byId("hint"));
     byId("drop").dataset.shows = element.id;
   }
 
   function choose(files) {
-    const file = [...files].find((each) => each.type.startsWith("image/")) ?? files[0];
+    const isPicture = (file) => file.type.startsWith("image/");
+    const file = [...files].find(isPicture) ?? [...files].find(isSound) ?? files[0];
     if (file) show(file);
   }
 
@@ -153,6 +162,10 @@ function acceptDrops(choose) {
     if (event.dataTransfer.files.length) choose(event.dataTransfer.files);
     else setFault("That was no file. Save the picture first, and drop its file here.");
   });
+}
+
+function isSound(file) {
+  return file.type.startsWith("audio/") || /\.wav$/i.test(file.name);
 }
 
 function frameOf(video) {

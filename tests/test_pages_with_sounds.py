@@ -81,7 +81,7 @@ def test_the_browser_folder_says_that_it_reads_no_sounds(
     notes = []
     folder = tmp_path_factory.mktemp("browser") / "export"
     export_run(tones_run, ["browser"], output=folder, note=notes.append)
-    assert any("its page reads pictures, but not WAV files" in note for note in notes)
+    assert any("its page reads pictures but not the WAV files" in note for note in notes)
     page = open_page(serve_folder(folder / "browser"))
     page.get_by_text("Ready for a picture").wait_for()
     assert "trained on sounds, which this page cannot read" in page.locator("#about").inner_text()

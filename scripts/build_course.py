@@ -13,8 +13,8 @@ A lesson is a Markdown page with marked blocks. A marker is an HTML comment abov
 
 `keep` takes a regular expression of lines, `from` one (that line and all below it), or numbers of
 lines such as `1-5 9`; `none` shows the command alone. The commands of a lesson run in their order
-in a work folder with copies of docs/course/configs and docs/course/images. Times and the names of
-folders of this computer are removed from the output.
+in a copy of docs/course, next to a link to scripts. Times and the names of folders of this computer
+are removed from the output.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-COURSE = Path(__file__).resolve().parent.parent / "docs" / "course"
+SCRIPTS = Path(__file__).resolve().parent
+COURSE = SCRIPTS.parent / "docs" / "course"
 INDEX = COURSE / "README.md"
 
 _MARKER = re.compile(r"<!-- (run|picture): ")
@@ -152,13 +153,15 @@ class Workshop:
     """The folder in which the commands of a lesson run."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = folder / "my-course"
         for name in ("configs", "images"):
-            shutil.copytree(COURSE / name, folder / name)
+            shutil.copytree(COURSE / name, self._folder / name)
+        (folder / "scripts").symlink_to(SCRIPTS)
 
     def output(self, block: Block) -> str:
         """Run a command and return what it prints, without times and folders of this computer."""
-        words = [sys.executable, "-m", *block.words]
+        program, *arguments = block.words
+        words = [sys.executable, *(["-m", program] if program == "cnnkit" else []), *arguments]
         environment = {**os.environ, "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
         environment.pop("CNNKIT_RUNS", None)
         done = subprocess.run(
@@ -256,7 +259,7 @@ def _same(path: Path, image: Image.Image) -> bool:
 def main() -> None:
     """Rebuild or check the lessons that were named."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="a number, 1 to 8")
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="a number, 1 to 9")
     parser.add_argument("--check", action="store_true", help="only say which blocks differ")
     arguments = parser.parse_args()
     pages = {page.name[0]: page for page in lessons()}

@@ -3,8 +3,8 @@
     python scripts/draw_tones.py data/tones              # 6 x 60 sounds of 1 second
     python scripts/draw_tones.py others --each 5 --seed 1
 
-Pitch, loudness, length and beginning are random, and each sound has some noise: what its class is
-can only be seen from how the pitch moves.
+Pitch, loudness, length and beginning are random, and each sound has some noise: only how the pitch
+moves tells the class.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ SAMPLE_RATE = 16_000  # samples per second
 SECONDS = 1.0
 
 # By class: from the time within the tone, 0 to 1, and a random number, 0 to 1, to the pitch in
-# octaves above or below that of the tone; None is silence.
+# octaves above or below the middle of the tone; NaN is silence. No class is higher than another.
 Pitch = Callable[[np.ndarray, float], np.ndarray]
 PITCHES: dict[str, Pitch] = {
     "beeps": lambda time, _: np.where(np.floor(time * 6) % 2 == 0, 0.0, np.nan),
-    "falling": lambda time, random: -(0.7 + random) * time,
-    "rising": lambda time, random: (0.7 + random) * time,
+    "falling": lambda time, random: (0.7 + random) * (0.5 - time),
+    "rising": lambda time, random: (0.7 + random) * (time - 0.5),
     "steady": lambda time, _: np.zeros_like(time),
-    "turning": lambda time, random: (0.7 + random) * (1 - 2 * np.abs(time - 0.5)),
+    "turning": lambda time, random: (0.7 + random) * (0.5 - 2 * np.abs(time - 0.5)),
     "vibrato": lambda time, random: 0.15 * np.sin(2 * np.pi * (3 + 3 * random) * time),
 }
 
@@ -43,9 +43,9 @@ def draw_tone(name: str, random: np.random.Generator) -> np.ndarray:
     num_samples = int(SAMPLE_RATE * SECONDS)
     length = int(num_samples * random.uniform(0.5, 0.9))
     start = int(random.integers(num_samples - length))
-    lowest = 250 * 2 ** random.uniform(0, 1.5)  # Hz
+    middle = 350 * 2 ** random.uniform(0, 1.5)  # Hz
     octaves = PITCHES[name](np.arange(length) / length, random.uniform())
-    hertz = lowest * 2 ** np.nan_to_num(octaves)
+    hertz = middle * 2 ** np.nan_to_num(octaves)
     phase = 2 * np.pi * np.cumsum(hertz) / SAMPLE_RATE
     # Like a voice or an instrument, each has weaker tones at twice and three times its pitch.
     tone = np.sin(phase) + 0.4 * np.sin(2 * phase) + 0.2 * np.sin(3 * phase)

@@ -43,10 +43,10 @@ def code(
     """
     from cnnkit.keras_script.write_script import write_script
     from cnnkit.output_guard import check_output
+    from cnnkit.runs import run_folder_or_path
 
     check_output(output, "--output", (".py",), overwrite=overwrite, inputs=[source])
-    if not source.exists() and (runs_folder / source / "run.json").is_file():
-        source = runs_folder / source
+    source = run_folder_or_path(source, runs_folder)
     result = write_script(source, output, overrides, num_classes)
     hints = [f"The script is in {output}. Run it: python {quoted(output)}"] if output else []
     show(result, as_json, hints, notes=result.notes)

@@ -22,7 +22,7 @@ from cnnkit.data.sources.class_names import class_names
 from cnnkit.default_folders import RUNS_FOLDER
 from cnnkit.errors import DataError, UsageError
 from cnnkit.explore.summary_text import Summary
-from cnnkit.runs import Run
+from cnnkit.runs import Run, run_folder_or_path
 
 # The key of a config under which its author notes facts, such as for how many classes it is meant.
 WRITTEN_FOR = "x-model"
@@ -67,8 +67,7 @@ def summarize(
             f"{path} no longer contains the layers of the model. Give the .keras file that it was "
             "exported from, the run, or the config."
         )
-    if not path.exists() and (runs_folder / path / "run.json").is_file():
-        path = runs_folder / path
+    path = run_folder_or_path(path, runs_folder)
     config, classes = config_and_classes(path, overrides, num_classes, note)
     if config.model.backbone is not None:
         best = Run(path).best

@@ -8,6 +8,7 @@ from cnnkit.runs.lookup import (
     newest_run,
     note_unfinished,
     run_around,
+    run_folder_or_path,
     run_of_file,
     unfinished_runs,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "newest_run",
     "note_unfinished",
     "run_around",
+    "run_folder_or_path",
     "run_of_file",
     "unfinished_runs",
 ]

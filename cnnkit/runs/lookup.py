@@ -57,6 +57,16 @@ def find_run(
     raise UsageError(f"{path} is not a run folder (it has no run.json).{nearest}{listed}")
 
 
+def run_folder_or_path(path: Path, runs_folder: Path) -> Path:
+    """Return the folder of the run with this name; any other path as it is.
+
+    A run is often named like the folder of its images, which is no run.
+    """
+    is_other = path.is_file() or (path / "run.json").is_file()
+    is_name = not is_other and (runs_folder / path / "run.json").is_file()
+    return runs_folder / path if is_name else path
+
+
 def newest_run(runs_folder: Path, note: Note = warnings.warn) -> Run:
     """Return the finished run that was started last.
 

@@ -17,6 +17,7 @@ from places import DOCS, SCRIPTS
 
 from cnnkit.cli import main
 from cnnkit.config import check_config
+from cnnkit.grading.read_rubric import read_rubric
 
 sys.path.insert(0, str(SCRIPTS))
 from build_course import Block, LessonError, blocks_of, kept, lessons  # noqa: E402
@@ -101,6 +102,21 @@ def test_every_lesson_is_in_the_index_with_its_minutes() -> None:
     rows = re.findall(r"^\| \[(\d)\. .*\]\((.*)\) \| ([\d.]+) \|$", index, re.M)
     assert [name for _, name, _ in rows] == [page.name for page in lessons()]
     assert [number for number, _, _ in rows] == [name[0] for _, name, _ in rows]
+
+
+def test_the_rubric_is_right_and_the_index_shows_its_criteria() -> None:
+    rubric = read_rubric(COURSE / "rubric.yaml")
+    index = (COURSE / "README.md").read_text(encoding="utf-8")
+    command = re.search(r"^\$ cnnkit grade (.*) --rubric rubric.yaml", index, re.M)
+    assert command
+    for name in command[1].split():
+        assert (COURSE / name).is_file(), name
+        block = re.search(rf"^{name}: ([\d.]+) of ([\d.]+) points.*\n((?:  .*\n)+)", index, re.M)
+        assert block, name
+        rows = [re.split(r"/|  +", line.strip()) for line in block[3].splitlines()]
+        assert [float(row[1]) for row in rows] == [each.points for each in rubric.criteria]
+        assert sum(float(row[0]) for row in rows) == pytest.approx(float(block[1]))
+        assert sum(float(row[1]) for row in rows) == float(block[2])
 
 
 def test_the_pictures_are_small_and_all_shown() -> None:

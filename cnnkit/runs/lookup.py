@@ -52,7 +52,12 @@ def find_run(
         for kind in ("run.json", FOLDS_FILE)
         for file in runs_folder.glob(f"*/{kind}")
     )
-    listed = f" Runs in {runs_folder}: {', '.join(map(shown, names))}." if names else ""
+    listed = f" Runs in {runs_folder}: {', '.join(map(shown, names))}."
+    if not names:
+        listed = (
+            f" There is no run in {runs_folder}/ either. Train one (cnnkit train CONFIG), or go to "
+            "the folder in which you trained."
+        )
     nearest = did_you_mean(Path(path).name, names)
     raise UsageError(f"{path} is not a run folder (it has no run.json).{nearest}{listed}")
 

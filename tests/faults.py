@@ -8,9 +8,9 @@ import zlib
 
 import numpy as np
 import pytest
+from healthy_folders import fault, into_splits, put, scene, write_table
 from images import file_bytes, noise
 from PIL import Image
-from sound_folders import fault, into_splits, put, scene, write_table
 from sounds import wav_tone
 
 # --- files that give no pixels

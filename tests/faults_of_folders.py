@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+from healthy_folders import fault, into_splits, put, scene, write_healthy, write_more, write_table
 from images import file_bytes
-from sound_folders import fault, into_splits, put, scene, write_more, write_sound, write_table
 
 # --- classes
 
@@ -114,8 +114,8 @@ def class_with_a_line_break(folder):
 @fault(("unusable_source",))
 def two_folders_for_one_split(folder):
     into_splits(folder)
-    write_sound(folder / "val", seed=6000)
-    write_sound(folder / "validation", seed=6500)
+    write_healthy(folder / "val", seed=6000)
+    write_healthy(folder / "validation", seed=6500)
 
 
 @fault(("unusable_source",))
@@ -163,7 +163,7 @@ def of_a_system(folder):
 @fault(("doubtful_classes",))
 def parts_that_are_no_classes(folder):
     for number, part in enumerate(("2019", "2020")):
-        write_sound(folder / part, seed=1000 * (number + 1))
+        write_healthy(folder / part, seed=1000 * (number + 1))
     for label in ("cat", "dog"):
         shutil.rmtree(folder / label)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
+import healthy_folders
 import numpy as np
 import pytest
-import sound_folders
 from images import data_config, file_bytes
 from PIL import Image, ImageOps
 from places import DOCS, SCRIPTS
@@ -92,7 +92,7 @@ def pictures_of_all_kinds():
     yield from (slope, slope.swapaxes(0, 1), np.repeat(board[..., None], 3, axis=2))
     for seed in range(100):
         yield random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-        yield np.asarray(sound_folders.scene(seed, 64, 64))
+        yield np.asarray(healthy_folders.scene(seed, 64, 64))
 
 
 def test_the_four_hashes_are_those_of_imagehash():
@@ -137,7 +137,7 @@ def laid(picture, other, scale=1.0):
 
 
 def test_a_picture_is_found_again_in_a_wider_one_of_other_contrast():
-    wide = sound_folders.scene(1, 320, 320)
+    wide = healthy_folders.scene(1, 320, 320)
     narrow = wide.crop((10, 22, 305, 300)).point(lambda value: value * 0.6 + 40)
     whole, detail = laid(narrow, wide, 0.92)
     assert whole > 0.98 and detail > 0.8
@@ -146,12 +146,14 @@ def test_a_picture_is_found_again_in_a_wider_one_of_other_contrast():
 
 
 def test_other_pictures_do_not_correlate():
-    values = [laid(sound_folders.scene(seed), sound_folders.scene(seed + 50)) for seed in range(20)]
+    values = [
+        laid(healthy_folders.scene(seed), healthy_folders.scene(seed + 50)) for seed in range(20)
+    ]
     assert max(whole for whole, _ in values) < 0.8
 
 
 def test_the_correlation_is_that_of_numpy():
-    first, second = grey(sound_folders.scene(1)), grey(sound_folders.scene(2))
+    first, second = grey(healthy_folders.scene(1)), grey(healthy_folders.scene(2))
     whole, _ = correlation(first, second, np.ones(1, np.float32), steps=0)
     expected = np.corrcoef(first.ravel(), second.ravel())[0, 1]
     assert whole[0] == pytest.approx(expected, abs=1e-5)
@@ -162,7 +164,7 @@ def test_planted_copies_of_drawn_pictures_are_found(tmp_path, change):
     for seed in range(40):
         path = tmp_path / "drawn" / f"{seed}.png"
         path.parent.mkdir(exist_ok=True)
-        sound_folders.scene(seed, 200, 150).save(path)
+        healthy_folders.scene(seed, 200, 150).save(path)
     assert plant(tmp_path / "drawn", tmp_path / "work", CHANGES[change]) == 40
     found, false = score(tmp_path / "work")
     assert found >= 38 and false == []
@@ -241,11 +243,11 @@ _SAME_PICTURE = {  # looked at on the contact sheet
 
 
 def test_every_messy_file_has_its_true_kinds(shared_data, tmp_path):
-    folder = sound_folders.write_sound(tmp_path / "photos")
+    folder = healthy_folders.write_healthy(tmp_path / "photos")
     index = (shared_data / "messy" / "INDEX.tsv").read_text().splitlines()[1:]
     names = {line.split("\t")[0] for line in index}
     for name in names:
-        sound_folders.put(folder, f"messy/{name}", (shared_data / "messy" / name).read_bytes())
+        healthy_folders.put(folder, f"messy/{name}", (shared_data / "messy" / name).read_bytes())
     checked = check_data(data_config(folder))
     kinds = {name: set() for name in names}
     groups = set()
@@ -284,10 +286,10 @@ def test_pictures_that_are_all_alike_are_compared_in_bounded_number(monkeypatch,
 
     monkeypatch.setattr(same_picture._Comparison, "copies", counted)
     for index in range(40):
-        image = sound_folders.scene(5)
+        image = healthy_folders.scene(5)
         image.putpixel((index, index), (index, 255, 0))
-        sound_folders.put(tmp_path, f"cat/{index:02d}.png", file_bytes(image))
-    sound_folders.write_more(tmp_path / "dog")
+        healthy_folders.put(tmp_path, f"cat/{index:02d}.png", file_bytes(image))
+    healthy_folders.write_more(tmp_path / "dog")
     checked = check_data(data_config(tmp_path))
     (finding,) = [each for each in checked.findings if each.kind == "near_duplicate"]
     assert len(finding.paths) == 40

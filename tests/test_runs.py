@@ -167,9 +167,7 @@ def test_a_run_is_found_by_folder_and_by_name_and_a_typo_gets_a_hint(tmp_path):
     (tmp_path / "squeeze-5fold" / "folds.json").write_text("{}")
     with pytest.raises(UsageError, match=r"mean squeeze-5fold\? Runs in .*: lenet, squeeze-5fold"):
         find_run("squeeze-4fold", tmp_path)
-    with pytest.raises(
-        UsageError, match=r"no run in .*/ either\. Train one"
-    ):
+    with pytest.raises(UsageError, match=r"no run in .*/ either\. Train one"):
         find_run("lenet", tmp_path / "elsewhere")
 
 

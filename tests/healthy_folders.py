@@ -1,4 +1,4 @@
-"""A sound folder of images, and how faults that tests put into it are declared."""
+"""A healthy folder of images, and how faults that tests put into it are declared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FAULTS = []
 
 
 def fault(*expected, **options):
-    """Declare what the check must find, and nothing else, after a function spoiled a sound folder.
+    """Declare what the check must find, and nothing else, in a healthy folder that was spoiled.
 
     The function returns the source to check, or None for the folder itself.
 
@@ -26,7 +26,7 @@ def fault(*expected, **options):
     return declare
 
 
-def write_sound(folder, seed=0):
+def write_healthy(folder, seed=0):
     for number, label in enumerate(("cat", "dog")):
         (folder / label).mkdir(parents=True)
         for index in range(12):
@@ -58,7 +58,7 @@ def into_splits(folder):
     (folder / "train").mkdir()
     for path in classes:
         path.rename(folder / "train" / path.name)
-    write_sound(folder / "test", seed=5000)
+    write_healthy(folder / "test", seed=5000)
 
 
 def write_more(folder, seed=9000):

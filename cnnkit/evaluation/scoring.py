@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnkit.data.records import ImageRecord
+from cnnkit.data.sound_names import num_sounds
 from cnnkit.data.sources.extra_columns import extra_columns
 from cnnkit.data.unreadable import report_unreadable
 from cnnkit.errors import DataError, ImageError
@@ -87,6 +88,8 @@ def score_images(
     Raises:
         DataError: images cannot be read.
     """
+    for sentence in _about_sounds(records, extent):
+        note(sentence)
     answers, broken = _answers(predictor, records, extent, report)
     report_unreadable(
         broken,
@@ -114,6 +117,19 @@ def score_images(
         robustness=_robustness(answers, predictions) if extent.corruptions else None,
         averaging=_averaging(answers, predictions, extent.tta) if extent.tta else None,
     )
+
+
+def _about_sounds(records: Sequence[ImageRecord], extent: Extent) -> Iterator[str]:
+    """Yield what changes of pictures mean for sounds."""
+    if not num_sounds(record.path for record in records):
+        return
+    if extent.tta == "flips":
+        yield "The mirror image of a sound is the sound backwards: --tta flips averages over both."
+    if extent.corruptions:
+        yield (
+            "--corruptions worsens the pictures of sounds (their spectrograms), not the sounds: "
+            "blur, rotation and the like say little about poor recordings."
+        )
 
 
 def _answers(

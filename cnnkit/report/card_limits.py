@@ -9,6 +9,7 @@ from cnnkit.errors import DataError
 from cnnkit.evaluation.slices import find_slices
 from cnnkit.metrics import most_confused
 from cnnkit.report.card_text import code
+from cnnkit.report.kind_of_images import KindOfImages, kind_of_images
 from cnnkit.report.number_text import interval_text, percent
 from cnnkit.report.run_facts import RunFacts, Scores, read_json
 from cnnkit.text import count_of, shown
@@ -32,7 +33,7 @@ def limits_of(facts: RunFacts) -> Iterator[str]:
     yield from _small_test(scores)
     yield from _weak_classes(scores)
     yield from _confusions(scores)
-    yield from _slices(scores)
+    yield from _slices(scores, kind_of_images(facts))
     yield from _calibration(facts, scores)
 
 
@@ -90,12 +91,11 @@ def _confusions(scores: Scores) -> Iterator[str]:
         yield f"The commonest confusions: {', '.join(pairs)}."
 
 
-def _slices(scores: Scores) -> Iterator[str]:
+def _slices(scores: Scores, kind: KindOfImages) -> Iterator[str]:
     predictions = scores.predictions
     if predictions is None or not predictions.columns:
         yield (
-            "Whether it is worse on some kinds of images (dark, small, blurred, of one camera) was "
-            "not measured."
+            f"Whether it is worse on some kinds of {kind.noun}s ({kind.slices}) was not measured."
         )
         return
     slices = find_slices(predictions)
@@ -125,14 +125,16 @@ def _calibration(facts: RunFacts, scores: Scores) -> Iterator[str]:
         f"Its probabilities differ from the share of right answers by {error:.3f} on average"
         f"{between}, the expected calibration error."
     )
+    kind = kind_of_images(facts)
     yield (
-        "It cannot tell whether a picture is of another kind than the training images, and answers "
-        "all of them."
+        f"It cannot tell whether {kind.one} is of another kind than the training {kind.noun}s, and "
+        "answers all of them."
     )
 
 
 def _as_calibrated(facts: RunFacts) -> Iterator[str]:
     """Yield what calibration.json says, which may be newer than the evaluation."""
+    kind = kind_of_images(facts)
     try:
         measured = read_json(facts.run.calibration)["measured"]
         split, found = next((each, measured[each]) for each in _JUDGED if each in measured)
@@ -146,8 +148,8 @@ def _as_calibrated(facts: RunFacts) -> Iterator[str]:
             "" if precision is None else f", and {percent(precision)} of these answers are right"
         )
         yield (
-            "cnnkit answers `unknown` if the model is not sure enough, or if a picture is too far "
-            f"from the training images. Of the {split} images it answers "
+            f"cnnkit answers `unknown` if the model is not sure enough, or if {kind.one} is too "
+            f"far from the training {kind.noun}s. Of the {split} {kind.noun}s it answers "
             f"{percent(found['coverage'])}{right}."
         )
     except (KeyError, TypeError, ValueError, StopIteration) as error:

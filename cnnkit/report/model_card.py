@@ -29,6 +29,7 @@ from cnnkit.report.fold_card import (
     training_time,
     what_it_is,
 )
+from cnnkit.report.kind_of_images import kind_of_images
 from cnnkit.report.number_text import interval_text, metric_text
 from cnnkit.report.run_facts import RunFacts, Scores, fold_facts, run_facts
 from cnnkit.report.run_report import WrittenReport
@@ -93,18 +94,19 @@ def card_text(facts: RunFacts, model: str = "model.tflite") -> str:
 
 def _front_matter(facts: RunFacts) -> str:
     """Return the YAML fields. There is no license, because it is not known."""
+    kind = kind_of_images(facts)
     values: dict[str, Any] = {
         "library_name": "keras",
-        "pipeline_tag": "image-classification",
-        "tags": ["image-classification", "keras", "tflite", "cnnkit"],
+        "pipeline_tag": kind.task,
+        "tags": [kind.task, "keras", "tflite", "cnnkit"],
     }
     if scores := facts.judged:
         names = {
             key: name for key, name in _HUB_METRICS.items() if _value(scores, name) is not None
         }
         values["metrics"] = list(names)
-        task = {"type": "image-classification", "name": "Image classification"}
-        dataset = {"name": _data_name(facts), "type": "imagefolder", "split": scores.name}
+        task = {"type": kind.task, "name": kind.task.replace("-", " ").capitalize()}
+        dataset = {"name": _data_name(facts), "type": kind.loader, "split": scores.name}
         metrics = [
             {"type": key, "value": _value(scores, name), "name": name}
             for key, name in names.items()
@@ -128,12 +130,13 @@ def _summary(facts: RunFacts) -> Iterator[str]:
     number = count_of(len(facts.class_names), "class", "classes")
     yield f"# Model card of {shown(facts.name)}"
     yield ""
-    yield f"An image classifier with {number}: {network_in_words(facts.config.model)}."
+    words = kind_of_images(facts)
+    yield f"{words.classifier} with {number}: {network_in_words(facts.config.model)}."
     if scores := facts.judged:
         ends = scores.metrics.get("intervals", {}).get("accuracy")
         between = f" (95% interval {interval_text('accuracy', ends)})" if ends else ""
         accuracy = metric_text("accuracy", scores.metrics["accuracy"])
-        kind = "image" if facts.folds else f"{scores.name} image"
+        kind = words.noun if facts.folds else f"{scores.name} {words.noun}"
         images = count_of(scores.metrics["num_images"], kind)
         yield f"It is right for {accuracy} of {images}{between}."
     if facts.folds:
@@ -150,7 +153,7 @@ def _details(facts: RunFacts) -> Iterator[str]:
         yield f"- **Parameters**: {number:,}"
     yield (
         f"- **Input**: one image or a batch, `uint8` {colour} values from 0 to 255, "
-        f"{height} x {width} pixels; scaling is part of the model"
+        f"{height} x {width} pixels; scaling is part of the model{kind_of_images(facts).more_input}"
     )
     yield f"- **Output**: {_output(facts)}"
     yield f"- **Developed by**: {_UNKNOWN}"
@@ -173,19 +176,17 @@ def _output(facts: RunFacts) -> str:
 
 
 def _uses(facts: RunFacts) -> Iterator[str]:
-    yield from ("## Uses", "", "### Direct use", "")
-    yield (
-        "Name the class of a picture of the same kind as the training images: the same subjects, "
-        "cameras and circumstances."
-    )
+    kind = kind_of_images(facts)
+    yield from ("## Uses", "", "### Direct use", "", kind.use)
     yield from ("", "### Out-of-scope use", "")
     if facts.is_calibrated:
         yield (
-            "Pictures of anything else. cnnkit answers `unknown` if a picture is too far from the "
-            "training images; a program that uses the probabilities alone gets one of the classes."
+            f"{kind.foreign}. cnnkit answers `unknown` if {kind.one} is too far from the training "
+            f"{kind.noun}s; a program that uses the probabilities alone gets one of the classes."
         )
     else:
-        yield "Pictures of anything else: the model names one of its classes for every picture."
+        every = kind.one.replace("a ", "every ", 1)
+        yield f"{kind.foreign}: the model names one of its classes for {every}."
     yield "Decisions about people, or where an error does harm, without a person who checks them."
 
 
@@ -201,10 +202,12 @@ def _start(facts: RunFacts, model: str) -> Iterator[str]:
     if facts.folds:
         yield from how_to_start(facts)
         return
-    yield from ("```", "pip install cnnkit", f"cnnkit predict IMAGE --model {model}", "```", "")
-    yield "Or in Python, with any image that Pillow reads:"
+    kind = kind_of_images(facts)
+    word = kind.noun.upper()
+    yield from ("```", "pip install cnnkit", f"cnnkit predict {word} --model {model}", "```", "")
+    yield f"Or in Python, with {kind.any_file}:"
     yield from ("", "```python", "import cnnkit", "")
-    yield from (f'model = cnnkit.load_run("{model}")', 'print(model.predict(["image.jpg"]))')
+    yield from (f'model = cnnkit.load_run("{model}")', f'print(model.predict(["{kind.file}"]))')
     yield "```"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnkit.config import Config, load_config
+from cnnkit.data.sound_names import num_sounds
 from cnnkit.errors import CnnkitError, DataError, UsageError
 from cnnkit.evaluation.all_metrics import all_metrics
 from cnnkit.evaluation.predictions import Predictions
@@ -111,6 +112,11 @@ class RunFacts:
     def judged(self) -> Scores | None:
         """The scores that the page is about: those of the test images if there are any."""
         return next((self.scores[name] for name in _FIRST if name in self.scores), None)
+
+    @property
+    def are_sounds(self) -> bool:
+        """Whether all images are WAV files."""
+        return 0 < num_sounds(row["path"] for row in self.split_rows) == len(self.split_rows)
 
     @property
     def data(self) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cnnkit.report.kind_of_images import kind_of_images
 from cnnkit.report.number_text import interval_text, metric_text, percent
 from cnnkit.report.run_facts import RunFacts, Scores
 from cnnkit.report.section import Section
@@ -30,8 +31,9 @@ def headline_section(facts: RunFacts, verdicts: Verdicts) -> Section:
     """
     names = facts.class_names
     judged = facts.judged
+    number = count_of(len(names), "class", "classes")
     values = {
-        "what": f"An image classifier for {count_of(len(names), 'class', 'classes')} "
+        "what": f"{kind_of_images(facts).classifier} for {number} "
         f"({first_few(names, _MOST_NAMES)}): {network_in_words(facts.config.model)}.",
         "state": _state(facts),
         "verdict": "" if judged is None else _verdict(facts, judged),

@@ -16,6 +16,7 @@ from cnnkit.text import command_line, count_of, first_few
 _MOST_SAMPLES = 60
 _SAMPLES_PER_CLASS = 4  # one row of the page
 _MOST_PATHS, _MOST_SKIPPED = 3, 10
+_SOUNDS = "sounds: "  # what begins the sentence of a training on WAV files
 
 
 def data_section(facts: RunFacts, checked: Checked | None) -> Section:
@@ -44,6 +45,7 @@ def data_section(facts: RunFacts, checked: Checked | None) -> Section:
             *_recorded_faults(facts),
             *(_found_faults(checked) if checked else []),
         ],
+        "sounds": next(_notes(facts, _SOUNDS), "").removeprefix(_SOUNDS),
         "is_sound": checked is not None and checked.is_sound,
         "command": "" if checked else command_line("cnnkit", "data", "check", source),
     }
@@ -61,10 +63,10 @@ def _left_out(facts: RunFacts) -> Iterator[str]:
 
 def _recorded_faults(facts: RunFacts) -> Iterator[str]:
     """Yield what the training itself noticed, and exact copies between splits."""
-    for note in facts.data.get("notes", []):
-        # Where pixels are cached tells nobody anything; what was skipped is named elsewhere.
-        if not str(note).startswith(("pixels: ", "Skipped ")):
-            yield str(note)
+    for note in _notes(facts):
+        # Where pixels are cached tells nobody anything; the others are told elsewhere.
+        if not note.startswith(("pixels: ", "Skipped ", _SOUNDS)):
+            yield note
     splits: dict[str, set[str]] = {}
     for row in facts.split_rows:
         splits.setdefault(row["sha256"], set()).add(row["split"])
@@ -73,6 +75,11 @@ def _recorded_faults(facts: RunFacts) -> Iterator[str]:
             f"{count_of(shared, 'image')} {'is' if shared == 1 else 'are'} in more than one split "
             "as an exact copy, so the scores may be too good."
         )
+
+
+def _notes(facts: RunFacts, start: str = "") -> Iterator[str]:
+    """Yield what the training noticed of its images, if it starts like this."""
+    yield from filter(lambda note: note.startswith(start), map(str, facts.data.get("notes", [])))
 
 
 def _found_faults(checked: Checked) -> Iterator[str]:

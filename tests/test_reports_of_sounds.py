@@ -36,7 +36,7 @@ def test_a_model_card_speaks_of_sounds(tones_run):
 def test_a_report_does_not_call_sounds_a_fault(run):
     text = html.unescape(write_report(run).path.read_text())
     assert "A classifier of sounds for 3 classes" in text
-    assert "36 WAV files, read as pictures of their sound (spectrograms)." in text
+    assert "Sounds: 36 WAV files, read as pictures of their sound (spectrograms)." in text
     assert "What is wrong with them" not in text
 
 

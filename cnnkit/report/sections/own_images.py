@@ -45,7 +45,7 @@ def data_section(facts: RunFacts, checked: Checked | None) -> Section:
             *_recorded_faults(facts),
             *(_found_faults(checked) if checked else []),
         ],
-        "sounds": next(_notes(facts, _SOUNDS), "").removeprefix(_SOUNDS),
+        "sounds": next(_notes(facts, _SOUNDS), ""),
         "is_sound": checked is not None and checked.is_sound,
         "command": "" if checked else command_line("cnnkit", "data", "check", source),
     }

@@ -38,6 +38,7 @@ def test_a_report_does_not_call_sounds_a_fault(run):
     assert "A classifier of sounds for 3 classes" in text
     assert "Sounds: 36 WAV files, read as pictures of their sound (spectrograms)." in text
     assert "What is wrong with them" not in text
+    assert "cnnkit worsens pictures (noise, blur ...), but no sounds" in text
 
 
 def test_an_evaluation_says_what_changes_of_pictures_mean_for_sounds(run, tmp_path):
@@ -45,6 +46,8 @@ def test_an_evaluation_says_what_changes_of_pictures_mean_for_sounds(run, tmp_pa
     evaluate_model(run.folder, tmp_path, tta="flips", corruptions=True, note=notes.append)
     assert sum("is the sound backwards: --tta flips" in note for note in notes) == 1
     assert sum("--corruptions worsens the pictures of sounds" in note for note in notes) == 1
+    text = html.unescape(write_report(run).path.read_text())
+    assert "It is the pictures of the sounds that were worsened, not the sounds" in text
 
 
 def test_an_evaluation_of_pictures_says_nothing_about_sounds(trained_run, tmp_path):

@@ -146,6 +146,9 @@ def robustness_section(facts: RunFacts) -> Section:
     if not found and facts.folds:
         missing = "Worsened images are scored for single folds only."
         return Section("robustness", title, missing=missing)
+    if not found and facts.are_sounds:
+        missing = "Not computed: cnnkit worsens pictures (noise, blur ...), but no sounds."
+        return Section("robustness", title, missing=missing)
     if not found:
         missing = "Not computed: how the accuracy falls with noise, blur, less light ..."
         command = f"{evaluate_command(facts)} --corruptions"
@@ -159,6 +162,7 @@ def robustness_section(facts: RunFacts) -> Section:
     values = {
         "set": scores.name.removesuffix(OF_WORSENED),
         "clean": percent(scores.metrics["accuracy"]),
+        "are_sounds": facts.are_sounds,
         "strengths": range(1, strengths + 1),
         "rows": [
             (kind.replace("_", " "), [percent(each) for each in accuracies], accuracies)

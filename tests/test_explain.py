@@ -14,6 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from cnnkit.cli import main
+from cnnkit.data.file_bytes import LocalFile
+from cnnkit.evaluation.evaluate_model import evaluate_model
+from cnnkit.evaluation.images_of_table import images_of_table
 from cnnkit.runs import Run
 
 
@@ -249,3 +252,18 @@ def test_explain_in_python_writes_nothing_unless_asked(own_run, red):
     [image] = found.images
     assert image.maps[0].values.shape == (14, 14)
     assert not (own_run.folder / "explanation").exists()
+
+
+def test_errors_on_other_data_explains_their_images_also_if_the_run_has_the_same_names(
+    own_run, tiny_images, tmp_path
+):
+    other = tmp_path / "other"
+    shutil.copytree(tiny_images, other)
+    for number in range(2):  # green pictures with the label red
+        shutil.copy(tiny_images / "green" / f"{number}.png", other / "red" / f"{number}.png")
+    evaluate_model(str(own_run.folder), tmp_path, data=other, name="elsewhere", note=str)
+    table = own_run.evaluation("elsewhere") / "predictions.csv"
+    assert images_of_table(table)("red/0.png") == LocalFile(str(other / "red" / "0.png"))
+    assert json.loads((table.parent / "metrics.json").read_text())["data_folder"] == str(other)
+    shutil.rmtree(other)
+    assert images_of_table(table)("red/0.png") is None

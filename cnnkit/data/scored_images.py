@@ -43,7 +43,7 @@ def run_images(
     if not chosen:
         has = ", ".join(name for name in SPLITS if any(row["split"] == name for row in rows))
         raise UsageError(f"The run has no {split} split; it has {has}.")
-    root = source_folder(data_config)
+    root = source_folder(data_config.source, data_config.shapes)
     spelling = PathSpelling()
     records = tuple(
         ImageRecord(row["path"], image_at(root, row["path"], spelling), row["label"], split)
@@ -119,13 +119,18 @@ def image_at(root: Path, path: str, spelling: PathSpelling) -> ImageFile:
     return record_at(place) or LocalFile(place)
 
 
-def source_folder(data_config: DataConfig) -> Path:
-    """Return the folder that the paths of a run's split.csv are relative to."""
-    if is_builtin(data_config.source):
-        return builtin_folder(data_config.source, data_config.shapes)
+def source_folder(source: str | os.PathLike[str], shapes: ShapesConfig) -> Path:
+    """Return the folder that the paths of the images of a source are relative to.
+
+    Args:
+        source: a folder, a file, or the name of a built-in as a `str`.
+        shapes: the settings of a data set of drawn shapes.
+    """
+    if isinstance(source, str) and is_builtin(source):
+        return builtin_folder(source, shapes)
     # The paths in a CSV, JSONL or TFRecord file are relative to its folder.
-    source = Path(data_config.source)
-    return source if source.is_dir() else source.parent
+    place = Path(source)
+    return place if place.is_dir() else place.parent
 
 
 def _only_split(source: Source, split: str) -> Source:

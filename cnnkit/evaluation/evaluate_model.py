@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cnnkit.comparison.compared_runs import contents_of
-from cnnkit.config import Config, load_config
+from cnnkit.config import Config, ShapesConfig, load_config
 from cnnkit.data.records import SPLITS, ImageRecord, fingerprint_of
-from cnnkit.data.scored_images import find_images_for, run_images
+from cnnkit.data.scored_images import find_images_for, run_images, source_folder
 from cnnkit.data.sources.builtin_names import namesake_note
 from cnnkit.data.sources.listing import check_source
 from cnnkit.errors import UsageError
@@ -145,7 +145,11 @@ def evaluate_model(
         report=report or Report(),
     )
     contents = contents_of([run], predictions.paths, split) if data is None else None
-    evaluation = Evaluation(folder, predictions, status, tuple(notes), details, baseline, contents)
+    shapes = config.data.shapes if config else ShapesConfig()
+    data_folder = None if data is None else source_folder(data, shapes).absolute()
+    evaluation = Evaluation(
+        folder, predictions, status, tuple(notes), details, baseline, contents, data_folder
+    )
     try:
         if folder is not None:
             evaluation.write()

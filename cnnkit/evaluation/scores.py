@@ -15,6 +15,7 @@ from cnnkit.comparison.compared_runs import ComparedRun
 from cnnkit.errors import CnnkitError
 from cnnkit.evaluation.all_metrics import HEADLINE_METRICS, all_metrics
 from cnnkit.evaluation.details import DETAIL_FILES, Details
+from cnnkit.evaluation.images_of_table import DATA_FOLDER
 from cnnkit.evaluation.predictions import Predictions
 from cnnkit.evaluation.predictions_file import (
     CLASSES_FILE,
@@ -70,6 +71,7 @@ class Evaluation:
         details: slices, galleries and the like; None if only the numbers are wanted.
         baseline: another run's answers to the same images, if it is to be compared with.
         contents: sha256 of each image; None if they are not known.
+        data_folder: the folder that the paths of other images than the run's own are relative to.
     """
 
     folder: Path | None
@@ -79,6 +81,7 @@ class Evaluation:
     details: Details | None = None
     baseline: ComparedRun | None = None
     contents: Sequence[str] | None = None
+    data_folder: Path | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -110,6 +113,8 @@ class Evaluation:
             pairs = most_confused(self.confusion_matrix, _MOST_CONFUSED)
             metrics["confusion_matrix_file"] = _MATRIX_FILE
             metrics["most_confused"] = [self._confusion(*pair) for pair in pairs]
+        if self.data_folder is not None:
+            metrics[DATA_FOLDER] = str(self.data_folder)
         return metrics
 
     def write(self, *, in_full: bool = True) -> None:

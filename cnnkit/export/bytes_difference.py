@@ -29,7 +29,8 @@ def bytes_difference(saved: Any, original: Original) -> dict[str, Any]:
         difference of a probability, and `top1_agreement`; empty if no file can be read.
     """
     golden = original.golden
-    root, spelling = source_folder(load_config(original.run.config).data), PathSpelling()
+    data = load_config(original.run.config).data
+    root, spelling = source_folder(data.source, data.shapes), PathSpelling()
     paths = golden.paths.tolist()
     if original.has_sounds:
         original.note(

@@ -106,7 +106,7 @@ def folders_of(data: DataConfig) -> list[Path]:
     No data set is downloaded only to look at its images again.
     """
     is_here = data.source not in KNOWN_SETS or is_unpacked(data.source)
-    return [source_folder(data)] if is_here else []
+    return [source_folder(data.source, data.shapes)] if is_here else []
 
 
 def data_address(pixels: NDArray) -> str:

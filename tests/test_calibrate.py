@@ -157,3 +157,15 @@ def test_a_run_that_cannot_be_written_is_refused_before_any_work(run, monkeypatc
     with pytest.raises(UsageError, match="Make it writable, or calibrate a copy of the run"):
         calibrate_run(run, Wanted())
     assert contents_of(run.folder) == before
+
+
+def test_features_says_that_its_probability_is_that_of_the_training(run, tiny_images, tmp_path):
+    words = ["features", str(tiny_images / "red" / "0.png"), "--model", str(run.folder), "--json"]
+
+    def notes(folder):
+        found = CliRunner().invoke(main, [*words, "-o", str(tmp_path / folder)])
+        return " ".join(json.loads(found.stdout)["notes"])
+
+    assert "calibrated" not in notes("before")
+    calibrate_run(run, Wanted())
+    assert "The run is calibrated, so predict gives the same class with another" in notes("after")

@@ -222,6 +222,14 @@ def test_a_loss_that_jumps_again_and_again_is_the_fault_of_the_learning_rate():
     assert "jumped from 1.100 to 1.500" in verdict.seen
 
 
+def test_a_jump_before_anything_was_learned_does_no_harm():
+    losses = [5.0, 20.0, 3.0, 1.9, 1.2, 0.8, 0.5, 0.3, 0.2, 0.2, 0.2, 0.2]
+    assert _names(made_evidence(phase_rows(losses, losses, 0.95, 0.95))) == []
+    assert "learning_rate_too_high" in _names(made_evidence(phase_rows(losses, losses, 0.6, 0.6)))
+    later = [5.0, 2.0, 1.0, 0.8, 2.5, 1.0, 0.5, 0.3, 0.2, 0.2, 0.2, 0.2]
+    assert "learning_rate_too_high" in _names(made_evidence(phase_rows(later, later, 0.95, 0.95)))
+
+
 def test_mixed_images_are_not_expected_to_be_classified():
     losses = [1.5, *[1.2] * 11]
     rows = phase_rows(losses, losses, 0.5, 0.95)

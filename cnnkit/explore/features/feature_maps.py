@@ -177,6 +177,11 @@ def _finish(
     kept = _around(stages, only) if only else list(range(len(stages)))
     draw_overview(stages, kept, answer, title, overview)
     data, notes = stage_data(_renumbered(stages, kept))
+    if opened.run and opened.run.calibration.is_file():
+        notes.append(
+            "These are the layers as they were trained. The run is calibrated, so predict gives "
+            "the same class with another probability."
+        )
     shown = {"title": title, "answer": answer[:10], "notes": notes, "stages": data}
     write_text(page, render("features", title, shown))
     return Features(folder, opened.path, drawn, answer, overview, page, notes)

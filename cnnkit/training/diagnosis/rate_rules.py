@@ -137,14 +137,17 @@ def _jump(evidence: Evidence, curves: PhaseCurves) -> int | None:
     """Return the position of the largest jump up of the training loss, None if it is calm.
 
     One jump counts if it doubles the loss. Smaller ones count if there are many, and if the network
-    does not learn well in spite of them.
+    does not learn well in spite of them. If it learns well, jumps before it knew anything do not
+    count.
     """
     loss = curves.train_loss
     rises = np.diff(loss)
     jumps = (loss[1:] > _JUMP * loss[:-1]) & (rises > 0.3 * evidence.chance_loss)
     small = rises > _SMALL_JUMP * loss[:-1]
     is_restless = small.sum() >= max(_MANY, len(rises) / 4)
-    if is_restless and curves.best_accuracy < _WELL_LEARNED:
+    if curves.best_accuracy >= _WELL_LEARNED:
+        jumps &= loss[:-1] < evidence.chance_loss
+    elif is_restless:
         jumps |= small
     return int(np.argmax(np.where(jumps, rises, -np.inf))) + 1 if jumps.any() else None
 

@@ -93,6 +93,14 @@ def test_a_missing_file_is_named_with_its_neighbours(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["lenet", "lenet.yaml"])
+def test_a_config_is_also_looked_for_in_the_folder_configs(tmp_path: Path, name: str) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "lenet.yaml").write_text(DATA + MODEL)
+    with pytest.raises(UsageError, match=r"no config .*\. Did you mean .*configs/lenet\.yaml\?"):
+        load_config(tmp_path / name)
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="The folder .*nowhere does not exist either"):
         load_config(tmp_path / "nowhere" / "a.yaml")

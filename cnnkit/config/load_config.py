@@ -198,6 +198,9 @@ def config_text_of(path: Path) -> str:
 def _near_files(path: Path) -> str:
     if not path.parent.is_dir():
         return f" The folder {path.parent} does not exist either."
+    inside = path.parent / "configs" / path.with_suffix(".yaml").name
+    if inside.is_file():
+        return f" Did you mean {inside}?"
     names = _configs_in(path.parent)
     listed = f" Configs in that folder: {first_few(names, 5)}." if names else ""
     return did_you_mean(path.name, names) or listed

@@ -122,8 +122,8 @@ function explain(stage, row, column, channel) {
       const bias = biases(stage)[channel];
       const computed = result.reduce((sum, part) => sum + part.sum, 0) + bias;
       const products = result.length * cells.filter((cell) => !cell.outside).length;
-      const text = `${products} products add up to ${number(computed - bias)}; ` +
-        `plus bias ${number(bias)} is ${number(computed)}`;
+      const text = `${products} products add up to ${number(computed - bias)}` +
+        (biases(stage).some((each) => each) ? `; plus bias ${number(bias)} is ${number(computed)}` : "");
       return { value, computed, text, cells, result };
     }
     case "max":

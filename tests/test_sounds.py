@@ -209,7 +209,7 @@ def test_a_file_that_was_written_into_a_pipe_is_read_to_its_end(size):
         (
             header(rate=1_000, size=1_300_000) + bytes(1_300_000),
             "too_large",
-            "the sound takes 10.8 minutes, at most 10 are read; cut it into pieces",
+            "the sound takes 650 seconds, at most 600 are read; cut it into pieces",
         ),
         (
             wav_bytes(np.array([0.5, np.nan, 0.1] * 100, np.float32)),

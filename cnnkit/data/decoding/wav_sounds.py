@@ -7,6 +7,7 @@ returns what is there of a file that is cut off, and the programs that only pred
 from __future__ import annotations
 
 import io
+import math
 import struct
 from dataclasses import dataclass
 from typing import IO, cast
@@ -18,7 +19,7 @@ from cnnkit.data.decoding.spectrograms import BANDS, num_columns, spectrogram
 from cnnkit.errors import ImageError
 from cnnkit.text import count_of
 
-MOST_MINUTES = 10
+MOST_SECONDS = 600
 SAMPLE_RATES = (1_000, 384_000)  # samples per second, the lowest and the highest
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -139,10 +140,10 @@ def _checked_header(chunk: bytes, start: int, size: int, end: int) -> _Header:
     num_frames = size // frame_bytes
     if not num_frames:
         raise ImageError("the sound is empty: its header says 0 samples", kind="damaged")
-    if num_frames > 60 * MOST_MINUTES * sample_rate:
-        minutes = num_frames / sample_rate / 60
+    if num_frames > MOST_SECONDS * sample_rate:
+        seconds = math.ceil(num_frames / sample_rate)
         raise ImageError(
-            f"the sound takes {minutes:.1f} minutes, at most {MOST_MINUTES} are read; cut it into "
+            f"the sound takes {seconds:,} seconds, at most {MOST_SECONDS} are read; cut it into "
             "pieces, for example with `ffmpeg -i sound.wav -f segment -segment_time 5 %04d.wav`",
             kind="too_large",
         )

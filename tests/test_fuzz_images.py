@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fuzzing import Mutant, check_cases, random_of
 from known_pictures import known_pictures
 from mutations import mutated
+from sounds import sine, wav_bytes, whole_numbers
 from test_image_formats import HEIC
 
 from cnnkit.data.check.image_faults import facts_of
@@ -28,7 +30,10 @@ _SETTINGS = [
 
 
 def _sources():
-    return {**known_pictures(), "HEIC-0.heic": HEIC}
+    tone = sine(440, 8_000, 0.1)
+    kinds = {"8": whole_numbers(tone, np.uint8), "16": whole_numbers(tone), "float": tone}
+    sounds = {f"WAV-{name}.wav": wav_bytes(kind, 8_000) for name, kind in kinds.items()}
+    return {**known_pictures(), "HEIC-0.heic": HEIC, **sounds}
 
 
 def mutant(index):

@@ -14,7 +14,7 @@ from pathlib import Path
 import faults
 import psutil
 import pytest
-import sound_folders
+import healthy_folders
 from conftest import write_tiny_images
 from images import data_config, write_classes
 
@@ -99,7 +99,7 @@ def test_an_exception_while_results_are_collected_ends_all_processes(in_processe
 
 def spoiled(folder):
     """Return a sound folder into which faults of many kinds are put."""
-    sound_folders.write_sound(folder)
+    healthy_folders.write_healthy(folder)
     for spoil in (
         faults.no_bytes, faults.half_a_png, faults.animation, faults.decimal_numbers,
         faults.copy_in_another_class, faults.mirrored_and_smaller_in_another_class,

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 
 import faults
+import healthy_folders
 import psutil
 import pytest
-import healthy_folders
 from conftest import write_tiny_images
 from images import data_config, write_classes
 

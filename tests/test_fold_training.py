@@ -156,7 +156,7 @@ def test_a_model_is_asked_for_by_fold(folds, start):
     assert command("predict", start / "images", "--model", folds.runs[0].folder).exit_code == 0
 
 
-@pytest.mark.parametrize("resumed", ["by name", "the newest"])
+@pytest.mark.parametrize("resumed", ["by name", pytest.param("the newest", marks=pytest.mark.slow)])
 def test_an_interrupted_cross_validation_continues_and_finished_folds_stay(
     start, own_folds, tmp_path, resumed
 ):

@@ -195,6 +195,16 @@ def long_tone(folder):
     put(folder, "cat/x.wav", wav_tone(440, seconds=5))
 
 
+@fault(("sound", "cat/x.wav"), image_size=(64, 96))
+def short_tone(folder):
+    put(folder, "cat/x.wav", wav_tone(440, seconds=0.1))
+
+
+@fault(("constant", "cat/x.wav"), ("sound", "cat/x.wav"))
+def silence(folder):
+    put(folder, "cat/x.wav", wav_tone(0))
+
+
 @fault(("sound", "cat/x.wav"), ("sound", "dog/x.wav"))
 def spectrograms_that_look_alike(folder):
     put(folder, "cat/x.wav", wav_tone(440))

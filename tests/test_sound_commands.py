@@ -89,7 +89,9 @@ def test_sounds_among_pictures_are_counted(tmp_path):
     found = json.loads(run("data", "check", tmp_path / "photos", "--json").stdout)
     sounds = [each for each in found["findings"] if each["kind"] == "sound"]
     assert [each["paths"] for each in sounds] == [["cat/meow.wav"]]
-    run("init", tmp_path / "photos", "-o", tmp_path / "photos.yaml")
+    notes = run("init", tmp_path / "photos", "-o", tmp_path / "photos.yaml").stderr
+    pictures = len(list((tmp_path / "photos").rglob("*.png")))
+    assert f"1 WAV file and {pictures} pictures were opened" in notes
     assert "spectrogram" not in (tmp_path / "photos.yaml").read_text()
 
 

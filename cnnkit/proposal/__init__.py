@@ -82,7 +82,7 @@ class Proposal:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for `--json`."""
-        notes = list(self.findings.source.notes)
+        notes = list(self.findings.notes)
         return {
             "config": str(self.file),
             "images": self.findings.num_images,
@@ -129,7 +129,7 @@ def write_proposal(
     """
     with report.counting("looking at images") as progress:
         findings = look_at(data_config, progress, from_scratch=from_scratch)
-    for sentence in findings.source.notes:
+    for sentence in findings.notes:
         report.note(sentence)
     source = relative_source(findings.data_source, output)
     speed = multiply_adds_per_second()

@@ -91,7 +91,25 @@ class Findings:
     @property
     def are_sounds(self) -> bool:
         """Whether the images are spectrograms of WAV files."""
-        return bool(self.good) and all(fact.format == WavSound.format for fact in self.good)
+        return 0 < self._num_sounds == len(self.good)
+
+    @property
+    def _num_sounds(self) -> int:
+        return sum(fact.format == WavSound.format for fact in self.good)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was ignored, and whether the proposal suits only a part of the images."""
+        if self.are_sounds or not self._num_sounds:
+            return self.source.notes
+        files = count_of(self._num_sounds, "WAV file")
+        pictures = count_of(len(self.good) - self._num_sounds, "picture")
+        mixture = (
+            f"There are both sounds and pictures: {files} and {pictures} were opened. The proposal "
+            "is one for pictures. For sounds, move the pictures out of the folder and run `cnnkit "
+            "init` again."
+        )
+        return *self.source.notes, mixture
 
     @property
     def keeps_no_validation(self) -> bool:

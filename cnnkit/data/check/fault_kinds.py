@@ -36,7 +36,7 @@ KINDS = {
     "unread_format": Kind(
         "error", "A picture or document of a type that is not read.", "Do what the message says."
     ),
-    "truncated": Kind("error", "The image is cut off.", _REPAIR),
+    "truncated": Kind("error", "The file is cut off.", _REPAIR),
     "damaged": Kind("error", "The image cannot be decoded.", _REPAIR),
     "too_large": Kind(
         "error",
@@ -157,7 +157,9 @@ KINDS = {
     "ends_early": Kind(
         "warning", "The JPEG ends before its picture is complete; the rest is grey.", _REPAIR
     ),
-    "constant": Kind("warning", "All pixels have the same colour.", "Remove the image."),
+    "constant": Kind(
+        "warning", "All pixels have the same colour, or a sound is silent.", "Remove the file."
+    ),
     "tiny": Kind(
         "warning",
         "A side has less than 32 pixels, and less than half of what is usual here.",

@@ -55,6 +55,7 @@ class Facts:
         faults: (kind, detail) of the faults and properties of this file alone.
         sha256: of the content; None if the file cannot be opened.
         size: (height, width) in pixels of the upright picture; None if it cannot be decoded.
+        is_sound: whether it is a WAV file, whose width in pixels is its length.
         look: None if the picture cannot be decoded, or has too little contrast to be compared, and
             for sounds.
         dark_samples: the lowest and highest sample of a picture that is nearly black, because its
@@ -64,6 +65,7 @@ class Facts:
     faults: tuple[tuple[str, str], ...]
     sha256: str | None = None
     size: tuple[int, int] | None = None
+    is_sound: bool = False
     look: Look | None = None
     dark_samples: SampleRange | None = None
 
@@ -99,8 +101,9 @@ def facts_of(file: ImageFile, sample_range: SampleRange | None = None) -> Facts:
     # With a setting, the user has decided which samples are black and white.
     unscaled = extremes if sample_range is None else None
     # The spectrograms of two sounds of a class may be as alike as two copies of a picture.
-    look = None if is_wav(data) else look_of(picture)
-    return Facts(tuple(faults), digest, size, look, unscaled)
+    is_sound = is_wav(data)
+    look = None if is_sound else look_of(picture)
+    return Facts(tuple(faults), digest, size, is_sound, look, unscaled)
 
 
 def _has_flat_edge(picture: Image.Image) -> bool:
@@ -195,7 +198,7 @@ def image_findings(
     sizes = [
         (record.path, fact.size)
         for record, fact in zip(records, facts, strict=True)
-        if fact.size is not None
+        if fact.size is not None and not fact.is_sound
     ]
     return findings + _small(sizes, image_size)
 

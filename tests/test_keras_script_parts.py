@@ -124,6 +124,95 @@ def test_a_script_of_a_folder_trains_in_a_process_without_cnnkit(tiny_images, tm
     assert re.search(r"accuracy: [01]\.\d{3} of \d+ images", finished.stdout)
 
 
+def _write_folders(folder, names, numbers):
+    """Write images of different colours: `numbers` of them into each of the folders."""
+    from PIL import Image
+
+    for place, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        for number in range(numbers):
+            colour = (place * 5, number * 40, 90)
+            Image.new("RGB", (8, 8), colour).save(folder / name / f"{number}.png")
+
+
+_MANY = [f"k{number:02}" for number in range(32)]  # more than a script lists
+_FOLDER = "data: {{source: {}, image_size: 8{}}}\nmodel: {{layers: [flatten]}}\n"
+
+
+def _data(text, folder):
+    """Return what a script defines, and its images."""
+    code, _ = written(text, folder)
+    script = module_of(code, folder)
+    return script, script.load_data()
+
+
+def test_many_classes_are_found_in_the_folder_of_the_training_images(tmp_path):
+    source = tmp_path / "images"
+    for split in ("train", "val", "test"):
+        _write_folders(source / split, _MANY, 1)
+    (source / "train" / ".git").mkdir()
+    script, data = _data(_FOLDER.format(source, ""), tmp_path)
+    assert script.CLASS_NAMES == _MANY
+    assert {split: len(labels) for split, (_, labels) in data.items()} == dict.fromkeys(
+        ("train", "validation", "test"), 32
+    )
+
+
+def test_many_classes_of_a_config_keep_their_order(tmp_path):
+    _write_folders(tmp_path / "images", _MANY, 3)
+    classes = _MANY[:0:-1]
+    text = _FOLDER.format(tmp_path / "images", f", classes: [{', '.join(classes)}]")
+    script, _ = _data(text, tmp_path)
+    assert script.CLASS_NAMES == classes
+
+
+def test_every_class_is_in_every_split_if_a_share_is_less_than_an_image_of_each(tmp_path):
+    _write_folders(tmp_path / "images", _MANY, 4)
+    _, data = _data(_FOLDER.format(tmp_path / "images", ""), tmp_path)
+    for split in ("validation", "test"):
+        assert sorted(data[split][1]) == list(range(32))
+
+
+def test_hidden_files_are_ignored_and_all_extensions_of_the_folder_are_read(tmp_path):
+    from PIL import Image
+
+    source = tmp_path / "images"
+    _write_folders(source, ["a", "b"], 5)
+    (source / "a" / ".thumbnails").mkdir()
+    for name in (".thumbnails/0.png", "._0.png", "wide.PPM"):
+        Image.new("RGB", (8, 8)).save(source / "a" / name)
+    script, _ = _data(_FOLDER.format(source, ""), tmp_path)
+    files, labels = script.find_files(script.DATA)
+    assert [path.rpartition("/")[2] for path in files[labels == 0]] == [
+        "0.png", "1.png", "2.png", "3.png", "4.png", "wide.PPM",
+    ]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
+def test_nothing_waits_for_a_better_epoch_if_the_last_weights_are_the_best(tmp_path):
+    text = (
+        "data: {source: digits, image_size: 8}\nmodel: {layers: [flatten]}\n"
+        "training: {monitor: epoch, schedule: plateau, early_stopping: {patience: 1}, epochs: 2}\n"
+    )
+    code, _ = written(text, tmp_path)
+    script = module_of(code, tmp_path)
+    model, data = script.build_model(), script.load_data()
+    script.train(model, data)  # Keras does not know how to compare numbers of epochs
+    assert "EarlyStopping" not in code and "ReduceLROnPlateau" not in code
+
+
+def test_a_phase_begins_with_the_best_weights_of_the_one_before(tmp_path):
+    text = (
+        "data: {source: digits, image_size: 32}\n"
+        "model: {backbone: {name: MobileNet, weights: none}}\n"
+        "training: {phases: [{train: head, epochs: 2}, {train: all, epochs: 1}]}\n"
+    )
+    code, _ = written(text, tmp_path)
+    train = code[code.index("def train(") : code.index("def evaluate(")]
+    calls = re.findall(r"^    (?:model\.)?(prepare_.|fit|load_weights)\(", train, re.M)
+    assert calls == ["prepare_1", "fit", "load_weights", "prepare_2", "fit", "load_weights"]
+
+
 def test_a_script_of_a_run_uses_the_split_of_the_run(trained_run, tmp_path):
     code = keras_script(trained_run.folder, folder=tmp_path)
     data = module_of(code, tmp_path).load_data()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from cnnkit.data.sources.class_names import class_names
 from cnnkit.data.sources.listing import find_images
 from cnnkit.data.split_words import split_from_folder
 from cnnkit.errors import DataError, UsageError
-from cnnkit.keras_script.python_text import WIDTH, value_text
+from cnnkit.keras_script.python_text import WIDTH, call_text, value_text
 from cnnkit.keras_script.refusals import KERAS_SETS
 from cnnkit.runs import Run
 
 _MOST_LISTED = 30  # classes that are written into the script
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 _KERAS_SIZES = {"mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1)}
 
 
@@ -32,6 +33,7 @@ def data_values(
     run: Run | None,
     folder: Path,
     *,
+    paths: Sequence[str],
     are_sounds: bool,
     note: Callable[[str], object],
 ) -> dict[str, Any]:
@@ -41,6 +43,7 @@ def data_values(
         config: the config.
         run: the run that it belongs to, if there is one.
         folder: where the script is written.
+        paths: of the images; none if they cannot be listed here.
         are_sounds: whether the images are WAV files.
         note: called with a sentence about what was assumed.
 
@@ -58,6 +61,7 @@ def data_values(
         "items": "paths" if reads_files else "images",
         "things": "sounds" if are_sounds else "images",
         "are_sounds": are_sounds,
+        "suffixes": 'SUFFIXES = (".wav",)' if are_sounds else _suffixes_text(paths),
         "reads_files": reads_files,
         "has_pixels": reads_files or found.get("is_resized", True),
         "source": config.data.source,
@@ -67,6 +71,13 @@ def data_values(
         "batch_size": config.data.batch_size,
         "target": "0 or 1" if sigmoid else "1 at the place of the class",
     }
+
+
+def _suffixes_text(paths: Sequence[str]) -> str:
+    """Return the line that sets SUFFIXES: the usual ones, and those of these paths."""
+    found = {Path(path).suffix.lower() for path in paths}
+    texts = map(value_text, [*_SUFFIXES, *sorted(found.difference(_SUFFIXES))])
+    return call_text("SUFFIXES = ", list(texts), indent=0)
 
 
 def listed_paths(config: Config, run: Run | None) -> list[str]:
@@ -116,12 +127,16 @@ def _of_config(config: Config, folder: Path, note: Callable[[str], object]) -> d
     if is_builtin(source):
         place = builtin_folder(source, config.data.shapes)
         names = SHAPE_NAMES if source == "shapes" else KNOWN_CLASS_NAMES[source]
-        found = {"class_names": _names_text(config.data.classes or names, "DATA")}
+        names = config.data.classes or names
     else:
         place = Path(source)
-        found = {"class_names": _listed(config, place, note)}
-    location = f"DATA = {_path_text(place, folder)}"
-    return {**found, "location": location, **_layout(place, split.validation, split.test)}
+        names = _listed(config, place, note)
+    layout = _layout(place, split.validation, split.test)
+    return {
+        "class_names": _names_text(names, "" if config.data.classes else _class_folder(layout)),
+        "location": f"DATA = {_path_text(place, folder)}",
+        **layout,
+    }
 
 
 def _of_keras(config: Config) -> dict[str, Any]:
@@ -158,22 +173,29 @@ def _layout(place: Path, validation: float, test: float) -> dict[str, Any]:
     return {"kind": "splits", "folders": ordered, "fractions": fractions}
 
 
-def _listed(config: Config, place: Path, note: Callable[[str], object]) -> str:
+def _class_folder(layout: Mapping[str, Any]) -> str:
+    """Return the folder that has a folder per class, as Python text."""
+    if layout["kind"] == "classes":
+        return "DATA"
+    return f"(DATA / {value_text(layout['folders']['train'])})"
+
+
+def _listed(config: Config, place: Path, note: Callable[[str], object]) -> tuple[str, ...]:
     try:
-        return _names_text(class_names(config.data), "DATA")
+        return class_names(config.data)
     except DataError:
         note(
             f"{place} cannot be read on this computer. The script expects one folder per class in "
             "it, with pictures. If they are WAV files, write it where they are."
         )
-        return _names_text(config.data.classes or (), "DATA")
+        return tuple(config.data.classes or ())
 
 
 def _names_text(names: Sequence[str], folder: str) -> str:
     """Return the line that sets CLASS_NAMES: the names, or if they are many, where to find them."""
     if folder and not 0 < len(names) <= _MOST_LISTED:
-        inner = f"path.name for path in {folder}.iterdir() if path.is_dir()"
-        return f"CLASS_NAMES = sorted({inner})"
+        inner = f'path.name for path in {folder}.glob("[!.]*") if path.is_dir()'
+        return call_text("CLASS_NAMES = sorted", [inner], indent=0)
     texts = [value_text(name) for name in names]
     line = f"CLASS_NAMES = [{', '.join(texts)}]"
     if len(line) <= WIDTH:

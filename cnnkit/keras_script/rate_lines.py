@@ -25,7 +25,7 @@ def rate_lines(phase: Phase, epochs: str) -> list[str]:
     if warm:
         lines.append(f"    warmup_steps = round({value_text(phase.warmup_epochs)} * steps)")
         steps = f"max(1, {steps} - warmup_steps)"
-    name, arguments = _schedule(phase.schedule, base, steps, warm)
+    name, arguments = _schedule(phase.schedule, base, steps)
     if name is None:
         constant = arguments[0]
         return [*lines, f"    learning_rate = Warmup({constant}, warmup_steps)"] if warm else []
@@ -39,7 +39,7 @@ def _base(phase: Phase) -> Any:
     return phase.optimizer.arguments["learning_rate"]
 
 
-def _schedule(call: Call, base: float, steps: str, warm: bool) -> tuple[str | None, list[str]]:
+def _schedule(call: Call, base: float, steps: str) -> tuple[str | None, list[str]]:
     """Return Keras's schedule and its arguments; None for a constant rate, and for plateau."""
     given, rate = call.arguments, value_text(base)
     final = given.get("final_fraction", 0.0)
@@ -60,17 +60,15 @@ def _schedule(call: Call, base: float, steps: str, warm: bool) -> tuple[str | No
             every = f"decay_steps={given['every_epochs']} * steps"
             return name, [rate, every, f"decay_rate={value_text(given['decay_rate'])}"]
         case "piecewise_constant":
-            return _piecewise(given["boundaries"], [1.0, *given["factors"]], base, warm)
+            return _piecewise(given["boundaries"], [1.0, *given["factors"]], base)
     return None, [rate]
 
 
 def _piecewise(
-    epochs: Sequence[int], factors: Sequence[float], base: float, warm: bool
+    epochs: Sequence[int], factors: Sequence[float], base: float
 ) -> tuple[str, list[str]]:
-    # Keras changes the rate after the step of a boundary; the epochs of the config include those
-    # of the warm-up.
-    left = " - warmup_steps" if warm else ""
-    places = ", ".join(f"{epoch} * steps - 1{left}" for epoch in epochs)
+    # Keras changes the rate after the step of a boundary.
+    places = ", ".join(f"{epoch} * steps - 1" for epoch in epochs)
     values = ", ".join(value_text(base * factor) for factor in factors)
     return "PiecewiseConstantDecay", [f"[{places}]", f"[{values}]"]
 

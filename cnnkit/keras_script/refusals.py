@@ -156,5 +156,5 @@ def _of_training(config: Config) -> Iterator[Refusal]:
         if phase.schedule.name in _NO_RATE:
             yield Refusal(f"{where}.schedule", "Keras has no one_cycle. Use cosine and a warm-up.")
         if phase.schedule.name in ("plateau", "step", "piecewise_constant") and phase.warmup_epochs:
-            reason = f"{phase.schedule.name} is not combined with a warm-up. Remove one of the two."
+            reason = f"the script has no warm-up for {phase.schedule.name}. Remove one of the two."
             yield Refusal(f"{where}.warmup_epochs", reason)

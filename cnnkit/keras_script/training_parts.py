@@ -91,11 +91,13 @@ def _first_that_learns(phase: Phase) -> tuple[str, str]:
 
 
 def _fit(config: Config, phase: Phase, epochs_name: str, monitor: str) -> str:
-    callbacks = ["best"] if config.training.monitor != "epoch" else []
-    if phase.patience < math.inf:
+    # Of the monitor `epoch`, every epoch is better than the one before: nothing ever waits for it.
+    is_measured = config.training.monitor != "epoch"
+    callbacks = ["best"] if is_measured else []
+    if is_measured and phase.patience < math.inf:
         stop = f'keras.callbacks.EarlyStopping("{monitor}", patience={phase.patience})'
         callbacks.append(stop)
-    if phase.schedule.name == "plateau":
+    if is_measured and phase.schedule.name == "plateau":
         given = phase.schedule.arguments
         inner = [
             f'"{monitor}"',

@@ -80,7 +80,8 @@ def keras_script(
         listed = "\n".join(map(str, found))
         things = count_of(len(found), "thing")
         raise UsageError(f"{source} says {things} that plain Keras cannot say:\n{listed}")
-    data = data_values(config, run, folder or Path(), are_sounds=num_sounds(paths) > 0, note=note)
+    are_sounds = num_sounds(paths) > 0
+    data = data_values(config, run, folder or Path(), paths=paths, are_sounds=are_sounds, note=note)
     environment = Environment(
         loader=ChoiceLoader([PackageLoader("cnnkit.keras_script"), PackageLoader("cnnkit.export")]),
         undefined=StrictUndefined,

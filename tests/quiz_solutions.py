@@ -91,26 +91,24 @@ def _zeros(given, exercise):
 
 
 def _stride(given, exercise):
-    (call,) = read_layers(given["layers"])
-    arguments = dict(call.keras_arguments)
     fitting = []
     for stride in range(1, given["size"]):
-        arguments["strides"] = stride
+        layer = _layers.Conv2D(1, given["kernel_size"], stride)
         shape = (1, given["size"], given["size"], 1)
-        if _layers.Conv2D(**arguments).compute_output_shape(shape)[1] == given["output_size"]:
+        if layer.compute_output_shape(shape)[1] == given["output_size"]:
             fitting.append(stride)
     assert len(fitting) == 1
     return fitting[0]
 
 
 def _border(given, exercise):
-    pad, conv = read_layers(given["layers"])
+    conv = _layers.Conv2D(1, given["kernel_size"])
     fitting = []
     for border in range(9):
         shape = _layers.ZeroPadding2D(border).compute_output_shape((1, *[given["size"]] * 2, 1))
-        if _layers.Conv2D(**conv.keras_arguments).compute_output_shape(shape)[1] == given["size"]:
+        if conv.compute_output_shape(shape)[1] == given["size"]:
             fitting.append(border)
-    assert fitting == [pad.arguments["padding"]]
+    assert len(fitting) == 1
     return fitting[0]
 
 

@@ -81,6 +81,18 @@ def test_a_longer_sheet_begins_with_the_shorter_one_and_repeats_nothing():
     assert make_sheet((), 5, 10).exercises != make_sheet((), 6, 10).exercises
 
 
+def test_no_exercise_occurs_again_in_other_words():
+    exercises = make_sheet(("padding",), 50_273, 28).exercises  # one was asked twice
+    facts = [(each.kind, str(each.given), each.answer.text) for each in exercises]
+    assert len(set(facts)) == len(facts)
+
+
+def test_what_is_given_does_not_have_the_answer():
+    for exercise in make_sheet(("padding", "stride"), 3, 30).exercises:
+        if exercise.kind in ("keeping_border", "stride_from_sizes"):
+            assert not {"layers", "strides", "padding"} & set(exercise.given)
+
+
 def test_the_topics_of_the_help_are_those_of_the_sheets():
     assert list(KINDS) == list(TOPIC_NAMES)
     assert [each.topic for each in make_sheet((), 0, 9).exercises] == list(TOPIC_NAMES)
@@ -102,14 +114,14 @@ _ROWS = Matrix(((1, -2), (0.5, 4)), 0.01)
     ("answer", "right", "wrong", "unreadable"),
     [
         (
-            Whole(1216),
-            ["1216", "1,216", " 1216 "],
+            Whole(1216, "pixels"),
+            ["1216", "1,216", " 1216 ", "1216 pixels"],
             ["1217", "-1216"],
             ["12.16", "x", "1e3", "1,21"],
         ),
         (
             Decimal(2 / 3, 0.001),
-            ["2/3", "0.667", "0,667", ".6664", "66.7%"],
+            ["2/3", "2 / 3", "0.667", "0,667", ".6664", "66.7%", "66.7 %", "0.6666666666666666"],
             ["0.66", "-2/3", "0.6688"],
             ["two", "1/0", "1/2/3", "1e-1", "nan"],
         ),
@@ -121,8 +133,14 @@ _ROWS = Matrix(((1, -2), (0.5, 4)), 0.01)
         ),
         (
             _ROWS,
-            ["1 -2; 0.5 4", "[[1,-2],[0.5,4]]", "1, -2; 1/2, 4;", "1 \u22122 ; .5 4"],
-            ["1 -2; 0.5 4.1", "1 -2 0.5 4", "1 -2", "1 2; 0.5 4"],
+            [
+                "1 -2; 0.5 4",
+                "[[1,-2],[0.5,4]]",
+                "1, -2; 1/2, 4;",
+                "1 \u22122 ; .5 4",
+                "1 -2; 0,5 4",
+            ],
+            ["1 -2; 0.5 4.1", "1 -2 0.5 4", "1 -2", "1 2; 0.5 4", "1,-2; 0,5 4"],
             ["1 -2; a 4", "1 -2; ; 0.5 4", "9" * 5000],
         ),
         (
@@ -131,7 +149,7 @@ _ROWS = Matrix(((1, -2), (0.5, 4)), 0.01)
             ["conv_2", "conv_1, conv_2, output"],
             ["conv_9", ","],
         ),
-        (Choice(("no", "yes", "maybe"), 1), ["b", "B", "b)"], ["a"], ["d", "yes", "ab"]),
+        (Choice(("no", "yes", "maybe"), 1), ["b", "B", "b)", "(b)"], ["a"], ["d", "yes", "ab"]),
     ],
 )
 def test_answers_are_read_as_people_type_them(answer, right, wrong, unreadable):

@@ -71,7 +71,9 @@ def _ask(sheet: Sheet) -> None:
     score = Score(sheet)
     try:
         ask_all(score, input, click.echo)
-    except EOFError:
+    except (EOFError, KeyboardInterrupt) as end:
         click.echo()  # after the prompt
+        if isinstance(end, KeyboardInterrupt):
+            raise
     finally:
         click.echo(score.text())

@@ -119,7 +119,9 @@ def make_sheet(topics: Sequence[str], seed: int, count: int) -> Sheet:
         topic = chosen[len(found) % len(chosen)]
         kind = next(kinds[topic])
         exercise = _drawn(kind, draw)
-        same = (exercise.question, *exercise.material)
+        # Not by its words, of which a kind has several. A choice has nothing else.
+        facts = exercise.given or exercise.question
+        same = (kind.__name__, str(facts), exercise.answer.text if exercise.given else "")
         found.setdefault(same, replace(exercise, topic=topic, kind=kind.__name__))
     return Sheet(seed, tuple(dict.fromkeys(topics)), tuple(found.values()))
 

@@ -141,7 +141,6 @@ def keeping_border(draw: Draw) -> Exercise:
         f"How many rows of zeros are needed on each side of a map of {side} x {side}, so that "
         f"a {kernel} x {kernel} convolution with stride 1 returns {side} x {side} again?",
     )
-    layers = [{"ZeroPadding2D": {"padding": border}}, conv(1, kernel)]
     return Exercise(
         draw.pick(words),
         Whole(border),
@@ -149,7 +148,7 @@ def keeping_border(draw: Draw) -> Exercise:
             f"floor(({side} + 2*p - {kernel})/1) + 1 = {side}, so 2*p = {kernel} - 1",
             f"p = ({kernel} - 1)/2 = {border}",
         ),
-        given={"size": side, "layers": layers},
+        given={"size": side, "kernel_size": kernel},
     )
 
 
@@ -186,7 +185,7 @@ def stride_from_sizes(draw: Draw) -> Exercise | None:
             f"with {stride + 1}: floor(({side} - {kernel})/{stride + 1}) + 1 = "
             f"{(side - kernel) // (stride + 1) + 1}",
         ),
-        given={"size": side, "layers": [conv(1, kernel, stride)], "output_size": left},
+        given={"size": side, "kernel_size": kernel, "output_size": left},
     )
 
 

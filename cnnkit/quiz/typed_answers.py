@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 _ROUNDING = 1e-9  # of sums of floats
 _LONGEST = 1_000  # characters of an answer; no right one is near to it
-_NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})(/\d{1,15}|%)?")
+_NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d{0,20})?|\.\d{1,20})(/\d{1,15}|%)?")
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 
 
@@ -75,7 +75,7 @@ class Whole(_Exact):
 
     def is_right(self, typed: str) -> bool:
         """Return whether the number is the same."""
-        text = typed.strip()
+        text = _with_minus(typed.strip()).removesuffix(self.unit).rstrip()
         if _THOUSANDS.fullmatch(text):
             text = text.replace(",", "")
         if not re.fullmatch(r"[-+]?\d{1,15}", text):
@@ -108,7 +108,8 @@ class Decimal:
     def is_right(self, typed: str) -> bool:
         """Return whether the number is within the tolerance."""
         # In many countries, people write a comma before the decimals.
-        return _is_near(_number(typed.strip().replace(",", "."), self.form), self)
+        text = re.sub(r"\s*([/%])\s*", r"\1", typed.strip()).replace(",", ".")
+        return _is_near(_number(text, self.form), self)
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,16 @@ class Matrix:
         if len(typed) > _LONGEST:
             raise UnreadableError(f"Type {self.form}.")
         lines = re.sub(r"\]\s*,?\s*\[", ";", typed).strip("[]; \t").split(";")
-        words = [re.split(r"[\s,]+", line.strip()) for line in lines]
+        if self._are_right([re.split(r"[\s,]+", line.strip()) for line in lines]):
+            return True
+        # A comma may be that before the decimals, too; then only blanks are between numbers.
+        words = [line.split() for line in lines]
+        is_decimal = all(re.fullmatch(r"[^,]*\d(,\d[^,]*)?", word) for row in words for word in row)
+        return is_decimal and self._are_right(
+            [[word.replace(",", ".") for word in row] for row in words]
+        )
+
+    def _are_right(self, words: Sequence[Sequence[str]]) -> bool:
         rows = [[_number(word, self.form) for word in row] for row in words]
         if [len(row) for row in rows] != [len(row) for row in self.value]:
             return False
@@ -253,7 +263,7 @@ class Choice(_Exact):
 
     def is_right(self, typed: str) -> bool:
         """Return whether it is the right letter."""
-        letter = typed.strip().lower().rstrip(").")
+        letter = typed.strip().lower().strip("().")
         if len(letter) != 1 or letter not in self.letters:
             raise UnreadableError(f"Type {self.form}.")
         return letter == self.value
@@ -273,8 +283,12 @@ def _is_near(given: float, answer: Decimal) -> bool:
     return abs(given - answer.value) <= answer.tolerance + _ROUNDING
 
 
+def _with_minus(text: str) -> str:
+    return text.replace("\u2212", "-")  # the minus sign of word processors
+
+
 def _number(word: str, form: str) -> float:
-    text = word.replace("\u2212", "-")  # the minus sign of word processors
+    text = _with_minus(word)
     try:
         if not _NUMBER.fullmatch(text):
             raise ValueError

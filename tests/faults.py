@@ -11,7 +11,6 @@ import pytest
 from healthy_folders import fault, into_splits, put, scene, write_table
 from images import file_bytes, noise
 from PIL import Image
-from sounds import wav_tone
 
 # --- files that give no pixels
 
@@ -188,32 +187,6 @@ def banner(folder):
 
 
 # --- counted
-
-
-@fault(("sound", "cat/x.wav"))
-def long_tone(folder):
-    put(folder, "cat/x.wav", wav_tone(440, seconds=5))
-
-
-@fault(("sound", "cat/x.wav"), image_size=(64, 96))
-def short_tone(folder):
-    put(folder, "cat/x.wav", wav_tone(440, seconds=0.1))
-
-
-@fault(("constant", "cat/x.wav"), ("sound", "cat/x.wav"))
-def silence(folder):
-    put(folder, "cat/x.wav", wav_tone(0))
-
-
-@fault(("sound", "cat/x.wav"), ("sound", "dog/x.wav"))
-def spectrograms_that_look_alike(folder):
-    put(folder, "cat/x.wav", wav_tone(440))
-    put(folder, "dog/x.wav", wav_tone(440, seconds=0.98))
-
-
-@fault(("truncated", "cat/x.wav"))
-def half_a_sound(folder):
-    put(folder, "cat/x.wav", wav_tone(440)[:9000])
 
 
 @fault(("exif_rotated", "cat/x.jpg"))

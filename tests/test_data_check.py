@@ -8,6 +8,7 @@ import socket
 
 import faults
 import faults_of_folders
+import faults_of_sounds
 import healthy_folders
 import numpy as np
 import pytest
@@ -274,3 +275,9 @@ def test_names_that_are_not_utf8_are_listed_as_they_are(healthy, tmp_path):
     result = run("data", "check", str(healthy), "--list", str(tmp_path / "bad.txt"))
     assert result.exit_code == 0
     assert (tmp_path / "bad.txt").read_bytes() == place + b"\n"
+
+
+def test_the_sample_rates_of_two_classes_are_named(healthy):
+    faults_of_sounds.a_rate_per_class(healthy)
+    (finding,) = (each for each in check(healthy).findings if each.kind == "sample_rates")
+    assert finding.detail == "16,000 and 44,100 samples per second"

@@ -14,6 +14,7 @@ from cnnkit.data.check.checked import Checked
 from cnnkit.data.check.class_faults import class_findings
 from cnnkit.data.check.copy_faults import copy_findings
 from cnnkit.data.check.image_faults import facts_of, image_findings
+from cnnkit.data.check.rate_faults import rate_findings
 from cnnkit.data.check.source_faults import list_source
 from cnnkit.data.corrected_labels import read_corrections, with_corrections
 from cnnkit.data.file_contents import Progress
@@ -54,6 +55,7 @@ def check_data(
     findings = [*listed.findings, *image_findings(records, facts, image_size)]
     findings += listed.unusable_findings(findings)
     findings += copy_findings(records, facts)
+    findings += rate_findings(records, facts)
     if listed.refusal is None:
         contents = [fact.sha256 if fact.size else None for fact in facts]
         source = replace(listed.source, records=records)

@@ -80,7 +80,7 @@ KINDS = {
         "Images of one group are in two splits.",
         "Move them to one split, or let cnnkit data split divide the images again.",
     ),
-    # --- the source and its classes (source_faults.py, class_faults.py)
+    # --- the source and its classes (source_faults.py, class_faults.py, rate_faults.py)
     "unusable_source": Kind("error", "The source cannot be read as classes of images."),
     "empty_class": Kind("error", "A class without an image.", "Add images, or remove the class."),
     "single_class": Kind(
@@ -134,6 +134,11 @@ KINDS = {
         "warning",
         "The largest class has more than 10 times the images of the smallest.",
         "Set training.class_weights: effective_number, or add images.",
+    ),
+    "sample_rates": Kind(
+        "warning",
+        "Sounds of two classes never have the same sample rate, so the model may learn the rate.",
+        "Bring all to one rate, for example with `sox in.wav -r 16000 out.wav`.",
     ),
     # --- worth a look (image_faults.py, folder_faults.py; duplicates: copy_faults.py)
     "duplicate": Kind(

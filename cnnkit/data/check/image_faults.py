@@ -29,7 +29,7 @@ from cnnkit.data.decoding.image_formats import (
     open_image,
 )
 from cnnkit.data.decoding.jpeg_gaps import ends_early
-from cnnkit.data.decoding.wav_sounds import is_wav
+from cnnkit.data.decoding.wav_sounds import is_wav, sample_rate_of
 from cnnkit.data.file_bytes import ImageFile, read_file
 from cnnkit.data.pixels import PixelSettings, exif_orientation, read_pixels
 from cnnkit.data.records import ImageRecord
@@ -55,7 +55,8 @@ class Facts:
         faults: (kind, detail) of the faults and properties of this file alone.
         sha256: of the content; None if the file cannot be opened.
         size: (height, width) in pixels of the upright picture; None if it cannot be decoded.
-        is_sound: whether it is a WAV file, whose width in pixels is its length.
+        sample_rate: samples per second of a sound, whose width in pixels is its length; None for a
+            picture.
         look: None if the picture cannot be decoded, or has too little contrast to be compared, and
             for sounds.
         dark_samples: the lowest and highest sample of a picture that is nearly black, because its
@@ -65,7 +66,7 @@ class Facts:
     faults: tuple[tuple[str, str], ...]
     sha256: str | None = None
     size: tuple[int, int] | None = None
-    is_sound: bool = False
+    sample_rate: int | None = None
     look: Look | None = None
     dark_samples: SampleRange | None = None
 
@@ -101,9 +102,9 @@ def facts_of(file: ImageFile, sample_range: SampleRange | None = None) -> Facts:
     # With a setting, the user has decided which samples are black and white.
     unscaled = extremes if sample_range is None else None
     # The spectrograms of two sounds of a class may be as alike as two copies of a picture.
-    is_sound = is_wav(data)
-    look = None if is_sound else look_of(picture)
-    return Facts(tuple(faults), digest, size, is_sound, look, unscaled)
+    sample_rate = sample_rate_of(data)
+    look = look_of(picture) if sample_rate is None else None
+    return Facts(tuple(faults), digest, size, sample_rate, look, unscaled)
 
 
 def _has_flat_edge(picture: Image.Image) -> bool:
@@ -198,7 +199,7 @@ def image_findings(
     sizes = [
         (record.path, fact.size)
         for record, fact in zip(records, facts, strict=True)
-        if fact.size is not None and not fact.is_sound
+        if fact.size is not None and fact.sample_rate is None
     ]
     return findings + _small(sizes, image_size)
 

@@ -82,6 +82,15 @@ def is_wav(head: bytes) -> bool:
     return head[:4] == b"RIFF" and head[8:12] == b"WAVE"
 
 
+def sample_rate_of(data: bytes) -> int | None:
+    """Return the samples per second of a WAV file; None for a picture.
+
+    Raises:
+        ImageError: the header of a WAV file cannot be read.
+    """
+    return _read_header(io.BytesIO(data)).sample_rate if is_wav(data) else None
+
+
 def _read_header(file: IO[bytes]) -> _Header:
     """Read the chunks of a file up to its samples.
 

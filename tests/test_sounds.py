@@ -214,8 +214,9 @@ def test_a_file_that_was_written_into_a_pipe_is_read_to_its_end(size):
         (
             wav_bytes(np.array([0.5, np.nan, 0.1] * 100, np.float32)),
             "damaged",
-            "some of its samples are no numbers (NaN) or infinite",
+            "some of its samples are no numbers (NaN), infinite or above 3e38",
         ),
+        (wav_bytes(np.array([0.5, 1e300, 0.1] * 100)), "damaged", "infinite or above 3e38"),
         (b"ID3\x04" + bytes(100), "unread_format", "it is a sound of another format than WAV"),
         (b"fLaC" + bytes(100), "unread_format", "convert it, for example with `ffmpeg"),
     ],

@@ -169,11 +169,12 @@ def _read_samples(file: IO[bytes], header: _Header) -> np.ndarray:
         samples = wide.view("<i4")
     else:
         samples = np.frombuffer(data, header.sample_type)
-    mono = samples.reshape(-1, header.num_channels).mean(axis=1, dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # such samples are refused below
+        mono = samples.reshape(-1, header.num_channels).mean(axis=1, dtype=np.float32)
     if header.sample_type == "u1":
         mono -= _MIDDLE_OF_BYTES
     if not np.isfinite(mono).all():
-        reason = "some of its samples are no numbers (NaN) or infinite"
+        reason = "some of its samples are no numbers (NaN), infinite or above 3e38"
         raise ImageError(reason, kind="damaged")
     return mono
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 _ROUNDING = 1e-9  # of sums of floats
 _LONGEST = 1_000  # characters of an answer; no right one is near to it
+_MINUS = ("\u2212", "-")  # that of word processors
 _NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d{0,20})?|\.\d{1,20})(/\d{1,15}|%)?")
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 
@@ -75,7 +76,7 @@ class Whole(_Exact):
 
     def is_right(self, typed: str) -> bool:
         """Return whether the number is the same."""
-        text = _with_minus(typed.strip()).removesuffix(self.unit).rstrip()
+        text = typed.strip().replace(*_MINUS).removesuffix(self.unit).rstrip()
         if _THOUSANDS.fullmatch(text):
             text = text.replace(",", "")
         if not re.fullmatch(r"[-+]?\d{1,15}", text):
@@ -109,7 +110,7 @@ class Decimal:
         """Return whether the number is within the tolerance."""
         # In many countries, people write a comma before the decimals.
         text = re.sub(r"\s*([/%])\s*", r"\1", typed.strip()).replace(",", ".")
-        return _is_near(_number(text, self.form), self)
+        return abs(_number(text, self.form) - self.value) <= self.tolerance + _ROUNDING
 
 
 @dataclass(frozen=True)
@@ -176,10 +177,8 @@ class Matrix:
             return True
         # A comma may be that before the decimals, too; then only blanks are between numbers.
         words = [line.split() for line in lines]
-        is_decimal = all(re.fullmatch(r"[^,]*\d(,\d[^,]*)?", word) for row in words for word in row)
-        return is_decimal and self._are_right(
-            [[word.replace(",", ".") for word in row] for row in words]
-        )
+        is_decimal = all(re.fullmatch(r"[^,]+(,\d+)?", word) for row in words for word in row)
+        return is_decimal and self._are_right([[w.replace(",", ".") for w in row] for row in words])
 
     def _are_right(self, words: Sequence[Sequence[str]]) -> bool:
         rows = [[_number(word, self.form) for word in row] for row in words]
@@ -279,16 +278,8 @@ def decimal_text(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def _is_near(given: float, answer: Decimal) -> bool:
-    return abs(given - answer.value) <= answer.tolerance + _ROUNDING
-
-
-def _with_minus(text: str) -> str:
-    return text.replace("\u2212", "-")  # the minus sign of word processors
-
-
 def _number(word: str, form: str) -> float:
-    text = _with_minus(word)
+    text = word.replace(*_MINUS)
     try:
         if not _NUMBER.fullmatch(text):
             raise ValueError

@@ -81,6 +81,8 @@ def test_long_sounds_get_a_wide_image_but_not_an_endless_one(tmp_path):
             (tmp_path / "long" / name / f"{index}.wav").write_bytes(sound)
     run("init", tmp_path / "long", "-o", tmp_path / "long.yaml")
     assert load_config(tmp_path / "long.yaml").data.image_size == (64, 128)
+    comment = " ".join((tmp_path / "long.yaml").read_text().replace("#", " ").split())
+    assert "Its 600 columns become 128, so what happens within 0.05 s is blurred." in comment
 
 
 def test_sounds_among_pictures_are_counted(tmp_path):

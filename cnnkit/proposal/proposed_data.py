@@ -149,12 +149,19 @@ def _size_reason(findings: Findings, size: tuple[int, int]) -> str:
     if not findings.good:
         return "Height, width. None of the opened images can be decoded."
     if findings.are_sounds:
-        seconds = median(fact.size[1] for fact in findings.good) / COLUMNS_PER_SECOND
-        return (
+        columns = median(fact.size[1] for fact in findings.good)
+        reason = (
             f"Height, width. A sound becomes a picture of it, its spectrogram: {BANDS} rows of "
             f"frequencies, low to high, and {COLUMNS_PER_SECOND} columns per second. The median "
-            f"sound takes {seconds:.1f} s. See docs/sound.md."
+            f"sound takes {columns / COLUMNS_PER_SECOND:.1f} s. "
         )
+        if columns > 2 * size[1]:
+            reason += (
+                f"Its {columns:,.0f} columns become {size[1]}, so what happens within "
+                f"{columns / size[1] / COLUMNS_PER_SECOND:.2f} s is blurred. A larger width or "
+                "shorter sounds show more. "
+            )
+        return reason + "See docs/sound.md."
     heights, widths = ([fact.size[axis] for fact in findings.good] for axis in (0, 1))
     own = min(median(heights), median(widths))
     if findings.transfers:

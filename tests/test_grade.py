@@ -154,6 +154,19 @@ def test_a_training_that_fails_gives_no_points_and_the_reason(tmp_path):
     )
 
 
+def test_a_submission_may_have_any_file_name_and_hears_nothing_of_removed_runs(tmp_path):
+    rubric = _write(tmp_path, "rubric.yaml", _WITH_ACCURACY)
+    rate = "epochs: 1, optimizer: {sgd: {learning_rate: 1.0e+30}}"
+    path = _write(tmp_path, "task 1: Anna.yaml", _GOOD.replace("epochs: 50", rate))
+    done = _grade(path, "--rubric", rubric, "--json")
+    (one,) = json.loads(done.stdout)["submissions"]
+    assert one["criteria"][-1]["sentence"] == (
+        "Not judged: the training failed. The loss became NaN or infinite in epoch 1 at step 2 "
+        "(learning rate 1e+30). Lower the learning_rate of sgd, or add clipnorm: 1.0 to its "
+        "arguments."
+    )
+
+
 _NETWORK = """
 data: {source: digits, image_size: [16, 12], color_mode: grayscale}
 model:

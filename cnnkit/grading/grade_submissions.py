@@ -17,6 +17,7 @@ from cnnkit.grading.read_rubric import read_rubric
 from cnnkit.grading.rubric import TRAINED, Rubric
 from cnnkit.grading.submission import read_submission
 from cnnkit.progress import Report
+from cnnkit.runs import folder_name_near
 from cnnkit.text import first_few, quoted
 
 
@@ -97,6 +98,12 @@ def _check_output(config: Config, num_classes: int) -> None:
         )
 
 
+def _without_paths(error: CnnkitError, runs_folder: Path) -> str:
+    """Return why a training failed, without how to continue it: its run is removed."""
+    lines = reason_of(error).splitlines()
+    return " ".join(line for line in lines if str(runs_folder) not in line)
+
+
 def _trained(
     config: Config, judgements: Sequence[Judgement], name: str, runs_folder: Path, report: Report
 ) -> Trained:
@@ -110,9 +117,9 @@ def _trained(
         return Trained(None, None, reason)
     begin = time.monotonic()
     try:
-        run = train(config, name=name, runs_folder=runs_folder, report=report)
+        run = train(config, name=folder_name_near(name), runs_folder=runs_folder, report=report)
     except CnnkitError as error:
-        return Trained(None, None, f"the training failed. {reason_of(error)}")
+        return Trained(None, None, f"the training failed. {_without_paths(error, runs_folder)}")
     minutes = (time.monotonic() - begin) / 60
     if (scores := run.info()["metrics"].get("test")) is None:
         raise UsageError(

@@ -12,7 +12,7 @@ from cnnkit.runs.lookup import (
     run_of_file,
     unfinished_runs,
 )
-from cnnkit.runs.new_run import check_folder_name, check_new_run, create_run
+from cnnkit.runs.new_run import check_folder_name, check_new_run, create_run, folder_name_near
 from cnnkit.runs.run_folder import Run
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "check_new_run",
     "create_run",
     "find_run",
+    "folder_name_near",
     "lacking",
     "newest_run",
     "note_unfinished",

@@ -57,8 +57,16 @@ def check_folder_name(name: str) -> None:
     """
     if re.fullmatch(_FOLDER_NAME, name) and name.strip(".") and len(name.encode()) <= _NAME_BYTES:
         return
-    better = re.sub(r"[^\w.-]+", "-", name)[:40].strip("-. ") or "run"
     raise UsageError(
         f"{name!r} cannot be the name of a folder: use letters, digits, '-', '_' and '.', for "
-        f"example {better}"
+        f"example {folder_name_near(name)}"
     )
+
+
+def folder_name_near(name: str) -> str:
+    """Return a name that can be the name of a folder on every system, and is like another one.
+
+    >>> folder_name_near("task 1: Anna"), folder_name_near("::")
+    ('task-1-Anna', 'run')
+    """
+    return re.sub(r"[^\w.-]+", "-", name)[:40].strip("-. ") or "run"

@@ -210,6 +210,21 @@ def test_a_backbone_without_a_head_gets_the_default_one(tmp_path):
     assert data["base"]["parameters"] + data["base"]["fixed"] == 2_257_984  # as Keras counts it
 
 
+def test_a_page_on_which_nothing_can_be_changed_says_so(open_page, tmp_path):
+    config, file = tmp_path / "photos.yaml", tmp_path / "page.html"
+    start = (
+        "data: {source: shapes, image_size: 64}\nmodel:\n  backbone: {name: EfficientNetLite0}\n"
+    )
+    config.write_text(start)
+    write_what_if(config, file)
+    page = open_page(file)
+    assert page.locator("tbody input, tbody select").count() == 0
+    assert page.get_by_text("There is nothing to change here").is_visible()
+    config.write_text(f"{start}  head: [global_pool, dense: 8]\n")
+    write_what_if(config, file)
+    assert open_page(file).get_by_text("Change a number and see").is_visible()
+
+
 # --- the command
 
 

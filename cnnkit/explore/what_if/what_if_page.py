@@ -63,8 +63,14 @@ def write_what_if(
     config, classes = config_and_classes(path, overrides, num_classes, note)
     data = page_data(config, classes)
     name = path.stem if path.is_file() else path.name
+    # The size of the image can be changed, too, but not that of a backbone.
+    can_change = data["base"] is None or any(node["fields"] for node in data["nodes"])
     page = render_page(
-        "cnnkit.explore.what_if", "what_if.html", title=f"What if? {name}", data=data
+        "cnnkit.explore.what_if",
+        "what_if.html",
+        title=f"What if? {name}",
+        data=data,
+        can_change=can_change,
     )
     write_text(output, page)
     written = [node for node in data["nodes"] if node["kind"] != SHORTCUT]

@@ -58,7 +58,8 @@ class Grades:
         if not below:
             return None
         noun = count_of(len(below), "submission is", "submissions are")
-        return GateError(f"{noun} below the pass mark of {self.rubric.pass_mark:g} points.")
+        mark = f"{self.rubric.pass_mark:g} {'point' if self.rubric.pass_mark == 1 else 'points'}"
+        return GateError(f"{noun} below the pass mark of {mark}.")
 
     def text(self) -> str:
         """Return the sentences of each criterion; of several submissions also a table."""

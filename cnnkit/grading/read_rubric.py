@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from cnnkit.config import Config, call_names, layer_signature
+from cnnkit.config import Config, call_names
 from cnnkit.config.file_paths import fill_in_paths
 from cnnkit.config.load_config import config_text_of
 from cnnkit.config.problems import Mistake, located, mistakes_of, shown
@@ -17,6 +18,7 @@ from cnnkit.errors import ConfigError, UsageError, did_you_mean
 from cnnkit.grading.rubric import JUDGES, Criterion, LayersCriterion, Rubric
 
 # A network to check the `data` section with; what a rubric does not set comes from a submission.
+_ANY_DATA = {"data": {"source": "digits", "image_size": 32}}
 _ANY_MODEL = {"model": {"layers": ["flatten"]}}
 FROM_SUBMISSION = ("image_size", "color_mode", "resize", "background", "batch_size")
 
@@ -104,8 +106,11 @@ def _mistakes_of_layers(value: LayersCriterion) -> Iterator[Mistake]:
         message = f"there is no layer {shown(value.kind)}.{near} `cnnkit models` lists all."
         yield Mistake(("layers", "kind"), message)
         return
-    known = layer_signature(value.kind)
-    for name in value.arguments:
-        if name not in known:
-            message = f"{value.kind} has no such argument.{did_you_mean(name, known)}"
-            yield Mistake(("layers", "arguments", name), message, "key")
+    # As in a config, but without the arguments that a layer needs and the rubric does not mention.
+    whole = {**_ANY_DATA, "model": {"layers": [{value.kind: value.arguments}]}}
+    try:
+        Config.model_validate(whole)
+    except ValidationError as error:
+        for mistake in mistakes_of(error, Config, whole):
+            if mistake.path[4:5] and mistake.path[4] in value.arguments:
+                yield replace(mistake, path=("layers", "arguments", *mistake.path[4:]))

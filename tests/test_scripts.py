@@ -151,7 +151,13 @@ def test_the_table_of_exports_has_a_row_per_format(work):
     script = SCRIPTS / "export_results.py"
     done = run(work, script, "runs/tiny", "--formats", "tflite", "tflite-int8")
     assert done.returncode == 0, done.stderr
-    header, _, exact, int8 = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()]
+    full, short = (
+        [line.strip("| ").split(" | ") for line in table.splitlines()]
+        for table in done.stdout.split("\n\n")
+    )
+    header, _, exact, int8 = full
     assert header[:3] == ["run", "format", "size"]
     assert [exact[:2], int8[:2]] == [["tiny", "tflite"], ["tiny", "tflite-int8"]]
     assert exact[6:] == ["+0.0 (+0.0 to +0.0)", "100.0%"]
+    assert short[0] == ["run", "tflite", "tflite-int8"]
+    assert short[2][1] == f"{exact[5]}, {exact[2]}, {exact[3]} ms"

@@ -74,6 +74,15 @@ def _escape(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
+def xml_text(text: str) -> str:
+    """Return a text with a replacement character for each one that XML cannot say.
+
+    >>> xml_text("caf\u00e9 \x1b[1m") == "caf\u00e9 \ufffd[1m"
+    True
+    """
+    return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+
+
 def first_few(names: Iterable[str], limit: int = 3) -> str:
     """Join names for a message, followed by the number of those that are not shown.
 

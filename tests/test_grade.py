@@ -71,7 +71,7 @@ def test_several_submissions_give_a_table_and_junit_and_exit_code_3(tmp_path):
     rubric = _write(folder, "rubric.yaml", _RUBRIC)
     _write(folder, "good.yaml", _GOOD)
     _write(folder, "large.yml", _GOOD.replace("global_pool", "flatten, dropout: 0.1"))
-    _write(folder, "broken.yaml", "data: [")
+    _write(folder, "broken.yaml", '"\\x04\\e[1m": 3')  # characters that XML cannot say
     _write(folder, "wrong.yaml", _GOOD.replace("filters: 4", "filter: 4"))
     (folder / "binary.yaml").write_bytes(b"\0\1\2\xff")
     table, junit = tmp_path / "grades.csv", tmp_path / "grades.xml"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cnnkit.evaluation.gates import Outcome
 from cnnkit.files import atomic_write
+from cnnkit.text import xml_text
 
 
 def write_junit(outcomes: Sequence[Outcome], name: str, path: Path) -> None:
@@ -19,12 +20,13 @@ def write_junit(outcomes: Sequence[Outcome], name: str, path: Path) -> None:
     """
     from junitparser import Failure, JUnitXml, TestCase, TestSuite
 
-    suite = TestSuite(name)
+    suite = TestSuite(xml_text(name))
     for outcome in outcomes:
-        case = TestCase(outcome.requirement, classname="cnnkit.evaluate")
-        case.system_out = outcome.sentence
+        sentence = xml_text(outcome.sentence)
+        case = TestCase(xml_text(outcome.requirement), classname="cnnkit.evaluate")
+        case.system_out = sentence
         if not outcome.is_met:
-            case.result = [Failure(outcome.sentence, "requirement")]
+            case.result = [Failure(sentence, "requirement")]
         suite.add_testcase(case)
     report = JUnitXml("cnnkit evaluate")
     report.add_testsuite(suite)

@@ -12,7 +12,7 @@ from cnnkit.files import atomic_write, write_csv
 from cnnkit.grading.judging import Judgement
 from cnnkit.grading.rubric import Rubric
 from cnnkit.tables import table_text
-from cnnkit.text import count_of
+from cnnkit.text import count_of, xml_text
 
 
 @dataclass(frozen=True)
@@ -123,16 +123,17 @@ class Grades:
 
         report = JUnitXml("cnnkit grade")
         for grade in self.grades:
-            suite = TestSuite(grade.file)
+            suite = TestSuite(xml_text(grade.file))
             if grade.message:
                 case = TestCase("config", classname="cnnkit.grade")
-                case.result = [Error(grade.message, "config")]
+                case.result = [Error(xml_text(grade.message), "config")]
                 suite.add_testcase(case)
             for judgement in grade.judgements:
-                case = TestCase(judgement.criterion.label, classname="cnnkit.grade")
-                case.system_out = judgement.sentence
+                sentence = xml_text(judgement.sentence)
+                case = TestCase(xml_text(judgement.criterion.label), classname="cnnkit.grade")
+                case.system_out = sentence
                 if not judgement.is_met:
-                    case.result = [Failure(judgement.sentence, "criterion")]
+                    case.result = [Failure(sentence, "criterion")]
                 suite.add_testcase(case)
             report.add_testsuite(suite)
         with atomic_write(path, "wb") as file:

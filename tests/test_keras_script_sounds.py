@@ -12,7 +12,7 @@ import pytest
 from images import file_bytes, noise
 from keras_scripts import module_of, run_alone
 from kinds_of_sounds import kinds_of_sounds
-from sounds import write_tones
+from sounds import wav_tone, write_tones
 
 import cnnkit
 from cnnkit.data.pixels import PixelSettings, read_pixels
@@ -85,6 +85,16 @@ def test_a_script_of_sounds_trains_in_a_process_without_cnnkit(config_of, tmp_pa
     finished = run_alone(tmp_path / "tones.py", tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert re.search(r"accuracy: [01]\.\d{3} of 2 sounds", finished.stdout)
+
+
+@pytest.mark.parametrize("content", [b"no sound", wav_tone(440)[:9_001]])
+def test_a_broken_file_ends_the_script_and_is_named(config_of, tmp_path, content):
+    (tmp_path / "tones.py").write_text(keras_script(config_of(), folder=tmp_path))
+    for file in tmp_path.glob("tones/low/*.wav"):
+        file.write_bytes(content)
+    finished = run_alone(tmp_path / "tones.py", tmp_path)
+    assert finished.returncode == 1
+    assert re.search(r"low.[0-3]\.wav cannot be read: ", finished.stdout)
 
 
 def test_a_script_of_a_run_reads_the_sounds_of_its_split(config_of, tmp_path):

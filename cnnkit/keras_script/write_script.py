@@ -171,6 +171,8 @@ def _imports(data: Mapping[str, Any]) -> list[str]:
         sklearn.append("from sklearn.model_selection import train_test_split")
     return [
         *(["import csv"] if data["kind"] == "run" else []),
+        *(["import os", "import signal"] if data["reads_files"] else []),
+        *(["import warnings"] if data["are_sounds"] else []),
         "from pathlib import Path",
         "",
         "import keras",

@@ -142,3 +142,17 @@ def test_places_that_would_feed_on_themselves_and_foreign_files_are_refused(
     code, text = once(trained_run, folder, notes)
     assert code == 2 and "line 1" in text and notes.read_text() == '{"mine": 1}'
     assert once(trained_run, folder, tmp_path / "a.csv")[0] == 2
+
+
+def test_files_that_cannot_be_read_are_named_once(trained_run, images, tmp_path):
+    incoming = tmp_path / "in"
+    incoming.mkdir()
+    (incoming / "song.flac").write_bytes(b"fLaC" + bytes(50))
+    shutil.copy(images[0], incoming / "a.png")
+    _, printed = once(trained_run, incoming, tmp_path / "answers.jsonl")
+    assert "Ignored: 1 sound of another format than WAV" in printed
+    watched = WatchedFolder(str(incoming), set(), 0)
+    assert len(list(watched.new())) == 1 and "song.flac" in watched.notes()[0]
+    assert list(watched.new()) == [] and watched.notes() == []
+    (incoming / "page.pdf").write_bytes(b"%PDF-1.7")
+    assert list(watched.new()) == [] and len(watched.notes()) == 1

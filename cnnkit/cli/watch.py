@@ -90,6 +90,8 @@ def watch(
                     if sort_into is not None:
                         copy_sorted(prediction, sort_into)
                     number += 1
+                for note in watched.notes():
+                    say(note)
                 if once:
                     break
                 time.sleep(min(1.0, quiet_seconds / 2) or 0.1)

@@ -45,20 +45,28 @@ class WatchedFolder:
         self._folder, self._seen = folder, seen
         self._quiet_seconds, self._clock = quiet_seconds, clock
         self._since: dict[Version, float] = {}  # when a version was first found, by our clock
+        self._unread: tuple[str, ...] = ()
+        self._noted: set[str] = set()
 
     def new(self) -> Iterator[Version]:
         """Yield what has appeared or changed since, and is whole; it then counts as seen."""
-        now, found = self._clock(), {}
-        for path in image_files(self._folder, Ignored()):
+        now, found, ignored = self._clock(), {}, Ignored()
+        for path in image_files(self._folder, ignored):
             version = version_of(path)
             if version is not None and version not in self._seen:
                 # Not by the time of the file: the clock of a network drive is another one.
                 found[version] = self._since.get(version, now)
-        self._since = found
+        self._since, self._unread = found, ignored.unread()
         for version, since in found.items():
             if now - since >= self._quiet_seconds:
                 self._seen.add(version)
                 yield version
+
+    def notes(self) -> list[str]:
+        """Return sentences on files of formats that cannot be read, which were not said before."""
+        new = [sentence for sentence in self._unread if sentence not in self._noted]
+        self._noted.update(new)
+        return new
 
 
 def version_of(path: str) -> Version | None:

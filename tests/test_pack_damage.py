@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from images import file_bytes, four_corners
 from packs import ROW_BYTES, SETTINGS, expected, packs, pixels_of, write_files
 
 from cnnkit.data.cache.pixels import open_pixels
+from cnnkit.data.cache.pixels.pack import Pack
 from cnnkit.errors import DataError
 
 
@@ -118,3 +121,24 @@ def test_a_damaged_row_whose_file_is_gone_or_changed_is_an_error(pack_files, pac
     pack_files[5].write_bytes(file_bytes(four_corners()))
     with pytest.raises(DataError, match=r"005.png has changed since it was first read"):
         store.read(store.rows([hashes[5]]))
+
+
+def test_threads_that_find_a_pack_cut_off_decode_and_it_is_said_once(
+    pack_files, pack_cache, monkeypatch
+):
+    pixels_of(pack_files)
+    notes = []
+    store, hashes, _ = open_pixels(pack_files, SETTINGS, cache="disk", note=notes.append)
+    os.truncate(packs(pack_cache)[0] / "pixels.npy", 100)
+    all_know, is_cut_off = Barrier(4), Pack.is_cut_off
+
+    def known_by_all(pack):
+        found = is_cut_off(pack)
+        all_know.wait()
+        return found
+
+    monkeypatch.setattr(Pack, "is_cut_off", known_by_all)
+    with ThreadPoolExecutor(4) as threads:
+        for found in threads.map(store.read, [store.rows(hashes)] * 4):
+            np.testing.assert_array_equal(found, expected(pack_files))
+    assert [note[:20] for note in notes] == ["The cached pixels in"]

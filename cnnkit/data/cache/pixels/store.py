@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from cnnkit.errors import DataError, ImageError
 
 _MOST_MAPPED_BYTES = 128 << 20
 _FAULT_BYTES = 64 << 10  # Linux maps that much around each byte that is read
+_giving_up = threading.Lock()
 
 
 class Originals:
@@ -107,30 +109,43 @@ class PixelStore:
         Raises:
             DataError: a file has to be decoded again, but it is missing or has changed.
         """
-        if self.pack is not None and self.pack.is_cut_off():
-            self._note(
-                f"The cached pixels in {self.pack.folder} were cut off by another program; from "
-                "now on the images are decoded each time."
-            )
-            self.pack = self._pixels = None
-        if self._pixels is None:
+        # Once, because another thread may give them up meanwhile.
+        pack, pixels = self.pack, self._pixels
+        if pack is not None and pack.is_cut_off():
+            self._give_up(pack)
+            pixels = None
+        if pixels is None:
             return self._decoded(rows)
-        if self.pack is not None:
+        if pack is not None:
             for row in rows[~self._verified[rows]]:
-                self._verify(self.pack, row)
-        found = self._pixels.take(rows, axis=0)
+                self._verify(pack, row)
+        found = pixels.take(rows, axis=0)
         damaged = np.flatnonzero(~self._verified[rows])
         if len(damaged):
             found[damaged] = self._decoded(rows[damaged])
-        self._bound_memory(len(rows))
+        if pack is not None:
+            self._bound_memory(pack, len(rows))
         return found
 
-    def _bound_memory(self, num_rows: int) -> None:
+    def _give_up(self, pack: Pack) -> None:
+        """Use a pack that was cut off no more, and say so once."""
+        with _giving_up:
+            if self.pack is None:
+                return
+            # In this order: `read` takes the pack first, and must not find only the pixels.
+            self._pixels = None
+            self.pack = None
+        self._note(
+            f"The cached pixels in {pack.folder} were cut off by another program; from now on the "
+            "images are decoded each time."
+        )
+
+    def _bound_memory(self, pack: Pack, num_rows: int) -> None:
         """Free mapped pixels now and then, so that they do not add up to the size of the pack."""
         self._mapped_bytes += num_rows * max(_FAULT_BYTES, int(np.prod(self.settings.shape)))
-        if self.pack is not None and self._mapped_bytes > _MOST_MAPPED_BYTES:
+        if self._mapped_bytes > _MOST_MAPPED_BYTES:
             self._mapped_bytes = 0
-            self.pack.release()
+            pack.release()
 
     def _verify(self, pack: Pack, row: int) -> None:
         """Compare a row with its CRC-32; rewrite it if it is damaged and that is possible."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from places import CONFIGS
@@ -126,7 +127,8 @@ def test_the_keyboard_is_enough(lenet):
     page.locator("#copy").focus()
     page.keyboard.press("Enter")
     assert "filters: 7" in page.locator("#yaml").input_value()
-    assert page.get_by_role("status").text_content() != ""
+    # The clipboard answers a moment later.
+    page.get_by_role("status").filter(has_text=re.compile("^(Copied|Copy the text)")).wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

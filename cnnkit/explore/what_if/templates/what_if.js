@@ -56,7 +56,7 @@ function fieldOf(setting, place) {
   // Without strides, the windows of a pooling touch.
   const input = make("input", {
     ariaLabel, type: "number", autocomplete: "off", min: 1, max: most, step: 1, value: setting.read() ?? "", inputMode: "numeric"});
-  if (start === null) input.placeholder = "= window";
+  if (start === null) input.placeholder = "window";
   input.addEventListener("input", () => {
     const text = input.value.trim(), value = Number(text), isEmpty = text === "" && !input.validity.badInput;
     const isFine = isEmpty ? start === null : Number.isInteger(value) && value >= 1 && value <= most && !input.validity.badInput;

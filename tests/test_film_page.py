@@ -55,6 +55,22 @@ def test_the_colour_scale_is_the_same_in_all_frames(film):
     assert data["maps"][1]["changes"] is False
 
 
+def test_of_many_classes_the_true_one_and_the_most_likely_are_shown(film, tmp_path, open_page):
+    run, _ = film
+    names = [f"c{number:02}" for number in range(14)]
+    facts = {"image": "1.png", "split": "test", "label": "c13", "layers": [], "filters": []}
+    frames = Frames(
+        tmp_path / "many.npz", {**facts, "has_backbone": False, "has_validation": False}
+    )
+    frames.add(1, {"answer": np.arange(14, 0, -1, dtype=np.float32) / 105})
+    rows = [{"epoch": 1, "phase": 1, "train_loss": 1.0, "train_accuracy": 0.1}]
+    write_film_page(run, frames, rows, np.zeros((4, 4, 3), np.uint8), names)
+    page = open_page(run.film)
+    assert page.get_by_text("Of 14 classes, the true one and the most likely:").is_visible()
+    assert page.locator(".answer i").count() == 11
+    assert page.locator(".answer .true").inner_text() == "c13"
+
+
 def _first_cell(page):
     return page.locator("tbody td").first.inner_text()
 

@@ -16,7 +16,7 @@ from cnnkit.runs import Run
 from cnnkit.text import count_of
 from cnnkit.training.film.frames import Frames
 
-_MOST_ANSWERS = 5
+_MOST_ANSWERS = 10
 _COLUMNS = ("epoch", "phase", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
 
 

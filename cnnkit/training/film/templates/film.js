@@ -50,7 +50,9 @@ function image() {
     const at = (row * width + column) * channels;
     return [levels[at], levels[at + (channels > 1)], levels[at + 2 * (channels > 1)]];
   });
-  section("The image and its answer", canvas, quiet(`${path} (${split}): ${label}`), answer());
+  const shown = data.answer?.classes.length ?? 0, all = data.class_names.length;
+  const some = shown && shown < all ? ` Of ${all} classes, the true one and the most likely:` : "";
+  section("The image and its answer", canvas, quiet(`${path} (${split}): ${label}.${some}`), answer());
 }
 
 function answer() {
